@@ -1,0 +1,130 @@
+package balancer
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// Backend is one server that requests can be forwarded to. Its methods are
+// safe for concurrent use; its exported fields do not change once it serves.
+type Backend struct {
+	Name   string   // as configured, without options: http://app-1:3000, echo:a; a metric label
+	URL    *url.URL // scheme, authority and an optional path prefix
+	Socket string   // path of a Unix socket that is dialled instead of the authority; empty for TCP
+	Weight int      // share of the traffic in proportion to the others'; at least 1
+	Host   HostRule // which Host header it is sent
+	// Transport sends a request that already carries this backend's URL.
+	Transport http.RoundTripper
+
+	active   atomic.Int64
+	answered atomic.Bool
+}
+
+// Active returns the number of requests in flight, counted from the pick of
+// this backend until the response's body is closed.
+func (b *Backend) Active() int64 { return b.active.Load() }
+
+// Answered reports whether this backend has ever answered anything: a probe or
+// a request, with whatever status.
+func (b *Backend) Answered() bool { return b.answered.Load() }
+
+// MarkAnswered records that the backend has answered.
+func (b *Backend) MarkAnswered() {
+	// The load keeps the line of memory shared between cores once it is set.
+	if !b.answered.Load() {
+		b.answered.Store(true)
+	}
+}
+
+// RoundTrip sends r to the backend. It changes r's URL and Host in place, as
+// RoundTrippers below [Retry] may: each attempt owns its request.
+func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.address(r)
+	b.active.Add(1)
+	resp, err := b.Transport.RoundTrip(r)
+	if err != nil {
+		b.active.Add(-1)
+		return nil, Classify(r.Context(), err)
+	}
+	b.MarkAnswered()
+	resp.Body = countUntilClosed(resp.Body, &b.active)
+	return resp, nil
+}
+
+// address points r at the backend: authority, path prefix and Host.
+func (b *Backend) address(r *http.Request) {
+	r.URL.Scheme, r.URL.Host = b.URL.Scheme, b.URL.Host
+	if prefix := b.URL.EscapedPath(); prefix != "" {
+		// On the escaped form, so that %2F in the request stays what it is.
+		path := prefix + r.URL.EscapedPath()
+		r.URL.Path, r.URL.RawPath = b.URL.Path+r.URL.Path, path
+	}
+	if b.Host == HostBackend || b.Host == HostAuto && b.URL.Scheme == "https" {
+		r.Host = b.URL.Host
+	}
+}
+
+// countUntilClosed takes one from active when body is closed. The body of a
+// 101 response stays a connection that can be written to.
+func countUntilClosed(body io.ReadCloser, active *atomic.Int64) io.ReadCloser {
+	counted := &countedBody{ReadCloser: body, active: active}
+	if conn, ok := body.(io.ReadWriteCloser); ok {
+		return Upgraded{ReadCloser: counted, Conn: conn}
+	}
+	return counted
+}
+
+type countedBody struct {
+	io.ReadCloser
+	active *atomic.Int64
+	closed atomic.Bool
+}
+
+func (c *countedBody) Close() error {
+	if !c.closed.Swap(true) {
+		c.active.Add(-1)
+	}
+	return c.ReadCloser.Close()
+}
+
+// Upgraded is the body of a 101 response with another way to read and close
+// it: what decorates such a body keeps the connection's other half with it.
+type Upgraded struct {
+	io.ReadCloser
+	Conn io.ReadWriteCloser // the connection as net/http hands it out
+}
+
+func (u Upgraded) Write(p []byte) (int, error) { return u.Conn.Write(p) }
+
+// CloseWrite ends the sending direction, or all of a connection that cannot
+// end just that.
+func (u Upgraded) CloseWrite() error {
+	if half, ok := u.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return u.Close()
+}
+
+// HostRule says which Host header a backend is sent.
+type HostRule string
+
+// The host rules. The zero value counts as HostAuto's "else" case.
+const (
+	HostAuto     HostRule = "auto"     // the backend's own for https, else the client's
+	HostPreserve HostRule = "preserve" // the client's
+	HostBackend  HostRule = "backend"  // the backend's own
+)
+
+// UnmarshalText parses a host rule.
+func (h *HostRule) UnmarshalText(text []byte) error {
+	switch rule := HostRule(text); rule {
+	case HostAuto, HostPreserve, HostBackend:
+		*h = rule
+		return nil
+	}
+	return fmt.Errorf("must be %s", strings.Join([]string{string(HostAuto), string(HostPreserve), string(HostBackend)}, ", "))
+}

@@ -1,0 +1,388 @@
+package balancer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/balancer"
+)
+
+func named(weights map[string]int, names ...string) []*balancer.Backend {
+	var backends []*balancer.Backend
+	for _, name := range names {
+		backends = append(backends, &balancer.Backend{
+			Name: name, Weight: weights[name], URL: &url.URL{Scheme: "http", Host: name},
+			Transport: answering(http.StatusOK),
+		})
+	}
+	return backends
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answering(status int) http.RoundTripper {
+	return roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(""))}, nil
+	})
+}
+
+func get() *http.Request { return httptest.NewRequest("GET", "/path", nil) }
+
+func ExampleNewRoundRobin() {
+	pick := balancer.NewRoundRobin()
+	ready := []*balancer.Backend{{Name: "a", Weight: 5}, {Name: "b", Weight: 1}, {Name: "c", Weight: 1}}
+	for range 7 {
+		fmt.Print(pick(nil, ready).Name, " ")
+	}
+	// Output: a a b a c a a
+}
+
+func ExampleMembers() {
+	var members balancer.Members
+	fmt.Println(members.UnmarshalText([]byte("http://a:3000;weight=3,echo:b")))
+	fmt.Println(members.UnmarshalText([]byte("http://a:3000;weigth=3")))
+	fmt.Println(members.UnmarshalText([]byte("a:3000")))
+	// Output:
+	// <nil>
+	// backend "http://a:3000;weigth=3": option "weigth=3" must be weight=N or host=RULE
+	// backend "a:3000": must be a URL such as http://a:3000
+}
+
+func TestShares(t *testing.T) {
+	const picks = 100_000
+	weights := map[string]int{"a": 6, "b": 3, "c": 1}
+	for algorithm, tolerance := range map[balancer.Algorithm]float64{
+		balancer.RoundRobin: 0.0001, balancer.Random: 0.02, balancer.LeastRequests: 0.02,
+	} {
+		for _, workers := range []int{1, 8} {
+			t.Run(fmt.Sprintf("%s/%d", algorithm, workers), func(t *testing.T) {
+				pool := balancer.NewPool(algorithm.Picker(), named(weights, "a", "b", "c")...)
+				var mu sync.Mutex
+				got := map[string]int{}
+				var wg sync.WaitGroup
+				for range workers {
+					wg.Go(func() {
+						mine := map[string]int{}
+						for range picks / workers {
+							b, err := pool.Pick(get())
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							mine[b.Name]++
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						for name, n := range mine {
+							got[name] += n
+						}
+					})
+				}
+				wg.Wait()
+				for name, weight := range weights {
+					want := float64(weight) / 10
+					if share := float64(got[name]) / picks; share < want-tolerance || share > want+tolerance {
+						t.Errorf("%s got %.4f of the picks, want %.1f ± %g", name, share, want, tolerance)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestLeastRequestsAvoidsTheBusy(t *testing.T) {
+	backends := named(map[string]int{"a": 1, "b": 1}, "a", "b")
+	pool := balancer.NewPool(balancer.NewLeastRequests(), backends...)
+	busy, err := backends[0].RoundTrip(get()) // its body stays open
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if b, _ := pool.Pick(get()); b.Name != "b" {
+			t.Fatal("picked the busy one")
+		}
+	}
+	busy.Body.Close()
+	if n := backends[0].Active(); n != 0 {
+		t.Errorf("%d requests in flight after the body was closed", n)
+	}
+}
+
+func TestInFlightCountsEndOnce(t *testing.T) {
+	b := named(nil, "a")[0]
+	resp, err := b.RoundTrip(get())
+	if err != nil || b.Active() != 1 {
+		t.Fatalf("%d in flight, %v", b.Active(), err)
+	}
+	resp.Body.Close()
+	resp.Body.Close()
+	if b.Active() != 0 {
+		t.Errorf("%d in flight after two closes", b.Active())
+	}
+	b.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
+	if _, err := b.RoundTrip(get()); err == nil || b.Active() != 0 {
+		t.Errorf("%d in flight after a failure, %v", b.Active(), err)
+	}
+}
+
+func TestPoolWithNobodyReady(t *testing.T) {
+	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom())} {
+		_, err := pool.RoundTrip(get())
+		if e, ok := errors.AsType[*balancer.Error](err); !ok || e.Type != balancer.NoHealthyBackend {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPoolFollowsChanges(t *testing.T) {
+	backends := named(nil, "a", "b", "c")
+	for _, algorithm := range []balancer.Algorithm{balancer.RoundRobin, balancer.LeastRequests, balancer.Random} {
+		pool := balancer.NewPool(algorithm.Picker(), backends...)
+		pool.Pick(get())
+		pool.SetReady(backends[2:])
+		for range 10 {
+			if b, err := pool.Pick(get()); err != nil || b.Name != "c" {
+				t.Errorf("%s picked %v, %v", algorithm, b, err)
+			}
+		}
+	}
+}
+
+// trying returns backends whose transports note the attempts and answer from
+// results: nil is a 200.
+func trying(results map[string]error, names ...string) ([]*balancer.Backend, *[]string) {
+	var tried []string
+	backends := named(nil, names...)
+	for _, b := range backends {
+		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			tried = append(tried, b.Name+" "+r.Host+" "+r.URL.String())
+			if err := results[b.Name]; err != nil {
+				return nil, err
+			}
+			return answering(http.StatusOK).RoundTrip(r)
+		})
+	}
+	return backends, &tried
+}
+
+func TestRetry(t *testing.T) {
+	refused := &balancer.Error{Type: balancer.ConnectionRefused}
+	reset := &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+	tests := []struct {
+		name     string
+		results  map[string]error
+		names    []string
+		attempts int
+		want     []string
+		err      balancer.ErrorType
+		wait     time.Duration // at least
+	}{
+		{"the first answers", nil, []string{"a", "b"}, 2, []string{"a"}, "", 0},
+		{"another backend at once", map[string]error{"a": refused}, []string{"a", "b"}, 2, []string{"a", "b"}, "", 0},
+		{"each backend once before any twice", map[string]error{"a": refused, "b": refused}, []string{"a", "b", "c"}, 2, nil, "", 0},
+		{"all refuse", map[string]error{"a": refused, "b": refused}, []string{"a", "b"}, 2, []string{"a", "b", "*"}, balancer.ConnectionRefused, 50 * time.Millisecond},
+		{"only one, asked again after a wait", map[string]error{"a": refused}, []string{"a"}, 2, []string{"a", "a", "a"}, balancer.ConnectionRefused, 150 * time.Millisecond},
+		{"not what may have been received", map[string]error{"a": reset}, []string{"a", "b"}, 2, []string{"a"}, balancer.ConnectionReset, 0},
+		{"off", map[string]error{"a": refused}, []string{"a", "b"}, 0, []string{"a"}, balancer.ConnectionRefused, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				backends, tried := trying(test.results, test.names...)
+				rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), backends...),
+					balancer.RetryConfig{Attempts: test.attempts, Backoff: 100 * time.Millisecond, MaxBackoff: time.Second})
+				start := time.Now()
+				resp, err := rt.RoundTrip(get())
+				if (err == nil) != (test.err == "") || err != nil && balancer.Classify(t.Context(), err).Type != test.err {
+					t.Fatalf("got %v, %v; want error %q", resp, err, test.err)
+				}
+				if waited := time.Since(start); waited < test.wait || test.wait == 0 && waited > 0 {
+					t.Errorf("waited %v, want at least %v", waited, test.wait)
+				}
+				for i, want := range test.want {
+					if want == "*" {
+						continue
+					}
+					if got := (*tried)[i]; got != want+" example.com http://"+want+"/path" {
+						t.Errorf("attempt %d: %s, want %s", i, got, want)
+					}
+				}
+				if test.want != nil && len(*tried) != len(test.want) {
+					t.Errorf("attempts %v, want %v", *tried, test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestRetryStopsWithTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backends, tried := trying(map[string]error{"a": &balancer.Error{Type: balancer.ConnectionRefused}}, "a")
+		rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), backends...), balancer.RetryConfig{Attempts: 5, Backoff: time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := rt.RoundTrip(get().WithContext(ctx))
+		if e := balancer.Classify(ctx, err); e.Type != balancer.Timeout || len(*tried) != 1 {
+			t.Errorf("%v after %d attempts", err, len(*tried))
+		}
+	})
+}
+
+func TestTransportNeverReachesAProxyOrFollowsARedirect(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	server := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
+	defer server.Close()
+	rt := balancer.NewTransport(balancer.Config{}, "http", "", nil)
+	resp, err := rt.RoundTrip(httptest.NewRequest("GET", server.URL, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusFound {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+func TestTransportUnixSocket(t *testing.T) {
+	path := t.TempDir() + "/s"
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })}
+	go server.Serve(ln)
+	defer server.Close()
+	var cfg balancer.Config
+	if err := cfg.Backends.UnmarshalText([]byte("http+unix://" + path + ",http+unix:///nowhere")); err != nil {
+		t.Fatal(err)
+	}
+	backends, err := balancer.New(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := backends[0].RoundTrip(get())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if string(body) != "/path" {
+		t.Errorf("got %q", body)
+	}
+	if _, err := backends[1].RoundTrip(get()); balancer.Classify(t.Context(), err).Type != balancer.ConnectionRefused {
+		t.Errorf("a socket that is not there: %v", err)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	good := map[string]string{
+		"http://a":                              "http://a",
+		" http://a:1 , https://b ":              "http://a:1,https://b",
+		"h2c://[::1]:80;weight=1;host=backend":  "h2c://[::1]:80;host=backend",
+		"http+unix:///run/app.sock;weight=1000": "http+unix:///run/app.sock;weight=1000",
+		"echo:a,echo:b;weight=2":                "echo:a,echo:b;weight=2",
+		"http://a/base/path/":                   "http://a/base/path/",
+	}
+	for text, want := range good {
+		var m balancer.Members
+		if err := m.UnmarshalText([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		got, _ := m.MarshalText()
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+	bad := map[string]string{
+		"":                        "empty entry",
+		"http://a,":               "empty entry",
+		"a":                       "must be a URL such as http://a",
+		"localhost:3000":          "must be a URL such as http://localhost:3000",
+		"ftp://a":                 `scheme "ftp" must be`,
+		"http://":                 "has no host",
+		"http://a:":               "has a colon but no port",
+		"http://a:0":              "must be 1 to 65535",
+		"http://a:70000":          "must be 1 to 65535",
+		"http://a?x=1":            "query",
+		"http://user:hunter2@a":   "credentials",
+		"http://[zz]":             "",
+		"http://a b":              "",
+		"http://a;weight=0":       "weight",
+		"http://a;weight=x":       "weight",
+		"http://a;host=other":     "host",
+		"http://a;speed=9":        "option",
+		"http://a,http://a":       "twice",
+		"echo:":                   "name",
+		"echo:a/b":                "name",
+		"http+unix:relative.sock": "absolute path",
+	}
+	for text, want := range bad {
+		var m balancer.Members
+		err := m.UnmarshalText([]byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", text, err, want)
+		} else if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: the error shows the password: %v", text, err)
+		}
+	}
+}
+
+func FuzzMembers(f *testing.F) {
+	f.Add("http://a:3000;weight=3;host=preserve,https://b,echo:c")
+	f.Add("http+unix:///run/x.sock,h2c://[::1]:8080/base")
+	f.Fuzz(func(t *testing.T, text string) {
+		var m balancer.Members
+		if m.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		written, _ := m.MarshalText()
+		var again balancer.Members
+		if err := again.UnmarshalText(written); err != nil {
+			t.Errorf("%q is read, but what it is written as, %q, is not: %v", text, written, err)
+		}
+	})
+}
+
+func TestNewNamesTheFileAtFault(t *testing.T) {
+	tests := map[string]balancer.Config{
+		"BACKEND_CA_FILE":   {CAFile: "/nowhere.pem"},
+		"BACKEND_CERT_FILE": {CertFile: "/nowhere.pem", KeyFile: "/nowhere.key"},
+		"BACKEND_KEY_FILE":  {KeyFile: "/nowhere.key"},
+	}
+	for variable, cfg := range tests {
+		if _, err := balancer.New(cfg, nil); err == nil || !strings.HasPrefix(err.Error(), variable) {
+			t.Errorf("%s: %v", variable, err)
+		}
+	}
+}
+
+func BenchmarkPick(b *testing.B) {
+	for _, algorithm := range []balancer.Algorithm{balancer.RoundRobin, balancer.LeastRequests, balancer.Random} {
+		b.Run(string(algorithm), func(b *testing.B) {
+			pool := balancer.NewPool(algorithm.Picker(), named(nil, "a", "b", "c", "d")...)
+			r := get()
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					pool.Pick(r)
+				}
+			})
+		})
+	}
+}

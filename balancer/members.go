@@ -1,0 +1,178 @@
+package balancer
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Members is the list of configured backends. As text it is a comma list of
+// URLs, each followed by options: "http://a:3000;weight=3,echo:b".
+type Members []Member
+
+// Member is one configured backend.
+type Member struct {
+	Name   string   // as written, without options
+	Scheme string   // http, https, h2c, http+unix or echo
+	URL    *url.URL // what to request: http or https, an authority, a path prefix; nil for echo
+	Socket string   // for http+unix: the socket's path
+	Echo   string   // for echo: the name that it answers with
+	Weight int      // 1 unless given
+	Host   HostRule // empty unless given: the value of BACKEND_HOST holds
+}
+
+const maxWeight = 1000
+
+// UnmarshalText parses a list of backends. Its error names the entry at fault.
+func (m *Members) UnmarshalText(text []byte) error {
+	*m = nil
+	seen := map[string]bool{}
+	for entry := range strings.SplitSeq(string(text), ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			return errors.New("has an empty entry; a list looks like http://a:3000,http://b:3000")
+		}
+		member, err := parseMember(entry)
+		if err != nil {
+			return fmt.Errorf("backend %q: %w", redactUserinfo(entry), err)
+		}
+		if seen[member.Name] {
+			return fmt.Errorf("backend %q: is listed twice; to give it a larger share write %s;weight=2", entry, member.Name)
+		}
+		seen[member.Name] = true
+		*m = append(*m, member)
+	}
+	return nil
+}
+
+// redactUserinfo keeps a password, which a URL here must not have, out of the
+// message that says so.
+func redactUserinfo(entry string) string {
+	return userinfo.ReplaceAllString(entry, "//***@")
+}
+
+var (
+	userinfo = regexp.MustCompile(`//[^/?#;]*@`)
+	echoName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+)
+
+func parseMember(entry string) (Member, error) {
+	name, options, _ := strings.Cut(entry, ";")
+	m := Member{Name: name, Weight: 1}
+	scheme, rest, ok := strings.Cut(name, ":")
+	if !ok {
+		return Member{}, fmt.Errorf("must be a URL such as http://%s", name)
+	}
+	m.Scheme = strings.ToLower(scheme)
+	var err error
+	switch m.Scheme {
+	case "http", "https", "h2c":
+		m.URL, err = parseBackendURL(m.Scheme, name)
+	case "http+unix":
+		m.URL, m.Socket, err = parseSocket(rest)
+	case "echo":
+		m.Echo = rest
+		if !echoName.MatchString(rest) {
+			err = errors.New("the name of an echo backend must be 1 to 63 letters, digits, dots, dashes or underscores")
+		}
+	default:
+		if _, perr := strconv.Atoi(rest); perr == nil {
+			return Member{}, fmt.Errorf("must be a URL such as http://%s", name)
+		}
+		err = fmt.Errorf("scheme %q must be http, https, h2c, http+unix or echo", scheme)
+	}
+	if err != nil {
+		return Member{}, err
+	}
+	return m, m.parseOptions(options)
+}
+
+func parseBackendURL(scheme, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		if perr, ok := errors.AsType[*url.Error](err); ok {
+			err = perr.Err // the message repeats the text, credentials and all
+		}
+		return nil, err
+	}
+	switch {
+	case u.User != nil:
+		return nil, errors.New("must not carry credentials")
+	case u.Hostname() == "":
+		return nil, errors.New("has no host")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("must not have a query or fragment")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("port %q must be 1 to 65535", port)
+		}
+	} else if strings.HasSuffix(u.Host, ":") {
+		return nil, errors.New("has a colon but no port")
+	}
+	if strings.HasPrefix(u.Host, "[") {
+		if _, err := netip.ParseAddr(u.Hostname()); err != nil {
+			return nil, fmt.Errorf("%s is not an IPv6 address", u.Host)
+		}
+	}
+	if scheme == "h2c" {
+		scheme = "http"
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	return url.Parse(scheme + "://" + u.Host + path)
+}
+
+// parseSocket reads what follows "http+unix:": the path of a socket.
+func parseSocket(rest string) (*url.URL, string, error) {
+	path := strings.TrimPrefix(rest, "//")
+	if !strings.HasPrefix(path, "/") {
+		return nil, "", errors.New("must name a socket by its absolute path: http+unix:///run/app.sock")
+	}
+	return &url.URL{Scheme: "http", Host: "localhost"}, path, nil
+}
+
+func (m *Member) parseOptions(options string) error {
+	if options == "" {
+		return nil
+	}
+	for option := range strings.SplitSeq(options, ";") {
+		key, value, _ := strings.Cut(option, "=")
+		switch key {
+		case "weight":
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > maxWeight {
+				return fmt.Errorf("weight %q must be a whole number from 1 to %d", value, maxWeight)
+			}
+			m.Weight = n
+		case "host":
+			if err := m.Host.UnmarshalText([]byte(value)); err != nil {
+				return fmt.Errorf("host %q %w", value, err)
+			}
+		default:
+			return fmt.Errorf("option %q must be weight=N or host=RULE", option)
+		}
+	}
+	return nil
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (m Members) MarshalText() ([]byte, error) {
+	var b []byte
+	for i, member := range m {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, member.Name...)
+		if member.Weight > 1 {
+			b = fmt.Appendf(b, ";weight=%d", member.Weight)
+		}
+		if member.Host != "" {
+			b = fmt.Appendf(b, ";host=%s", member.Host)
+		}
+	}
+	return b, nil
+}

@@ -1,0 +1,196 @@
+package balancer
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const (
+	// maxResponseHeader bounds what a backend can make the proxy hold.
+	maxResponseHeader = 256 << 10
+	// idleConnections is how many unused connections to a backend are kept.
+	// net/http keeps two, and then dials for nearly every request under load.
+	idleConnections = 512
+	// pingAfter and pingTimeout find a dead HTTP/2 connection, which carries
+	// many requests, long before TCP would.
+	pingAfter, pingTimeout = 15 * time.Second, 5 * time.Second
+)
+
+// New returns the backends that cfg names. echo starts the demonstration
+// backend of a name and returns its address; it is called for echo members
+// only. Errors about the configuration name their variable.
+func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backend, error) {
+	trust, err := clientTLS(cfg)
+	if err != nil {
+		return nil, err
+	}
+	backends := make([]*Backend, 0, len(cfg.Backends))
+	for _, member := range cfg.Backends {
+		b := &Backend{
+			Name: member.Name, URL: member.URL, Socket: member.Socket, Weight: member.Weight,
+			Host:      cmp.Or(member.Host, cfg.Host),
+			Transport: NewTransport(cfg, member.Scheme, member.Socket, trust),
+		}
+		if member.Scheme == "echo" {
+			addr, err := echo(member.Echo)
+			if err != nil {
+				return nil, fmt.Errorf("starting %s: %w", member.Name, err)
+			}
+			b.URL = &url.URL{Scheme: "http", Host: addr}
+		}
+		backends = append(backends, b)
+	}
+	return backends, nil
+}
+
+// NewTransport returns the connections to one backend: of HTTP/1.1 for the
+// scheme http, HTTP/2 with prior knowledge for h2c, and for https whichever of
+// the two the backend agrees to. It follows no redirect, uses no proxy, adds
+// no encoding, and its errors are *[Error]. socket, if not empty, is the path
+// of a Unix socket to dial.
+func NewTransport(cfg Config, scheme, socket string, trust *tls.Config) http.RoundTripper {
+	dial := dialer(cfg.ConnectTimeout, socket)
+	var protocols http.Protocols
+	switch scheme {
+	case "h2c":
+		protocols.SetUnencryptedHTTP2(true)
+	case "https":
+		protocols.SetHTTP2(true)
+		protocols.SetHTTP1(true)
+	default:
+		protocols.SetHTTP1(true)
+	}
+	return &transport{http.Transport{
+		DialContext:            dial,
+		DialTLSContext:         tlsDialer(dial, cfg.ConnectTimeout, trust),
+		Protocols:              &protocols,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		DisableCompression:     true,
+		MaxIdleConns:           0,
+		MaxIdleConnsPerHost:    idleConnections,
+		MaxConnsPerHost:        cfg.MaxConnections,
+		IdleConnTimeout:        cfg.IdleTimeout,
+		ResponseHeaderTimeout:  cfg.ResponseTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxResponseHeader,
+	}}
+}
+
+// dialFunc makes a connection; its errors are *[Error], with nothing sent.
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func dialer(timeout time.Duration, socket string) dialFunc {
+	d := &net.Dialer{Timeout: timeout}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if socket != "" {
+			network, addr = "unix", socket
+		}
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, classifyDial(err)
+		}
+		return conn, nil
+	}
+}
+
+// tlsDialer does the handshake itself, as only here is it known for certain
+// that a failure came before the request.
+func tlsDialer(dial dialFunc, timeout time.Duration, trust *tls.Config) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		cfg := trust.Clone()
+		cfg.ServerName, _, _ = net.SplitHostPort(addr)
+		cfg.NextProtos = []string{"h2", "http/1.1"}
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		secure := tls.Client(conn, cfg)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, &Error{Type: TLSHandshakeError, Err: err}
+		}
+		return secure, nil
+	}
+}
+
+type transport struct{ http.Transport }
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.Transport.RoundTrip(r)
+	if err != nil {
+		return nil, Classify(r.Context(), err)
+	}
+	if err := checkResponse(resp); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// checkResponse refuses what net/http lets through though a recipient must not
+// take it: RFC 9112 §2.3 (version), §4 (status line), RFC 9110 §5.1 (names).
+func checkResponse(resp *http.Response) error {
+	if resp.ProtoMajor == 1 && resp.ProtoMinor > 1 || resp.ProtoMajor > 2 {
+		return malformed("version %q", resp.Proto)
+	}
+	if resp.StatusCode < 100 || resp.StatusCode > 999 {
+		return malformed("status code %d", resp.StatusCode)
+	}
+	if strings.ContainsAny(resp.Status, "\r\x00") {
+		return malformed("status line %q", resp.Status)
+	}
+	for name, values := range resp.Header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return malformed("field name %q", name)
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				return malformed("value of field %q", name)
+			}
+		}
+	}
+	return nil
+}
+
+// clientTLS returns how backends are verified, and what they are shown.
+func clientTLS(cfg Config) (*tls.Config, error) {
+	trust := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("BACKEND_CA_FILE: %w", err)
+		}
+		trust.RootCAs = x509.NewCertPool()
+		if !trust.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("BACKEND_CA_FILE: %s: no PEM certificate in it", cfg.CAFile)
+		}
+	}
+	switch {
+	case cfg.CertFile == "" && cfg.KeyFile == "":
+		return trust, nil
+	case cfg.CertFile == "":
+		return nil, errors.New("BACKEND_KEY_FILE: needs BACKEND_CERT_FILE")
+	case cfg.KeyFile == "":
+		return nil, errors.New("BACKEND_CERT_FILE: needs BACKEND_KEY_FILE")
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("BACKEND_CERT_FILE, BACKEND_KEY_FILE: %w", err)
+	}
+	trust.Certificates = []tls.Certificate{cert}
+	return trust, nil
+}

@@ -1,0 +1,24 @@
+package handler
+
+import (
+	"time"
+
+	"spangate/policy/size"
+)
+
+// Config says how clients are served.
+type Config struct {
+	Host string `env:"HOST" doc:"address to listen on; all addresses, IPv4 and IPv6, when empty"`
+	Port uint16 `env:"PORT" envDefault:"8080" doc:"TCP port to listen on; 0 picks a free one and logs it"`
+
+	HeaderTimeout  time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"1ms" doc:"longest time a client may take to send a request's header"`
+	IdleTimeout    time.Duration `env:"IDLE_TIMEOUT" envDefault:"120s" min:"1ms" doc:"how long an idle client connection is kept"`
+	ClientTimeout  time.Duration `env:"CLIENT_TIMEOUT" envDefault:"60s" min:"0" doc:"longest pause of a client within a request, while it sends a body over HTTP/1.1 or does not take the response; 0 sets no limit"`
+	MaxHeaderBytes size.Bytes    `env:"MAX_HEADER_BYTES" envDefault:"64KiB" min:"1KiB" doc:"largest request header"`
+
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
+	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, within SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
+
+	AdminPrefix    string   `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live and ready"`
+	TrustedProxies Prefixes `env:"TRUSTED_PROXIES" envDefault:"none" doc:"comma list of CIDRs whose forwarded headers and trace context are believed"`
+}

@@ -1,0 +1,144 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"spangate/balancer"
+)
+
+// StatusClientClosedRequest is what log and span say of a request whose client
+// went away; it is never sent. The number is nginx's.
+const StatusClientClosedRequest = 499
+
+// retryAfter is what a 503 asks clients to wait, in seconds.
+const retryAfter = 1
+
+// Status returns the status code for what went wrong: the one place where an
+// error becomes one.
+func Status(kind balancer.ErrorType) int {
+	switch kind {
+	case balancer.NoHealthyBackend, balancer.Overloaded:
+		return http.StatusServiceUnavailable
+	case balancer.ConnectTimeout, balancer.ResponseTimeout, balancer.Timeout:
+		return http.StatusGatewayTimeout
+	case balancer.BodyTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case balancer.MalformedRequest:
+		return http.StatusBadRequest
+	case balancer.ClientTimeout:
+		return http.StatusRequestTimeout
+	case balancer.ClientDisconnected:
+		return StatusClientClosedRequest
+	case balancer.InternalError:
+		return http.StatusInternalServerError
+	}
+	return http.StatusBadGateway
+}
+
+// details tell a client what happened without telling how it looks inside.
+var details = map[int]string{
+	http.StatusBadRequest:            "The request's body does not follow its framing.",
+	http.StatusRequestTimeout:        "The request's body did not arrive in time.",
+	http.StatusRequestEntityTooLarge: "The request's body is larger than is accepted here.",
+	http.StatusInternalServerError:   "The gateway failed.",
+	http.StatusBadGateway:            "The server behind the gateway gave no valid answer.",
+	http.StatusServiceUnavailable:    "No server is available for this request at the moment.",
+	http.StatusGatewayTimeout:        "The server behind the gateway did not answer in time.",
+}
+
+// Failures answers requests that failed. The zero value answers without a
+// trace id and reports to nobody. It is safe for concurrent use.
+type Failures struct {
+	// TraceID returns the id to show to the client, or "".
+	TraceID func(context.Context) string
+	// Report is told of each failure, before the response is written.
+	Report func(*http.Request, *balancer.Error)
+}
+
+// Respond answers r, of whose response nothing was sent, with the status that
+// err maps to and a body of application/problem+json (RFC 9457), or of text
+// where only text is accepted. A client that is gone is not answered: Respond
+// then panics with [http.ErrAbortHandler], as [Failures.Abort] does.
+func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
+	e := balancer.Classify(r.Context(), err)
+	status := Status(e.Type)
+	if status == StatusClientClosedRequest {
+		f.Abort(r, e)
+	}
+	f.report(r, e)
+	header := w.Header()
+	clear(header)
+	if status == http.StatusServiceUnavailable {
+		header.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	if status == http.StatusRequestTimeout || status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
+		// What is left of the body cannot be told from a next request.
+		header.Set("Connection", "close")
+	}
+	f.write(w, r, status)
+}
+
+// Refuse answers r with a status of the proxy's own that is no failure of
+// forwarding, such as 405, in the form of [Failures.Respond].
+func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int) {
+	f.write(w, r, status)
+}
+
+// Abort ends a response that has begun so that it cannot look complete: an
+// HTTP/1 connection is closed, an HTTP/2 stream is reset. It does not return.
+func (f Failures) Abort(r *http.Request, err error) {
+	f.report(r, balancer.Classify(r.Context(), err))
+	panic(http.ErrAbortHandler)
+}
+
+func (f Failures) report(r *http.Request, e *balancer.Error) {
+	if f.Report != nil {
+		f.Report(r, e)
+	}
+}
+
+// problem is the body of RFC 9457. Its type is the default, about:blank.
+type problem struct {
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Detail  string `json:"detail,omitempty"`
+	TraceID string `json:"trace_id,omitempty"`
+}
+
+func (f Failures) write(w http.ResponseWriter, r *http.Request, status int) {
+	p := problem{Title: http.StatusText(status), Status: status, Detail: details[status]}
+	if f.TraceID != nil {
+		p.TraceID = f.TraceID(r.Context())
+	}
+	var body []byte
+	header := w.Header()
+	if accept := r.Header.Get("Accept"); strings.Contains(accept, "text/") && !strings.Contains(accept, "json") {
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+		body = p.text()
+	} else {
+		header.Set("Content-Type", "application/problem+json")
+		body, _ = json.Marshal(p) // cannot fail: strings and a number
+		body = append(body, '\n')
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+func (p problem) text() []byte {
+	var b []byte
+	b = strconv.AppendInt(b, int64(p.Status), 10)
+	b = append(append(b, ' '), p.Title...)
+	if p.Detail != "" {
+		b = append(append(b, "\n\n"...), p.Detail...)
+	}
+	if p.TraceID != "" {
+		b = append(append(b, "\n\ntrace "...), p.TraceID...)
+	}
+	return append(b, '\n')
+}

@@ -1,0 +1,216 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// ForwardConfig says how [Forward] treats what it passes on. The zero value
+// trusts no peer and waits for a client without limit.
+type ForwardConfig struct {
+	Trusted       Prefixes      // peers whose forwarded fields are believed
+	ClientTimeout time.Duration // longest pause of a client within a request; 0: no limit
+	Failures      Failures
+}
+
+// Forward returns the reverse proxy itself: a handler that sends each request
+// through rt and its response back, as RFC 9110 §7 asks of a gateway.
+//
+// What is for the next hop only is removed, what says where the request comes
+// from is set ([Prefixes] decides whom to believe), and everything else, the
+// path and the query above all, passes as it came. Bodies, trailers, interim
+// responses and upgraded connections pass while they arrive. A response that
+// breaks off ends the client's connection or stream, so that it never looks
+// complete.
+//
+// A client that closes its sending side counts as gone, as in net/http.
+func Forward(rt http.RoundTripper, cfg ForwardConfig) http.Handler {
+	return &forwarder{rt: rt, cfg: cfg}
+}
+
+type forwarder struct {
+	rt  http.RoundTripper
+	cfg ForwardConfig
+}
+
+func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if status := refusal(r); status != 0 {
+		f.cfg.Failures.Refuse(w, r, status)
+		return
+	}
+	body := newRequestBody(w, r, f.cfg.ClientTimeout)
+	ctx, cancel := r.Context(), context.CancelFunc(func() {})
+	if body != nil {
+		defer body.release()
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		if r.ProtoMajor == 1 {
+			// Else net/http reads the rest of the body before it sends the response,
+			// while the transport is reading it, and one of them gets cut short.
+			http.NewResponseController(w).EnableFullDuplex()
+		}
+	}
+	interim := &interimResponses{w: w}
+	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
+
+	resp, err := f.rt.RoundTrip(out)
+	interim.end()
+	if err != nil {
+		if cause := body.failure(); cause != nil {
+			err = cause
+		}
+		f.cfg.Failures.Respond(w, r, err)
+		return
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		f.upgrade(w, r, out, resp)
+		return
+	}
+	if err := f.respond(w, r, resp); err != nil {
+		resp.Body.Close()
+		f.cfg.Failures.Abort(r, err)
+	}
+	if body != nil && body.incomplete() {
+		// The backend has said all it will. Close would wait for the client to
+		// send the rest, which it may do only once it has the end of the response.
+		cancel()
+	}
+	resp.Body.Close()
+}
+
+// refusal returns the status for a request that is not for a gateway, or 0.
+func refusal(r *http.Request) int {
+	switch {
+	case r.Method == http.MethodConnect:
+		return http.StatusNotImplemented // a tunnel, not a resource
+	case r.Method == http.MethodTrace:
+		return http.StatusMethodNotAllowed // would show the client what was added on the way
+	case r.RequestURI == "*" && r.Method != http.MethodOptions:
+		return http.StatusBadRequest // RFC 9112 §3.2.4
+	case r.RequestURI == "*":
+		return http.StatusNoContent // asks about the gateway itself
+	case loops(r):
+		return http.StatusLoopDetected
+	}
+	return 0
+}
+
+// outgoing returns the request to be sent for r. Its URL has no authority yet:
+// the backend that it is given to adds its own.
+func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *requestBody) *http.Request {
+	header := make(http.Header, len(r.Header)+8)
+	copyHeader(header, r.Header)
+	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
+	removeHopByHop(header)
+	if upgrade != "" && body == nil && r.ProtoMajor == 1 {
+		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
+	}
+	if trailers {
+		header["Te"] = []string{"trailers"}
+	}
+	if header["User-Agent"] == nil {
+		header["User-Agent"] = nil // keeps net/http from adding its own
+	}
+	setForwarded(header, r, f.cfg.Trusted)
+	addVia(header, r.ProtoMajor, r.ProtoMinor)
+
+	out := (&http.Request{
+		Method:        r.Method,
+		URL:           &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery, ForceQuery: r.URL.ForceQuery},
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        header,
+		ContentLength: r.ContentLength,
+		Host:          r.Host,
+	}).WithContext(ctx)
+	if body != nil {
+		out.Body = body
+		out.Trailer = r.Trailer // filled by the server when the body ends
+	}
+	return out
+}
+
+// respond sends resp to the client. Its error comes from the body; the header
+// is sent by then.
+func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
+	header := w.Header()
+	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
+	removeHopByHop(resp.Header)
+	copyHeader(header, resp.Header)
+	if header["Content-Type"] == nil {
+		header["Content-Type"] = nil // keeps net/http from guessing one
+	}
+	announced := len(resp.Trailer)
+	if announced > 0 && r.ProtoMajor == 1 {
+		delete(header, "Content-Length") // HTTP/1 has trailers behind chunks only
+	}
+	for name := range resp.Trailer {
+		header["Trailer"] = append(header["Trailer"], name)
+	}
+	w.WriteHeader(resp.StatusCode)
+
+	client := &clientWriter{
+		w: w, control: http.NewResponseController(w),
+		timeout: f.cfg.ClientTimeout, http2: r.ProtoMajor == 2,
+		stream: streams(resp),
+	}
+	defer client.release()
+	if client.stream && r.Method != http.MethodHead {
+		if err := client.flush(); err != nil {
+			return clientError(r.Context(), err)
+		}
+	}
+	if err := client.copyFrom(r.Context(), resp.Body); err != nil {
+		return err
+	}
+	sendTrailers(header, resp.Trailer, announced)
+	return nil
+}
+
+// sendTrailers hands the trailers to the server. Those that were not announced
+// need its prefix to be told from header fields.
+func sendTrailers(header, trailer http.Header, announced int) {
+	prefix := ""
+	if len(trailer) != announced {
+		prefix = http.TrailerPrefix
+	}
+	for name, values := range trailer {
+		header[prefix+name] = values
+	}
+}
+
+// interimResponses passes 1xx responses on while they come. net/http tells of
+// them from another goroutine, which may go on after the final response.
+type interimResponses struct {
+	w     http.ResponseWriter
+	mu    sync.Mutex
+	ended bool
+}
+
+func (i *interimResponses) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.ended || code == http.StatusSwitchingProtocols {
+			return nil
+		}
+		header := i.w.Header()
+		removeHopByHop(http.Header(fields))
+		copyHeader(header, http.Header(fields))
+		i.w.WriteHeader(code)
+		clear(header)
+		return nil
+	}}
+}
+
+func (i *interimResponses) end() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ended = true
+}

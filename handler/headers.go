@@ -1,0 +1,56 @@
+package handler
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// hopByHop are the fields that end at the next hop whether Connection names
+// them or not (RFC 9110 §7.6.1, and the two proxy fields of §11.7, which are
+// between a client and the proxy it chose).
+var hopByHop = []string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info",
+}
+
+// removeHopByHop deletes from h what is meant for the next hop only.
+func removeHopByHop(h http.Header) {
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = textproto.TrimString(name); name != "" {
+				h.Del(name)
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+}
+
+// upgradeOf returns the protocol that h offers or agrees to switch to, or "".
+func upgradeOf(h http.Header) string {
+	if !httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
+		return ""
+	}
+	return h.Get("Upgrade")
+}
+
+// acceptsTrailers reports whether h's TE field admits trailers, the one member
+// of it that says something about more than the next hop.
+func acceptsTrailers(h http.Header) bool {
+	return httpguts.HeaderValuesContainsToken(h["Te"], "trailers")
+}
+
+// copyHeader adds the fields of src to dst. The values are shared, not copied:
+// neither side changes them in place.
+func copyHeader(dst, src http.Header) {
+	for name, values := range src {
+		if have := dst[name]; have != nil {
+			values = append(have[:len(have):len(have)], values...)
+		}
+		dst[name] = values
+	}
+}

@@ -1,0 +1,137 @@
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+set ignore-comments
+
+# The binary as it is shipped: without cgo it runs in an empty image, and
+# grpcnotrace leaves out what keeps the linker from dropping unused methods.
+export CGO_ENABLED := "0"
+build := "go build -trimpath -tags grpcnotrace"
+stripped := '-ldflags="-s -w"'
+
+# What staticcheck looks for, picked one by one:
+#   SA*     wrong or useless code: misused APIs, impossible conditions, leaks
+#   S1*     code that a shorter form of the language says better
+#   U1000   code that nobody uses
+#   ST1000  each package says what question it answers
+#   ST1001  no dot imports: a reader must see where a name is from
+#   ST1005  error texts can be wrapped: no capital, no full stop
+#   ST1006  receivers are named after what they are, not self or this
+#   ST1008  an error is the last result
+#   ST1011  a time.Duration carries no unit in its name
+#   ST1012  error variables are called errX or ErrX
+#   ST1013  HTTP statuses are constants, not numbers
+#   ST1015  default comes first or last in a switch
+#   ST1016  one receiver name for one type
+#   ST1017  no yoda conditions
+#   ST1018  no invisible characters in strings
+#   ST1019  no package imported twice
+#   ST1020, ST1021, ST1022  a doc comment begins with the name it documents
+# Left out: ST1003 (its list of initialisms dates), ST1023 (a type that could be
+# inferred is sometimes the documentation) and QF*, which are an editor's offers.
+checks := "SA*,S1*,U1000,ST1000,ST1001,ST1005,ST1006,ST1008,ST1011,ST1012,ST1013,ST1015,ST1016,ST1017,ST1018,ST1019,ST1020,ST1021,ST1022"
+
+[private]
+list:
+    @just --list --unsorted
+
+# run the proxy from source: BACKENDS=http://localhost:3000 just run
+run *args:
+    go run . "$@"
+
+# run it before two built-in backends, ready for: curl localhost:8080/hello
+demo:
+    BACKENDS=echo:a,echo:b go run .
+
+# everything that must pass: lint, then all tests, raced and shuffled
+test *args: lint
+    # The race detector needs cgo. Vet has had its turn in lint.
+    CGO_ENABLED=1 go test -race -shuffle=on -vet=off "$@" ./...
+
+# format, vet, staticcheck and fix, none of which changes a file
+lint:
+    @unformatted=$(gofmt -l .); test -z "$unformatted" || { printf 'run gofmt -w on:\n%s\n' "$unformatted"; exit 1; }
+    # All of vet, of which go test runs only a part. It knows the language's traps:
+    # copied locks, lost cancels, formats that do not match.
+    go vet ./...
+    go tool staticcheck -checks '{{checks}}' ./...
+    # What this Go says with fewer words than the one it was written for.
+    go fix -diff ./...
+
+# the proxy and a real collector, each as a process; takes flags of go test
+e2e *args:
+    cd telemetry/e2e && go vet ./... && go test -count=1 -timeout=8m "$@" ./...
+
+# every fuzz target, each for a while: just fuzz 1m
+fuzz time="10s":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for package in $(go list ./...); do
+        for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+            go test -run='^$' -fuzz="^$target\$" -fuzztime={{time}} "$package"
+        done
+    done
+
+# all benchmarks; takes flags of go test
+bench *args:
+    go test -run='^$' -bench=. -benchmem "$@" ./...
+
+# the static binary, ./spangate
+build:
+    {{build}} {{stripped}} -o spangate .
+
+# what the dependencies weigh: the stripped binary, and its code by module and by package
+weight rows="15":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    dir=$(mktemp -d)
+    trap 'rm -rf "$dir"' EXIT
+    {{build}} {{stripped}} -o "$dir/stripped" .
+    {{build}} -o "$dir/symbols" .
+    printf '%s bytes stripped\n' "$(wc -c <"$dir/stripped")"
+
+    # A symbol is its package's path, a dot and a name; types and type arguments,
+    # which hold paths of their own, come after the first bracket.
+    go tool nm -size -type "$dir/symbols" | awk '
+        $3 != "T" && $3 != "t" { next }
+        {
+            name = $4
+            sub(/^type:\.(eq|hash)\./, "", name)
+            sub(/[[({].*/, "", name)
+            gsub(/%2e/, ".", name)
+            path = ""
+            if (match(name, /.*\//)) { path = substr(name, 1, RLENGTH); name = substr(name, RLENGTH + 1) }
+            sub(/\..*/, "", name)
+            size[path name] += $2
+        }
+        END { for (p in size) print size[p], p }' >"$dir/packages"
+    go version -m "$dir/symbols" | awk '$1 == "mod" || $1 == "dep" { print $2, $3 }' >"$dir/modules"
+    awk '
+        NR == FNR { version[$1] = $2; next }
+        {
+            module = $2
+            while (!(module in version) && sub(/\/[^\/]*$/, "", module)) {}
+            if ($2 == "main") module = "spangate"
+            if (!(module in version)) module = "(standard library)"
+            size[module] += $1
+        }
+        END { for (m in size) print size[m], m, version[m] }' "$dir/modules" "$dir/packages" >"$dir/by-module"
+    for table in by-module packages; do
+        printf '\n%12s  %s\n' 'code, bytes' "$table"
+        sort -rn "$dir/$table" | awk -v rows={{rows}} 'NR <= rows { printf "%12d  %s %s\n", $1, $2, $3 }'
+    done
+
+# the container image, with docker or podman
+image tag="spangate" *args:
+    engine=$({{just_executable()}} engine) && "$engine" build -f Containerfile -t "{{tag}}" "${@:2}" .
+
+# proxy, backends, collector and Jaeger at http://localhost:16686
+up *args:
+    engine=$({{just_executable()}} engine) && "$engine" compose up --build "$@"
+
+# podman's own format has no room for a health check
+export BUILDAH_FORMAT := "docker"
+
+# The first of the two whose engine answers: a client alone can build nothing.
+[private]
+engine:
+    @for e in docker podman; do "$e" info >/dev/null 2>&1 && { echo "$e"; exit; }; done; echo 'neither docker nor podman answers' >&2; exit 1

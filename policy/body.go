@@ -1,0 +1,33 @@
+package policy
+
+import (
+	"net/http"
+
+	"spangate/policy/size"
+)
+
+// Reject answers a request that a policy refuses for the given reason, with
+// the status that the reason maps to.
+type Reject func(w http.ResponseWriter, r *http.Request, err error)
+
+// MaxBody returns a wrapper that refuses request bodies of more than limit
+// bytes, or nil when limit is 0. A body whose length is declared is refused
+// before anything is forwarded; of any other, reading fails with an
+// [http.MaxBytesError] once it passes the limit.
+func MaxBody(limit size.Bytes, reject Reject) func(http.Handler) http.Handler {
+	if limit == 0 {
+		return nil
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > int64(limit) {
+				reject(w, r, &http.MaxBytesError{Limit: int64(limit)})
+				return
+			}
+			if r.ContentLength < 0 {
+				r.Body = http.MaxBytesReader(w, r.Body, int64(limit))
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

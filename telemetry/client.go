@@ -1,0 +1,238 @@
+package telemetry
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+)
+
+// ClientConfig says whom [Telemetry.Client] sees attempts at.
+type ClientConfig struct {
+	Backend   *balancer.Backend
+	Algorithm balancer.Algorithm
+	Ready     func() int // number of ready backends
+}
+
+// Client gives each attempt that next makes a CLIENT span and its metrics, and
+// puts the span's context into the request's header, which it changes in
+// place. The span ends with the response's body, so that a backend that is
+// lost on the way shows. Attempts that belong to one request are numbered.
+func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundTripper {
+	host, port := splitHost(cfg.Backend.URL.Host, cfg.Backend.URL.Scheme)
+	return &client{
+		telemetry: t, cfg: cfg, next: next,
+		address: host, port: port,
+	}
+}
+
+type client struct {
+	telemetry *Telemetry
+	cfg       ClientConfig
+	next      http.RoundTripper
+	address   string
+	port      int
+	sets      setCache[clientSet]
+	active    setCache[string]
+}
+
+func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
+	t := c.telemetry
+	a := &attempt{client: c, ctx: r.Context(), start: time.Now(), method: t.methods.normalize(r.Method)}
+	t.clientActive.Add(a.ctx, 1, c.activeSet(a.method).add...)
+	resend := 0
+	var previous trace.SpanContext
+	e := exchangeOf(a.ctx)
+	if e != nil {
+		resend, previous = e.attempts, e.latest
+		e.attempts++
+		e.backend = c.cfg.Backend.Name
+	}
+	var ctx context.Context
+	ctx, a.span = c.start(r, a, resend, previous)
+	if e != nil {
+		e.latest = a.span.SpanContext()
+	}
+	t.propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	if a.span.IsRecording() {
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: a.connected}))
+	}
+	resp, err := c.next.RoundTrip(r)
+	if err != nil {
+		a.end(balancer.Classify(a.ctx, err))
+		return nil, err
+	}
+	a.status, a.version = resp.StatusCode, responseVersion(resp)
+	body := &tracedBody{ReadCloser: resp.Body, attempt: a}
+	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
+		resp.Body = balancer.Upgraded{ReadCloser: body, Conn: conn}
+	} else {
+		resp.Body = body
+	}
+	return resp, nil
+}
+
+func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.SpanContext) (context.Context, trace.Span) {
+	attrs := make([]attribute.KeyValue, 0, 12)
+	attrs = appendMethod(attrs, r.Method, a.method)
+	attrs = append(attrs,
+		semconv.URLFull(fullURL(r)),
+		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
+		backendKey.String(c.cfg.Backend.Name),
+		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
+		balancerReadyKey.Int(c.cfg.Ready()),
+	)
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(a.start)}
+	if resend > 0 {
+		attrs = append(attrs, semconv.HTTPRequestResendCount(resend))
+		if previous.IsValid() {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: previous}))
+		}
+	}
+	options = append(options, trace.WithAttributes(attrs...))
+	return c.telemetry.tracer.Start(a.ctx, spanName(a.method), options...)
+}
+
+// attempt is one request to one backend, until its response's body has ended.
+type attempt struct {
+	client  *client
+	ctx     context.Context // of the request
+	span    trace.Span
+	start   time.Time
+	method  string
+	status  int // 0: none received
+	version string
+	ended   bool
+}
+
+// connected notes the address that was dialled. net/http calls it before the
+// request is written, from RoundTrip's goroutine.
+func (a *attempt) connected(info httptrace.GotConnInfo) {
+	switch addr := info.Conn.RemoteAddr().(type) {
+	case *net.TCPAddr:
+		a.span.SetAttributes(semconv.NetworkPeerAddress(addr.IP.String()), semconv.NetworkPeerPort(addr.Port))
+	case *net.UnixAddr:
+		a.span.SetAttributes(semconv.NetworkPeerAddress(addr.Name))
+	}
+}
+
+// end records the attempt, once. err is nil when the body came to its end.
+func (a *attempt) end(err *balancer.Error) {
+	if a.ended {
+		return
+	}
+	a.ended = true
+	errorType := attemptError(a.status, err)
+	now := time.Now()
+	if a.span.IsRecording() {
+		attrs := make([]attribute.KeyValue, 0, 3)
+		if a.status != 0 {
+			attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
+		}
+		if errorType != "" {
+			attrs = append(attrs, semconv.ErrorTypeKey.String(errorType))
+			a.span.SetStatus(codes.Error, "")
+		}
+		a.span.SetAttributes(attrs...)
+	}
+	a.span.End(trace.WithTimestamp(now))
+	t, c := a.client.telemetry, a.client
+	set := c.sets.get(clientSet{a.method, a.version, a.status, errorType}, c.attributes)
+	t.clientDuration.Record(trace.ContextWithSpan(a.ctx, a.span), now.Sub(a.start).Seconds(), set.record...)
+	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)
+}
+
+// attemptError returns the error.type of an attempt, or "" for one that is no
+// error: what the client caused says nothing about the backend.
+func attemptError(status int, err *balancer.Error) string {
+	switch {
+	case err != nil && !err.Blameless():
+		return string(err.Type)
+	case err == nil && status >= http.StatusBadRequest:
+		return strconv.Itoa(status)
+	}
+	return ""
+}
+
+type clientSet struct {
+	method, version string
+	status          int
+	errorType       string
+}
+
+func (c *client) attributes(s clientSet) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(s.method),
+		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
+	}
+	if s.status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(s.status), semconv.NetworkProtocolVersion(s.version))
+	}
+	if s.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
+	}
+	return attrs
+}
+
+func (c *client) activeSet(method string) cachedSet {
+	return c.active.get(method, func(method string) []attribute.KeyValue {
+		return []attribute.KeyValue{
+			semconv.HTTPRequestMethodKey.String(method),
+			semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
+		}
+	})
+}
+
+func responseVersion(resp *http.Response) string {
+	switch {
+	case resp.ProtoMajor == 2:
+		return "2"
+	case resp.ProtoMinor == 0:
+		return "1.0"
+	}
+	return "1.1"
+}
+
+func fullURL(r *http.Request) string {
+	full := r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath()
+	if r.URL.RawQuery != "" {
+		full += "?" + redactQuery(r.URL.RawQuery)
+	}
+	return full
+}
+
+// tracedBody ends the attempt with the body.
+type tracedBody struct {
+	io.ReadCloser
+	attempt *attempt
+}
+
+func (b *tracedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == io.EOF:
+		b.attempt.end(nil)
+	case err != nil:
+		b.attempt.end(balancer.ClassifyBody(b.attempt.ctx, err))
+	}
+	return n, err
+}
+
+// Close also ends an attempt of whose body not all was read: the client has
+// gone by then, or there is nothing to read in answer to HEAD.
+func (b *tracedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.attempt.end(nil)
+	return err
+}

@@ -1,0 +1,13 @@
+package telemetry
+
+import "log/slog"
+
+// Config says what is recorded of each request beside what the OTEL_*
+// variables say.
+type Config struct {
+	AccessLog LogFormat  `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
+	Trust     Trust      `env:"TRACE_TRUST" envDefault:"auto" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
+
+	KnownMethods []string `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
+}

@@ -1,0 +1,31 @@
+package telemetry
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+)
+
+// exchange is what the decorators know of the request that they are part of.
+// Its fields are used by one attempt at a time.
+type exchange struct {
+	failure  *balancer.Error // nil: none so far
+	attempts int
+	backend  string // of the latest attempt
+	// latest is the span of the attempt before, for the link to it.
+	latest trace.SpanContext
+}
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context, e *exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, e)
+}
+
+// exchangeOf returns the exchange that ctx is part of, or nil.
+func exchangeOf(ctx context.Context) *exchange {
+	e, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return e
+}

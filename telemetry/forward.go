@@ -1,0 +1,40 @@
+package telemetry
+
+import (
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/balancer"
+)
+
+// Forward records how long next takes to get a response for a request and how
+// many attempts it needs.
+func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		start := time.Now()
+		resp, err := next.RoundTrip(r)
+		errorType := ""
+		if err != nil {
+			errorType = string(balancer.Classify(r.Context(), err).Type)
+		}
+		set := t.forwardSets.get(errorType, func(errorType string) []attribute.KeyValue {
+			if errorType == "" {
+				return nil
+			}
+			return []attribute.KeyValue{semconv.ErrorTypeKey.String(errorType)}
+		})
+		t.forwardDuration.Record(r.Context(), time.Since(start).Seconds(), set.record...)
+		if e := exchangeOf(r.Context()); e != nil {
+			t.forwardAttempts.Record(r.Context(), int64(e.attempts))
+		}
+		return resp, err
+	})
+}
+
+// roundTripper is a function as an [http.RoundTripper].
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,0 +1,22 @@
+package telemetry
+
+import "go.opentelemetry.io/otel/attribute"
+
+// scope names the instrumentation in traces and metrics.
+const scope = "spangate"
+
+// Attributes of our own. Those of the conventions come from semconv.
+const (
+	backendKey           = attribute.Key("spangate.backend")
+	balancerAlgorithmKey = attribute.Key("spangate.balancer.algorithm")
+	balancerReadyKey     = attribute.Key("spangate.balancer.ready")
+	attemptCountKey      = attribute.Key("spangate.attempt.count")
+)
+
+// Metrics of our own.
+const (
+	forwardDurationName = "spangate.forward.duration"
+	forwardAttemptsName = "spangate.forward.attempts"
+	timeToFirstByteName = "spangate.time_to_first_byte"
+	backendActiveName   = "spangate.backend.active_requests"
+)

@@ -1,0 +1,260 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+	"spangate/handler"
+)
+
+// Server gives each request that next handles a SERVER span, its metrics and a
+// line in the access log, which agree on how it ended. They are recorded when
+// the handler returns, also when it panics. A panic other than
+// [http.ErrAbortHandler] is logged and becomes one.
+func (t *Telemetry) Server(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		method := t.methods.normalize(r.Method)
+		scheme := handler.OriginalScheme(r, t.trusted)
+		active := t.activeSets.get(activeSet{method, scheme}, activeSet.attributes)
+		t.serverActive.Add(r.Context(), 1, active.add...)
+
+		ctx, options := t.receive(r)
+		ctx, span := t.startServer(ctx, r, method, scheme, start, options)
+		e := &exchange{}
+		ctx = withExchange(ctx, e)
+		request := &countedRequest{Reader: r.Body}
+		if r.ContentLength < 0 {
+			r.Body = request
+		}
+		response := &countedResponse{ResponseWriter: w}
+
+		defer func() {
+			panicked := recover()
+			if panicked != nil && panicked != http.ErrAbortHandler {
+				t.log.ErrorContext(ctx, "panic while handling a request", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+				e.failure = &balancer.Error{Type: balancer.InternalError}
+				panicked = http.ErrAbortHandler
+			}
+			end := time.Now()
+			o := outcomeOf(e, response, panicked != nil)
+			requestSize := r.ContentLength
+			if requestSize < 0 {
+				requestSize = request.n
+			}
+			t.endServer(span, e, o, requestSize, response.n, end)
+			set := t.serverSets.get(serverSet{method, scheme, protocolVersion(r), o.status, o.spanError}, serverSet.attributes)
+			t.serverDuration.Record(ctx, end.Sub(start).Seconds(), set.record...)
+			t.serverRequestSize.Record(ctx, requestSize, set.record...)
+			t.serverResponseSize.Record(ctx, response.n, set.record...)
+			if !response.began.IsZero() {
+				t.timeToFirstByte.Record(ctx, response.began.Sub(start).Seconds())
+			}
+			t.serverActive.Add(ctx, -1, active.add...)
+			if t.access != nil {
+				t.access.write(ctx, r, e, accessLine{
+					start: start, duration: end.Sub(start), outcome: o, scheme: scheme,
+					client: handler.ClientAddr(r, t.trusted), host: handler.OriginalHost(r, t.trusted),
+					received: requestSize, sent: response.n,
+				})
+			}
+			if panicked != nil {
+				panic(panicked)
+			}
+		}()
+		next.ServeHTTP(response, r.WithContext(ctx))
+	})
+}
+
+// startServer starts the span. Samplers see the attributes given here only.
+func (t *Telemetry) startServer(ctx context.Context, r *http.Request, method, scheme string, start time.Time, options []trace.SpanStartOption) (context.Context, trace.Span) {
+	attrs := make([]attribute.KeyValue, 0, 16)
+	attrs = appendMethod(attrs, r.Method, method)
+	attrs = append(attrs,
+		semconv.URLScheme(scheme),
+		semconv.URLPath(r.URL.EscapedPath()),
+		semconv.NetworkProtocolVersion(protocolVersion(r)),
+	)
+	if r.URL.RawQuery != "" {
+		attrs = append(attrs, semconv.URLQuery(redactQuery(r.URL.RawQuery)))
+	}
+	if host, port := splitHost(handler.OriginalHost(r, t.trusted), scheme); host != "" {
+		attrs = append(attrs, semconv.ServerAddress(host), semconv.ServerPort(port))
+	}
+	if client := handler.ClientAddr(r, t.trusted); client.IsValid() {
+		attrs = append(attrs, semconv.ClientAddress(client.String()))
+	}
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		attrs = append(attrs, semconv.NetworkPeerAddress(peer.Addr().Unmap().String()), semconv.NetworkPeerPort(int(peer.Port())))
+	}
+	if agent := r.Header.Get("User-Agent"); agent != "" {
+		attrs = append(attrs, semconv.UserAgentOriginal(agent))
+	}
+	if !t.warm.Load() && !t.warm.Swap(true) {
+		attrs = append(attrs, semconv.FaaSColdstart(true))
+	}
+	options = append(options, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start), trace.WithAttributes(attrs...))
+	return t.tracer.Start(ctx, spanName(method), options...)
+}
+
+func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received, sent int64, end time.Time) {
+	if span.IsRecording() {
+		attrs := make([]attribute.KeyValue, 0, 6)
+		attrs = append(attrs,
+			semconv.HTTPResponseStatusCode(o.status),
+			semconv.HTTPRequestBodySize(int(received)),
+			semconv.HTTPResponseBodySize(int(sent)),
+			attemptCountKey.Int(e.attempts),
+		)
+		if o.spanError != "" {
+			attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
+			span.SetStatus(codes.Error, "")
+		}
+		span.SetAttributes(attrs...)
+	}
+	// Not by defer: that would record ErrAbortHandler as an exception.
+	span.End(trace.WithTimestamp(end))
+}
+
+// outcome is how a request ended, for span, metrics and log alike.
+type outcome struct {
+	status    int    // sent, or the one that says why none was
+	errorType string // why it failed; also set for the 4xx statuses of our own
+	spanError string // error.type of the SERVER span; empty while its status is Unset
+}
+
+// outcomeOf applies the table of telemetry's contract. A 4xx is the client's
+// doing and no error of the server's, unless it came too late to be sent.
+func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
+	o := outcome{status: w.status}
+	if e.failure != nil {
+		o.errorType = string(e.failure.Type)
+	}
+	switch {
+	case e.failure == nil && !aborted:
+		if o.status == 0 {
+			o.status = http.StatusOK // what net/http sends for a handler that says nothing
+		}
+		if o.status >= http.StatusInternalServerError {
+			o.spanError = strconv.Itoa(o.status)
+		}
+	case e.failure == nil:
+		o.errorType = string(balancer.InternalError)
+		o.spanError = o.errorType
+	case e.failure.Type == balancer.ClientDisconnected:
+		o.status, o.spanError = handler.StatusClientClosedRequest, o.errorType
+	case aborted || o.status >= http.StatusInternalServerError:
+		o.spanError = o.errorType
+	}
+	if o.status == 0 {
+		o.status = handler.Status(balancer.ErrorType(o.errorType))
+	}
+	return o
+}
+
+type activeSet struct{ method, scheme string }
+
+func (s activeSet) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{semconv.HTTPRequestMethodKey.String(s.method), semconv.URLScheme(s.scheme)}
+}
+
+type serverSet struct {
+	method, scheme, version string
+	status                  int
+	errorType               string
+}
+
+func (s serverSet) attributes() []attribute.KeyValue {
+	attrs := []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(s.method), semconv.URLScheme(s.scheme),
+		semconv.NetworkProtocolVersion(s.version), semconv.HTTPResponseStatusCode(s.status),
+	}
+	if s.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
+	}
+	return attrs
+}
+
+// protocolVersion returns the version as the conventions write it: 1.1, 2.
+func protocolVersion(r *http.Request) string {
+	switch {
+	case r.ProtoMajor == 2:
+		return "2"
+	case r.ProtoMajor == 1 && r.ProtoMinor == 0:
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// splitHost returns host and port of an authority, with the scheme's port where
+// it names none.
+func splitHost(authority, scheme string) (string, int) {
+	if host, port, err := net.SplitHostPort(authority); err == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+			return host, int(n)
+		}
+	}
+	if scheme == "https" {
+		return authority, 443
+	}
+	return authority, 80
+}
+
+// countedRequest counts what is read of a body whose length is not declared.
+type countedRequest struct {
+	io.Reader
+	n int64
+}
+
+func (c *countedRequest) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (c *countedRequest) Close() error {
+	if body, ok := c.Reader.(io.Closer); ok {
+		return body.Close()
+	}
+	return nil
+}
+
+// countedResponse notes what is sent. Flush, Hijack and deadlines go past it,
+// by Unwrap.
+type countedResponse struct {
+	http.ResponseWriter
+	status int
+	n      int64
+	began  time.Time
+}
+
+func (c *countedResponse) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *countedResponse) WriteHeader(status int) {
+	if c.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		c.status, c.began = status, time.Now()
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *countedResponse) Write(p []byte) (int, error) {
+	if c.status == 0 {
+		c.status, c.began = http.StatusOK, time.Now()
+	}
+	n, err := c.ResponseWriter.Write(p)
+	c.n += int64(n)
+	return n, err
+}

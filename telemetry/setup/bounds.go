@@ -1,0 +1,36 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// bounds are those of a batcher.
+type bounds struct {
+	queue   int           // how many items may wait
+	batch   int           // how many are exported at once
+	delay   time.Duration // longest wait from one export to the next
+	timeout time.Duration // of one export, repetitions included
+}
+
+// bounds resolves the settings of the variables that begin with prefix.
+func (b Batch) bounds(f *faults, prefix string, delay time.Duration) bounds {
+	queue := b.QueueSize.or(2048)
+	r := bounds{
+		queue:   queue,
+		batch:   b.Size.or(min(512, queue)),
+		delay:   b.Delay.Or(delay),
+		timeout: b.Timeout.Or(30 * time.Second),
+	}
+	switch {
+	case r.queue < 1:
+		f.add(prefix+"MAX_QUEUE_SIZE", string(b.QueueSize), errors.New("must be at least 1"))
+	case r.batch < 1:
+		f.add(prefix+"MAX_EXPORT_BATCH_SIZE", string(b.Size), errors.New("must be at least 1"))
+	case r.batch > r.queue:
+		f.add(prefix+"MAX_EXPORT_BATCH_SIZE", string(b.Size),
+			fmt.Errorf("must not be above %sMAX_QUEUE_SIZE, which is %d", prefix, r.queue))
+	}
+	return r
+}

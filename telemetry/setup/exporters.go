@@ -1,0 +1,40 @@
+package setup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Exporters is where one signal goes: "otlp", "console", both, or nowhere when
+// it is empty.
+type Exporters []string
+
+// UnmarshalText parses a comma list of otlp and console, or none.
+func (e *Exporters) UnmarshalText(text []byte) error {
+	*e = nil
+	items := strings.Split(string(text), ",")
+	for _, item := range items {
+		item = strings.TrimSpace(item)
+		switch {
+		case item == "none" && len(items) > 1:
+			return fmt.Errorf("none must stand alone")
+		case item == "none", slices.Contains(*e, item):
+		case item == "otlp", item == "console":
+			*e = append(*e, item)
+		default:
+			return fmt.Errorf("%q must be otlp, console or none", item)
+		}
+	}
+	return nil
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (e Exporters) MarshalText() ([]byte, error) {
+	if len(e) == 0 {
+		return []byte("none"), nil
+	}
+	return []byte(strings.Join(e, ",")), nil
+}
+
+func (e Exporters) has(name string) bool { return slices.Contains(e, name) }

@@ -1,0 +1,193 @@
+// Package setup answers where telemetry goes: it turns the OTEL_* variables
+// into providers of tracers and meters and a handler of log records, and
+// delivers what they record.
+//
+// It alone imports the OpenTelemetry SDK and its exporters. No request ever
+// waits for it: what is recorded is queued up to a bound, what comes on top is
+// dropped, and each span ends up counted as exported, failed or dropped in the
+// counter spangate.telemetry.spans.
+package setup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/contrib/bridges/otelslog"
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+)
+
+const (
+	scope = "spangate/telemetry/setup"
+
+	defaultMetricInterval = time.Minute
+	defaultMetricTimeout  = 30 * time.Second
+)
+
+// SDK is what the decorators record with. Its fields are not nil, except where
+// they say so, and are not to be changed.
+type SDK struct {
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	Propagator     propagation.TextMapPropagator
+
+	// LogHandler hands records of every level to the logs exporters, with the
+	// trace and span of their context; the attribute event.name becomes the
+	// record's event name. It is nil when there is no logs exporter.
+	LogHandler slog.Handler
+
+	log     *slog.Logger
+	leaving chan struct{}
+	once    sync.Once
+	err     error
+
+	spans       *batcher[sdktrace.ReadOnlySpan] // nil when no traces are exported
+	records     *batcher[sdklog.Record]         // nil when no logs are exported
+	meters      *sdkmetric.MeterProvider        // nil when no metrics are exported
+	spanSinks   []sink[spanBatch]
+	recordSinks []sink[recordBatch]
+}
+
+// New starts what cfg asks for. Its error holds all faults of cfg at once, each
+// naming its variable. It uses no network; the first export does.
+//
+// What goes wrong later is logged to log, which must not lead to LogHandler:
+// at most one line a minute while telemetry cannot be delivered. The console
+// exporters write to stdout. Shutdown must be called.
+func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*SDK, error) {
+	var f faults
+	s := &SDK{
+		TracerProvider: tracenoop.NewTracerProvider(),
+		MeterProvider:  metricnoop.NewMeterProvider(),
+		Propagator:     cfg.Propagators.build(&f),
+		log:            log,
+		leaving:        make(chan struct{}),
+	}
+	if cfg.Disabled {
+		return s, f.err()
+	}
+
+	sampler := cfg.sampler(&f)
+	spanBounds := cfg.SpanBatch.bounds(&f, "OTEL_BSP_", 5*time.Second)
+	recordBounds := cfg.RecordBatch.bounds(&f, "OTEL_BLRP_", time.Second)
+	outage := &outage{log: log, lost: s.lost}
+	deliver := func(exporters Exporters, signal string, own OTLP) delivery {
+		if !exporters.has("otlp") {
+			return delivery{}
+		}
+		return delivery{target: resolve(&f, signal, cfg.OTLP, own), leaving: s.leaving, outage: outage}
+	}
+	traces := deliver(cfg.TracesExporter, "traces", cfg.OTLPTraces)
+	metrics := deliver(cfg.MetricsExporter, "metrics", cfg.OTLPMetrics)
+	logs := deliver(cfg.LogsExporter, "logs", cfg.OTLPLogs)
+	res, err := cfg.resource(ctx)
+	if err := errors.Join(f.err(), err); err != nil {
+		return nil, err
+	}
+
+	listen(log, cfg.LogLevel)
+	stdout = &console{w: stdout}
+	err = errors.Join(
+		s.startTraces(ctx, cfg, sampler, spanBounds, res, traces, stdout),
+		s.startLogs(ctx, cfg, recordBounds, res, logs, stdout),
+		s.startMetrics(ctx, cfg, res, metrics, stdout))
+	if err != nil {
+		return nil, errors.Join(err, s.Shutdown(ctx))
+	}
+	return s, nil
+}
+
+func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Sampler, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+	options := []sdktrace.TracerProviderOption{
+		sdktrace.WithSampler(sampler),
+		sdktrace.WithResource(res),
+		sdktrace.WithRawSpanLimits(cfg.spanLimits()),
+	}
+	if len(cfg.TracesExporter) > 0 {
+		var err error
+		if s.spanSinks, err = spanSinks(ctx, cfg.TracesExporter, d, stdout); err != nil {
+			return err
+		}
+		s.spans = newBatcher(b, all(s.spanSinks))
+		options = append(options, sdktrace.WithSpanProcessor(spanProcessor{s.spans}))
+	}
+	s.TracerProvider = sdktrace.NewTracerProvider(options...)
+	return nil
+}
+
+func (s *SDK) startLogs(ctx context.Context, cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+	if len(cfg.LogsExporter) == 0 {
+		return nil
+	}
+	var err error
+	if s.recordSinks, err = recordSinks(ctx, cfg.LogsExporter, d, stdout); err != nil {
+		return err
+	}
+	s.records = newBatcher(b, all(s.recordSinks))
+	length, count := cfg.recordLimits()
+	s.LogHandler = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(
+		sdklog.WithResource(res),
+		sdklog.WithProcessor(recordProcessor{s.records}),
+		sdklog.WithAttributeValueLengthLimit(length),
+		sdklog.WithAttributeCountLimit(count))))
+	return nil
+}
+
+func (s *SDK) startMetrics(ctx context.Context, cfg Config, res *resource.Resource, d delivery, stdout io.Writer) error {
+	if len(cfg.MetricsExporter) == 0 {
+		return nil
+	}
+	options, err := cfg.metricReaders(ctx, d, stdout)
+	if err != nil {
+		return err
+	}
+	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()))
+	s.meters = sdkmetric.NewMeterProvider(options...)
+	s.MeterProvider = s.meters
+	return errors.Join(runtime.Start(runtime.WithMeterProvider(s.meters)), s.countSpans())
+}
+
+// countSpans reports what became of the spans. It is read when metrics are
+// collected: ending a span pays nothing for it.
+func (s *SDK) countSpans() error {
+	if s.spans == nil {
+		return nil
+	}
+	_, err := s.meters.Meter(scope).Int64ObservableCounter("spangate.telemetry.spans",
+		metric.WithUnit("{span}"),
+		metric.WithDescription("Ended sampled spans, by what became of them."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			for outcome, n := range s.spans.tally() {
+				attrs := []attribute.KeyValue{attribute.String("result", outcome.result)}
+				if outcome.cause != "" {
+					attrs = append(attrs, attribute.String("error.type", outcome.cause))
+				}
+				o.Observe(n, metric.WithAttributes(attrs...))
+			}
+			return nil
+		}))
+	return err
+}
+
+func (s *SDK) lost() (l losses) {
+	if s.spans != nil {
+		l.spans = s.spans.lost()
+	}
+	if s.records != nil {
+		l.records = s.records.lost()
+	}
+	return l
+}

@@ -1,0 +1,56 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+)
+
+// sink is one place that a signal goes to. B is what is exported at once.
+type sink[B any] struct {
+	export   func(context.Context, B) error
+	shutdown func(context.Context) error
+}
+
+// through returns the sink with its exports repeated while the collector is
+// unavailable.
+func (s sink[B]) through(d delivery) sink[B] {
+	export := s.export
+	s.export = func(ctx context.Context, batch B) error {
+		return d.do(ctx, func(ctx context.Context) error { return export(ctx, batch) })
+	}
+	return s
+}
+
+// all exports a batch to each sink in turn. The batch is exported when all of
+// them took it.
+func all[B any](sinks []sink[B]) func(context.Context, B) error {
+	return func(ctx context.Context, batch B) error {
+		var errs []error
+		for _, s := range sinks {
+			errs = append(errs, s.export(ctx, batch))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+func shutdownAll[B any](ctx context.Context, sinks []sink[B]) error {
+	var errs []error
+	for _, s := range sinks {
+		errs = append(errs, s.shutdown(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// console lets the console exporters of several signals share one writer.
+type console struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.w.Write(p)
+}

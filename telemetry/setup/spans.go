@@ -1,0 +1,79 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+type spanBatch = []sdktrace.ReadOnlySpan
+
+// spanProcessor hands every ended span that is sampled to the batcher.
+type spanProcessor struct {
+	*batcher[sdktrace.ReadOnlySpan]
+}
+
+func (spanProcessor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+
+func (p spanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
+	if s.SpanContext().IsSampled() {
+		p.add(s)
+	}
+}
+
+func (p spanProcessor) ForceFlush(ctx context.Context) error { return p.flush(ctx) }
+
+// Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
+func (p spanProcessor) Shutdown(context.Context) error { return nil }
+
+func spanSinks(ctx context.Context, exporters Exporters, d delivery, stdout io.Writer) ([]sink[spanBatch], error) {
+	var sinks []sink[spanBatch]
+	var errs []error
+	if exporters.has("console") {
+		e, err := stdouttrace.New(stdouttrace.WithWriter(stdout))
+		errs = append(errs, err)
+		sinks = append(sinks, sink[spanBatch]{export: e.ExportSpans, shutdown: e.Shutdown})
+	}
+	if exporters.has("otlp") {
+		e, err := otlptrace.New(ctx, traceClient(d.target))
+		errs = append(errs, err)
+		sinks = append(sinks, sink[spanBatch]{export: e.ExportSpans, shutdown: e.Shutdown}.through(d))
+	}
+	return sinks, errors.Join(errs...)
+}
+
+func traceClient(t target) otlptrace.Client {
+	if t.protocol == "grpc" {
+		options := []otlptracegrpc.Option{
+			otlptracegrpc.WithEndpoint(t.address),
+			otlptracegrpc.WithTLSCredentials(t.credentials()),
+			otlptracegrpc.WithHeaders(t.headers),
+			otlptracegrpc.WithTimeout(t.timeout),
+			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{}),
+			otlptracegrpc.WithDialOption(reconnect),
+		}
+		if t.gzip {
+			options = append(options, otlptracegrpc.WithCompressor("gzip"))
+		}
+		return otlptracegrpc.NewClient(options...)
+	}
+	compression := otlptracehttp.NoCompression
+	if t.gzip {
+		compression = otlptracehttp.GzipCompression
+	}
+	return otlptracehttp.NewClient(
+		otlptracehttp.WithEndpointURL(t.url),
+		otlptracehttp.WithHTTPClient(t.httpClient()),
+		otlptracehttp.WithTLSClientConfig(t.tls),
+		otlptracehttp.WithHeaders(t.headers),
+		otlptracehttp.WithTimeout(t.timeout),
+		otlptracehttp.WithCompression(compression),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}),
+	)
+}

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -475,11 +476,20 @@ func TestForwardRefusesWhatIsNotForAGateway(t *testing.T) {
 }
 
 func TestForwardFailures(t *testing.T) {
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	// Bound, but nothing listens: the port is taken, and connections are refused.
+	gone, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone.Close()
+	defer syscall.Close(gone)
+	if err := syscall.Bind(gone, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuses := fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 	says := func(text string) func(t *testing.T) string {
 		return func(t *testing.T) string {
 			return rawBackend(t, func(conn net.Conn, _ *http.Request) { io.WriteString(conn, text) })
@@ -492,7 +502,7 @@ func TestForwardFailures(t *testing.T) {
 		status int
 		kind   balancer.ErrorType
 	}{
-		{"nothing listens", "http", func(*testing.T) string { return gone.Addr().String() }, 502, balancer.ConnectionRefused},
+		{"nothing listens", "http", func(*testing.T) string { return refuses }, 502, balancer.ConnectionRefused},
 		{"the name does not resolve", "http", func(*testing.T) string { return "no-such-name.invalid:80" }, 502, balancer.DNSError},
 		{"TLS to a server without it", "https", says("HTTP/1.1 200 OK\r\n\r\n"), 502, balancer.TLSHandshakeError},
 		{"closed before a response", "http", says(""), 502, balancer.ConnectionReset},

@@ -23,14 +23,18 @@ var sizeUnits = map[string]int64{
 
 // UnmarshalText parses a size such as "64KiB".
 func (s *Bytes) UnmarshalText(text []byte) error {
-	digits := strings.TrimRight(string(text), "BKMGi")
-	unit, ok := sizeUnits[string(text[len(digits):])]
+	suffix := strings.TrimLeft(string(text), "0123456789")
+	digits := string(text[:len(text)-len(suffix)])
+	if digits == "" {
+		return errors.New("must be a whole number of bytes, such as 65536 or 64KiB")
+	}
+	unit, ok := sizeUnits[suffix]
 	if !ok {
-		return fmt.Errorf("unit %q must be B, KB, MB, GB, KiB, MiB or GiB", text[len(digits):])
+		return fmt.Errorf("unit %q must be B, KB, MB, GB, KiB, MiB or GiB", suffix)
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 {
-		return errors.New("must be a whole number of bytes, such as 65536 or 64KiB")
+	if err != nil {
+		return errors.New("is too large")
 	}
 	if n > math.MaxInt64/unit {
 		return errors.New("is too large")

@@ -1,0 +1,66 @@
+package environ
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// prefixes are ours alone once a known name has them: nobody else in a
+// container reads a variable that begins so.
+var prefixes = []string{"BACKEND_", "BACKENDS_", "BALANCER_", "CORS_", "OUTLIER_", "PROBE_", "RATE_", "RETRY_", "SHUTDOWN_"}
+
+// misspelled returns a line for each given name that is not known but seems to
+// be meant for us. It is wrong under a prefix of ours, and a warning when it is
+// one or two slips away from a known name; not from HOST, PORT and the like,
+// to which too much is near.
+func misspelled(given map[string]string, known []string) (wrong, warnings []string) {
+	ours := func(name string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool {
+			return strings.HasPrefix(name, p) && slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k+"_", p) })
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		near, slips := nearest(strings.ToUpper(name), known)
+		line := fmt.Sprintf("%s: unknown; did you mean %s?", plain(name), near)
+		switch {
+		case ours(name):
+			wrong = append(wrong, line)
+		case slips <= 2 && len(near) >= len("BACKENDS"):
+			warnings = append(warnings, line)
+		}
+	}
+	return wrong, warnings
+}
+
+// nearest returns the known name that is most likely meant, and how many slips
+// name is from it. Letters left out count half, because people shorten names:
+// CORS_ORIGINS means CORS_ALLOWED_ORIGINS rather than CORS_MAX_AGE.
+func nearest(name string, known []string) (near string, slips int) {
+	cost := func(k string) int { return 2*distance(name, k) - max(0, len(k)-len(name)) }
+	near = slices.MinFunc(known, func(a, b string) int { return cost(a) - cost(b) })
+	return near, distance(name, near)
+}
+
+// distance counts the letters to insert, drop or change to make a of b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		change := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			if a[i] != b[j] {
+				change++
+			}
+			change, row[j+1] = row[j+1], min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,32 @@
+package environ
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+const maxSecret = 64 << 10
+
+// readSecret refuses an empty file: unlike an empty variable, it is hardly
+// meant to say that what the secret protects is open.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	text := strings.TrimRight(string(b), "\r\n")
+	switch {
+	case err != nil:
+		return "", errors.Unwrap(err)
+	case len(b) > maxSecret:
+		return "", fmt.Errorf("is larger than %d KiB", maxSecret>>10)
+	case text == "":
+		return "", errors.New("is empty")
+	}
+	return text, nil
+}

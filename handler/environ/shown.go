@@ -1,0 +1,38 @@
+package environ
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// Shown returns what Load read, as it may be shown: in one line, without
+// secrets.
+func (v Variable) Shown() string {
+	if v.Secret && v.text != "" {
+		return "***"
+	}
+	return plain(v.text)
+}
+
+// fault returns an error of one line, whatever the text; nil if err is nil.
+func fault(name, text string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s=%.200q: %.500s", name, credentials.ReplaceAllString(text, "//***@"), plain(err.Error()))
+}
+
+// plain returns text as it may be shown: in one line, without credentials.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, credentials.ReplaceAllString(text, "//***@"))
+}
+
+// credentials of a URL; rather too much than too little.
+var credentials = regexp.MustCompile(`(?s)//.*@`)

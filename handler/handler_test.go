@@ -1,0 +1,139 @@
+package handler_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler"
+)
+
+func ExampleChain() {
+	say := func(word string) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Print(word, " ")
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	h := handler.Chain(http.NotFoundHandler(),
+		handler.Link{Name: "first", Wrap: say("first")},
+		handler.Link{Name: "off"},
+		handler.Link{Name: "second", Wrap: say("second")},
+	)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(w.Code)
+	// Output: first second 404
+}
+
+func ExamplePrefixes() {
+	var trusted handler.Prefixes
+	fmt.Println(trusted.UnmarshalText([]byte("10.0.0.0/8, 192.0.2.7")))
+	fmt.Println(trusted.Contains(netip.MustParseAddr("192.0.2.7")))
+	fmt.Println(trusted.UnmarshalText([]byte("10.0.0.0/33")))
+	// Output:
+	// <nil>
+	// true
+	// "10.0.0.0/33" must be a network such as 10.0.0.0/8 or an address
+}
+
+func FuzzPrefixes(f *testing.F) {
+	f.Add("10.0.0.0/8,::1, fd00::/8")
+	f.Fuzz(func(t *testing.T, text string) {
+		var p, again handler.Prefixes
+		if p.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		written, _ := p.MarshalText()
+		if err := again.UnmarshalText(written); err != nil {
+			t.Fatalf("%q is read, but what it is written as, %q, is not: %v", text, written, err)
+		}
+		if diff := cmp.Diff(fmt.Sprint(p), fmt.Sprint(again)); diff != "" {
+			t.Errorf("%q (-read +read again):\n%s", text, diff)
+		}
+	})
+}
+
+func TestAdmin(t *testing.T) {
+	var notReady error
+	h := handler.Chain(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "backend") }),
+		handler.Admin("/.spangate", func() error { return notReady }),
+	)
+	tests := []struct {
+		method, path string
+		notReady     error
+		want         string
+	}{
+		{"GET", "/.spangate/live", nil, "200 ok\n"},
+		{"GET", "/.spangate/live", errors.New("x"), "200 ok\n"},
+		{"HEAD", "/.spangate/live", nil, "200 ok\n"},
+		{"GET", "/.spangate/ready", nil, "200 ok\n"},
+		{"GET", "/.spangate/ready", errors.New("no backend has answered yet"), "503 no backend has answered yet\n"},
+		{"POST", "/.spangate/live", nil, "405 Method Not Allowed\n"},
+		{"GET", "/.spangate/other", nil, "404 404 page not found\n"},
+		{"GET", "/.spangate", nil, "404 404 page not found\n"},
+		{"GET", "/.spangate-not", nil, "200 backend"},
+		{"GET", "/", nil, "200 backend"},
+	}
+	for _, test := range tests {
+		t.Run(test.method+" "+test.path, func(t *testing.T) {
+			notReady = test.notReady
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
+			if got := fmt.Sprint(w.Code, " ", w.Body); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEcho(t *testing.T) {
+	h := handler.Echo("a")
+	ask := func(r *http.Request) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	r := httptest.NewRequest("POST", "/p%2F?x=1", strings.NewReader("body"))
+	var got struct{ Backend, Method, Path, Query, Host, Body string }
+	if err := json.Unmarshal(ask(r).Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := "{a POST /p%2F x=1 example.com body}"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if w := ask(httptest.NewRequest("GET", "/?status=503&size=1MB", nil)); w.Code != 503 || w.Body.Len() != 1e6 {
+		t.Errorf("status %d and %d bytes, want 503 and 1000000", w.Code, w.Body.Len())
+	}
+	for query, want := range map[string]string{
+		"status=99": "status=\"99\": must be 200 to 599", "delay=1h": "delay=\"1h\": must be a duration from 0 to 1m0s, such as 200ms",
+		"size=2GiB": "size=\"2GiB\": must be at most 1GiB", "stream=0": "stream=\"0\": must be 1 to 1000", "size=1XB": "size=\"1XB\": unit \"XB\" must be B, KB, MB, GB, KiB, MiB or GiB",
+	} {
+		if w := ask(httptest.NewRequest("GET", "/?"+query, nil)); w.Code != 400 || w.Body.String() != want+"\n" {
+			t.Errorf("?%s: %d %q, want %q", query, w.Code, w.Body, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := ask(httptest.NewRequest("GET", "/?delay=2s&stream=3&every=1s", nil))
+		if want := "id: 1\ndata: from a\n\nid: 2\ndata: from a\n\nid: 3\ndata: from a\n\n"; w.Body.String() != want {
+			t.Errorf("events %q", w.Body)
+		}
+		if took := time.Since(start); took != 4*time.Second {
+			t.Errorf("took %v, want 4s", took)
+		}
+	})
+}

@@ -1,0 +1,153 @@
+package handler_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"spangate/handler"
+)
+
+// serving is a server that can be told to leave.
+type serving struct {
+	addr  string
+	leave context.CancelFunc
+	ended chan error
+}
+
+func newServing(t *testing.T, h http.HandlerFunc, timeout time.Duration) *serving {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &serving{addr: ln.Addr().String(), leave: cancel, ended: make(chan error, 1)}
+	go func() {
+		s.ended <- handler.Serve(ctx, ln, h, handler.Config{
+			HeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 4 << 10, ShutdownTimeout: timeout,
+		}, slog.New(slog.DiscardHandler))
+	}()
+	t.Cleanup(cancel)
+	return s
+}
+
+func TestServeFinishesWhatIsInFlight(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		arrived, finish := make(chan struct{}), make(chan struct{})
+		s := newServing(t, func(w http.ResponseWriter, _ *http.Request) {
+			close(arrived)
+			<-finish
+			io.WriteString(w, "whole")
+		}, time.Minute)
+		answer := make(chan string, 1)
+		go func() {
+			resp, err := client(t, http2).Get("http://" + s.addr)
+			if err != nil {
+				answer <- err.Error()
+				return
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			answer <- string(body)
+		}()
+		<-arrived
+		s.leave()
+		for { // the listener closes while the request goes on
+			conn, err := net.Dial("tcp", s.addr)
+			if err != nil {
+				break
+			}
+			conn.Close()
+		}
+		close(finish)
+		if got := <-answer; got != "whole" {
+			t.Errorf("http2=%v: got %q", http2, got)
+		}
+		if err := <-s.ended; err != nil {
+			t.Errorf("http2=%v: Serve returned %v", http2, err)
+		}
+	}
+}
+
+func TestServeAsksKeepAliveClientsToLeave(t *testing.T) {
+	s := newServing(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }, time.Minute)
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	ask := func() *http.Response {
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatalf("a request on an idle connection was lost: %v", err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		return resp
+	}
+	if ask().Close {
+		t.Error("the connection closes though nobody leaves")
+	}
+	s.leave()
+	if !ask().Close {
+		t.Error("the client was not asked to leave")
+	}
+	if err := <-s.ended; err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestServeCutsOffWhatOutlastsTheDrain(t *testing.T) {
+	arrived := make(chan struct{}, 2)
+	s := newServing(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/upgraded" {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+		}
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	}, 100*time.Millisecond)
+	for _, path := range []string{"/", "/upgraded"} {
+		go func() {
+			if resp, err := client(t, false).Get("http://" + s.addr + path); err == nil {
+				resp.Body.Close()
+			}
+		}()
+		<-arrived
+	}
+	s.leave()
+	if err := <-s.ended; err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestServeReturnsTheListenersError(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	if handler.Serve(t.Context(), ln, http.NotFoundHandler(), handler.Config{}, slog.New(slog.DiscardHandler)) == nil {
+		t.Error("no error for a listener that is closed")
+	}
+}
+
+func TestServeBoundsWhatAClientSends(t *testing.T) {
+	s := newServing(t, func(w http.ResponseWriter, _ *http.Request) {}, time.Second)
+	answer := raw(t, s.addr, "GET / HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 431 ") {
+		t.Errorf("a header of 16 KiB: %.40q", answer)
+	}
+}

@@ -104,7 +104,7 @@ weight rows="15":
             size[path name] += $2
         }
         END { for (p in size) print size[p], p }' >"$dir/packages"
-    go version -m "$dir/symbols" | awk '$1 == "mod" || $1 == "dep" { print $2, $3 }' >"$dir/modules"
+    go version -m "$dir/symbols" | awk '$1 == "mod" { print $2 } $1 == "dep" { print $2, $3 }' >"$dir/modules"
     awk '
         NR == FNR { version[$1] = $2; next }
         {
@@ -117,7 +117,7 @@ weight rows="15":
         END { for (m in size) print size[m], m, version[m] }' "$dir/modules" "$dir/packages" >"$dir/by-module"
     for table in by-module packages; do
         printf '\n%12s  %s\n' 'code, bytes' "$table"
-        sort -rn "$dir/$table" | awk -v rows={{rows}} 'NR <= rows { printf "%12d  %s %s\n", $1, $2, $3 }'
+        sort -rn "$dir/$table" | awk -v rows={{rows}} 'NR <= rows { printf "%12d  %s%s\n", $1, $2, ($3 ? " " $3 : "") }'
     done
 
 # the container image, with docker or podman

@@ -1,23 +1,25 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -25,6 +27,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler"
+	"spangate/handler/environ"
+	"spangate/telemetry/otlptest"
 )
 
 var update = flag.Bool("update", false, "rewrite the table of variables in README.md")
@@ -39,104 +43,13 @@ func lines(err error) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
-func TestLoadNamesAllFaults(t *testing.T) {
-	for name, test := range map[string]struct {
-		environ []string
-		want    []string
-	}{
-		"none": {environ: []string{backends}},
-		"several at once": {
-			environ: []string{backends, "RETRY_ATTEMPTS=some", "IDLE_TIMEOUT=10", "PORT=70000"},
-			want: []string{
-				`RETRY_ATTEMPTS="some": must be a whole number`,
-				`PORT="70000": must be a whole number from 0 to 65535`,
-				`IDLE_TIMEOUT="10": must be a duration such as 500ms, 10s or 1m30s`,
-			},
-		},
-		"same field of two structs": {
-			environ: []string{backends, "BACKEND_IDLE_TIMEOUT=x", "IDLE_TIMEOUT=y"},
-			want: []string{
-				`BACKEND_IDLE_TIMEOUT="x": must be a duration such as 500ms, 10s or 1m30s`,
-				`IDLE_TIMEOUT="y": must be a duration such as 500ms, 10s or 1m30s`,
-			},
-		},
-		"empty is not set": {environ: []string{backends, "PORT=", "RETRY_ATTEMPTS=", "RETRY_ATEMPTS="}},
-		"not a level": {
-			environ: []string{backends, "LOG_LEVEL=loud"},
-			want:    []string{`LOG_LEVEL="loud": must be debug, info, warn or error`},
-		},
-		"not a bool": {
-			environ: []string{backends, "OTEL_SDK_DISABLED=perhaps"},
-			want:    []string{`OTEL_SDK_DISABLED="perhaps": must be true or false`},
-		},
-		"out of range": {
-			environ: []string{backends, "RETRY_ATTEMPTS=9999999999"},
-			want:    []string{`RETRY_ATTEMPTS="9999999999": is out of range`},
-		},
-		"a type's own reason": {
-			environ: []string{backends, "MAX_HEADER_BYTES=64QB"},
-			want:    []string{`MAX_HEADER_BYTES="64QB": must be a whole number of bytes, such as 65536 or 64KiB`},
-		},
-		"negative": {
-			environ: []string{backends, "RETRY_ATTEMPTS=-1", "RETRY_BACKOFF=-1s"},
-			want: []string{
-				`RETRY_ATTEMPTS="-1": must be at least 0`,
-				`RETRY_BACKOFF="-1s": must be at least 0`,
-			},
-		},
-		"below the least": {
-			environ: []string{backends, "PROBE_TIMEOUT=1us", "MAX_HEADER_BYTES=1023"},
-			want: []string{
-				`PROBE_TIMEOUT="1us": must be at least 1ms`,
-				`MAX_HEADER_BYTES="1023": must be at least 1KiB`,
-			},
-		},
-		"a prefix in a struct's tag": {
-			environ: []string{backends, "OTEL_BSP_MAX_QUEUE_SIZE=0", "OTEL_BLRP_MAX_QUEUE_SIZE=x"},
-			want: []string{
-				`OTEL_BSP_MAX_QUEUE_SIZE="0": must be at least 1`,
-				`OTEL_BLRP_MAX_QUEUE_SIZE="x": must be a whole number`,
-			},
-		},
-		"a platform that is none": {
-			environ: []string{backends, "PLATFORM=heroku"},
-			want:    []string{`PLATFORM="heroku": must be one of auto, fly, azure, ecs, kubernetes, cloudrun, none`},
-		},
-		"a secret's value stays secret": {
-			environ: []string{backends, "OTEL_EXPORTER_OTLP_HEADERS=s3cret"},
-			want:    []string{"OTEL_EXPORTER_OTLP_HEADERS: malformed; expected: comma list of key=value, percent-encoded, sent with every export"},
-		},
-		"line breaks do not break the line": {
-			environ: []string{backends, "PORT=80\n80", "RETRY_BACKOF\n=1"},
-			want: []string{
-				`PORT="80\n80": must be a whole number from 0 to 65535`,
-				"RETRY_BACKOF\uFFFD: unknown; did you mean RETRY_BACKOFF?",
-			},
-		},
-		"a warning goes with the faults": {
-			environ: []string{backends, "LOG_LEVLE=debug", "PORT=x"},
-			want: []string{
-				`PORT="x": must be a whole number from 0 to 65535`,
-				"LOG_LEVLE: unknown; did you mean LOG_LEVEL?",
-			},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, _, _, err := load(test.environ)
-			if diff := cmp.Diff(test.want, lines(err)); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestLoadRequiresBackends(t *testing.T) {
-	for name, environ := range map[string][]string{
+	for name, given := range map[string][]string{
 		"not set": nil,
 		"empty":   {"BACKENDS="},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, _, err := load(environ)
+			_, _, err := environ.Load(&config{}, given)
 			if got := lines(err); len(got) != 1 || !strings.HasPrefix(got[0], "BACKENDS: required") {
 				t.Errorf("faults are %q, want that BACKENDS is required", got)
 			}
@@ -147,165 +60,32 @@ func TestLoadRequiresBackends(t *testing.T) {
 // Loading variable by variable must not mean anything else than package env's
 // own way of reading a struct.
 func TestLoadAgreesWithEnv(t *testing.T) {
-	environ := []string{
+	given := []string{
 		"BACKENDS=http://a:3000;weight=3,echo:b", "RETRY_BACKOFF=0.5s", "PLATFORM=none", "PORT=0", "LOG_LEVEL=WARN",
 		"TRUSTED_PROXIES=10.0.0.0/8", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,c=d", "OTEL_BSP_MAX_QUEUE_SIZE=7",
 	}
-	got, _, _, err := load(environ)
-	if err != nil {
+	var got, want config
+	if _, _, err := environ.Load(&got, given); err != nil {
 		t.Fatal(err)
 	}
-	var want config
-	if err := env.ParseWithOptions(&want, env.Options{Environment: env.ToMap(environ)}); err != nil {
+	if err := env.ParseWithOptions(&want, env.Options{Environment: env.ToMap(given)}); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(want, got) {
-		t.Errorf("load gives\n%+v\nenv gives\n%+v", got, want)
-	}
-}
-
-func TestOrigins(t *testing.T) {
-	secret := filepath.Join(t.TempDir(), "headers")
-	if err := os.WriteFile(secret, []byte("a=b\r\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const headers = "OTEL_EXPORTER_OTLP_HEADERS"
-	for name, test := range map[string]struct {
-		environ            []string
-		variable           string
-		wantText, wantFrom string
-	}{
-		"set":                      {[]string{"PORT=1"}, "PORT", "1", "set"},
-		"set to the default":       {[]string{"PORT=8080"}, "PORT", "8080", "set"},
-		"default":                  {nil, "PORT", "8080", "default"},
-		"empty":                    {[]string{"PORT="}, "PORT", "8080", "default"},
-		"no default":               {nil, "HOST", "", "default"},
-		"secret set":               {[]string{headers + "=a=b"}, headers, "a=b", "set"},
-		"secret in a file":         {[]string{headers + "_FILE=" + secret}, headers, "a=b", "file"},
-		"secret empty, and a file": {[]string{headers + "=", headers + "_FILE=" + secret}, headers, "a=b", "file"},
-		"nowhere":                  {nil, "PLATFORM", "none", "platform"},
-		"auto":                     {[]string{"PLATFORM=auto"}, "PLATFORM", "none", "platform"},
-		"platform named":           {[]string{"PLATFORM=fly"}, "PLATFORM", "fly", "set"},
-		"its default":              {[]string{"PLATFORM=fly"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
-		"its mark does not count":  {[]string{"PLATFORM=none", "K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "10s", "default"},
-		"set goes first":           {[]string{"FLY_APP_NAME=x", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_TIMEOUT", "1s", "set"},
-		"fly":                      {[]string{"FLY_APP_NAME=x"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
-		"azure":                    {[]string{"CONTAINER_APP_NAME=x", "KUBERNETES_SERVICE_HOST=x"}, "PLATFORM", "azure", "platform"},
-		"ecs":                      {[]string{"ECS_CONTAINER_METADATA_URI_V4=x"}, "PLATFORM", "ecs", "platform"},
-		"kubernetes":               {[]string{"KUBERNETES_SERVICE_HOST=x"}, "SHUTDOWN_DELAY", "5s", "platform"},
-		"knative":                  {[]string{"KUBERNETES_SERVICE_HOST=x", "K_SERVICE=x"}, "PLATFORM", "kubernetes", "platform"},
-		"cloudrun":                 {[]string{"K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "9s", "platform"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, variables, _, err := load(append(test.environ, backends))
-			if err != nil {
-				t.Fatal(err)
-			}
-			i := slices.IndexFunc(variables, func(v variable) bool { return v.name == test.variable })
-			if got := variables[i]; got.text != test.wantText || got.origin != test.wantFrom {
-				t.Errorf("%s is %q (%s), want %q (%s)", got.name, got.text, got.origin, test.wantText, test.wantFrom)
-			}
-		})
-	}
-}
-
-func TestSecretFileFaults(t *testing.T) {
-	const headers = "OTEL_EXPORTER_OTLP_HEADERS"
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	for name, test := range map[string]struct {
-		path, value string
-		want        string // PATH stands for the path
-	}{
-		"missing":        {path: filepath.Join(dir, "none"), want: headers + `_FILE="PATH": no such file or directory`},
-		"a directory":    {path: dir, want: headers + `_FILE="PATH": is a directory`},
-		"empty":          {path: write("empty", "\n"), want: headers + `_FILE="PATH": is empty`},
-		"too large":      {path: write("large", strings.Repeat("x", maxSecret+1)), want: headers + `_FILE="PATH": is larger than 64 KiB`},
-		"set twice":      {path: write("twice", "a=b"), value: "c=d", want: headers + `_FILE="PATH": ` + headers + ` is set too`},
-		"bad content":    {path: write("bad", "s3cret"), want: headers + ": malformed; expected: comma list of key=value, percent-encoded, sent with every export"},
-		"nearly too big": {path: write("fits", "a="+strings.Repeat("x", maxSecret-2))},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, _, _, err := load([]string{backends, headers + "_FILE=" + test.path, headers + "=" + test.value})
-			if diff := cmp.Diff(test.want, strings.ReplaceAll(strings.Join(lines(err), "\n"), test.path, "PATH")); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
-			}
-		})
+		t.Errorf("Load gives\n%+v\nenv gives\n%+v", got, want)
 	}
 }
 
 func TestURLCredentialsAreNotShown(t *testing.T) {
-	_, _, _, err := load([]string{"BACKENDS=http://me:s3cret@a:3000", "TRUSTED_PROXIES=http://me:s3cret@b"})
+	_, _, err := environ.Load(&config{}, []string{"BACKENDS=http://me:s3cret@a:3000", "TRUSTED_PROXIES=http://me:s3cret@b"})
 	got := lines(err)
 	if len(got) != 2 || !strings.HasPrefix(got[0], `BACKENDS="http://***@a:3000": `) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("faults are %q, want two without the password", got)
 	}
 }
 
-func TestStrays(t *testing.T) {
-	known := []string{
-		"BACKENDS", "BALANCER", "BACKEND_HOST", "BACKEND_IDLE_TIMEOUT", "RETRY_ATTEMPTS", "RETRY_ON", "HOST", "PORT", "PLATFORM",
-		"SHUTDOWN_TIMEOUT", "RATE_LIMIT", "RATE_LIMIT_BURST", "CORS_ALLOWED_ORIGINS", "CORS_MAX_AGE", "LOG_LEVEL", "ADMIN_PORT",
-		"TLS_CERT_FILE", "AUTH_API_KEYS", "AUTH_API_KEYS_FILE", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT",
-	}
-	for name, test := range map[string]struct {
-		given string
-		want  string // name of the nearest; none: not reported
-		warn  bool
-	}{
-		"letters swapped":               {given: "RATE_LIMTI", want: "RATE_LIMIT"},
-		"letter missing":                {given: "RETRY_ATEMPTS", want: "RETRY_ATTEMPTS"},
-		"letter missing, far back":      {given: "SHUTDOWN_TIMOUT", want: "SHUTDOWN_TIMEOUT"},
-		"letter too many":               {given: "BACKENDS_", want: "BACKENDS"},
-		"word missing":                  {given: "CORS_ORIGINS", want: "CORS_ALLOWED_ORIGINS"},
-		"word missing, ours":            {given: "BACKEND_TIMEOUT", want: "BACKEND_IDLE_TIMEOUT"},
-		"unheard of, ours":              {given: "RETRY_FOREVER_AND_EVER", want: "RETRY_ON"},
-		"no file for what is no secret": {given: "BACKENDS_FILE", want: "BACKENDS"},
-		"one for all":                   {given: "BACKEND", want: "BACKENDS", warn: true},
-		"slip in the prefix":            {given: "RETYR_ATTEMPTS", want: "RETRY_ATTEMPTS", warn: true},
-		"underscore missing":            {given: "RATELIMIT", want: "RATE_LIMIT", warn: true},
-		"prefix of everybody":           {given: "LOG_LEVLE", want: "LOG_LEVEL", warn: true},
-		"lower case":                    {given: "backends", want: "BACKENDS", warn: true},
-		"secret's file":                 {given: "AUTH_API_KEY_FILE", want: "AUTH_API_KEYS_FILE", warn: true},
-		"OpenTelemetry, near":           {given: "OTEL_EXPORTER_OTLP_ENDPONIT", want: "OTEL_EXPORTER_OTLP_ENDPOINT", warn: true},
-		"OpenTelemetry, other":          {given: "OTEL_EXPORTER_JAEGER_ENDPOINT"},
-		"prefix of everybody, other":    {given: "AUTH_SECRET"},
-		"no variable has that prefix":   {given: "PROBE_COUNT"},
-		"certificates of OpenSSL":       {given: "SSL_CERT_FILE"},
-		"HOME":                          {given: "HOME"},
-		"PATH":                          {given: "PATH"},
-		"HOSTNAME":                      {given: "HOSTNAME"},
-		"HOSTTYPE":                      {given: "HOSTTYPE"},
-		"PORTAGE":                       {given: "PORTAGE"},
-		"PORTS":                         {given: "PORTS"},
-		"POST":                          {given: "POST"},
-		"LANGUAGE":                      {given: "LANGUAGE"},
-		"known":                         {given: "RATE_LIMIT"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var want, wantWarnings []string
-			if test.want != "" {
-				want = []string{test.given + ": unknown; did you mean " + test.want + "?"}
-			}
-			if test.warn {
-				want, wantWarnings = nil, want
-			}
-			wrong, warnings := strays(map[string]string{test.given: "x"}, known)
-			if diff := cmp.Diff([][]string{want, wantWarnings}, [][]string{wrong, warnings}); diff != "" {
-				t.Errorf("faults, warnings (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestNeighboursAreNotMisspellings(t *testing.T) {
-	for name, environ := range map[string][]string{
+	for name, given := range map[string][]string{
 		"Kubernetes Service": {
 			"BACKEND_SERVICE_HOST=10.0.0.1", "BACKEND_SERVICE_PORT=80", "BACKEND_SERVICE_PORT_HTTP=80", "BACKEND_PORT=tcp://10.0.0.1:80",
 			"BACKEND_PORT_80_TCP=tcp://10.0.0.1:80", "BACKEND_PORT_80_TCP_PROTO=tcp", "BACKEND_PORT_80_TCP_PORT=80",
@@ -321,9 +101,9 @@ func TestNeighboursAreNotMisspellings(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, warnings, err := load(append(environ, backends))
+			_, warnings, err := environ.Load(&config{}, append(given, backends))
 			if err != nil || warnings != nil {
-				t.Errorf("load gives the faults %q and the warnings %q, want none", lines(err), warnings)
+				t.Errorf("Load gives the faults %q and the warnings %q, want none", lines(err), warnings)
 			}
 		})
 	}
@@ -333,38 +113,34 @@ func TestVariables(t *testing.T) {
 	name := regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 	raw := regexp.MustCompile(`strconv|parse error|time: |slog|netip`)
 	seen := map[string]bool{}
-	for _, v := range variablesIn(reflect.ValueOf(&config{}).Elem(), "") {
-		t.Run(v.name, func(t *testing.T) {
-			if seen[v.name] || !name.MatchString(v.name) || v.tag("doc") == "" {
+	for _, v := range environ.Variables(&config{}) {
+		t.Run(v.Name, func(t *testing.T) {
+			if seen[v.Name] || !name.MatchString(v.Name) || v.Doc == "" {
 				t.Error("it must have a name of its own, of capitals, and a doc tag")
 			}
-			seen[v.name] = true
-			if serviceLink.MatchString(v.name + "=") {
-				t.Error("its name looks like a neighbour's")
+			seen[v.Name] = true
+			values := []string{v.Default, v.Min}
+			for _, p := range environ.Platforms {
+				values = append(values, p.Defaults[v.Name])
 			}
-			values := []string{v.tag("envDefault")}
-			for _, p := range platforms {
-				values = append(values, p.defaults[v.name])
-			}
-			for _, v.text = range values {
-				if err := v.set(); v.text != "" && err != nil {
-					t.Errorf("default: %v", err)
+			for _, text := range slices.DeleteFunc(values, func(text string) bool { return text == "" }) {
+				if _, _, err := environ.Load(&config{}, []string{backends, v.Name + "=" + text}); err != nil {
+					t.Errorf("default or min: %v", err)
 				}
 			}
-			if least := v.tag("min"); least != "" {
-				if _, err := v.parse(least); err != nil || !v.value.CanInt() {
-					t.Errorf("min of %s: %v", v.value.Type(), err)
-				}
-			}
-			if _, err := v.parse("\x01"); err != nil && raw.MatchString(err.Error()) {
+			loaded, _, err := environ.Load(&config{}, []string{backends, v.Name + "=\x01"})
+			if err != nil && raw.MatchString(err.Error()) {
 				t.Errorf("reason %q is not for people", err)
+			}
+			if !slices.ContainsFunc(loaded, func(l environ.Variable) bool { return l.Name == v.Name && l.Origin == "set" }) {
+				t.Error("it cannot be set: its name looks like a neighbour's")
 			}
 		})
 	}
-	for _, p := range platforms {
-		for name := range p.defaults {
+	for _, p := range environ.Platforms {
+		for name := range p.Defaults {
 			if !seen[name] {
-				t.Errorf("%s: default of %s, which is no variable", p.name, name)
+				t.Errorf("%s: default of %s, which is no variable", p.Name, name)
 			}
 		}
 	}
@@ -382,12 +158,12 @@ func TestTableInReadme(t *testing.T) {
 		t.Fatalf("README.md has no lines %q and %q", begin, end)
 	}
 	if *update {
-		if err := os.WriteFile("README.md", []byte(before+begin+table()+end+after), 0o644); err != nil {
+		if err := os.WriteFile("README.md", []byte(before+begin+environ.Table(&config{})+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(table(), got); diff != "" {
+	if diff := cmp.Diff(environ.Table(&config{}), got); diff != "" {
 		t.Errorf("README.md is not up to date, go test -run %s . -update (-want +got):\n%s", t.Name(), diff)
 	}
 }
@@ -567,6 +343,7 @@ var importers = []struct {
 }{
 	{"spangate/policy/size", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
 	{"spangate/telemetry", []string{"spangate", "spangate/telemetry"}},
+	{"spangate/handler/environ", []string{"spangate"}},
 	{"spangate/handler", []string{"spangate", "spangate/telemetry", "spangate/handler"}},
 	{"spangate/balancer", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer"}},
 	{"spangate/probe", []string{"spangate", "spangate/telemetry", "spangate/probe"}},
@@ -574,9 +351,12 @@ var importers = []struct {
 	{"go.opentelemetry.io/otel/sdk", []string{"spangate/telemetry/setup"}},
 	{"go.opentelemetry.io/otel/exporters", []string{"spangate/telemetry/setup"}},
 	{"go.opentelemetry.io", []string{"spangate/telemetry"}},
-	{"github.com/caarlos0/env", []string{"spangate"}},
+	{"github.com/caarlos0/env", []string{"spangate", "spangate/handler/environ"}},
 	{"net/http/httputil", nil},
 }
+
+// standalone packages import none of ours.
+var standalone = []string{"spangate/policy/size", "spangate/handler/environ"}
 
 func TestImports(t *testing.T) {
 	within := func(path, parent string) bool {
@@ -584,6 +364,9 @@ func TestImports(t *testing.T) {
 	}
 	for _, p := range goList(t, "./...") {
 		for _, path := range p.Imports {
+			if slices.Contains(standalone, p.ImportPath) && strings.HasPrefix(path, "spangate/") {
+				t.Errorf("%s imports %s, and must import none of ours", p.ImportPath, path)
+			}
 			for _, rule := range importers {
 				if !within(path, rule.path) {
 					continue
@@ -630,25 +413,470 @@ func goList(t *testing.T, args ...string) (all []goPackage) {
 }
 
 func FuzzLoad(f *testing.F) {
-	names := variablesIn(reflect.ValueOf(&config{}).Elem(), "")
-	for i, v := range names {
-		f.Add(uint(i), v.tag("envDefault"), "RETRY_ATEMPTS")
+	all := environ.Variables(&config{})
+	for i, v := range all {
+		f.Add(uint(i), v.Default, "RETRY_ATEMPTS")
 		f.Add(uint(i), "\x01\n-1://@", "")
 	}
 	f.Fuzz(func(t *testing.T, i uint, text, stray string) {
-		v := names[i%uint(len(names))]
+		v := all[i%uint(len(all))]
 		if strings.HasSuffix(stray, "_FILE") {
 			t.Skip("reads a file")
 		}
-		_, _, warnings, err := load([]string{stray + "=" + text, backends, v.name + "=" + text})
+		_, warnings, err := environ.Load(&config{}, []string{stray + "=" + text, backends, v.Name + "=" + text})
 		for _, line := range append(lines(err), warnings...) {
 			name, _, ok := strings.Cut(line, ":")
 			if !ok || name == "" || strings.Contains(line, "parse error on field") || strings.ContainsAny(line, "\r\n") {
 				t.Errorf("fault %q", line)
 			}
-			if secret := strings.Trim(text, " ,="); v.secret && len(secret) > 8 && strings.HasPrefix(line, v.name) && strings.Contains(line, secret) {
+			if secret := strings.Trim(text, " ,="); v.Secret && len(secret) > 8 && strings.HasPrefix(line, v.Name) && strings.Contains(line, secret) {
 				t.Errorf("fault %q shows a secret", line)
 			}
 		}
 	})
+}
+
+// program is the whole of Spangate, running in this process, and the collector
+// that it reports to.
+type program struct {
+	addr      string
+	collector *otlptest.Server
+	log       *logLines
+	stop      func() // returns when all telemetry is delivered
+}
+
+// logLines keeps what is written to it, and announces the address that the
+// program listens on.
+type logLines struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	address chan string
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var line struct{ Msg, Address string }
+	if json.Unmarshal(p, &line) == nil && line.Msg == "listening" {
+		l.address <- line.Address
+	}
+	return l.text.Write(p)
+}
+
+// requests returns the lines of the access log.
+func (l *logLines) requests(t *testing.T) (lines []map[string]any) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for text := range strings.Lines(l.text.String()) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Errorf("log line %q: %v", text, err)
+		}
+		if line["msg"] == "request" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func start(t *testing.T, environ ...string) *program {
+	t.Helper()
+	p := &program{collector: otlptest.NewServer(t), log: &logLines{address: make(chan string, 1)}}
+	environ = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL()}, environ...)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, environ, p.log) }()
+	p.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(p.stop)
+	select {
+	case p.addr = <-p.log.address:
+	case err := <-ended:
+		t.Fatalf("run: %v", err)
+	}
+	return p
+}
+
+// once makes a request on a connection of its own and reads all of the
+// response, as far as there is one.
+func (p *program) once(ctx context.Context, method, target string, body io.Reader, header ...string) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+target, body)
+	if err != nil {
+		panic(err)
+	}
+	for _, field := range header {
+		name, value, _ := strings.Cut(field, ": ")
+		r.Header.Set(name, value)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(r)
+	if err == nil {
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+}
+
+// refusing returns an address where nothing listens, nor will until the test
+// ends: its port is taken.
+func refusing(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
+}
+
+// saying returns the address of a server that answers each connection's first
+// request with text and closes it; with nothing and not at all if text is "".
+func saying(t *testing.T, text string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	t.Cleanup(func() { close(ended); ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+					return
+				}
+				if text == "" {
+					<-ended
+				}
+				io.WriteString(conn, text)
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+// TestOutcomes holds the table of telemetry's contract: what happened, and what
+// spans, metrics and log say of it.
+func TestOutcomes(t *testing.T) {
+	status := func(code int) string {
+		return saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", code))
+	}
+	tests := map[string]struct {
+		backends  string
+		environ   string
+		request   func(*program)
+		wantTree  string
+		wantLog   string // status and error_type
+		wantError string // error.type of http.server.request.duration
+	}{
+		"1xx to 3xx, complete": {
+			backends: "http://" + saying(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n"),
+			wantTree: "GET SERVER Unset http.response.status_code=304 spangate.attempt.count=1\n" +
+				"  GET CLIENT Unset http.response.status_code=304\n",
+			wantLog: "304 <nil>",
+		},
+		"4xx": {
+			backends: "http://" + status(404),
+			wantTree: "GET SERVER Unset http.response.status_code=404 spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=404 error.type=404\n",
+			wantLog: "404 <nil>",
+		},
+		"4xx of our own": {
+			backends: "http://" + status(200),
+			environ:  "MAX_REQUEST_BODY=3",
+			request:  func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("four")) },
+			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=0\n",
+			wantLog:  "413 body_too_large",
+		},
+		"4xx of our own, known after the attempt began": {
+			backends: "http://" + saying(t, ""),
+			environ:  "MAX_REQUEST_BODY=3",
+			request: func(p *program) {
+				p.once(t.Context(), "POST", "/", io.MultiReader(strings.NewReader("four")))
+			},
+			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=1\n" +
+				"  POST CLIENT Unset\n",
+			wantLog: "413 body_too_large",
+		},
+		"5xx": {
+			backends: "http://" + status(503),
+			wantTree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=503 error.type=503\n",
+			wantLog: "503 <nil>", wantError: "503",
+		},
+		"dial": {
+			backends: "http://" + refusing(t),
+			environ:  "RETRY_ATTEMPTS=0",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=connection_refused\n",
+			wantLog: "502 connection_refused", wantError: "connection_refused",
+		},
+		"a name that does not resolve": {
+			backends: "http://no-such-name.invalid",
+			environ:  "RETRY_ATTEMPTS=0",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=dns_error spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=dns_error\n",
+			wantLog: "502 dns_error", wantError: "dns_error",
+		},
+		"TLS": {
+			backends: "https://" + status(200),
+			environ:  "RETRY_ATTEMPTS=0",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=tls_handshake_error spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=tls_handshake_error\n",
+			wantLog: "502 tls_handshake_error", wantError: "tls_handshake_error",
+		},
+		"timeout": {
+			backends: "http://" + saying(t, ""),
+			environ:  "BACKEND_RESPONSE_TIMEOUT=50ms",
+			wantTree: "GET SERVER Error http.response.status_code=504 error.type=response_timeout spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=response_timeout\n",
+			wantLog: "504 response_timeout", wantError: "response_timeout",
+		},
+		"the request's own deadline": {
+			backends: "http://" + saying(t, ""),
+			environ:  "REQUEST_TIMEOUT=50ms",
+			wantTree: "GET SERVER Error http.response.status_code=504 error.type=timeout spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=timeout\n",
+			wantLog: "504 timeout", wantError: "timeout",
+		},
+		"no valid response": {
+			backends: "http://" + saying(t, "SSH-2.0-OpenSSH\r\n"),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=malformed_response spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=malformed_response\n",
+			wantLog: "502 malformed_response", wantError: "malformed_response",
+		},
+		"an attempt failed, a later one answered": {
+			backends: "http://" + refusing(t) + ",http://" + status(200),
+			wantTree: "GET SERVER Unset http.response.status_code=200 spangate.attempt.count=2\n" +
+				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  GET CLIENT Unset http.response.status_code=200 http.request.resend_count=1 link=2\n",
+			wantLog: "200 <nil>",
+		},
+		"all attempts failed": {
+			backends: "http://" + refusing(t) + ",http://" + refusing(t),
+			environ:  "RETRY_ATTEMPTS=1",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=2\n" +
+				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  GET CLIENT Error error.type=connection_refused http.request.resend_count=1 link=2\n",
+			wantLog: "502 connection_refused", wantError: "connection_refused",
+		},
+		"the backend died mid-body": {
+			backends: "http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+			wantTree: "GET SERVER Error http.response.status_code=200 error.type=backend_reset spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=200 error.type=backend_reset\n",
+			wantLog: "200 backend_reset", wantError: "backend_reset",
+		},
+		"an unknown method": {
+			backends: "http://" + status(200),
+			request:  func(p *program) { p.once(t.Context(), "FROBNICATE", "/", nil) },
+			wantTree: "HTTP SERVER Unset http.response.status_code=200 spangate.attempt.count=1\n" +
+				"  HTTP CLIENT Unset http.response.status_code=200\n",
+			wantLog: "200 <nil>",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "BACKENDS="+test.backends, test.environ)
+			if test.request == nil {
+				test.request = func(p *program) { p.once(t.Context(), "GET", "/", nil) }
+			}
+			test.request(p)
+			p.check(t, test.wantTree, test.wantLog, test.wantError)
+		})
+	}
+}
+
+// check stops the program and compares what it reported of one request.
+func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
+	t.Helper()
+	p.stop()
+	tree := otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type", "http.request.resend_count", "spangate.attempt.count")
+	if diff := cmp.Diff(wantTree, tree); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	lines := p.log.requests(t)
+	if len(lines) != 1 {
+		t.Fatalf("access log has %d lines, want 1", len(lines))
+	}
+	if got := fmt.Sprintf("%v %v", lines[0]["status"], lines[0]["error_type"]); got != wantLog {
+		t.Errorf("access log says %s, want %s", got, wantLog)
+	}
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" && (lines[0]["trace_id"] != span.TraceID || lines[0]["span_id"] != span.SpanID) {
+			t.Errorf("access log names trace %v and span %v, want %s and %s", lines[0]["trace_id"], lines[0]["span_id"], span.TraceID, span.SpanID)
+		}
+		if len(span.Events) > 0 {
+			t.Errorf("span %s has events %v: an abort is no exception", span.Name, span.Events)
+		}
+	}
+	var got []any
+	for _, m := range p.collector.Metrics() {
+		if m.Name == "http.server.request.duration" {
+			for _, point := range m.Points {
+				got = append(got, point.Attributes["error.type"])
+			}
+		}
+	}
+	want := []any{any(nil)}
+	if wantError != "" {
+		want[0] = wantError
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("error.type of http.server.request.duration (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutcomeOfAClientThatWentAway(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+		close(gone)
+	}))
+	defer backend.Close()
+	p := start(t, "BACKENDS="+backend.URL)
+	p.once(ctx, "GET", "/", nil)
+	<-gone
+	p.check(t, "GET SERVER Error http.response.status_code=499 error.type=client_disconnected spangate.attempt.count=1\n"+
+		"  GET CLIENT Unset\n", "499 client_disconnected", "client_disconnected")
+}
+
+// TestTraceContext checks whose child a request's span becomes, and that
+// nothing a client sent reaches the backend beside the attempt's own context.
+func TestTraceContext(t *testing.T) {
+	const remote = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	tests := map[string]struct {
+		environ    []string
+		wantParent string
+		wantLinks  int
+	}{
+		"from a stranger: a new trace, linked":  {wantLinks: 1},
+		"from a stranger, ignored":              {environ: []string{"TRACE_TRUST=ignore"}},
+		"from a stranger, trusted all the same": {environ: []string{"TRACE_TRUST=trust"}, wantParent: "b7ad6b7169203331"},
+		"from a trusted proxy":                  {environ: []string{"TRUSTED_PROXIES=127.0.0.0/8"}, wantParent: "b7ad6b7169203331"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			received := make(chan http.Header, 1)
+			backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
+			defer backend.Close()
+			p := start(t, append(test.environ, "BACKENDS="+backend.URL)...)
+			p.once(t.Context(), "GET", "/", nil, "traceparent: "+remote, "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1",
+				"x-b3-traceid: 0af7651916cd43dd8448eb211c80319c", "uber-trace-id: 1:2:3:1", "x-amzn-trace-id: Root=1", "x-cloud-trace-context: 1/2")
+			p.stop()
+			var server, client otlptest.Span
+			for _, span := range p.collector.Spans() {
+				if span.Kind == "SERVER" {
+					server = span
+				} else {
+					client = span
+				}
+			}
+			if server.ParentID != test.wantParent || len(server.Links) != test.wantLinks {
+				t.Errorf("SERVER span has parent %q and links %v, want %q and %d", server.ParentID, server.Links, test.wantParent, test.wantLinks)
+			}
+			if (server.TraceID == "0af7651916cd43dd8448eb211c80319c") != (test.wantParent != "") {
+				t.Errorf("SERVER span is in trace %s", server.TraceID)
+			}
+			header := <-received
+			if want := "00-" + client.TraceID + "-" + client.SpanID + "-01"; header.Get("Traceparent") != want {
+				t.Errorf("backend received traceparent %q, want the CLIENT span's, %q", header.Get("Traceparent"), want)
+			}
+			for _, name := range []string{"B3", "X-B3-Traceid", "Uber-Trace-Id", "X-Amzn-Trace-Id", "X-Cloud-Trace-Context"} {
+				if header[name] != nil {
+					t.Errorf("backend received %s: %q", name, header[name])
+				}
+			}
+		})
+	}
+}
+
+// TestSeriesDoNotGrow throws what clients can choose at the program: none of it
+// may become a metric's attribute.
+func TestSeriesDoNotGrow(t *testing.T) {
+	series := func(requests int) map[string]int {
+		p := start(t, "BACKENDS=echo:a,echo:b", "ACCESS_LOG=off", "OTEL_TRACES_EXPORTER=none", "RETRY_ATTEMPTS=0")
+		transport := &http.Transport{}
+		for i := range requests {
+			r, err := http.NewRequestWithContext(t.Context(), fmt.Sprintf("M%d", i), fmt.Sprintf("http://%s/%d?q=%d", p.addr, i, i), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = fmt.Sprintf("host-%d.test", i)
+			r.Header.Set("User-Agent", fmt.Sprint("agent", i))
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d", i%256))
+			r.Header.Set("X-Forwarded-Proto", fmt.Sprint("proto", i))
+			resp, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+		transport.CloseIdleConnections()
+		p.stop()
+		count := map[string]int{}
+		for _, m := range p.collector.Metrics() {
+			if strings.HasPrefix(m.Name, "http.") || strings.HasPrefix(m.Name, "spangate.") {
+				count[m.Name] = len(m.Points)
+			}
+		}
+		return count
+	}
+	few, many := series(4), series(400)
+	if diff := cmp.Diff(few, many); diff != "" || len(few) == 0 {
+		t.Errorf("series after 4 requests and after 400 (-4 +400):\n%s", diff)
+	}
+}
+
+func TestDurationBuckets(t *testing.T) {
+	p := start(t, "BACKENDS=echo:a")
+	p.once(t.Context(), "GET", "/", nil)
+	p.stop()
+	want := []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+	found := 0
+	for _, m := range p.collector.Metrics() {
+		if m.Name != "http.server.request.duration" && m.Name != "http.client.request.duration" {
+			continue
+		}
+		found++
+		if diff := cmp.Diff(want, m.Points[0].Bounds); diff != "" || m.Unit != "s" || m.Points[0].Count != 1 {
+			t.Errorf("%s: unit %s, count %d, bounds (-want +got):\n%s", m.Name, m.Unit, m.Points[0].Count, diff)
+		}
+	}
+	if found != 2 {
+		t.Errorf("found %d of the two histograms", found)
+	}
+}
+
+func TestAPortInUse(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	err = run(t.Context(), []string{"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=" + port, "OTEL_SDK_DISABLED=true"}, io.Discard)
+	if _, bad := errors.AsType[faults](err); err == nil || bad || !strings.Contains(err.Error(), "PORT") {
+		t.Errorf("a port in use: %v, want an error that names PORT and is no fault of the configuration", err)
+	}
 }

@@ -144,8 +144,8 @@ func classifyBody(ctx context.Context, err error) ErrorType {
 		return Timeout
 	case isTimeout(err):
 		return ClientTimeout
-	case ctx.Err() != nil, errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
-		return ClientDisconnected
+	case isReset(err), errors.Is(err, context.Canceled), strings.Contains(err.Error(), "client disconnected"):
+		return ClientDisconnected // the last is HTTP/2's in net/http; ctx is done as well when framing is at fault
 	}
 	return MalformedRequest
 }

@@ -1,17 +1,35 @@
 package handler
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"regexp"
 )
 
-// Admin returns a link that answers the proxy's own endpoints under prefix:
+// AdminPrefix is the path under which the proxy answers itself: one or more
+// segments of letters, digits, dots, dashes and underscores, each after a slash.
+type AdminPrefix string
+
+var adminPrefix = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+
+// UnmarshalText parses a prefix.
+func (p *AdminPrefix) UnmarshalText(text []byte) error {
+	if !adminPrefix.Match(text) {
+		return errors.New("must be a path such as /.spangate, of letters, digits, dots, dashes and underscores")
+	}
+	*p = AdminPrefix(text)
+	return nil
+}
+
+// Admin returns a link that answers the proxy's own endpoints below a prefix:
 //
 //	live   200 while the process serves; never depends on backends
 //	ready  200, or 503 with the text of the error that ready returns
 //
-// Other paths under prefix are 404: they never reach a backend.
-func Admin(prefix string, ready func() error) Link {
+// Other paths below it are 404: they never reach a backend.
+func Admin(under AdminPrefix, ready func() error) Link {
+	prefix := string(under)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+prefix+"/live", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, nil)

@@ -19,6 +19,6 @@ type Config struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, within SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
 
-	AdminPrefix    string   `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live and ready"`
-	TrustedProxies Prefixes `env:"TRUSTED_PROXIES" envDefault:"none" doc:"comma list of CIDRs whose forwarded headers and trace context are believed"`
+	AdminPrefix    AdminPrefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live and ready"`
+	TrustedProxies Prefixes    `env:"TRUSTED_PROXIES" envDefault:"none" doc:"comma list of CIDRs whose forwarded headers and trace context are believed"`
 }

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -71,7 +72,7 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	f.report(r, e)
 	header := w.Header()
-	clear(header)
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Connection" })
 	if status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/textproto"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -94,10 +96,28 @@ func refusal(r *http.Request) int {
 		return http.StatusBadRequest // RFC 9112 §3.2.4
 	case r.RequestURI == "*":
 		return http.StatusNoContent // asks about the gateway itself
+	case !validHost(r.Host):
+		return http.StatusBadRequest // RFC 9112 §3.2
 	case loops(r):
 		return http.StatusLoopDetected
 	}
 	return 0
+}
+
+// validHost reports whether host is what RFC 3986 §3.2.2 and §3.2.3 allow, or
+// empty. What is not could mean one server here and another one behind.
+func validHost(host string) bool {
+	if rest, ok := strings.CutPrefix(host, "["); ok {
+		address, port, ok := strings.Cut(rest, "]")
+		if _, err := netip.ParseAddr(address); err != nil || !ok || port != "" && port[0] != ':' {
+			return false
+		}
+		host = port
+	}
+	name, port, _ := strings.Cut(host, ":")
+	return strings.Trim(port, "0123456789") == "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._~%!$&'()*+,;=", c))
+	})
 }
 
 // outgoing returns the request to be sent for r. Its URL has no authority yet:

@@ -467,10 +467,27 @@ func TestForwardRefusesWhatIsNotForAGateway(t *testing.T) {
 		"OPTIONS * HTTP/1.1\r\nHost: x\r\n":                                                  "204",
 		"GET / HTTP/1.1\r\nHost: x\r\nVia: " + strings.Repeat("1.1 spangate, ", 10) + "\r\n": "508",
 		"GET / HTTP/1.1\r\n":                                                                 "400",
+		"GET / HTTP/1.1\r\nHost: a[\r\n":                                                     "400",
+		"GET / HTTP/1.1\r\nHost: a:b\r\n":                                                    "400",
+		"GET / HTTP/1.1\r\nHost: [::1]x\r\n":                                                 "400",
+		"GET / HTTP/1.1\r\nHost: [zz]:80\r\n":                                                "400",
+		"GET / HTTP/1.1\r\nHost: a b\r\n":                                                    "400",
+		"GET / HTTP/1.1\r\nHost: a@b\r\n":                                                    "400",
 	} {
 		answer := raw(t, p.addr, request+"Connection: close\r\n\r\n")
 		if got := strings.Fields(answer)[1]; got != want {
 			t.Errorf("%q: status %s, want %s", request, got, want)
+		}
+	}
+}
+
+func TestForwardTakesEveryValidHost(t *testing.T) {
+	addr := backend(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
+	p := newProxy(t, "http", addr)
+	for _, host := range []string{"a", "A.test:80", "[::1]", "[2001:db8::1]:443", "127.0.0.1:8080", "x_y-z~.test", "a:"} {
+		answer := raw(t, p.addr, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.HasSuffix(answer, host) {
+			t.Errorf("Host: %s: %q", host, answer)
 		}
 	}
 }

@@ -30,12 +30,13 @@ func removeHopByHop(h http.Header) {
 	}
 }
 
-// upgradeOf returns the protocol that h offers or agrees to switch to, or "".
+// upgradeOf returns the protocol that h offers or agrees to switch to, or "" if
+// there is none that [switches] allows.
 func upgradeOf(h http.Header) string {
-	if !httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
-		return ""
+	if upgrade := h.Get("Upgrade"); switches(upgrade) && httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
+		return upgrade
 	}
-	return h.Get("Upgrade")
+	return ""
 }
 
 // acceptsTrailers reports whether h's TE field admits trailers, the one member

@@ -53,7 +53,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 		},
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
+	go func() { failed <- server.Serve(strictListener{ln}) }()
 	select {
 	case err := <-failed:
 		return err
@@ -104,8 +104,9 @@ func wait(ctx context.Context, d time.Duration, until func() bool) {
 	}
 }
 
-// draining counts the handlers that run, and once drain is done asks HTTP/1
-// clients to end their connection with the response.
+// draining counts the handlers that run, and asks HTTP/1 clients to end their
+// connection with the response: all of them once drain is done, and always one
+// whose further requests could not be checked; see [strictConn].
 type draining struct {
 	next    http.Handler
 	drain   context.Context
@@ -115,7 +116,7 @@ type draining struct {
 func (d *draining) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.running.Add(1)
 	defer d.running.Add(-1)
-	if d.drain.Err() != nil && r.ProtoMajor == 1 {
+	if d.drain.Err() != nil && r.ProtoMajor == 1 || offersSwitch(r) {
 		w.Header().Set("Connection", "close")
 	}
 	d.next.ServeHTTP(w, r)

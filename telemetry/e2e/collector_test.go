@@ -73,10 +73,14 @@ func startCollector(t *testing.T, http, grpc string) *collector {
 				close(ready)
 			}
 		})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	select {
 	case <-ready:
 	case <-c.done:
-		t.Fatalf("the collector ended: %v", c.err)
+		t.Fatalf("the collector ended before it listened: %v", c.err)
+	case <-ctx.Done():
+		t.Fatal("the collector never said that it listens")
 	}
 	return c
 }

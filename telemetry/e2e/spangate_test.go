@@ -100,13 +100,17 @@ func launch(t *testing.T, cmd *exec.Cmd) *spangate {
 			listening <- entry.Address
 		}
 	}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	select {
 	case address := <-listening:
 		return &spangate{process: p, url: "http://" + address}
 	case <-p.done:
 		t.Fatalf("spangate ended before it listened: %v", p.err)
-		return nil
+	case <-ctx.Done():
+		t.Fatal("spangate never said that it listens")
 	}
+	return nil
 }
 
 // backends are real HTTP servers, as many as there are names, which note what

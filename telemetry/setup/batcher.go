@@ -3,7 +3,6 @@ package setup
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 )
@@ -31,19 +30,6 @@ type batcher[T any] struct {
 	taken  int // being exported and not yet counted
 	counts map[outcome]int64
 }
-
-// outcome is what became of an item, and why.
-type outcome struct{ result, cause string }
-
-var (
-	exported       = outcome{"exported", ""}
-	exportFailed   = outcome{"failed", "export_failed"}
-	exportRejected = outcome{"failed", "rejected"}
-	exportCut      = outcome{"failed", "shutdown_deadline"}
-	queueFull      = outcome{"dropped", "queue_full"}
-	queueCut       = outcome{"dropped", "shutdown_deadline"}
-	tooLate        = outcome{"dropped", "after_shutdown"}
-)
 
 // newBatcher starts the batcher; shutdown stops it.
 func newBatcher[T any](b bounds, export func(context.Context, []T) error) *batcher[T] {
@@ -137,32 +123,6 @@ func (b *batcher[T]) take(n int) []T {
 	return batch
 }
 
-// settle counts the batch that was taken.
-func (b *batcher[T]) settle(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := b.taken
-	b.taken = 0
-	if err == nil {
-		b.count(exported, n)
-		return
-	}
-	if refused, ok := rejected(err); ok {
-		refused = min(max(refused, 0), n)
-		b.count(exportRejected, refused)
-		b.count(exported, n-refused)
-		return
-	}
-	b.count(exportFailed, n)
-}
-
-// count makes no entry for nothing: each would be a series of its own.
-func (b *batcher[T]) count(o outcome, n int) {
-	if n > 0 {
-		b.counts[o] += int64(n)
-	}
-}
-
 // flush exports what is queued now.
 func (b *batcher[T]) flush(ctx context.Context) error {
 	flushed := make(chan struct{})
@@ -194,43 +154,9 @@ func (b *batcher[T]) shutdown(ctx context.Context) error {
 	case <-b.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%d not exported: %w", b.giveUp(), context.Cause(ctx))
-	}
-}
-
-func (b *batcher[T]) giveUp() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	left := len(b.queue) + b.taken
-	b.count(queueCut, len(b.queue))
-	b.count(exportCut, b.taken)
-	b.queue, b.taken = nil, 0
-	return left
-}
-
-// tally returns what became of the items so far.
-func (b *batcher[T]) tally() map[outcome]int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return maps.Clone(b.counts)
-}
-
-// sum returns how many items came to each result.
-func (b *batcher[T]) sum() (exported, failed, dropped int64) {
-	for o, n := range b.tally() {
-		switch o.result {
-		case "exported":
-			exported += n
-		case "failed":
-			failed += n
-		case "dropped":
-			dropped += n
+		if left := b.giveUp(); left > 0 {
+			return fmt.Errorf("%d not exported: %w", left, context.Cause(ctx))
 		}
+		return nil
 	}
-	return exported, failed, dropped
-}
-
-func (b *batcher[T]) lost() int64 {
-	_, failed, dropped := b.sum()
-	return failed + dropped
 }

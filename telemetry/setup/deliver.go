@@ -5,12 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
-
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 const (
@@ -41,11 +36,11 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 			return nil
 		}
 		d.outage.failed(d.target, err)
-		after, again := retryable(err)
+		u, again := errors.AsType[*unavailable](err)
 		if !again {
 			return err
 		}
-		pause := max(after, wait/2+rand.N(wait/2))
+		pause := max(u.after, wait/2+rand.N(wait/2))
 		wait = min(2*wait, maxWait)
 
 		select {
@@ -88,42 +83,4 @@ func (d delivery) try(ctx context.Context, attempt func(context.Context) error) 
 		return &unavailable{err: err}
 	}
 	return err
-}
-
-// retryable reports whether OTLP lets a failed export be repeated, and the
-// least wait that the collector asked for.
-func retryable(err error) (after time.Duration, again bool) {
-	if u, ok := errors.AsType[*unavailable](err); ok {
-		return u.after, true
-	}
-	s, ok := status.FromError(err)
-	if !ok {
-		return 0, false
-	}
-	for _, detail := range s.Details() {
-		if info, ok := detail.(*errdetails.RetryInfo); ok {
-			return info.GetRetryDelay().AsDuration(), true
-		}
-	}
-	switch s.Code() {
-	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted,
-		codes.OutOfRange, codes.Unavailable, codes.DataLoss:
-		return 0, true
-	}
-	return 0, false
-}
-
-// rejected returns how many items a collector refused of an export that it
-// otherwise took. The exporters' error has no exported type: its text is all
-// there is.
-func rejected(err error) (n int, ok bool) {
-	text := err.Error()
-	_, text, partial := strings.Cut(text, "OTLP partial success: ")
-	open := strings.LastIndexByte(text, '(')
-	if !partial || open < 0 {
-		return 0, false
-	}
-	var kind string
-	_, err = fmt.Sscanf(text[open:], "(%d %s", &n, &kind)
-	return n, err == nil
 }

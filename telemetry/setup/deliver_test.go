@@ -9,9 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 func testDelivery(lines *bytes.Buffer, lost func() losses) delivery {
@@ -46,9 +43,6 @@ func TestDeliveryRepeats(t *testing.T) {
 		{"asked to wait", fail(nil), []func(context.Context) error{fail(&unavailable{err: errors.New("busy"), after: 7 * time.Second})}, 7 * time.Second, 7 * time.Second, 2, ""},
 		{"attempt too slow", fail(nil), []func(context.Context) error{hang}, 10 * time.Second, 11 * time.Second, 2, ""},
 		{"wrong for good", fail(errors.New("401")), nil, 0, 0, 1, "401"},
-		{"grpc unavailable", fail(nil), []func(context.Context) error{fail(status.Error(codes.Unavailable, "down"))}, 0, time.Second, 2, ""},
-		{"grpc unauthenticated", fail(status.Error(codes.Unauthenticated, "who")), nil, 0, 0, 1, "who"},
-		{"grpc exhausted, no hint", fail(status.Error(codes.ResourceExhausted, "full")), nil, 0, 0, 1, "full"},
 		{"never there", fail(refused), nil, 30 * time.Second, 30 * time.Second, -1, "context deadline exceeded, after refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,7 +107,7 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 		var lines bytes.Buffer
 		var lost losses
 		d := testDelivery(&lines, func() losses { return lost })
-		logs := target{signal: "logs", address: "collector:4317"}
+		logs := target{signal: "logs", url: "http://collector:4318/v1/logs"}
 		down := errors.New("connection refused")
 
 		d.outage.failed(d.target, down)
@@ -133,7 +127,7 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 
 		want := []string{
 			`signal=traces endpoint=http://collector:4318/v1/traces error="connection refused" spans_lost=0 log_records_lost=0`,
-			`signal=logs endpoint=collector:4317 error="connection refused" spans_lost=590 log_records_lost=59`,
+			`signal=logs endpoint=http://collector:4318/v1/logs error="connection refused" spans_lost=590 log_records_lost=59`,
 			`signal=traces endpoint=http://collector:4318/v1/traces error="the queue overflowed: more is recorded than the collector takes" spans_lost=1 log_records_lost=0`,
 		}
 		got := strings.Split(strings.TrimSpace(lines.String()), "\n")

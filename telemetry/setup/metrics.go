@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -71,28 +70,14 @@ func (c Config) metricReaders(ctx context.Context, d delivery, stdout io.Writer)
 	return options, errors.Join(errs...)
 }
 
-func metricClient(ctx context.Context, t target) (sdkmetric.Exporter, error) {
-	if t.protocol == "grpc" {
-		options := []otlpmetricgrpc.Option{
-			otlpmetricgrpc.WithEndpoint(t.address),
-			otlpmetricgrpc.WithTLSCredentials(t.credentials()),
-			otlpmetricgrpc.WithHeaders(t.headers),
-			otlpmetricgrpc.WithTimeout(t.timeout),
-			otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{}),
-			otlpmetricgrpc.WithDialOption(reconnect),
-		}
-		if t.gzip {
-			options = append(options, otlpmetricgrpc.WithCompressor("gzip"))
-		}
-		return otlpmetricgrpc.New(ctx, options...)
-	}
+func metricClient(ctx context.Context, t target) (*otlpmetrichttp.Exporter, error) {
 	compression := otlpmetrichttp.NoCompression
 	if t.gzip {
 		compression = otlpmetrichttp.GzipCompression
 	}
 	return otlpmetrichttp.New(ctx,
 		otlpmetrichttp.WithEndpointURL(t.url),
-		otlpmetrichttp.WithHTTPClient(t.httpClient()),
+		otlpmetrichttp.WithHTTPClient(t.client()),
 		otlpmetrichttp.WithTLSClientConfig(t.tls),
 		otlpmetrichttp.WithHeaders(t.headers),
 		otlpmetrichttp.WithTimeout(t.timeout),

@@ -49,7 +49,7 @@ func (o *outage) tell(t target, err error, lost losses) {
 	o.next = now.Add(quiet)
 	o.log.Warn("telemetry is not delivered",
 		"signal", t.signal,
-		"endpoint", t.endpoint(),
+		"endpoint", t.url,
 		"error", err.Error(),
 		"spans_lost", lost.spans-o.told.spans,
 		"log_records_lost", lost.records-o.told.records)

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
@@ -50,11 +49,6 @@ func (p recordProcessor) ForceFlush(ctx context.Context) error { return p.flush(
 // Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
 func (p recordProcessor) Shutdown(context.Context) error { return nil }
 
-type recordExporter interface {
-	Export(context.Context, recordBatch) error
-	Shutdown(context.Context) error
-}
-
 func recordSinks(ctx context.Context, exporters Exporters, d delivery, stdout io.Writer) ([]sink[recordBatch], error) {
 	var sinks []sink[recordBatch]
 	var errs []error
@@ -71,28 +65,14 @@ func recordSinks(ctx context.Context, exporters Exporters, d delivery, stdout io
 	return sinks, errors.Join(errs...)
 }
 
-func recordClient(ctx context.Context, t target) (recordExporter, error) {
-	if t.protocol == "grpc" {
-		options := []otlploggrpc.Option{
-			otlploggrpc.WithEndpoint(t.address),
-			otlploggrpc.WithTLSCredentials(t.credentials()),
-			otlploggrpc.WithHeaders(t.headers),
-			otlploggrpc.WithTimeout(t.timeout),
-			otlploggrpc.WithRetry(otlploggrpc.RetryConfig{}),
-			otlploggrpc.WithDialOption(reconnect),
-		}
-		if t.gzip {
-			options = append(options, otlploggrpc.WithCompressor("gzip"))
-		}
-		return otlploggrpc.New(ctx, options...)
-	}
+func recordClient(ctx context.Context, t target) (*otlploghttp.Exporter, error) {
 	compression := otlploghttp.NoCompression
 	if t.gzip {
 		compression = otlploghttp.GzipCompression
 	}
 	return otlploghttp.New(ctx,
 		otlploghttp.WithEndpointURL(t.url),
-		otlploghttp.WithHTTPClient(t.httpClient()),
+		otlploghttp.WithHTTPClient(t.client()),
 		otlploghttp.WithTLSClientConfig(t.tls),
 		otlploghttp.WithHeaders(t.headers),
 		otlploghttp.WithTimeout(t.timeout),

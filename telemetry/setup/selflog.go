@@ -65,8 +65,12 @@ func (h selfHandler) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.least && h.Handler.Enabled(ctx, l)
 }
 
+// Handle asks again: logr hands over errors without asking Enabled.
 func (h selfHandler) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = h.level(r.Level)
+	if r.Level < h.least {
+		return nil
+	}
 	return h.Handler.Handle(ctx, r)
 }
 

@@ -16,8 +16,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -76,8 +78,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 		log:            log,
 		leaving:        make(chan struct{}),
 	}
-	if cfg.Disabled {
-		return s, f.err()
+	if cfg.Disabled && f.err() == nil {
+		return s, nil
 	}
 
 	sampler := cfg.sampler(&f)
@@ -98,7 +100,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 		return nil, err
 	}
 
-	listen(log, cfg.LogLevel)
+	// The exporters read the process's environment before their options, and
+	// complain of values that mean something else to them.
+	otel.SetLogger(logr.Discard())
 	stdout = &console{w: stdout}
 	err = errors.Join(
 		s.startTraces(ctx, cfg, sampler, spanBounds, res, traces, stdout),
@@ -107,6 +111,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 	if err != nil {
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
+	listen(log, cfg.LogLevel)
 	return s, nil
 }
 

@@ -9,8 +9,8 @@ import (
 
 // Shutdown flushes traces, then logs, then, last, metrics, so that the metrics
 // tell what became of the spans. It returns when ctx ends at the latest; no
-// signal may use up the time of the next one. An unavailable collector gets one
-// more attempt for each batch, not the whole time.
+// signal may use up the time of the next one. While it runs, an unavailable
+// collector gets two attempts for each batch, not the whole time.
 //
 // What was lost since New is logged in one line. The error says what could not
 // be flushed. Only the first call does anything; the others return what it

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -49,27 +48,13 @@ func spanSinks(ctx context.Context, exporters Exporters, d delivery, stdout io.W
 }
 
 func traceClient(t target) otlptrace.Client {
-	if t.protocol == "grpc" {
-		options := []otlptracegrpc.Option{
-			otlptracegrpc.WithEndpoint(t.address),
-			otlptracegrpc.WithTLSCredentials(t.credentials()),
-			otlptracegrpc.WithHeaders(t.headers),
-			otlptracegrpc.WithTimeout(t.timeout),
-			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{}),
-			otlptracegrpc.WithDialOption(reconnect),
-		}
-		if t.gzip {
-			options = append(options, otlptracegrpc.WithCompressor("gzip"))
-		}
-		return otlptracegrpc.NewClient(options...)
-	}
 	compression := otlptracehttp.NoCompression
 	if t.gzip {
 		compression = otlptracehttp.GzipCompression
 	}
 	return otlptracehttp.NewClient(
 		otlptracehttp.WithEndpointURL(t.url),
-		otlptracehttp.WithHTTPClient(t.httpClient()),
+		otlptracehttp.WithHTTPClient(t.client()),
 		otlptracehttp.WithTLSClientConfig(t.tls),
 		otlptracehttp.WithHeaders(t.headers),
 		otlptracehttp.WithTimeout(t.timeout),

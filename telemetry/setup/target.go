@@ -3,12 +3,9 @@ package setup
 import (
 	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
@@ -18,16 +15,12 @@ import (
 type target struct {
 	signal   string // traces, metrics or logs
 	protocol Protocol
-	url      string      // of http/protobuf, with the signal's path
-	address  string      // of grpc, host:port
+	url      string      // with the signal's path
 	tls      *tls.Config // nil sends in the clear
 	headers  Headers
 	timeout  time.Duration // of one attempt
 	gzip     bool
 }
-
-// endpoint names the target in a log line; it holds no credential.
-func (t target) endpoint() string { return cmp.Or(t.url, t.address) }
 
 // resolve merges the general settings with those of one signal.
 func resolve(f *faults, signal string, general, own OTLP) target {
@@ -48,10 +41,10 @@ func resolve(f *faults, signal string, general, own OTLP) target {
 	var err error
 	switch t.protocol {
 	case "http/protobuf":
-		secure, err = t.dialHTTP(cmp.Or(endpoint, "http://localhost:4318"), own.Endpoint == "")
+		secure, err = t.useHTTP(cmp.Or(endpoint, "http://localhost:4318"), own.Endpoint == "")
 	case "grpc":
 		insecure := cmp.Or(own.Insecure, general.Insecure) == "true"
-		secure, err = t.dialGRPC(cmp.Or(endpoint, "http://localhost:4317"), insecure)
+		secure, err = t.useGRPC(cmp.Or(endpoint, "http://localhost:4317"), insecure)
 	default:
 		_, name := v.pick("PROTOCOL", string(own.Protocol), string(general.Protocol))
 		f.add(name, string(t.protocol), new(Protocol).UnmarshalText([]byte(t.protocol)))
@@ -75,9 +68,9 @@ var (
 	errScheme      = errors.New("must be a URL such as http://collector:4318 or https://collector:4318")
 )
 
-// dialHTTP sets where http/protobuf goes. A general endpoint is a base to which
+// useHTTP sets where http/protobuf goes. A general endpoint is a base to which
 // the signal's path is added; a signal's own is used as it is.
-func (t *target) dialHTTP(endpoint string, general bool) (secure bool, err error) {
+func (t *target) useHTTP(endpoint string, general bool) (secure bool, err error) {
 	u, err := parseURL(endpoint)
 	if err != nil {
 		return false, err
@@ -91,15 +84,14 @@ func (t *target) dialHTTP(endpoint string, general bool) (secure bool, err error
 	return u.Scheme == "https", nil
 }
 
-// dialGRPC sets where grpc goes: host:port, alone or after a scheme that says
+// useGRPC sets where grpc goes: host:port, alone or after a scheme that says
 // whether to use TLS.
-func (t *target) dialGRPC(endpoint string, insecure bool) (secure bool, err error) {
+func (t *target) useGRPC(endpoint string, insecure bool) (secure bool, err error) {
 	if !strings.Contains(endpoint, "://") {
 		if _, _, err := net.SplitHostPort(endpoint); err != nil {
 			return false, errors.New("must be host:port or a URL such as http://collector:4317")
 		}
-		t.address = endpoint
-		return !insecure, nil
+		endpoint = map[bool]string{false: "https://", true: "http://"}[insecure] + endpoint
 	}
 	u, err := parseURL(endpoint)
 	if err != nil {
@@ -108,13 +100,9 @@ func (t *target) dialGRPC(endpoint string, insecure bool) (secure bool, err erro
 	if u.Path != "" && u.Path != "/" {
 		return false, errors.New("must have no path when the protocol is grpc")
 	}
-	secure = u.Scheme == "https"
-	port := u.Port()
-	if port == "" {
-		port = map[bool]string{false: "80", true: "443"}[secure]
-	}
-	t.address = net.JoinHostPort(u.Hostname(), port)
-	return secure, nil
+	u.Path = grpcPaths[t.signal]
+	t.url = u.String()
+	return u.Scheme == "https", nil
 }
 
 func parseURL(endpoint string) (*url.URL, error) {
@@ -140,64 +128,4 @@ func (v variables) pick(suffix, own, general string) (value, name string) {
 		return own, v.prefix + suffix
 	}
 	return general, "OTEL_EXPORTER_OTLP_" + suffix
-}
-
-// tls reads the certificates. They are refused for an endpoint without TLS,
-// because whoever names them does not expect to send in the clear.
-func (v variables) tls(f *faults, own, general OTLP, secure bool) *tls.Config {
-	authorities, authoritiesName := v.pick("CERTIFICATE", own.Certificate, general.Certificate)
-	cert, certName := v.pick("CLIENT_CERTIFICATE", own.ClientCertificate, general.ClientCertificate)
-	key, keyName := v.pick("CLIENT_KEY", own.ClientKey, general.ClientKey)
-
-	if !secure {
-		for _, file := range [][2]string{{authoritiesName, authorities}, {certName, cert}, {keyName, key}} {
-			if file[1] != "" {
-				f.add(file[0], file[1], errors.New("the endpoint does not use TLS: write it with https"))
-			}
-		}
-		return nil
-	}
-
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if authorities != "" {
-		pem, err := os.ReadFile(authorities)
-		pool := x509.NewCertPool()
-		if err == nil && !pool.AppendCertsFromPEM(pem) {
-			err = errors.New("holds no PEM certificate")
-		}
-		if err != nil {
-			f.add(authoritiesName, authorities, err)
-		}
-		cfg.RootCAs = pool
-	}
-	switch {
-	case cert != "" && key == "":
-		f.add(certName, cert, fmt.Errorf("needs %s too", keyName))
-	case cert == "" && key != "":
-		f.add(keyName, key, fmt.Errorf("needs %s too", certName))
-	case cert != "":
-		pair, err := keyPair(f, certName, cert, keyName, key)
-		if err == nil {
-			cfg.Certificates = []tls.Certificate{pair}
-		}
-	}
-	return cfg
-}
-
-func keyPair(f *faults, certName, cert, keyName, key string) (tls.Certificate, error) {
-	certPEM, err := os.ReadFile(cert)
-	if err != nil {
-		f.add(certName, cert, err)
-		return tls.Certificate{}, err
-	}
-	keyPEM, err := os.ReadFile(key)
-	if err != nil {
-		f.add(keyName, key, err)
-		return tls.Certificate{}, err
-	}
-	pair, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		f.add(certName, cert, fmt.Errorf("with the key %s: %w", key, err))
-	}
-	return pair, err
 }

@@ -15,14 +15,17 @@ func TestResolve(t *testing.T) {
 		GZip     bool
 		Headers  Headers
 	}
-	const second = time.Second
+	const (
+		second = time.Second
+		export = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+	)
 	for _, tt := range []struct {
 		name         string
 		general, own OTLP
 		want         where
 	}{
 		{"default", OTLP{}, OTLP{}, where{Endpoint: "http://localhost:4318/v1/traces", Timeout: 10 * second}},
-		{"default of grpc", OTLP{Protocol: "grpc"}, OTLP{}, where{Endpoint: "localhost:4317", Timeout: 10 * second}},
+		{"default of grpc", OTLP{Protocol: "grpc"}, OTLP{}, where{Endpoint: "http://localhost:4317" + export, Timeout: 10 * second}},
 		{"general", OTLP{Endpoint: "http://c:1"}, OTLP{}, where{Endpoint: "http://c:1/v1/traces", Timeout: 10 * second}},
 		{"general with slash", OTLP{Endpoint: "http://c:1/"}, OTLP{}, where{Endpoint: "http://c:1/v1/traces", Timeout: 10 * second}},
 		{"general with path", OTLP{Endpoint: "https://c/otlp"}, OTLP{}, where{Endpoint: "https://c/otlp/v1/traces", TLS: true, Timeout: 10 * second}},
@@ -35,12 +38,12 @@ func TestResolve(t *testing.T) {
 		{"general where own is silent",
 			OTLP{Timeout: 5000, Compression: "gzip", Headers: Headers{"a": "1"}}, OTLP{Endpoint: "http://d:2/x"},
 			where{Endpoint: "http://d:2/x", Timeout: 5 * second, GZip: true, Headers: Headers{"a": "1"}}},
-		{"grpc in the clear", OTLP{Protocol: "grpc", Endpoint: "http://c:1/"}, OTLP{}, where{Endpoint: "c:1", Timeout: 10 * second}},
-		{"grpc with TLS", OTLP{Protocol: "grpc", Endpoint: "https://c"}, OTLP{}, where{Endpoint: "c:443", TLS: true, Timeout: 10 * second}},
-		{"grpc without scheme", OTLP{Protocol: "grpc", Endpoint: "c:4317"}, OTLP{}, where{Endpoint: "c:4317", TLS: true, Timeout: 10 * second}},
-		{"grpc without scheme, insecure", OTLP{Protocol: "grpc", Endpoint: "c:4317", Insecure: "true"}, OTLP{}, where{Endpoint: "c:4317", Timeout: 10 * second}},
-		{"grpc own not insecure", OTLP{Protocol: "grpc", Endpoint: "c:4317", Insecure: "true"}, OTLP{Insecure: "false"}, where{Endpoint: "c:4317", TLS: true, Timeout: 10 * second}},
-		{"grpc scheme goes before insecure", OTLP{Protocol: "grpc", Endpoint: "https://[::1]:4317", Insecure: "true"}, OTLP{}, where{Endpoint: "[::1]:4317", TLS: true, Timeout: 10 * second}},
+		{"grpc in the clear", OTLP{Protocol: "grpc", Endpoint: "http://c:1/"}, OTLP{}, where{Endpoint: "http://c:1" + export, Timeout: 10 * second}},
+		{"grpc with TLS", OTLP{Protocol: "grpc", Endpoint: "https://c"}, OTLP{}, where{Endpoint: "https://c" + export, TLS: true, Timeout: 10 * second}},
+		{"grpc without scheme", OTLP{Protocol: "grpc", Endpoint: "c:4317"}, OTLP{}, where{Endpoint: "https://c:4317" + export, TLS: true, Timeout: 10 * second}},
+		{"grpc without scheme, insecure", OTLP{Protocol: "grpc", Endpoint: "c:4317", Insecure: "true"}, OTLP{}, where{Endpoint: "http://c:4317" + export, Timeout: 10 * second}},
+		{"grpc own not insecure", OTLP{Protocol: "grpc", Endpoint: "c:4317", Insecure: "true"}, OTLP{Insecure: "false"}, where{Endpoint: "https://c:4317" + export, TLS: true, Timeout: 10 * second}},
+		{"grpc scheme goes before insecure", OTLP{Protocol: "grpc", Endpoint: "https://[::1]:4317", Insecure: "true"}, OTLP{}, where{Endpoint: "https://[::1]:4317" + export, TLS: true, Timeout: 10 * second}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var f faults
@@ -48,7 +51,7 @@ func TestResolve(t *testing.T) {
 			if err := f.err(); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, where{got.endpoint(), got.tls != nil, got.timeout, got.gzip, got.headers}); diff != "" {
+			if diff := cmp.Diff(tt.want, where{got.url, got.tls != nil, got.timeout, got.gzip, got.headers}); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -22,7 +22,7 @@ func (u *unavailable) Unwrap() error { return u.err }
 // markUnavailable turns whatever OTLP/HTTP lets a client repeat into an
 // unavailable error. The exporters by themselves repeat neither a refused
 // connection nor a reset one, and hide what the collector asked for.
-type markUnavailable struct{ next *http.Transport }
+type markUnavailable struct{ next http.RoundTripper }
 
 func (m markUnavailable) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := m.next.RoundTrip(r)

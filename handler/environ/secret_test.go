@@ -1,0 +1,43 @@
+package environ
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// write returns the path of a new file.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestSecretFileFaults(t *testing.T) {
+	dir := t.TempDir()
+	for name, test := range map[string]struct {
+		path, value string
+		want        string // PATH stands for the path
+	}{
+		"missing":        {path: filepath.Join(dir, "none"), want: `TOKEN_FILE="PATH": no such file or directory`},
+		"a directory":    {path: dir, want: `TOKEN_FILE="PATH": is a directory`},
+		"empty":          {path: write(t, "\n"), want: `TOKEN_FILE="PATH": is empty`},
+		"too large":      {path: write(t, strings.Repeat("x", maxSecret+1)), want: `TOKEN_FILE="PATH": is larger than 64 KiB`},
+		"set twice":      {path: write(t, "a:b"), value: "c:d", want: `TOKEN_FILE="PATH": TOKEN is set too`},
+		"bad content":    {path: write(t, "s3cret"), want: "TOKEN: malformed; expected: name:key"},
+		"nearly too big": {path: write(t, "a:"+strings.Repeat("x", maxSecret-2))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := Load(&settings{}, []string{"TOKEN_FILE=" + test.path, "TOKEN=" + test.value})
+			if diff := cmp.Diff(test.want, strings.ReplaceAll(strings.Join(lines(err), "\n"), test.path, "PATH")); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

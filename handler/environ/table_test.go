@@ -1,0 +1,24 @@
+package environ
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTable(t *testing.T) {
+	var cfg struct {
+		Backends string `env:"BACKENDS,required" doc:"whom to forward to"`
+		Token    string `env:"TOKEN" secret:"true" doc:"what to show"`
+		Shutdown struct {
+			Delay string `env:"DELAY" envDefault:"0s" doc:"how long|short to go on"`
+		} `envPrefix:"SHUTDOWN_"`
+	}
+	want := "| variable | default | meaning |\n|---|---|---|\n" +
+		"| `BACKENDS` | required | whom to forward to |\n" +
+		"| `TOKEN` |  | what to show; `TOKEN_FILE` names a file to read it from |\n" +
+		"| `SHUTDOWN_DELAY` | `0s`, kubernetes: `5s` | how long\\|short to go on |\n"
+	if diff := cmp.Diff(want, Table(&cfg)); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}

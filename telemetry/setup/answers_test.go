@@ -1,0 +1,81 @@
+package setup_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	coltraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"spangate/telemetry/otlptest"
+)
+
+func TestAnswersOfTheCollector(t *testing.T) {
+	partial, err := proto.Marshal(&coltraces.ExportTraceServiceResponse{
+		PartialSuccess: &coltraces.ExportTracePartialSuccess{RejectedSpans: 2, ErrorMessage: "too old (by an hour)"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok := func(w http.ResponseWriter, _ *http.Request) {}
+	for _, tt := range []struct {
+		name    string
+		answers []http.HandlerFunc
+		want    map[string]float64
+		log     string
+	}{
+		{"takes some", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			w.Write(partial)
+		}}, map[string]float64{"exported": 1, "failed rejected": 2}, "too old"},
+		{"is busy, then takes all", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "0")
+			http.Error(w, "come again", http.StatusServiceUnavailable)
+		}, ok}, map[string]float64{"exported": 3}, "come again"},
+		{"refuses for good", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "who are you", http.StatusUnauthorized)
+		}}, map[string]float64{"exported": 0, "failed export_failed": 3}, "who are you"},
+		{"hangs up, then takes all", []http.HandlerFunc{func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
+		}, ok}, map[string]float64{"exported": 3}, "EOF"},
+		{"sends elsewhere", []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusTemporaryRedirect)
+		}}, map[string]float64{"exported": 0, "failed export_failed": 3}, "307"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			answers := make(chan http.HandlerFunc, len(tt.answers))
+			for _, a := range tt.answers {
+				answers <- a
+			}
+			picky := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				select {
+				case answer := <-answers:
+					answer(w, r)
+				default:
+					t.Errorf("unexpected %s %s", r.Method, r.URL)
+				}
+			}))
+			defer picky.Close()
+			collector := otlptest.NewServer(t)
+			log := newLogged()
+			sdk := start(t, map[string]string{
+				"OTEL_EXPORTER_OTLP_ENDPOINT":        collector.URL(),
+				"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": picky.URL,
+				"OTEL_LOGS_EXPORTER":                 "none",
+			}, log.logger(), io.Discard)
+			record(t, sdk, 3)
+			shutdown(t, sdk)
+			if diff := cmp.Diff(tt.want, spanCounts(collector.Metrics())); diff != "" {
+				t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(log.String(), tt.log) {
+				t.Errorf("log lacks %q:\n%s", tt.log, log)
+			}
+		})
+	}
+}

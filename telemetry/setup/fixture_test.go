@@ -1,0 +1,99 @@
+package setup_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"spangate/telemetry/otlptest"
+	"spangate/telemetry/setup"
+)
+
+// logged keeps log lines and tells of their arrival.
+type logged struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+	came  chan struct{} // holds one
+}
+
+func newLogged() *logged { return &logged{came: make(chan struct{}, 1)} }
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.came <- struct{}{}:
+	default:
+	}
+	return l.lines.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.String()
+}
+
+func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// start returns a running SDK; the test shuts it down.
+func start(t testing.TB, environ map[string]string, log *slog.Logger, stdout io.Writer) *setup.SDK {
+	t.Helper()
+	sdk, err := setup.New(t.Context(), mustParse(t, environ), log, stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sdk
+}
+
+func shutdown(t testing.TB, sdk *setup.SDK) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := sdk.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// record makes n spans, a measurement and an event.
+func record(t testing.TB, sdk *setup.SDK, n int) {
+	t.Helper()
+	tracer, meter := sdk.TracerProvider.Tracer("test"), sdk.MeterProvider.Meter("test")
+	for i := range n {
+		_, span := tracer.Start(t.Context(), fmt.Sprint("span ", i))
+		span.End()
+	}
+	counter, err := meter.Int64Counter("test.count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter.Add(t.Context(), 7)
+	if sdk.LogHandler != nil {
+		ctx, span := tracer.Start(t.Context(), "with event")
+		slog.New(sdk.LogHandler).InfoContext(ctx, "backend is down", "event.name", "spangate.backend.state", "backend", "a")
+		span.End()
+	}
+}
+
+// spanCounts returns the points of spangate.telemetry.spans.
+func spanCounts(metrics []otlptest.Metric) map[string]float64 {
+	counts := map[string]float64{}
+	for _, m := range metrics {
+		if m.Name != "spangate.telemetry.spans" {
+			continue
+		}
+		for _, p := range m.Points {
+			key := fmt.Sprint(p.Attributes["result"])
+			if cause, ok := p.Attributes["error.type"]; ok {
+				key += " " + fmt.Sprint(cause)
+			}
+			counts[key] = p.Value
+		}
+	}
+	return counts
+}

@@ -1,0 +1,98 @@
+package setup
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// outcome is what became of an item, and why.
+type outcome struct{ result, cause string }
+
+var (
+	exported       = outcome{"exported", ""}
+	exportFailed   = outcome{"failed", "export_failed"}
+	exportRejected = outcome{"failed", "rejected"}
+	exportCut      = outcome{"failed", "shutdown_deadline"}
+	queueFull      = outcome{"dropped", "queue_full"}
+	queueCut       = outcome{"dropped", "shutdown_deadline"}
+	tooLate        = outcome{"dropped", "after_shutdown"}
+)
+
+// settle counts the batch that was taken.
+func (b *batcher[T]) settle(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.taken
+	b.taken = 0
+	if err == nil {
+		b.count(exported, n)
+		return
+	}
+	if refused, ok := rejected(err); ok {
+		refused = min(max(refused, 0), n)
+		b.count(exportRejected, refused)
+		b.count(exported, n-refused)
+		return
+	}
+	b.count(exportFailed, n)
+}
+
+// count makes no entry for nothing: each would be a series of its own.
+func (b *batcher[T]) count(o outcome, n int) {
+	if n > 0 {
+		b.counts[o] += int64(n)
+	}
+}
+
+func (b *batcher[T]) giveUp() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := len(b.queue) + b.taken
+	b.count(queueCut, len(b.queue))
+	b.count(exportCut, b.taken)
+	b.queue, b.taken = nil, 0
+	return left
+}
+
+// tally returns what became of the items so far.
+func (b *batcher[T]) tally() map[outcome]int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.counts)
+}
+
+// sum returns how many items came to each result.
+func (b *batcher[T]) sum() (exported, failed, dropped int64) {
+	for o, n := range b.tally() {
+		switch o.result {
+		case "exported":
+			exported += n
+		case "failed":
+			failed += n
+		case "dropped":
+			dropped += n
+		}
+	}
+	return exported, failed, dropped
+}
+
+func (b *batcher[T]) lost() int64 {
+	_, failed, dropped := b.sum()
+	return failed + dropped
+}
+
+// rejected returns how many items a collector refused of an export that it
+// otherwise took. The exporters' error has no exported type: its text is all
+// there is.
+func rejected(err error) (n int, ok bool) {
+	text := err.Error()
+	_, text, partial := strings.Cut(text, "OTLP partial success: ")
+	open := strings.LastIndexByte(text, '(')
+	if !partial || open < 0 {
+		return 0, false
+	}
+	var kind string
+	_, err = fmt.Sscanf(text[open:], "(%d %s", &n, &kind)
+	return n, err == nil
+}

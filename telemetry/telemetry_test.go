@@ -1,0 +1,188 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"spangate/telemetry"
+)
+
+func newTelemetry(recorder *tracetest.SpanRecorder, access *telemetry.AccessLog) *telemetry.Telemetry {
+	providers := telemetry.Providers{
+		Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Propagator: propagation.TraceContext{},
+	}
+	if recorder != nil {
+		providers.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
+	}
+	t, err := telemetry.New(telemetry.Config{}, providers, nil, access, slog.New(slog.DiscardHandler))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func ExampleTelemetry_Server() {
+	recorder := tracetest.NewSpanRecorder()
+	t := newTelemetry(recorder, nil)
+	h := t.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/pot?token=secret", nil))
+	for _, span := range recorder.Ended() {
+		fmt.Println(span.Name(), span.SpanKind(), span.Status().Code)
+		for _, attr := range span.Attributes() {
+			switch attr.Key {
+			case "url.path", "url.query", "http.response.status_code":
+				fmt.Println(" ", attr.Key, attr.Value.Emit())
+			}
+		}
+	}
+	// Output:
+	// GET server Unset
+	//   url.path /pot
+	//   url.query token=REDACTED
+	//   http.response.status_code 418
+}
+
+func TestServerOutlivesAPanic(t *testing.T) {
+	recorder := tracetest.NewSpanRecorder()
+	h := newTelemetry(recorder, nil).Server(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh no") }))
+	func() {
+		defer func() {
+			if got := recover(); got != http.ErrAbortHandler {
+				t.Errorf("panicked with %v, want http.ErrAbortHandler", got)
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}()
+	spans := recorder.Ended()
+	if len(spans) != 1 || spans[0].Status().Code.String() != "Error" || len(spans[0].Events()) != 0 {
+		t.Fatalf("spans %v", spans)
+	}
+	for _, attr := range spans[0].Attributes() {
+		if attr.Key == "error.type" && attr.Value.AsString() != "internal_error" {
+			t.Errorf("error.type is %s", attr.Value.AsString())
+		}
+	}
+}
+
+func TestServerKeepsTheWritersOtherFaces(t *testing.T) {
+	h := newTelemetry(nil, nil).Server(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "x")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Errorf("Flush: %v", err)
+		}
+		if conn, _, err := http.NewResponseController(w).Hijack(); err != nil {
+			t.Errorf("Hijack: %v", err)
+		} else {
+			conn.Close()
+		}
+	}))
+	server := httptest.NewServer(h)
+	defer server.Close()
+	if resp, err := http.Get(server.URL); err == nil {
+		resp.Body.Close()
+	}
+}
+
+func TestAccessLogKeepsEachLine(t *testing.T) {
+	const workers, each = 8, 500
+	access := telemetry.NewAccessLog(telemetry.LogText)
+	h := newTelemetry(nil, access).Server(http.NotFoundHandler())
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	dropped := make(chan int64)
+	go func() { dropped <- access.Run(ctx, &out) }()
+	var wg sync.WaitGroup
+	for worker := range workers {
+		wg.Go(func() {
+			for i := range each {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", fmt.Sprintf("/%d/%d/end", worker, i), nil))
+			}
+		})
+	}
+	wg.Wait()
+	cancel()
+	if n := <-dropped; n != 0 {
+		t.Errorf("%d lines dropped", n)
+	}
+	for worker := range workers {
+		last := -1
+		for i := range each {
+			at := strings.Index(out.String(), fmt.Sprintf(" path=/%d/%d/end ", worker, i))
+			if at <= last {
+				t.Fatalf("the line of request %d/%d is missing or out of order", worker, i)
+			}
+			last = at
+		}
+	}
+}
+
+// stuck is a log whose reader has stopped.
+type stuck struct {
+	writing chan struct{}
+	resume  chan struct{}
+	n       int
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	s.writing <- struct{}{}
+	<-s.resume
+	s.n += bytes.Count(p, []byte("\n"))
+	return len(p), nil
+}
+
+func TestAccessLogNeverWaitsForItsReader(t *testing.T) {
+	access := telemetry.NewAccessLog(telemetry.LogJSON)
+	h := newTelemetry(nil, access).Server(http.NotFoundHandler())
+	ask := func() {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/"+strings.Repeat("x", 1000), nil))
+	}
+	out := &stuck{writing: make(chan struct{}, 1<<20), resume: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	dropped := make(chan int64)
+	go func() { dropped <- access.Run(ctx, out) }()
+	ask()
+	<-out.writing
+	const requests = 10_000 // 10 MB of lines, more than may wait
+	for range requests {
+		ask()
+	}
+	close(out.resume)
+	cancel()
+	n := <-dropped
+	if n == 0 || int(n)+out.n != requests+1 {
+		t.Errorf("%d lines dropped and %d written, want %d together, some of them dropped", n, out.n, requests+1)
+	}
+}
+
+func BenchmarkServer(b *testing.B) {
+	for name, h := range map[string]http.Handler{
+		"bare":       http.NotFoundHandler(),
+		"unsampled":  newTelemetry(nil, nil).Server(http.NotFoundHandler()),
+		"sampled":    newTelemetry(tracetest.NewSpanRecorder(), nil).Server(http.NotFoundHandler()),
+		"with a log": newTelemetry(nil, telemetry.NewAccessLog(telemetry.LogJSON)).Server(http.NotFoundHandler()),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			r := httptest.NewRequest("GET", "/path?x=1", nil)
+			for b.Loop() {
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		})
+	}
+}

@@ -45,10 +45,6 @@ type config struct {
 }
 
 func main() {
-	// Unless told so, the SDK does not count the spans that it drops.
-	if os.Getenv("OTEL_GO_X_OBSERVABILITY") == "" {
-		os.Setenv("OTEL_GO_X_OBSERVABILITY", "true")
-	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	ctx := interruptible(context.Background(), signals, os.Exit)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -163,9 +164,7 @@ func do(t *testing.T, c *http.Client, method, url string, body io.Reader, header
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	resp, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)

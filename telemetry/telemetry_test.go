@@ -47,7 +47,7 @@ func ExampleTelemetry_Server() {
 		for _, attr := range span.Attributes() {
 			switch attr.Key {
 			case "url.path", "url.query", "http.response.status_code":
-				fmt.Println(" ", attr.Key, attr.Value.Emit())
+				fmt.Println(" ", attr.Key, attr.Value.String())
 			}
 		}
 	}

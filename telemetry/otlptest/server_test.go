@@ -122,7 +122,7 @@ func TestServerKeepsWhatItReceives(t *testing.T) {
 			{Name: "price", Unit: "EUR", Data: &metrics.Metric_Histogram{Histogram: &metrics.Histogram{
 				AggregationTemporality: metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA,
 				DataPoints: []*metrics.HistogramDataPoint{{
-					Count: 3, Sum: proto.Float64(4.5), ExplicitBounds: []float64{1, 2}, BucketCounts: []uint64{1, 1, 1},
+					Count: 3, Sum: new(4.5), ExplicitBounds: []float64{1, 2}, BucketCounts: []uint64{1, 1, 1},
 					Exemplars: []*metrics.Exemplar{{Value: &metrics.Exemplar_AsDouble{AsDouble: 1.5}, TraceId: traceID, SpanId: spanID}},
 				}},
 			}}},

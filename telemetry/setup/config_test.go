@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,9 +35,7 @@ func mustParse(t testing.TB, environ map[string]string) setup.Config {
 // with adds pairs of name and value to an environment.
 func with(environ map[string]string, pairs ...string) map[string]string {
 	all := map[string]string{}
-	for name, value := range environ {
-		all[name] = value
-	}
+	maps.Copy(all, environ)
 	for i := 0; i < len(pairs); i += 2 {
 		all[pairs[i]] = pairs[i+1]
 	}

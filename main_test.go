@@ -356,7 +356,7 @@ var importers = []struct {
 }
 
 // standalone packages import none of ours.
-var standalone = []string{"spangate/policy/size", "spangate/handler/environ"}
+var standalone = []string{"spangate/balancer/framing", "spangate/policy/size", "spangate/handler/environ"}
 
 func TestImports(t *testing.T) {
 	within := func(path, parent string) bool {

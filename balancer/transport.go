@@ -11,10 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/balancer/framing"
 )
 
 const (
@@ -62,6 +63,10 @@ func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backen
 // of a Unix socket to dial.
 func NewTransport(cfg Config, scheme, socket string, trust *tls.Config) http.RoundTripper {
 	dial := dialer(cfg.ConnectTimeout, socket)
+	plain := dial
+	if scheme != "h2c" {
+		plain = checkedDialer(dial)
+	}
 	var protocols http.Protocols
 	switch scheme {
 	case "h2c":
@@ -73,7 +78,7 @@ func NewTransport(cfg Config, scheme, socket string, trust *tls.Config) http.Rou
 		protocols.SetHTTP1(true)
 	}
 	return &transport{http.Transport{
-		DialContext:            dial,
+		DialContext:            plain,
 		DialTLSContext:         tlsDialer(dial, cfg.ConnectTimeout, trust),
 		Protocols:              &protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -123,7 +128,21 @@ func tlsDialer(dial dialFunc, timeout time.Duration, trust *tls.Config) dialFunc
 			conn.Close()
 			return nil, &Error{Type: TLSHandshakeError, Err: err}
 		}
+		if secure.ConnectionState().NegotiatedProtocol != "h2" {
+			return framing.Responses(secure), nil
+		}
 		return secure, nil
+	}
+}
+
+// checkedDialer makes connections that refuse ambiguous responses.
+func checkedDialer(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return framing.Responses(conn), nil
 	}
 }
 
@@ -141,18 +160,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// checkResponse refuses what net/http lets through though a recipient must not
-// take it: RFC 9112 §2.3 (version), §4 (status line), RFC 9110 §5.1 (names).
+// checkResponse refuses field names and values that net/http lets through
+// though RFC 9110 §5.1 and §5.5 do not.
 func checkResponse(resp *http.Response) error {
-	if resp.ProtoMajor == 1 && resp.ProtoMinor > 1 || resp.ProtoMajor > 2 {
-		return malformed("version %q", resp.Proto)
-	}
-	if resp.StatusCode < 100 || resp.StatusCode > 999 {
-		return malformed("status code %d", resp.StatusCode)
-	}
-	if strings.ContainsAny(resp.Status, "\r\x00") {
-		return malformed("status line %q", resp.Status)
-	}
 	for name, values := range resp.Header {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return malformed("field name %q", name)

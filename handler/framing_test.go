@@ -1,7 +1,6 @@
 package handler_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -105,58 +104,4 @@ func TestServeReadsRequestsThatComeInPieces(t *testing.T) {
 			t.Errorf("no %s in %q", want, answer)
 		}
 	}
-}
-
-// FuzzFraming checks that what is read of a connection does not depend on the
-// pieces in which it comes, and that nothing is added.
-func FuzzFraming(f *testing.F) {
-	f.Add([]byte("\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n"), 7)
-	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\nGET / HTTP/1.1\n\r\n"), 3)
-	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\n"), 1)
-	f.Fuzz(func(t *testing.T, sent []byte, size int) {
-		size = min(max(size, 1), 4096)
-		whole, wholeErr := readFramed(sent, len(sent)+1)
-		parts, partsErr := readFramed(sent, size)
-		// What precedes a fault in one piece may have been handed over already.
-		if !bytes.HasPrefix(whole, parts) && !bytes.HasPrefix(parts, whole) || (wholeErr == nil) != (partsErr == nil) {
-			t.Errorf("at once: %q, %v; in pieces of %d: %q, %v", whole, wholeErr, size, parts, partsErr)
-		}
-		if wholeErr == nil && !bytes.Equal(whole, parts) {
-			t.Errorf("at once: %q; in pieces of %d: %q", whole, size, parts)
-		}
-		if len(whole) > len(sent) {
-			t.Errorf("read %d bytes of %d", len(whole), len(sent))
-		}
-	})
-}
-
-func readFramed(sent []byte, size int) ([]byte, error) {
-	conn := handler.StrictConn(&fixedConn{rest: sent})
-	var got []byte
-	buffer := make([]byte, size)
-	for {
-		n, err := conn.Read(buffer)
-		got = append(got, buffer[:n]...)
-		if err == io.EOF {
-			return got, nil
-		}
-		if err != nil {
-			return got, err
-		}
-	}
-}
-
-// fixedConn is a connection on which rest arrives.
-type fixedConn struct {
-	net.Conn
-	rest []byte
-}
-
-func (c *fixedConn) Read(p []byte) (int, error) {
-	if len(c.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/balancer/framing"
 )
 
 // hopByHop are the fields that end at the next hop whether Connection names
@@ -31,9 +33,9 @@ func removeHopByHop(h http.Header) {
 }
 
 // upgradeOf returns the protocol that h offers or agrees to switch to, or "" if
-// there is none that [switches] allows.
+// there is none that [framing.Switches] to.
 func upgradeOf(h http.Header) string {
-	if upgrade := h.Get("Upgrade"); switches(upgrade) && httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
+	if upgrade := h.Get("Upgrade"); framing.Switches(upgrade) && httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
 		return upgrade
 	}
 	return ""

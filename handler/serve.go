@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"spangate/balancer/framing"
 )
 
 // quietPeriod is how long idle keep-alive connections stay open once a drain
@@ -53,7 +55,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 		},
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(strictListener{ln}) }()
+	go func() { failed <- server.Serve(framing.Listener(ln)) }()
 	select {
 	case err := <-failed:
 		return err
@@ -106,7 +108,7 @@ func wait(ctx context.Context, d time.Duration, until func() bool) {
 
 // draining counts the handlers that run, and asks HTTP/1 clients to end their
 // connection with the response: all of them once drain is done, and always one
-// whose further requests could not be checked; see [strictConn].
+// whose further requests could not be checked; see [framing.OffersSwitch].
 type draining struct {
 	next    http.Handler
 	drain   context.Context
@@ -116,7 +118,7 @@ type draining struct {
 func (d *draining) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.running.Add(1)
 	defer d.running.Add(-1)
-	if d.drain.Err() != nil && r.ProtoMajor == 1 || offersSwitch(r) {
+	if d.drain.Err() != nil && r.ProtoMajor == 1 || framing.OffersSwitch(r) {
 		w.Header().Set("Connection", "close")
 	}
 	d.next.ServeHTTP(w, r)

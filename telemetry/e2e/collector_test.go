@@ -197,6 +197,7 @@ type histogram struct {
 	Unit   string
 	Bounds []float64
 	Count  uint64
+	Sum    float64
 }
 
 func (c *collector) histogram(name string) histogram {
@@ -209,6 +210,7 @@ func (c *collector) histogram(name string) histogram {
 		for _, point := range metric.Histogram().DataPoints().All() {
 			last.Bounds = point.ExplicitBounds().AsRaw()
 			last.Count += point.Count()
+			last.Sum += point.Sum()
 		}
 	}
 	return last

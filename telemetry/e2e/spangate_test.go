@@ -45,32 +45,25 @@ func run(m *testing.M) int {
 		return 1
 	}
 
+	// As just build and the Containerfile build it.
 	spangateBinary = filepath.Join(dir, "spangate")
-	// The collector takes seconds to link: what go build finds up to date it
-	// leaves alone.
-	collectorBinary = filepath.Join(cache, "spangate", "collector")
+	program := exec.Command("go", "build", "-o", spangateBinary, "-buildvcs=false",
+		"-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", ".")
+	program.Dir = "../.."
+	program.Env = append(os.Environ(), "CGO_ENABLED=0")
 
-	// As the image is built, which matters for the test of that.
-	err = build("../..", ".", spangateBinary, "-tags", "grpcnotrace")
-	if err == nil {
-		err = build(".", "./collector", collectorBinary)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	// Linking takes seconds, and go build leaves alone what is up to date.
+	// Without flags, so that what vet or test compiled is not compiled again.
+	collectorBinary = filepath.Join(cache, "spangate", "collector")
+	collector := exec.Command("go", "build", "-o", collectorBinary, "-buildvcs=false", "./collector")
+
+	for _, cmd := range []*exec.Cmd{program, collector} {
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %v\n%s", cmd, err, out)
+			return 1
+		}
 	}
 	return m.Run()
-}
-
-func build(dir, pkg, output string, flags ...string) error {
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output}, flags...)
-	cmd := exec.Command("go", append(args, pkg)...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %s in %s: %w\n%s", pkg, dir, err, out)
-	}
-	return nil
 }
 
 // spangate is the program under test.
@@ -125,8 +118,10 @@ type backends struct {
 
 type sight struct{ Backend, Traceparent string }
 
-// startBackends starts them; each takes a while for its answer, as backends do,
-// so that requests of several connections are in flight at any time.
+// backendTime is how long a backend takes for its answer: long enough for
+// requests of several connections to be in flight at any time.
+const backendTime = 3 * time.Millisecond
+
 func startBackends(t *testing.T, names ...string) *backends {
 	t.Helper()
 	b := &backends{seen: make(map[string]sight)}
@@ -136,7 +131,7 @@ func startBackends(t *testing.T, names ...string) *backends {
 			b.seen[r.Header.Get("X-Request")] = sight{name, r.Header.Get("Traceparent")}
 			b.served++
 			b.mu.Unlock()
-			time.Sleep(3 * time.Millisecond)
+			time.Sleep(backendTime)
 			io.Copy(w, r.Body)
 		}))
 		t.Cleanup(server.Close)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -26,6 +27,7 @@ func TestCollectorReceivesEachRequest(t *testing.T) {
 			)...)
 
 			traced := func(n int) bool { return n%2 == 0 }
+			began := time.Now()
 			for n := 1; n <= requests; n++ {
 				if err := post(t.Context(), http.DefaultClient, spangate.url, n, traced(n)); err != nil {
 					t.Fatalf("request %d: %v", n, err)
@@ -34,6 +36,7 @@ func TestCollectorReceivesEachRequest(t *testing.T) {
 			if err := spangate.terminate(t); err != nil {
 				t.Errorf("spangate ended: %v", err)
 			}
+			elapsed := time.Since(began).Seconds()
 			collector.finish(t)
 
 			server, attempts := collector.requests()
@@ -92,8 +95,13 @@ func TestCollectorReceivesEachRequest(t *testing.T) {
 			}
 
 			for _, name := range []string{"http.server.request.duration", "http.client.request.duration"} {
-				want := histogram{Unit: "s", Bounds: durationBounds, Count: requests}
-				if diff := cmp.Diff(want, collector.histogram(name)); diff != "" {
+				got := collector.histogram(name)
+				// One after another, none faster than its backend.
+				if least := requests * backendTime.Seconds(); got.Sum < least || got.Sum > elapsed {
+					t.Errorf("%s: sum is %v, want %v to %v seconds", name, got.Sum, least, elapsed)
+				}
+				want := histogram{Unit: "s", Bounds: durationBounds, Count: requests, Sum: got.Sum}
+				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", name, diff)
 				}
 			}

@@ -47,19 +47,24 @@ test *args: lint
     # The race detector needs cgo. Vet has had its turn in lint.
     CGO_ENABLED=1 go test -race -shuffle=on -vet=off "$@" ./...
 
-# format, vet, staticcheck and fix, none of which changes a file
+# format, vet, staticcheck, nilness, deadcode and fix, none of which changes a file
 lint:
     @unformatted=$(gofmt -l .); test -z "$unformatted" || { printf 'run gofmt -w on:\n%s\n' "$unformatted"; exit 1; }
     # All of vet, of which go test runs only a part. It knows the language's traps:
     # copied locks, lost cancels, formats that do not match.
     go vet ./...
     go tool staticcheck -checks '{{checks}}' ./...
+    # Nil followed through branches, which staticcheck follows less far.
+    go tool nilness ./...
+    # Exported code that neither the program nor a test reaches.
+    @dead=$(go tool deadcode -test ./...); test -z "$dead" || { echo "$dead"; exit 1; }
     # What this Go says with fewer words than the one it was written for.
     go fix -diff ./...
 
 # the proxy and a real collector, each as a process; takes flags of go test
 e2e *args:
-    cd telemetry/e2e && go vet ./... && go test -count=1 -timeout=8m "$@" ./...
+    staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet ./... && "$staticcheck" -checks '{{checks}}' ./...
+    cd telemetry/e2e && go test -count=1 -timeout=8m "$@" ./...
 
 # every fuzz target, each for a while: just fuzz 1m
 fuzz time="10s":

@@ -283,10 +283,13 @@ func healthcheck(ctx context.Context, cfg handler.Config) error {
 	return nil
 }
 
-// version names the module's version (which a build inside a repository takes
-// from there), the revision if known, and Go's.
+// release is the version of an image, set by the linker.
+var release string
+
+// version names the release, or else the module's version (which a build inside
+// a repository takes from there), the revision if known, and Go's.
 func version(info *debug.BuildInfo) string {
-	words := []string{"spangate", cmp.Or(info.Main.Version, "(devel)")}
+	words := []string{"spangate", cmp.Or(release, info.Main.Version, "(devel)")}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			words = append(words, s.Value)

@@ -485,19 +485,19 @@ func start(t *testing.T, environ ...string) *program {
 	p := &program{collector: otlptest.NewServer(t), log: &logLines{address: make(chan string, 1)}}
 	environ = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL()}, environ...)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, environ, p.log) }()
-	p.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := run(ctx, environ, p.log); err != nil {
 			t.Errorf("run: %v", err)
 		}
-	})
+	}()
+	p.stop = func() { cancel(); <-ended }
 	t.Cleanup(p.stop)
 	select {
 	case p.addr = <-p.log.address:
-	case err := <-ended:
-		t.Fatalf("run: %v", err)
+	case <-ended:
+		t.FailNow()
 	}
 	return p
 }

@@ -18,7 +18,8 @@ type Backend struct {
 	Weight int      // share of the traffic in proportion to the others'; at least 1
 	Host   HostRule // which Host header it is sent
 	// Transport sends a request that already carries this backend's URL.
-	Transport http.RoundTripper
+	Transport   http.RoundTripper
+	Connections Connections // that Transport has
 
 	active   atomic.Int64
 	answered atomic.Bool

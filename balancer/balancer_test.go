@@ -2,6 +2,7 @@ package balancer_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -247,7 +248,7 @@ func TestTransportNeverReachesAProxyOrFollowsARedirect(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	server := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
 	defer server.Close()
-	rt := balancer.NewTransport(balancer.Config{}, "http", "", nil)
+	rt := balancer.NewTransport(balancer.Config{}, "http", "", nil, &balancer.Connections{})
 	resp, err := rt.RoundTrip(httptest.NewRequest("GET", server.URL, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -286,6 +287,42 @@ func TestTransportUnixSocket(t *testing.T) {
 	}
 	if _, err := backends[1].RoundTrip(get()); balancer.Classify(t.Context(), err).Type != balancer.ConnectionRefused {
 		t.Errorf("a socket that is not there: %v", err)
+	}
+}
+
+func TestConnectionsAreCounted(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	for _, scheme := range []string{"http", "https"} {
+		var ended []time.Duration
+		connections := &balancer.Connections{Ended: func(d time.Duration) { ended = append(ended, d) }}
+		target := server.URL
+		if scheme == "http" {
+			plain := httptest.NewServer(server.Config.Handler)
+			defer plain.Close()
+			target = plain.URL
+		}
+		rt := balancer.NewTransport(balancer.Config{ConnectTimeout: time.Minute}, scheme, "", &tls.Config{InsecureSkipVerify: true}, connections)
+		for range 3 {
+			resp, err := rt.RoundTrip(httptest.NewRequest("GET", target, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if scheme == "https" && resp.ProtoMajor != 2 {
+				t.Errorf("spoke %s to a server of HTTP/2", resp.Proto)
+			}
+		}
+		if n := connections.Open(); n != 1 || len(ended) != 0 {
+			t.Errorf("%s: %d open, %d ended after three requests, want 1 and 0", scheme, n, len(ended))
+		}
+		rt.(interface{ CloseIdleConnections() }).CloseIdleConnections()
+		if n := connections.Open(); n != 0 || len(ended) != 1 {
+			t.Errorf("%s: %d open, %d ended after closing, want 0 and 1", scheme, n, len(ended))
+		}
 	}
 }
 

@@ -41,9 +41,9 @@ func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backen
 	for _, member := range cfg.Backends {
 		b := &Backend{
 			Name: member.Name, URL: member.URL, Socket: member.Socket, Weight: member.Weight,
-			Host:      cmp.Or(member.Host, cfg.Host),
-			Transport: NewTransport(cfg, member.Scheme, member.Socket, trust),
+			Host: cmp.Or(member.Host, cfg.Host),
 		}
+		b.Transport = NewTransport(cfg, member.Scheme, member.Socket, trust, &b.Connections)
 		if member.Scheme == "echo" {
 			addr, err := echo(member.Echo)
 			if err != nil {
@@ -60,9 +60,9 @@ func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backen
 // scheme http, HTTP/2 with prior knowledge for h2c, and for https whichever of
 // the two the backend agrees to. It follows no redirect, uses no proxy, adds
 // no encoding, and its errors are *[Error]. socket, if not empty, is the path
-// of a Unix socket to dial.
-func NewTransport(cfg Config, scheme, socket string, trust *tls.Config) http.RoundTripper {
-	dial := dialer(cfg.ConnectTimeout, socket)
+// of a Unix socket to dial. What it connects is counted in connections.
+func NewTransport(cfg Config, scheme, socket string, trust *tls.Config, connections *Connections) http.RoundTripper {
+	dial := connections.count(dialer(cfg.ConnectTimeout, socket))
 	plain := dial
 	if scheme != "h2c" {
 		plain = checkedDialer(dial)

@@ -16,7 +16,9 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -113,21 +115,50 @@ func (t *Telemetry) createInstruments() error {
 	return errors.Join(errs...)
 }
 
-// ObserveBackends reports, at each collection, how many requests are in flight
-// at each backend.
+// ObserveBackends reports how many requests are in flight at each backend, and
+// how many connections are open to it, at each collection; and how long a
+// connection was open when it ends. It must be called before the first request.
 func (t *Telemetry) ObserveBackends(backends []*balancer.Backend) error {
-	sets := make([]metric.ObserveOption, len(backends))
-	for i, b := range backends {
-		sets[i] = metric.WithAttributes(backendKey.String(b.Name))
+	openConnections, err := httpconv.NewClientOpenConnectionsObservable(t.meter)
+	if err != nil {
+		return err
 	}
-	_, err := t.meter.Int64ObservableUpDownCounter(backendActiveName, metric.WithUnit("{request}"),
-		metric.WithDescription("Requests in flight at a backend, until their responses' bodies have ended."),
-		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			for i, b := range backends {
-				o.Observe(b.Active(), sets[i])
-			}
-			return nil
-		}))
+	connections := openConnections.Inst() // callbacks take no wrapped instruments
+	lifetimes, err := httpconv.NewClientConnectionDuration(t.meter)
+	if err != nil {
+		return err
+	}
+	requests, err := t.meter.Int64ObservableUpDownCounter(backendActiveName, metric.WithUnit("{request}"),
+		metric.WithDescription("Requests in flight at a backend, until their responses' bodies have ended."))
+	if err != nil {
+		return err
+	}
+	type sets struct{ backend, active, idle metric.ObserveOption }
+	of := make([]sets, len(backends))
+	for i, b := range backends {
+		host, port := splitHost(b.URL.Host, b.URL.Scheme)
+		server := []attribute.KeyValue{semconv.ServerAddress(host), semconv.ServerPort(port)}
+		of[i] = sets{
+			backend: metric.WithAttributes(backendKey.String(b.Name)),
+			active:  metric.WithAttributes(append(server, semconv.HTTPConnectionStateActive)...),
+			idle:    metric.WithAttributes(append(server, semconv.HTTPConnectionStateIdle)...),
+		}
+		lifetime := metric.WithAttributes(server...)
+		b.Connections.Ended = func(d time.Duration) {
+			lifetimes.Float64Histogram.Record(context.Background(), d.Seconds(), lifetime)
+		}
+	}
+	_, err = t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, b := range backends {
+			open, inFlight := b.Connections.Open(), b.Active()
+			// Each request has a connection of its own, save over HTTP/2.
+			active := min(open, inFlight)
+			o.ObserveInt64(requests, inFlight, of[i].backend)
+			o.ObserveInt64(connections, active, of[i].active)
+			o.ObserveInt64(connections, open-active, of[i].idle)
+		}
+		return nil
+	}, requests, connections)
 	return err
 }
 

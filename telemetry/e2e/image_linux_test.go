@@ -2,13 +2,13 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path"
@@ -71,34 +71,36 @@ func TestImageHasAllItNeeds(t *testing.T) {
 		}
 	}
 
-	command := func(ctx context.Context, args []string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	// The port stays the one that the image exposes and its health check asks; an
+	// address of this process's own keeps others off it.
+	pid := os.Getpid()
+	host := netip.AddrFrom4([4]byte{127, byte(pid >> 16), byte(pid >> 8), byte(pid)}).String()
+	command := func(args []string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.Dir = "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &image.user}
 		cmd.Env = []string{
-			// The port stays the one that the image exposes and its health check
-			// asks; an address of this test's own keeps others off it.
-			"HOST=127.83.71.2",
+			"HOST=" + host,
 			"BACKENDS=" + backend.URL,
 			"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none",
 		}
 		return cmd
 	}
 
-	spangate := launch(t, command(t.Context(), image.entrypoint))
+	spangate := launch(t, command(image.entrypoint))
 	if want := ":" + image.port; !strings.HasSuffix(spangate.url, want) {
 		t.Errorf("listening on %s, want %s", spangate.url, want)
 	}
 	if err := post(t.Context(), http.DefaultClient, spangate.url, 1, false); err != nil {
 		t.Error(err)
 	}
-	if out, err := command(t.Context(), image.healthcheck).CombinedOutput(); err != nil {
+	if out, err := command(image.healthcheck).CombinedOutput(); err != nil {
 		t.Errorf("%q while it runs: %v\n%s", image.healthcheck, err, out)
 	}
 	if err := spangate.terminate(t); err != nil {
 		t.Errorf("spangate ended: %v", err)
 	}
-	if out, err := command(t.Context(), image.healthcheck).CombinedOutput(); err == nil {
+	if out, err := command(image.healthcheck).CombinedOutput(); err == nil {
 		t.Errorf("%q succeeds after the end: %s", image.healthcheck, out)
 	}
 }

@@ -136,6 +136,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 
+	cfg.Setup.Version = release
 	sdk, sdkErr := setup.New(ctx, cfg.Setup, log, stdout)
 	backends, err := balancer.New(cfg.Balancer, func(name string) (string, error) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

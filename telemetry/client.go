@@ -59,12 +59,11 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.attempts++
 		e.backend = c.cfg.Backend.Name
 	}
-	var ctx context.Context
-	ctx, a.span = c.start(r, a, resend, previous)
+	c.start(r, a, resend, previous)
 	if e != nil {
 		e.latest = a.span.SpanContext()
 	}
-	t.propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	t.propagator.Inject(a.ctx, propagation.HeaderCarrier(r.Header))
 	if a.span.IsRecording() {
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: a.connected}))
 	}
@@ -83,7 +82,17 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.SpanContext) (context.Context, trace.Span) {
+// start starts the attempt's span and puts it into its context. The span's
+// attributes are made only when it is recorded, as those of the SERVER span.
+func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.SpanContext) {
+	options := []trace.SpanStartOption{clientKind, trace.WithTimestamp(a.start)}
+	if previous.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: previous}))
+	}
+	a.ctx, a.span = c.telemetry.tracer.Start(a.ctx, spanName(a.method), options...)
+	if !a.span.IsRecording() {
+		return
+	}
 	attrs := make([]attribute.KeyValue, 0, 12)
 	attrs = appendMethod(attrs, r.Method, a.method)
 	attrs = append(attrs,
@@ -93,21 +102,16 @@ func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.S
 		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
 		balancerReadyKey.Int(c.cfg.Ready()),
 	)
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(a.start)}
 	if resend > 0 {
 		attrs = append(attrs, semconv.HTTPRequestResendCount(resend))
-		if previous.IsValid() {
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: previous}))
-		}
 	}
-	options = append(options, trace.WithAttributes(attrs...))
-	return c.telemetry.tracer.Start(a.ctx, spanName(a.method), options...)
+	a.span.SetAttributes(attrs...)
 }
 
 // attempt is one request to one backend, until its response's body has ended.
 type attempt struct {
 	client  *client
-	ctx     context.Context // of the request
+	ctx     context.Context // of the request, and with the span
 	span    trace.Span
 	start   time.Time
 	method  string
@@ -145,11 +149,11 @@ func (a *attempt) end(err *balancer.Error) {
 			a.span.SetStatus(codes.Error, "")
 		}
 		a.span.SetAttributes(attrs...)
+		a.span.End(trace.WithTimestamp(now))
 	}
-	a.span.End(trace.WithTimestamp(now))
 	t, c := a.client.telemetry, a.client
 	set := c.sets.get(clientSet{a.method, a.version, a.status, errorType}, c.attributes)
-	t.clientDuration.Record(trace.ContextWithSpan(a.ctx, a.span), now.Sub(a.start).Seconds(), set.record...)
+	t.clientDuration.Record(a.ctx, now.Sub(a.start).Seconds(), set.record...)
 	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)
 }
 

@@ -1,6 +1,9 @@
 package telemetry
 
-import "go.opentelemetry.io/otel/attribute"
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
 
 // scope names the instrumentation in traces and metrics.
 const scope = "spangate"
@@ -19,4 +22,10 @@ const (
 	forwardAttemptsName = "spangate.forward.attempts"
 	timeToFirstByteName = "spangate.time_to_first_byte"
 	backendActiveName   = "spangate.backend.active_requests"
+)
+
+// The kinds of our spans.
+var (
+	serverKind = trace.WithSpanKind(trace.SpanKindServer)
+	clientKind = trace.WithSpanKind(trace.SpanKindClient)
 )

@@ -79,8 +79,15 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 	})
 }
 
-// startServer starts the span. Samplers see the attributes given here only.
+// startServer starts the span. Its attributes are made only when it is
+// recorded: no sampler that can be configured decides by them.
 func (t *Telemetry) startServer(ctx context.Context, r *http.Request, method, scheme string, start time.Time, options []trace.SpanStartOption) (context.Context, trace.Span) {
+	cold := !t.warm.Load() && !t.warm.Swap(true)
+	options = append(options, serverKind, trace.WithTimestamp(start))
+	ctx, span := t.tracer.Start(ctx, spanName(method), options...)
+	if !span.IsRecording() {
+		return ctx, span
+	}
 	attrs := make([]attribute.KeyValue, 0, 16)
 	attrs = appendMethod(attrs, r.Method, method)
 	attrs = append(attrs,
@@ -103,29 +110,31 @@ func (t *Telemetry) startServer(ctx context.Context, r *http.Request, method, sc
 	if agent := r.Header.Get("User-Agent"); agent != "" {
 		attrs = append(attrs, semconv.UserAgentOriginal(agent))
 	}
-	if !t.warm.Load() && !t.warm.Swap(true) {
+	if cold {
 		attrs = append(attrs, semconv.FaaSColdstart(true))
 	}
-	options = append(options, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start), trace.WithAttributes(attrs...))
-	return t.tracer.Start(ctx, spanName(method), options...)
+	span.SetAttributes(attrs...)
+	return ctx, span
 }
 
+// endServer ends the span, which need not be where nothing is recorded. It is
+// not deferred: End would then record ErrAbortHandler as an exception.
 func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received, sent int64, end time.Time) {
-	if span.IsRecording() {
-		attrs := make([]attribute.KeyValue, 0, 6)
-		attrs = append(attrs,
-			semconv.HTTPResponseStatusCode(o.status),
-			semconv.HTTPRequestBodySize(int(received)),
-			semconv.HTTPResponseBodySize(int(sent)),
-			attemptCountKey.Int(e.attempts),
-		)
-		if o.spanError != "" {
-			attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
-			span.SetStatus(codes.Error, "")
-		}
-		span.SetAttributes(attrs...)
+	if !span.IsRecording() {
+		return
 	}
-	// Not by defer: that would record ErrAbortHandler as an exception.
+	attrs := make([]attribute.KeyValue, 0, 6)
+	attrs = append(attrs,
+		semconv.HTTPResponseStatusCode(o.status),
+		semconv.HTTPRequestBodySize(int(received)),
+		semconv.HTTPResponseBodySize(int(sent)),
+		attemptCountKey.Int(e.attempts),
+	)
+	if o.spanError != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
+		span.SetStatus(codes.Error, "")
+	}
+	span.SetAttributes(attrs...)
 	span.End(trace.WithTimestamp(end))
 }
 

@@ -3,8 +3,9 @@ package handler
 import (
 	"context"
 	"io"
-	"mime"
 	"net/http"
+	"net/textproto"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,43 +21,50 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }
 // clientWriter writes a response's body to the client.
 type clientWriter struct {
 	w       http.ResponseWriter
-	control *http.ResponseController
 	timeout time.Duration // longest wait for the client to take a part; 0: none
 	http2   bool
 	stream  bool // what is written goes out at once
 }
 
+func (c *clientWriter) control() *http.ResponseController { return http.NewResponseController(c.w) }
+
 func (c *clientWriter) write(p []byte) error {
-	defer c.limit()()
+	c.limit()
 	_, err := c.w.Write(p)
 	if err == nil && c.stream {
-		err = c.control.Flush()
+		err = c.control().Flush()
 	}
+	c.unlimit()
 	return err
 }
 
 func (c *clientWriter) flush() error {
-	defer c.limit()()
-	return c.control.Flush()
+	c.limit()
+	err := c.control().Flush()
+	c.unlimit()
+	return err
 }
 
-// limit bounds the writes until the returned function is called.
-func (c *clientWriter) limit() func() {
-	if c.timeout == 0 {
-		return func() {}
+// limit bounds the writes until unlimit.
+func (c *clientWriter) limit() {
+	if c.timeout > 0 {
+		c.control().SetWriteDeadline(time.Now().Add(c.timeout))
 	}
-	c.control.SetWriteDeadline(time.Now().Add(c.timeout))
-	if !c.http2 {
-		return func() {} // a deadline that passes between writes does no harm
+}
+
+// unlimit ends the bound where it would reset the stream between two writes.
+// Over HTTP/1 one that passes then does no harm, and release comes for it.
+func (c *clientWriter) unlimit() {
+	if c.timeout > 0 && c.http2 {
+		c.control().SetWriteDeadline(time.Time{})
 	}
-	return func() { c.control.SetWriteDeadline(time.Time{}) } // here it would reset the stream
 }
 
 // release leaves the connection to the server's own deadlines: one that has
 // passed by the time of the next request on it would fail that request.
 func (c *clientWriter) release() {
 	if c.timeout > 0 && !c.http2 {
-		c.control.SetWriteDeadline(time.Time{})
+		c.control().SetWriteDeadline(time.Time{})
 	}
 }
 
@@ -99,6 +107,6 @@ func streams(resp *http.Response) bool {
 	if resp.ContentLength < 0 {
 		return true
 	}
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return media == "text/event-stream"
+	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(textproto.TrimString(media), "text/event-stream")
 }

@@ -176,9 +176,8 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	w.WriteHeader(resp.StatusCode)
 
 	client := &clientWriter{
-		w: w, control: http.NewResponseController(w),
-		timeout: f.cfg.ClientTimeout, http2: r.ProtoMajor == 2,
-		stream: streams(resp),
+		w: w, timeout: f.cfg.ClientTimeout,
+		http2: r.ProtoMajor == 2, stream: streams(resp),
 	}
 	defer client.release()
 	if client.stream && r.Method != http.MethodHead {

@@ -73,11 +73,11 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version = resp.StatusCode, responseVersion(resp)
-	body := &tracedBody{ReadCloser: resp.Body, attempt: a}
+	a.body = resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
-		resp.Body = balancer.Upgraded{ReadCloser: body, Conn: conn}
+		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}
 	} else {
-		resp.Body = body
+		resp.Body = a
 	}
 	return resp, nil
 }
@@ -108,7 +108,8 @@ func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.S
 	a.span.SetAttributes(attrs...)
 }
 
-// attempt is one request to one backend, until its response's body has ended.
+// attempt is one request to one backend. It stands in for its response's body,
+// with which it ends.
 type attempt struct {
 	client  *client
 	ctx     context.Context // of the request, and with the span
@@ -117,6 +118,7 @@ type attempt struct {
 	method  string
 	status  int // 0: none received
 	version string
+	body    io.ReadCloser
 	ended   bool
 }
 
@@ -216,27 +218,21 @@ func fullURL(r *http.Request) string {
 	return full
 }
 
-// tracedBody ends the attempt with the body.
-type tracedBody struct {
-	io.ReadCloser
-	attempt *attempt
-}
-
-func (b *tracedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+func (a *attempt) Read(p []byte) (int, error) {
+	n, err := a.body.Read(p)
 	switch {
 	case err == io.EOF:
-		b.attempt.end(nil)
+		a.end(nil)
 	case err != nil:
-		b.attempt.end(balancer.ClassifyBody(b.attempt.ctx, err))
+		a.end(balancer.ClassifyBody(a.ctx, err))
 	}
 	return n, err
 }
 
 // Close also ends an attempt of whose body not all was read: the client has
 // gone by then, or there is nothing to read in answer to HEAD.
-func (b *tracedBody) Close() error {
-	err := b.ReadCloser.Close()
-	b.attempt.end(nil)
+func (a *attempt) Close() error {
+	err := a.body.Close()
+	a.end(nil)
 	return err
 }

@@ -36,8 +36,9 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		ctx, span := t.startServer(ctx, r, method, scheme, start, options)
 		e := &exchange{}
 		ctx = withExchange(ctx, e)
-		request := &countedRequest{Reader: r.Body}
+		var request *countedRequest
 		if r.ContentLength < 0 {
+			request = &countedRequest{Reader: r.Body}
 			r.Body = request
 		}
 		response := &countedResponse{ResponseWriter: w}
@@ -52,7 +53,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			end := time.Now()
 			o := outcomeOf(e, response, panicked != nil)
 			requestSize := r.ContentLength
-			if requestSize < 0 {
+			if request != nil {
 				requestSize = request.n
 			}
 			t.endServer(span, e, o, requestSize, response.n, end)

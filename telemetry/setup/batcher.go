@@ -112,15 +112,15 @@ func (b *batcher[T]) send(n int) {
 }
 
 func (b *batcher[T]) take(n int) []T {
+	batch := make([]T, n) // before the lock that requests wait for
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n = min(n, len(b.queue))
-	batch := append([]T(nil), b.queue[:n]...)
+	n = copy(batch, b.queue)
 	rest := copy(b.queue, b.queue[n:])
 	clear(b.queue[rest:])
 	b.queue = b.queue[:rest]
 	b.taken = n
-	return batch
+	return batch[:n]
 }
 
 // flush exports what is queued now.

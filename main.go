@@ -44,7 +44,14 @@ type config struct {
 	Setup     setup.Config
 }
 
+// check returns what is wrong with variables that are right by themselves: all
+// for which a part would refuse to start.
+func (c *config) check() error {
+	return errors.Join(c.Balancer.Check(), c.Handler.Check(), c.Setup.Check())
+}
+
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // that nobody reads the log is no reason to end
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	ctx := interruptible(context.Background(), signals, os.Exit)
@@ -119,7 +126,7 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 // configuration.
 func run(ctx context.Context, env []string, stdout io.Writer) error {
 	var cfg config
-	_, warnings, err := environ.Load(&cfg, env)
+	_, warnings, err := environ.Load(&cfg, env, cfg.check)
 	if err != nil {
 		return err
 	}
@@ -130,7 +137,10 @@ func run(ctx context.Context, env []string, stdout io.Writer) error {
 // meets it. After ctx is done it leaves in reverse order: requests in flight,
 // what runs beside them, and last the delivery of telemetry.
 func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer) error {
-	stdoutHandler := telemetry.LogHandler(stdout, cfg.Telemetry)
+	lines := telemetry.NewLines(stdout)
+	go lines.Run()
+	defer lines.Close(handler.FlushTimeout(cfg.Handler) / 2)
+	stdoutHandler := telemetry.LogHandler(lines, cfg.Telemetry)
 	log := slog.New(stdoutHandler)
 	var beside errgroup.Group
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
@@ -147,7 +157,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		return ln.Addr().String(), nil
 	})
 	if err = errors.Join(sdkErr, err); err != nil {
-		return faults{err.Error()}
+		return err
 	}
 	defer flush(sdk, cfg.Handler, log)
 	if sdk.LogHandler != nil {
@@ -157,11 +167,13 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		log.Warn(warning)
 	}
 
-	access := telemetry.NewAccessLog(cfg.Telemetry.AccessLog)
+	access := telemetry.NewAccessLog(cfg.Telemetry.AccessLog, lines)
 	trusted := cfg.Handler.TrustedProxies
-	tel, err := telemetry.New(cfg.Telemetry, telemetry.Providers{
-		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator,
-	}, trusted, access, log)
+	providers := telemetry.Providers{Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator}
+	if cfg.Setup.Disabled {
+		providers.Propagator = nil
+	}
+	tel, err := telemetry.New(cfg.Telemetry, providers, trusted, access, log)
 	if err != nil {
 		return err
 	}
@@ -186,11 +198,12 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, failures.Respond)},
 	)
 
-	ln, err := net.Listen("tcp", net.JoinHostPort(cfg.Handler.Host, strconv.Itoa(int(cfg.Handler.Port))))
+	ln, err := net.Listen("tcp", net.JoinHostPort(string(cfg.Handler.Host), strconv.Itoa(int(cfg.Handler.Port))))
 	if err != nil {
 		return fmt.Errorf("HOST, PORT: %w", err)
 	}
-	log.Info("listening", "address", ln.Addr().String(), "backends", names(backends))
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	log.Info("listening", "address", ln.Addr().String(), "url", "http://"+net.JoinHostPort(cmp.Or(string(cfg.Handler.Host), "localhost"), port), "backends", names(backends))
 	for _, b := range backends {
 		beside.Go(func() error {
 			if probe.Await(background, probe.TCP(b.Socket), b.URL, cfg.Probe.Timeout) == nil {
@@ -199,16 +212,11 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return nil
 		})
 	}
-	if access != nil {
-		beside.Go(func() error {
-			if dropped := access.Run(background, stdout); dropped > 0 {
-				log.Warn("access log was read too slowly", "dropped_lines", dropped)
-			}
-			return nil
-		})
-	}
 	err = handler.Serve(ctx, ln, chain, cfg.Handler, log)
 	leave()
+	if dropped := lines.Dropped(); dropped > 0 {
+		log.Warn("the log was read too slowly", "lines_dropped", dropped)
+	}
 	return errors.Join(err, beside.Wait())
 }
 
@@ -243,7 +251,8 @@ func flush(sdk *setup.SDK, cfg handler.Config, log *slog.Logger) {
 }
 
 func printConfig(env []string, stdout io.Writer) error {
-	variables, warnings, err := environ.Load(&config{}, env)
+	var cfg config
+	variables, warnings, err := environ.Load(&cfg, env, cfg.check)
 	if err != nil {
 		return err
 	}
@@ -263,7 +272,7 @@ func healthcheck(ctx context.Context, cfg handler.Config) error {
 		return errors.New("healthcheck: PORT must be that of the running instance")
 	}
 	// Without a host, or with an unspecified one, net dials the loopback.
-	address := net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
+	address := net.JoinHostPort(string(cfg.Host), strconv.Itoa(int(cfg.Port)))
 	live := &url.URL{Scheme: "http", Host: address, Path: string(cfg.AdminPrefix) + "/live"}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

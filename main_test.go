@@ -184,8 +184,12 @@ func TestCommand(t *testing.T) {
 		"config":            {args: []string{"config"}, environ: []string{backends}, wantOut: []string{"BACKENDS  ", "  set       http://a:3000\n", "  default   8080\n"}},
 		"config's warnings": {args: []string{"config"}, environ: []string{backends, "LOG_LEVLE=x"}, wantOut: []string{"\nLOG_LEVLE: unknown; did you mean LOG_LEVEL?\n"}},
 		"config's secrets": {
-			args: []string{"config"}, environ: []string{backends, "OTEL_EXPORTER_OTLP_HEADERS=a=s3cret", "OTEL_EXPORTER_OTLP_ENDPOINT=http://me:s3cret@c"},
+			args: []string{"config"}, environ: []string{backends, "OTEL_EXPORTER_OTLP_HEADERS=a=s3cret", "OTEL_EXPORTER_OTLP_ENDPOINT=http://me:s3cret@c", "OTEL_SDK_DISABLED=true"},
 			wantOut: []string{"  set       ***\n", "  set       http://***@c\n"}, never: "s3cret",
+		},
+		"config's faults' secrets": {
+			args: []string{"config"}, environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=http://me:s3cret@c"}, wantCode: 64,
+			wantErr: "OTEL_EXPORTER_OTLP_ENDPOINT: must not hold credentials", never: "s3cret",
 		},
 		"config's faults": {args: []string{"config"}, environ: []string{backends, "PORT=x"}, wantCode: 64, wantErr: `PORT="x": `},
 		"serve, faults":   {environ: []string{backends, "PORT=x", "RETRY_ON_=x"}, wantCode: 64, wantErr: "PORT=\"x\": must be a whole number from 0 to 65535\nRETRY_ON_: unknown"},
@@ -210,6 +214,75 @@ func TestCommand(t *testing.T) {
 			}
 			if test.never != "" && strings.Contains(stdout.String()+stderr.String(), test.never) {
 				t.Errorf("%q is shown:\n%s%s", test.never, &stdout, &stderr)
+			}
+		})
+	}
+}
+
+func Example_faults() {
+	environ := []string{
+		"BACKENDS=http://a:99999,http://b,ftp://c", "BACKEND_CA_FILE=/nowhere.pem", "HOST=300.1.1.1", "PORT=x",
+		"RETRY_ATEMPTS=2", "SHUTDOWN_DELAY=20s", "OTEL_TRACES_SAMPLER_ARG=7", "OTEL_EXPORTER_OTLP_ENDPOINT=junk",
+	}
+	fmt.Println(report(os.Stdout, command(context.Background(), nil, environ, io.Discard)))
+	// Output:
+	// BACKENDS: backend "http://a:99999": port "99999" must be 1 to 65535
+	// BACKENDS: backend "ftp://c": scheme "ftp" must be http, https, h2c, http+unix or echo
+	// HOST="300.1.1.1": must be an IP address or a host name
+	// PORT="x": must be a whole number from 0 to 65535
+	// BACKEND_CA_FILE="/nowhere.pem": no such file or directory
+	// SHUTDOWN_DELAY="20s": must be less than three quarters of SHUTDOWN_TIMEOUT, which is 10s
+	// OTEL_TRACES_SAMPLER_ARG="7": must be a number from 0 to 1
+	// OTEL_EXPORTER_OTLP_ENDPOINT="junk": must be a URL such as http://collector:4318 or https://collector:4318
+	// RETRY_ATEMPTS: unknown; did you mean RETRY_ATTEMPTS?
+	// 64
+}
+
+// What a start refuses, config refuses in the same words.
+func TestConfigurationsAtFault(t *testing.T) {
+	for name, test := range map[string]struct {
+		environ []string
+		want    []string
+	}{
+		"right": {environ: []string{backends}},
+		"files": {
+			environ: []string{backends, "BACKEND_CA_FILE=/no.ca", "BACKEND_CERT_FILE=/no.pem"},
+			want:    []string{`BACKEND_CA_FILE="/no.ca": no such file or directory`, "BACKEND_CERT_FILE: needs BACKEND_KEY_FILE"},
+		},
+		"a delay that leaves no time": {
+			environ: []string{backends, "SHUTDOWN_DELAY=3s", "SHUTDOWN_TIMEOUT=4s"},
+			want:    []string{`SHUTDOWN_DELAY="3s": must be less than three quarters of SHUTDOWN_TIMEOUT, which is 4s`},
+		},
+		"a delay that leaves some":   {environ: []string{backends, "SHUTDOWN_DELAY=2999ms", "SHUTDOWN_TIMEOUT=4s"}},
+		"a platform's delay":         {environ: []string{backends, "PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s"}},
+		"a malformed timeout, alone": {environ: []string{backends, "SHUTDOWN_DELAY=20s", "SHUTDOWN_TIMEOUT=x"}, want: []string{`SHUTDOWN_TIMEOUT="x": must be a duration such as 500ms, 10s or 1m30s`}},
+		"a malformed queue, alone": {
+			environ: []string{backends, "OTEL_BSP_MAX_QUEUE_SIZE=x", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=4096"},
+			want:    []string{`OTEL_BSP_MAX_QUEUE_SIZE="x": must be a whole number, such as 128`},
+		},
+		"telemetry": {
+			environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:99999", "OTEL_EXPORTER_OTLP_TIMEOUT=1s"},
+			want: []string{
+				`OTEL_EXPORTER_OTLP_TIMEOUT="1s": must be a whole number of milliseconds above 0, such as 5000`,
+				`OTEL_EXPORTER_OTLP_ENDPOINT="http://c:99999": port "99999" must be 1 to 65535`,
+			},
+		},
+		"telemetry that is off": {environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=junk", "OTEL_SDK_DISABLED=true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, args := range [][]string{{}, {"config"}} {
+				// A start without faults ends at once.
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				var stderr strings.Builder
+				environ := append([]string{"PORT=0", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none"}, test.environ...)
+				err := command(ctx, args, environ, io.Discard)
+				if code := report(&stderr, err); (code == 64) != (test.want != nil) || code == 1 {
+					t.Errorf("%q: exit code is %d", args, code)
+				}
+				if diff := cmp.Diff(test.want, lines(err)); diff != "" {
+					t.Errorf("%q: faults (-want +got):\n%s", args, diff)
+				}
 			}
 		})
 	}
@@ -294,7 +367,7 @@ func TestHealthcheck(t *testing.T) {
 			server := httptest.NewServer(test.answer)
 			t.Cleanup(server.Close)
 			port := server.Listener.Addr().(*net.TCPAddr).Port
-			err := healthcheck(t.Context(), handler.Config{Host: test.host, Port: uint16(port), AdminPrefix: "/.spangate"})
+			err := healthcheck(t.Context(), handler.Config{Host: handler.Host(test.host), Port: uint16(port), AdminPrefix: "/.spangate"})
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}
@@ -836,6 +909,9 @@ func TestSeriesDoNotGrow(t *testing.T) {
 		p.stop()
 		count := map[string]int{}
 		for _, m := range p.collector.Metrics() {
+			if m.Name == "http.client.connection.duration" {
+				continue // has a series for each backend that has closed a connection by then
+			}
 			if strings.HasPrefix(m.Name, "http.") || strings.HasPrefix(m.Name, "spangate.") {
 				count[m.Name] = len(m.Points)
 			}

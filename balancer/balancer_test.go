@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -334,6 +336,10 @@ func TestMembers(t *testing.T) {
 		"http+unix:///run/app.sock;weight=1000": "http+unix:///run/app.sock;weight=1000",
 		"echo:a,echo:b;weight=2":                "echo:a,echo:b;weight=2",
 		"http://a/base/path/":                   "http://a/base/path/",
+		"http://a,https://a,h2c://a,http://a:1": "http://a,https://a,h2c://a,http://a:1",
+		"http://a/b,http://a/B,echo:b,echo:B":   "http://a/b,http://a/B,echo:b,echo:B",
+		"http://app_1.x-y.:80,http://10.0.0.1":  "http://app_1.x-y.:80,http://10.0.0.1",
+		"http://bücher":                         "http://bücher",
 	}
 	for text, want := range good {
 		var m balancer.Members
@@ -347,24 +353,36 @@ func TestMembers(t *testing.T) {
 		}
 	}
 	bad := map[string]string{
-		"":                        "empty entry",
-		"http://a,":               "empty entry",
-		"a":                       "must be a URL such as http://a",
-		"localhost:3000":          "must be a URL such as http://localhost:3000",
-		"ftp://a":                 `scheme "ftp" must be`,
-		"http://":                 "has no host",
-		"http://a:":               "has a colon but no port",
-		"http://a:0":              "must be 1 to 65535",
-		"http://a:70000":          "must be 1 to 65535",
-		"http://a?x=1":            "query",
-		"http://user:hunter2@a":   "credentials",
-		"http://[zz]":             "",
-		"http://a b":              "",
-		"http://a;weight=0":       "weight",
-		"http://a;weight=x":       "weight",
-		"http://a;host=other":     "host",
-		"http://a;speed=9":        "option",
-		"http://a,http://a":       "twice",
+		"":                                     "empty entry",
+		"http://a,":                            "empty entry",
+		"a":                                    "must be a URL such as http://a",
+		"localhost:3000":                       "must be a URL such as http://localhost:3000",
+		"ftp://a":                              `scheme "ftp" must be`,
+		"http://":                              "has no host",
+		"http://a:":                            "has a colon but no port",
+		"http://a:0":                           "must be 1 to 65535",
+		"http://a:70000":                       "must be 1 to 65535",
+		"http://a?x=1":                         "query",
+		"http://user:hunter2@a":                "credentials",
+		"http://[zz]":                          "",
+		"http://a b":                           "",
+		"http://a;weight=0":                    "weight",
+		"http://a;weight=x":                    "weight",
+		"http://a;host=other":                  "host",
+		"http://a;speed=9":                     "option",
+		"http://a,http://a":                    `backend "http://a": is listed twice, first as "http://a"; to give`,
+		"HTTP://A:80,http://a:80":              `backend "http://a:80": is listed twice, first as "HTTP://A:80"`,
+		"http://a,http://a:80/":                `backend "http://a:80/": is listed twice, first as "http://a"`,
+		"https://a,https://a:443":              "twice",
+		"http+unix:/s,http+unix:///s;weight=2": "twice",
+		`http://a"b`:                           `"a\"b" cannot be the name of a host`,
+		"http://a..b":                          "cannot be the name of a host",
+		"http://$HOST":                         "cannot be the name of a host",
+		"http://300.1.1.1":                     "300.1.1.1 is not an IPv4 address",
+		"http://a:99999,http://b:88888,ftp://c,,http://d,": "backend \"http://a:99999\": port \"99999\" must be 1 to 65535\n" +
+			"backend \"http://b:88888\": port \"88888\" must be 1 to 65535\n" +
+			"backend \"ftp://c\": scheme \"ftp\" must be http, https, h2c, http+unix or echo\n" +
+			"has an empty entry; a list looks like",
 		"echo:":                   "name",
 		"echo:a/b":                "name",
 		"http+unix:relative.sock": "absolute path",
@@ -396,16 +414,43 @@ func FuzzMembers(f *testing.F) {
 	})
 }
 
-func TestNewNamesTheFileAtFault(t *testing.T) {
-	tests := map[string]balancer.Config{
-		"BACKEND_CA_FILE":   {CAFile: "/nowhere.pem"},
-		"BACKEND_CERT_FILE": {CertFile: "/nowhere.pem", KeyFile: "/nowhere.key"},
-		"BACKEND_KEY_FILE":  {KeyFile: "/nowhere.key"},
+func TestFilesAtFault(t *testing.T) {
+	notPEM := t.TempDir() + "/not.pem"
+	if err := os.WriteFile(notPEM, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for variable, cfg := range tests {
-		if _, err := balancer.New(cfg, nil); err == nil || !strings.HasPrefix(err.Error(), variable) {
-			t.Errorf("%s: %v", variable, err)
-		}
+	const noFile = "no such file or directory"
+	tests := map[string]struct {
+		cfg  balancer.Config
+		want []string // how each line begins
+	}{
+		"none":                {},
+		"authorities":         {balancer.Config{CAFile: "/no.ca"}, []string{`BACKEND_CA_FILE="/no.ca": ` + noFile}},
+		"authorities not PEM": {balancer.Config{CAFile: notPEM}, []string{"BACKEND_CA_FILE=\"" + notPEM + "\": holds no PEM certificate"}},
+		"no key":              {balancer.Config{CertFile: notPEM}, []string{"BACKEND_CERT_FILE: needs BACKEND_KEY_FILE"}},
+		"no certificate":      {balancer.Config{KeyFile: notPEM}, []string{"BACKEND_KEY_FILE: needs BACKEND_CERT_FILE"}},
+		"neither PEM":         {balancer.Config{CertFile: notPEM, KeyFile: notPEM}, []string{"BACKEND_CERT_FILE, BACKEND_KEY_FILE: "}},
+		"all not there": {balancer.Config{CAFile: "/no.ca", CertFile: "/no.pem", KeyFile: "/no.key"}, []string{
+			`BACKEND_CA_FILE="/no.ca": ` + noFile, `BACKEND_CERT_FILE="/no.pem": ` + noFile, `BACKEND_KEY_FILE="/no.key": ` + noFile,
+		}},
+		"key not set, authorities not there": {balancer.Config{CAFile: "/no.ca", CertFile: notPEM}, []string{
+			`BACKEND_CA_FILE="/no.ca": ` + noFile, "BACKEND_CERT_FILE: needs BACKEND_KEY_FILE",
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := test.cfg.Check()
+			if _, nerr := balancer.New(test.cfg, nil); fmt.Sprint(nerr) != fmt.Sprint(err) {
+				t.Errorf("New says %v, Check %v", nerr, err)
+			}
+			var lines []string
+			if err != nil {
+				lines = strings.Split(err.Error(), "\n")
+			}
+			if !slices.EqualFunc(lines, test.want, strings.HasPrefix) {
+				t.Errorf("faults are %q, want %q", lines, test.want)
+			}
+		})
 	}
 }
 

@@ -20,6 +20,13 @@ type Config struct {
 	Retry RetryConfig
 }
 
+// Check returns what is wrong with the files that the configuration names: all
+// that [New] would refuse.
+func (c Config) Check() error {
+	_, err := clientTLS(c)
+	return err
+}
+
 // RetryConfig says when a failed attempt is followed by another one. The zero
 // value never tries again.
 type RetryConfig struct {

@@ -1,8 +1,10 @@
 package balancer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -27,26 +29,40 @@ type Member struct {
 
 const maxWeight = 1000
 
-// UnmarshalText parses a list of backends. Its error names the entry at fault.
+// UnmarshalText parses a list of backends. Its error joins one for each entry
+// at fault, which it names.
 func (m *Members) UnmarshalText(text []byte) error {
 	*m = nil
-	seen := map[string]bool{}
+	var wrong []error
+	var empty error
+	seen := map[string]string{}
 	for entry := range strings.SplitSeq(string(text), ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
-			return errors.New("has an empty entry; a list looks like http://a:3000,http://b:3000")
+			empty = errors.New("has an empty entry; a list looks like http://a:3000,http://b:3000")
+			continue
 		}
 		member, err := parseMember(entry)
+		if first := seen[member.identity()]; err == nil && first != "" {
+			err = fmt.Errorf("is listed twice, first as %q; to give it a larger share write %s;weight=2", first, member.Name)
+		}
 		if err != nil {
-			return fmt.Errorf("backend %q: %w", redactUserinfo(entry), err)
+			wrong = append(wrong, fmt.Errorf("backend %q: %w", redactUserinfo(entry), err))
+			continue
 		}
-		if seen[member.Name] {
-			return fmt.Errorf("backend %q: is listed twice; to give it a larger share write %s;weight=2", entry, member.Name)
-		}
-		seen[member.Name] = true
+		seen[member.identity()] = entry
 		*m = append(*m, member)
 	}
-	return nil
+	return errors.Join(append(wrong, empty)...)
+}
+
+// identity is the same for two ways to write one backend.
+func (m Member) identity() string {
+	if m.URL == nil || m.Socket != "" {
+		return m.Scheme + ":" + m.Echo + m.Socket
+	}
+	port := cmp.Or(m.URL.Port(), map[string]string{"http": "80", "https": "443"}[m.URL.Scheme])
+	return m.Scheme + "://" + net.JoinHostPort(strings.ToLower(m.URL.Hostname()), port) + m.URL.EscapedPath()
 }
 
 // redactUserinfo keeps a password, which a URL here must not have, out of the
@@ -57,6 +73,8 @@ func redactUserinfo(entry string) string {
 
 var (
 	userinfo = regexp.MustCompile(`//[^/?#;]*@`)
+	// hostName takes letters of any script, which net/http encodes for the lookup.
+	hostName = regexp.MustCompile(`^[\pL\pM\pN_-]+(\.[\pL\pM\pN_-]+)*\.?$`)
 	echoName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 )
 
@@ -114,16 +132,31 @@ func parseBackendURL(scheme, text string) (*url.URL, error) {
 	} else if strings.HasSuffix(u.Host, ":") {
 		return nil, errors.New("has a colon but no port")
 	}
-	if strings.HasPrefix(u.Host, "[") {
-		if _, err := netip.ParseAddr(u.Hostname()); err != nil {
-			return nil, fmt.Errorf("%s is not an IPv6 address", u.Host)
-		}
+	if err := checkHost(u); err != nil {
+		return nil, err
 	}
 	if scheme == "h2c" {
 		scheme = "http"
 	}
 	path := strings.TrimRight(u.EscapedPath(), "/")
 	return url.Parse(scheme + "://" + u.Host + path)
+}
+
+// checkHost refuses a host that no lookup could find.
+func checkHost(u *url.URL) error {
+	host := u.Hostname()
+	_, err := netip.ParseAddr(host)
+	switch {
+	case err == nil:
+		return nil
+	case strings.HasPrefix(u.Host, "["):
+		return fmt.Errorf("%s is not an IPv6 address", u.Host)
+	case strings.Trim(host, "0123456789.") == "":
+		return fmt.Errorf("%s is not an IPv4 address", host)
+	case !hostName.MatchString(host):
+		return fmt.Errorf("%q cannot be the name of a host", host)
+	}
+	return nil
 }
 
 // parseSocket reads what follows "http+unix:": the path of a socket.

@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -174,33 +171,4 @@ func checkResponse(resp *http.Response) error {
 		}
 	}
 	return nil
-}
-
-// clientTLS returns how backends are verified, and what they are shown.
-func clientTLS(cfg Config) (*tls.Config, error) {
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("BACKEND_CA_FILE: %w", err)
-		}
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("BACKEND_CA_FILE: %s: no PEM certificate in it", cfg.CAFile)
-		}
-	}
-	switch {
-	case cfg.CertFile == "" && cfg.KeyFile == "":
-		return trust, nil
-	case cfg.CertFile == "":
-		return nil, errors.New("BACKEND_KEY_FILE: needs BACKEND_CERT_FILE")
-	case cfg.KeyFile == "":
-		return nil, errors.New("BACKEND_CERT_FILE: needs BACKEND_KEY_FILE")
-	}
-	cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("BACKEND_CERT_FILE, BACKEND_KEY_FILE: %w", err)
-	}
-	trust.Certificates = []tls.Certificate{cert}
-	return trust, nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strings"
 )
 
 // AdminPrefix is the path under which the proxy answers itself: one or more
@@ -30,18 +31,23 @@ func (p *AdminPrefix) UnmarshalText(text []byte) error {
 // Other paths below it are 404: they never reach a backend.
 func Admin(under AdminPrefix, ready func() error) Link {
 	prefix := string(under)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+prefix+"/live", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, nil)
-	})
-	mux.HandleFunc("GET "+prefix+"/ready", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, ready())
-	})
+	own := func(w http.ResponseWriter, r *http.Request, name string) {
+		switch {
+		case name != "/live" && name != "/ready":
+			http.NotFound(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		case name == "/ready":
+			answer(w, ready())
+		default:
+			answer(w, nil)
+		}
+	}
 	return Link{Name: "admin", Wrap: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if path := r.URL.Path; len(path) >= len(prefix) && path[:len(prefix)] == prefix &&
-				(len(path) == len(prefix) || path[len(prefix)] == '/') {
-				mux.ServeHTTP(w, r)
+			if name, ok := strings.CutPrefix(r.URL.Path, prefix); ok && (name == "" || name[0] == '/') {
+				own(w, r, name)
 				return
 			}
 			next.ServeHTTP(w, r)

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"fmt"
 	"time"
 
 	"spangate/policy/size"
@@ -8,7 +9,7 @@ import (
 
 // Config says how clients are served.
 type Config struct {
-	Host string `env:"HOST" doc:"address to listen on; all addresses, IPv4 and IPv6, when empty"`
+	Host Host   `env:"HOST" doc:"IP address or host name to listen on; all addresses, IPv4 and IPv6, when empty"`
 	Port uint16 `env:"PORT" envDefault:"8080" doc:"TCP port to listen on; 0 picks a free one and logs it"`
 
 	HeaderTimeout  time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"1ms" doc:"longest time a client may take to send a request's header"`
@@ -17,8 +18,16 @@ type Config struct {
 	MaxHeaderBytes size.Bytes    `env:"MAX_HEADER_BYTES" envDefault:"64KiB" min:"1KiB" doc:"largest request header"`
 
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
-	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, within SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
+	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, less than three quarters of SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
 
 	AdminPrefix    AdminPrefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live and ready"`
 	TrustedProxies Prefixes    `env:"TRUSTED_PROXIES" envDefault:"none" doc:"comma list of CIDRs whose forwarded headers and trace context are believed"`
+}
+
+// Check returns what is wrong with values that are right by themselves.
+func (c Config) Check() error {
+	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= DrainTimeout(c) {
+		return fmt.Errorf("SHUTDOWN_DELAY=%q: must be less than three quarters of SHUTDOWN_TIMEOUT, which is %v", c.ShutdownDelay, c.ShutdownTimeout)
+	}
+	return nil
 }

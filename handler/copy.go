@@ -21,51 +21,40 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }
 // clientWriter writes a response's body to the client.
 type clientWriter struct {
 	w       http.ResponseWriter
-	timeout time.Duration // longest wait for the client to take a part; 0: none
-	http2   bool
-	stream  bool // what is written goes out at once
+	left    int64         // bytes that the response still has; negative when unknown
+	timeout time.Duration // longest wait for an HTTP/2 client to take a part; 0: none
 }
 
 func (c *clientWriter) control() *http.ResponseController { return http.NewResponseController(c.w) }
 
+// write passes p on. While more is to come it does not wait in a buffer: the
+// backend may take its time.
 func (c *clientWriter) write(p []byte) error {
-	c.limit()
+	defer c.limit()()
 	_, err := c.w.Write(p)
-	if err == nil && c.stream {
+	if c.left > 0 {
+		c.left -= int64(len(p))
+	}
+	if err == nil && c.left != 0 {
 		err = c.control().Flush()
 	}
-	c.unlimit()
 	return err
 }
 
 func (c *clientWriter) flush() error {
-	c.limit()
-	err := c.control().Flush()
-	c.unlimit()
-	return err
+	defer c.limit()()
+	return c.control().Flush()
 }
 
-// limit bounds the writes until unlimit.
-func (c *clientWriter) limit() {
-	if c.timeout > 0 {
-		c.control().SetWriteDeadline(time.Now().Add(c.timeout))
+// limit bounds the writes until the returned function is called: a deadline
+// that passes between two of them would reset the stream. Over HTTP/1 the
+// connection bounds each write itself.
+func (c *clientWriter) limit() func() {
+	if c.timeout == 0 {
+		return func() {}
 	}
-}
-
-// unlimit ends the bound where it would reset the stream between two writes.
-// Over HTTP/1 one that passes then does no harm, and release comes for it.
-func (c *clientWriter) unlimit() {
-	if c.timeout > 0 && c.http2 {
-		c.control().SetWriteDeadline(time.Time{})
-	}
-}
-
-// release leaves the connection to the server's own deadlines: one that has
-// passed by the time of the next request on it would fail that request.
-func (c *clientWriter) release() {
-	if c.timeout > 0 && !c.http2 {
-		c.control().SetWriteDeadline(time.Time{})
-	}
+	c.control().SetWriteDeadline(time.Now().Add(c.timeout))
+	return func() { c.control().SetWriteDeadline(time.Time{}) }
 }
 
 // copyFrom copies body to the client until its end. The error tells whose
@@ -101,8 +90,8 @@ func clientError(ctx context.Context, err error) *balancer.Error {
 	return &balancer.Error{Type: kind, Sent: true, Err: err}
 }
 
-// streams reports whether each part of the response must be passed on as it
-// comes: its length is unknown, or its type says that it goes on for ever.
+// streams reports whether the response's header must not wait for the first
+// part of its body: its length is unknown, or its type says that it goes on.
 func streams(resp *http.Response) bool {
 	if resp.ContentLength < 0 {
 		return true

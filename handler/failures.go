@@ -86,6 +86,13 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 // Refuse answers r with a status of the proxy's own that is no failure of
 // forwarding, such as 405, in the form of [Failures.Respond].
 func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int) {
+	switch status {
+	case http.StatusNoContent:
+		w.WriteHeader(status)
+		return
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	}
 	f.write(w, r, status)
 }
 

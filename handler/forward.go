@@ -16,7 +16,7 @@ import (
 // trusts no peer and waits for a client without limit.
 type ForwardConfig struct {
 	Trusted       Prefixes      // peers whose forwarded fields are believed
-	ClientTimeout time.Duration // longest pause of a client within a request; 0: no limit
+	ClientTimeout time.Duration // longest wait for an HTTP/2 client to take a part of a response; 0: no limit
 	Failures      Failures
 }
 
@@ -45,10 +45,9 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.cfg.Failures.Refuse(w, r, status)
 		return
 	}
-	body := newRequestBody(w, r, f.cfg.ClientTimeout)
+	body := newRequestBody(r)
 	ctx, cancel := r.Context(), context.CancelFunc(func() {})
 	if body != nil {
-		defer body.release()
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 		if r.ProtoMajor == 1 {
@@ -175,12 +174,11 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	}
 	w.WriteHeader(resp.StatusCode)
 
-	client := &clientWriter{
-		w: w, timeout: f.cfg.ClientTimeout,
-		http2: r.ProtoMajor == 2, stream: streams(resp),
+	client := &clientWriter{w: w, left: resp.ContentLength}
+	if r.ProtoMajor == 2 {
+		client.timeout = f.cfg.ClientTimeout
 	}
-	defer client.release()
-	if client.stream && r.Method != http.MethodHead {
+	if r.Method != http.MethodHead && streams(resp) {
 		if err := client.flush(); err != nil {
 			return clientError(r.Context(), err)
 		}
@@ -223,7 +221,9 @@ func (i *interimResponses) trace() *httptrace.ClientTrace {
 		removeHopByHop(http.Header(fields))
 		copyHeader(header, http.Header(fields))
 		i.w.WriteHeader(code)
-		clear(header)
+		for name := range fields {
+			delete(header, name)
+		}
 		return nil
 	}}
 }

@@ -55,13 +55,13 @@ func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.
 		f(&forward)
 	}
 	h := handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), backends...), cfg.Retry), forward)
-	p.addr = serve(t, h)
+	p.addr = serve(t, h, forward.ClientTimeout)
 	p.url = "http://" + p.addr
 	return p
 }
 
 // serve runs h with handler.Serve until the test ends.
-func serve(t *testing.T, h http.Handler) string {
+func serve(t *testing.T, h http.Handler, clientTimeout time.Duration) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,7 +72,7 @@ func serve(t *testing.T, h http.Handler) string {
 	go func() {
 		done <- handler.Serve(ctx, ln, h, handler.Config{
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
-			ShutdownTimeout: 100 * time.Millisecond,
+			ClientTimeout: clientTimeout, ShutdownTimeout: 100 * time.Millisecond,
 		}, slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
@@ -227,10 +227,12 @@ func TestForwardHeaders(t *testing.T) {
 			send: http.Header{
 				"X-Forwarded-For": {"1.2.3.4"}, "X-Forwarded-Host": {"evil"}, "X-Forwarded-Proto": {"https"},
 				"Forwarded": {"for=1.2.3.4"}, "X-Real-Ip": {"1.2.3.4"}, "X-Forwarded-Port": {"1"},
+				"X_Forwarded_For": {"1.2.3.4"}, "X-Forwarded_for": {"1.2.3.4"}, "X_other": {"1"},
 			},
 			want: http.Header{
 				"X-Forwarded-For": {"127.0.0.1"}, "X-Forwarded-Host": {"site.test"}, "X-Forwarded-Proto": {"http"},
 				"Forwarded": {`for=127.0.0.1;host="site.test";proto=http`}, "X-Real-Ip": nil, "X-Forwarded-Port": nil,
+				"X_forwarded_for": nil, "X-Forwarded_for": nil, "X_other": {"1"},
 			},
 		},
 		{

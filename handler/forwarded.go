@@ -12,6 +12,7 @@ import (
 var forwardedFields = []string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port",
 	"X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-Ip",
+	"X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Rewrite-Url",
 }
 
 // PeerAddr returns the address of the other end of r's connection, or the zero
@@ -94,6 +95,12 @@ func setForwarded(h http.Header, r *http.Request, trusted Prefixes) {
 	if !trusted.Contains(peer) {
 		for _, name := range forwardedFields {
 			delete(h, name)
+		}
+		for name := range h {
+			// CGI, and what descends from it, cannot tell the two apart.
+			if strings.Contains(name, "_") && slices.Contains(forwardedFields, http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+				delete(h, name)
+			}
 		}
 	}
 	host := r.Host

@@ -22,7 +22,7 @@ func TestServeRefusesAmbiguousFraming(t *testing.T) {
 			return
 		}
 		fmt.Fprintf(w, "%s %s %q", r.Method, r.URL, body)
-	}))
+	}), 0)
 	post := "POST / HTTP/1.1\r\nHost: x\r\n"
 	tests := map[string]struct{ request, want string }{
 		"both lengths":                          {post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},

@@ -85,6 +85,7 @@ func TestAdmin(t *testing.T) {
 		{"POST", "/.spangate/live", nil, "405 Method Not Allowed\n"},
 		{"GET", "/.spangate/other", nil, "404 404 page not found\n"},
 		{"GET", "/.spangate", nil, "404 404 page not found\n"},
+		{"GET", "/.spangate/../secret", nil, "404 404 page not found\n"},
 		{"GET", "/.spangate-not", nil, "200 backend"},
 		{"GET", "/", nil, "200 backend"},
 	}

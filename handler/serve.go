@@ -20,12 +20,16 @@ const quietPeriod = 500 * time.Millisecond
 func cutTimeout(cfg Config) time.Duration { return cfg.ShutdownTimeout / 20 }
 
 // Serve answers requests on ln with h, over HTTP/1.1 and HTTP/2 with prior
-// knowledge, until ctx is done. It then drains: it accepts new connections for
-// cfg.ShutdownDelay more, closes ln, asks the clients of open connections to
-// leave with their next response, and waits for requests in flight. What is
-// left [DrainTimeout] after ctx was done, upgraded connections among it, is
-// cut off. Serve returns nil after a drain, whether complete or not, and when
-// no handler is running any more, save one that does not heed its context.
+// knowledge, until ctx is done. It then drains: it asks the clients of open
+// connections to leave with their next response, goes on accepting for
+// cfg.ShutdownDelay and a moment more, closes ln, and waits for requests in
+// flight. What is left [DrainTimeout] after ctx was done, upgraded connections
+// among it, is cut off. Serve returns nil after a drain, whether complete or
+// not, and when no handler is running any more, save one that does not heed its
+// context.
+//
+// However far h reads a request's body, and whatever it answers, a client that
+// pauses for longer than cfg.ClientTimeout loses its connection or stream.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
 	// Requests outlive ctx, and end when the drain has run out of time.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -35,16 +39,19 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Handler: &draining{next: h, drain: ctx, running: &running},
+		Handler: &guard{next: h, drain: ctx, running: &running, timeout: cfg.ClientTimeout},
 		// OPTIONS * is answered by the handler, as it is a request like any other.
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            cfg.HeaderTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
 		MaxHeaderBytes:               int(cfg.MaxHeaderBytes),
 		Protocols:                    &protocols,
-		HTTP2:                        &http.HTTP2Config{SendPingTimeout: cfg.IdleTimeout, WriteByteTimeout: cfg.ClientTimeout},
+		HTTP2:                        &http.HTTP2Config{SendPingTimeout: cfg.IdleTimeout},
 		BaseContext:                  func(net.Listener) context.Context { return requests },
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
@@ -55,7 +62,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 		},
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(framing.Listener(ln)) }()
+	go func() { failed <- server.Serve(framing.Listener(ln, cfg.ClientTimeout)) }()
 	select {
 	case err := <-failed:
 		return err
@@ -66,8 +73,12 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 	defer cancel()
 	log.Info("draining", "timeout", DrainTimeout(cfg).String())
 	wait(deadline, cfg.ShutdownDelay, nil)
-	ln.Close()
-	wait(deadline, quietPeriod, func() bool { return open.Load() == 0 })
+	if open.Load() == 0 {
+		ln.Close()
+	} else {
+		wait(deadline, quietPeriod, nil)
+		stopListening(deadline, ln)
+	}
 	err := server.Shutdown(deadline)
 	// Upgraded connections are no longer the server's: their handlers are waited
 	// for here, and cut off like the rest.
@@ -106,20 +117,37 @@ func wait(ctx context.Context, d time.Duration, until func() bool) {
 	}
 }
 
-// draining counts the handlers that run, and asks HTTP/1 clients to end their
-// connection with the response: all of them once drain is done, and always one
-// whose further requests could not be checked; see [framing.OffersSwitch].
-type draining struct {
+// guard stands around every request, whoever answers it.
+type guard struct {
 	next    http.Handler
 	drain   context.Context
 	running *atomic.Int64
+	timeout time.Duration
 }
 
-func (d *draining) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.running.Add(1)
-	defer d.running.Add(-1)
-	if d.drain.Err() != nil && r.ProtoMajor == 1 || framing.OffersSwitch(r) {
-		w.Header().Set("Connection", "close")
+type connKey struct{}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.running.Add(1)
+	defer g.running.Add(-1)
+	if r.ProtoMajor == 2 {
+		// What is left in the server's buffer is written when this returns.
+		defer g.limitWrites(w)
+	} else {
+		// A connection that cannot be checked any more must not carry another
+		// request, unless it is upgraded.
+		if g.drain.Err() != nil || framing.OffersSwitch(r) {
+			w.Header().Set("Connection", "close")
+		}
+		if conn, ok := r.Context().Value(connKey{}).(*framing.Conn); ok && r.ContentLength != 0 {
+			defer conn.Answered()
+		}
 	}
-	d.next.ServeHTTP(w, r)
+	g.next.ServeHTTP(w, r)
+}
+
+func (g *guard) limitWrites(w http.ResponseWriter) {
+	if g.timeout > 0 {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.timeout))
+	}
 }

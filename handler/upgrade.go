@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"spangate/balancer"
 )
@@ -19,7 +20,7 @@ import (
 func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *http.Response) {
 	backend, ok := resp.Body.(io.ReadWriteCloser)
 	offered := upgradeOf(out.Header)
-	if agreed := upgradeOf(resp.Header); !ok || offered == "" || !strings.EqualFold(agreed, offered) {
+	if agreed := upgradeOf(resp.Header); !ok || agreed == "" || !httpguts.HeaderValuesContainsToken([]string{offered}, agreed) {
 		resp.Body.Close()
 		err := fmt.Errorf("switches to %q, offered was %q", agreed, offered)
 		f.cfg.Failures.Respond(w, r, &balancer.Error{Type: balancer.MalformedResponse, Sent: true, Err: err})
@@ -51,6 +52,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 		err := pipe(backend, io.MultiReader(bytes.NewReader(early), conn))
 		if err != nil {
 			conn.Close()
+			backend.Close()
 		}
 		fromClient <- err
 	}()

@@ -1,15 +1,12 @@
 package telemetry
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -35,102 +32,37 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 	return errors.New("must be json, text or off")
 }
 
-// maxAccessBacklog bounds, in bytes, the lines that wait for a slow reader of
-// the log.
-const maxAccessBacklog = 4 << 20
-
-// AccessLog writes one line for each request. Requests never wait for it:
-// lines are formatted where they arise, put on a lock-free list, and written by
-// [AccessLog.Run]. When the reader of the log is so slow that the backlog
-// passes its bound, lines are dropped and counted.
+// AccessLog writes one line for each request. It is safe for concurrent use,
+// and requests never wait for it: lines are formatted where they arise.
 type AccessLog struct {
-	lines   sync.Pool // of *formattedLine
-	newest  atomic.Pointer[formattedLine]
-	backlog atomic.Int64 // bytes
-	dropped atomic.Int64
-	wake    chan struct{} // of capacity 1
+	to    *Lines
+	forms sync.Pool // of *form
 }
 
-// formattedLine is a line and, as a slog handler has one writer, the handler
-// that formats into it.
-type formattedLine struct {
-	bytes.Buffer
+// form is a line and, as a slog handler has one writer, the handler that
+// formats into it.
+type form struct {
+	line
 	handler slog.Handler
-	older   *formattedLine
 }
 
 // NewAccessLog returns a log in the given format, or nil for LogOff.
-func NewAccessLog(format LogFormat) *AccessLog {
+func NewAccessLog(format LogFormat, to *Lines) *AccessLog {
 	if format != LogJSON && format != LogText {
 		return nil
 	}
-	l := &AccessLog{wake: make(chan struct{}, 1)}
-	l.lines.New = func() any {
-		line := &formattedLine{}
+	l := &AccessLog{to: to}
+	l.forms.New = func() any {
+		f := &form{}
+		f.release = func() { l.forms.Put(f) }
 		if format == LogText {
-			line.handler = slog.NewTextHandler(line, nil)
+			f.handler = slog.NewTextHandler(f, nil)
 		} else {
-			line.handler = slog.NewJSONHandler(line, nil)
+			f.handler = slog.NewJSONHandler(f, nil)
 		}
-		return line
+		return f
 	}
 	return l
-}
-
-// Run writes lines to w until ctx is done, and then what is left. It returns
-// the number of lines that were dropped.
-func (l *AccessLog) Run(ctx context.Context, w io.Writer) (dropped int64) {
-	for {
-		select {
-		case <-l.wake:
-			l.flush(w)
-		case <-ctx.Done():
-			l.flush(w)
-			return l.dropped.Load()
-		}
-	}
-}
-
-// flush writes all lines so far, oldest first, in as few writes as it can.
-func (l *AccessLog) flush(w io.Writer) {
-	var oldest *formattedLine
-	for line := l.newest.Swap(nil); line != nil; {
-		line.older, oldest, line = oldest, line, line.older
-	}
-	var batch bytes.Buffer
-	for line := oldest; line != nil; {
-		next := line.older
-		batch.Write(line.Bytes())
-		l.backlog.Add(-int64(line.Len()))
-		line.Reset()
-		line.older = nil
-		l.lines.Put(line)
-		if line = next; line == nil || batch.Len() > 64<<10 {
-			w.Write(batch.Bytes()) // a log that cannot be written has nobody to be told
-			batch.Reset()
-		}
-	}
-}
-
-func (l *AccessLog) push(line *formattedLine) {
-	if l.backlog.Add(int64(line.Len())) > maxAccessBacklog {
-		l.backlog.Add(-int64(line.Len()))
-		l.dropped.Add(1)
-		line.Reset()
-		l.lines.Put(line)
-		return
-	}
-	older := l.newest.Load()
-	for line.older = older; !l.newest.CompareAndSwap(older, line); line.older = older {
-		older = l.newest.Load()
-	}
-	// Once on the list the line is the writer's.
-	if older == nil {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	}
 }
 
 // accessLine is what a line says beside what the request says.
@@ -138,7 +70,7 @@ type accessLine struct {
 	start          time.Time
 	duration       time.Duration
 	outcome        outcome
-	scheme, host   string
+	host           string
 	client         netip.Addr
 	received, sent int64
 }
@@ -176,9 +108,9 @@ func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a a
 		record.AddAttrs(slog.String("error", e.failure.Err.Error()))
 	}
 	addTrace(ctx, &record)
-	line := l.lines.Get().(*formattedLine)
-	line.handler.Handle(ctx, record)
-	l.push(line)
+	f := l.forms.Get().(*form)
+	f.handler.Handle(ctx, record)
+	l.to.push(&f.line)
 }
 
 // addTrace adds the ids of the span in ctx, if there is one, to record.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -63,7 +64,9 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if e != nil {
 		e.latest = a.span.SpanContext()
 	}
-	t.propagator.Inject(a.ctx, propagation.HeaderCarrier(r.Header))
+	if t.propagator != nil {
+		t.propagator.Inject(a.ctx, propagation.HeaderCarrier(r.Header))
+	}
 	if a.span.IsRecording() {
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: a.connected}))
 	}
@@ -119,7 +122,7 @@ type attempt struct {
 	status  int // 0: none received
 	version string
 	body    io.ReadCloser
-	ended   bool
+	ended   atomic.Bool // by the body's end, or by who closes it amid a read
 }
 
 // connected notes the address that was dialled. net/http calls it before the
@@ -135,10 +138,9 @@ func (a *attempt) connected(info httptrace.GotConnInfo) {
 
 // end records the attempt, once. err is nil when the body came to its end.
 func (a *attempt) end(err *balancer.Error) {
-	if a.ended {
+	if a.ended.Swap(true) {
 		return
 	}
-	a.ended = true
 	errorType := attemptError(a.status, err)
 	now := time.Now()
 	if a.span.IsRecording() {

@@ -18,7 +18,6 @@ func LogHandler(w io.Writer, cfg Config) slog.Handler {
 }
 
 // traced adds the ids of the span in a record's context to the record.
-
 type traced struct{ slog.Handler }
 
 func (h traced) Handle(ctx context.Context, record slog.Record) error {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -54,7 +55,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			o := outcomeOf(e, response, panicked != nil)
 			requestSize := r.ContentLength
 			if request != nil {
-				requestSize = request.n
+				requestSize = request.n.Load()
 			}
 			t.endServer(span, e, o, requestSize, response.n, end)
 			set := t.serverSets.get(serverSet{method, scheme, protocolVersion(r), o.status, o.spanError}, serverSet.attributes)
@@ -67,7 +68,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			t.serverActive.Add(ctx, -1, active.add...)
 			if t.access != nil {
 				t.access.write(ctx, r, e, accessLine{
-					start: start, duration: end.Sub(start), outcome: o, scheme: scheme,
+					start: start, duration: end.Sub(start), outcome: o,
 					client: handler.ClientAddr(r, t.trusted), host: handler.OriginalHost(r, t.trusted),
 					received: requestSize, sent: response.n,
 				})
@@ -224,14 +225,15 @@ func splitHost(authority, scheme string) (string, int) {
 }
 
 // countedRequest counts what is read of a body whose length is not declared.
+// The transport may go on reading after the request has been answered.
 type countedRequest struct {
 	io.Reader
-	n int64
+	n atomic.Int64
 }
 
 func (c *countedRequest) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 

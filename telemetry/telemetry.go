@@ -30,7 +30,7 @@ import (
 )
 
 // Providers are where spans and metrics go, and the format in which trace
-// context travels.
+// context travels: without a Propagator it passes through as it came.
 type Providers struct {
 	Tracer     trace.TracerProvider
 	Meter      metric.MeterProvider

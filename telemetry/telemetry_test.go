@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
@@ -101,12 +101,10 @@ func TestServerKeepsTheWritersOtherFaces(t *testing.T) {
 
 func TestAccessLogKeepsEachLine(t *testing.T) {
 	const workers, each = 8, 500
-	access := telemetry.NewAccessLog(telemetry.LogText)
-	h := newTelemetry(nil, access).Server(http.NotFoundHandler())
 	var out bytes.Buffer
-	ctx, cancel := context.WithCancel(t.Context())
-	dropped := make(chan int64)
-	go func() { dropped <- access.Run(ctx, &out) }()
+	lines := telemetry.NewLines(&out)
+	h := newTelemetry(nil, telemetry.NewAccessLog(telemetry.LogText, lines)).Server(http.NotFoundHandler())
+	go lines.Run()
 	var wg sync.WaitGroup
 	for worker := range workers {
 		wg.Go(func() {
@@ -116,8 +114,8 @@ func TestAccessLogKeepsEachLine(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	cancel()
-	if n := <-dropped; n != 0 {
+	lines.Close(time.Minute)
+	if n := lines.Dropped(); n != 0 {
 		t.Errorf("%d lines dropped", n)
 	}
 	for worker := range workers {
@@ -146,36 +144,36 @@ func (s *stuck) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAccessLogNeverWaitsForItsReader(t *testing.T) {
-	access := telemetry.NewAccessLog(telemetry.LogJSON)
-	h := newTelemetry(nil, access).Server(http.NotFoundHandler())
-	ask := func() {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/"+strings.Repeat("x", 1000), nil))
-	}
+func TestNobodyWaitsForTheLogsReader(t *testing.T) {
 	out := &stuck{writing: make(chan struct{}, 1<<20), resume: make(chan struct{})}
-	ctx, cancel := context.WithCancel(t.Context())
-	dropped := make(chan int64)
-	go func() { dropped <- access.Run(ctx, out) }()
-	ask()
+	lines := telemetry.NewLines(out)
+	h := newTelemetry(nil, telemetry.NewAccessLog(telemetry.LogJSON, lines)).Server(http.NotFoundHandler())
+	log := slog.New(slog.NewJSONHandler(lines, nil))
+	ended := make(chan struct{})
+	go func() { defer close(ended); lines.Run() }()
+	log.Info("first")
 	<-out.writing
 	const requests = 10_000 // 10 MB of lines, more than may wait
 	for range requests {
-		ask()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/"+strings.Repeat("x", 1000), nil))
 	}
+	lines.Close(time.Millisecond)
 	close(out.resume)
-	cancel()
-	n := <-dropped
-	if n == 0 || int(n)+out.n != requests+1 {
+	<-ended
+	if n := lines.Dropped(); n == 0 || int(n)+out.n != requests+1 {
 		t.Errorf("%d lines dropped and %d written, want %d together, some of them dropped", n, out.n, requests+1)
 	}
 }
 
 func BenchmarkServer(b *testing.B) {
+	lines := telemetry.NewLines(io.Discard)
+	go lines.Run()
+	defer lines.Close(time.Minute)
 	for name, h := range map[string]http.Handler{
 		"bare":       http.NotFoundHandler(),
 		"unsampled":  newTelemetry(nil, nil).Server(http.NotFoundHandler()),
 		"sampled":    newTelemetry(tracetest.NewSpanRecorder(), nil).Server(http.NotFoundHandler()),
-		"with a log": newTelemetry(nil, telemetry.NewAccessLog(telemetry.LogJSON)).Server(http.NotFoundHandler()),
+		"with a log": newTelemetry(nil, telemetry.NewAccessLog(telemetry.LogJSON, lines)).Server(http.NotFoundHandler()),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

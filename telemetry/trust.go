@@ -3,7 +3,9 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -33,27 +35,30 @@ func (t *Trust) UnmarshalText(text []byte) error {
 	return errors.New("must be auto, link, ignore or trust")
 }
 
-// foreignContext are the fields of trace context in all formats. They are
+// contextFields are the fields of trace context in all formats. They are
 // removed from what is forwarded whatever the propagators in use are: next to
 // the context of an attempt they would name some other span as the parent.
-var foreignContext = []string{
-	"Traceparent", "Tracestate", "Baggage",
-	"B3", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Parentspanid", "X-B3-Sampled", "X-B3-Flags",
-	"Uber-Trace-Id", "X-Amzn-Trace-Id", "X-Cloud-Trace-Context",
-	"Ot-Tracer-Traceid", "Ot-Tracer-Spanid", "Ot-Tracer-Sampled",
+var contextFields = map[string]bool{
+	"Traceparent": true, "Tracestate": true, "Baggage": true, "Grpc-Trace-Bin": true,
+	"B3": true, "X-B3-Traceid": true, "X-B3-Spanid": true, "X-B3-Parentspanid": true, "X-B3-Sampled": true, "X-B3-Flags": true,
+	"Uber-Trace-Id": true, "Jaeger-Debug-Id": true, "Jaeger-Baggage": true,
+	"X-Amzn-Trace-Id": true, "X-Cloud-Trace-Context": true,
+	"Ot-Tracer-Traceid": true, "Ot-Tracer-Spanid": true, "Ot-Tracer-Sampled": true,
+}
+
+func isContext(field string) bool {
+	return contextFields[field] || strings.HasPrefix(field, "Uberctx-") || strings.HasPrefix(field, "Ot-Baggage-")
 }
 
 // receive takes the trace context out of r's header, and returns the context
 // for the request's span together with what the span must start with.
 func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
 	ctx := r.Context()
-	if !carriesContext(r.Header) {
+	if t.propagator == nil || !carriesContext(r.Header) {
 		return ctx, nil
 	}
 	remote := t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
-	for _, name := range foreignContext {
-		delete(r.Header, name)
-	}
+	maps.DeleteFunc(r.Header, func(field string, _ []string) bool { return isContext(field) })
 	if t.trust == TrustAll || t.trusted.Contains(handler.PeerAddr(r)) {
 		return remote, nil
 	}
@@ -64,8 +69,8 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 }
 
 func carriesContext(h http.Header) bool {
-	for _, name := range foreignContext {
-		if _, ok := h[name]; ok {
+	for field := range h {
+		if isContext(field) {
 			return true
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleRequests() {
-	conn := framing.Requests(&fixedConn{rest: []byte("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")})
+	conn := framing.Requests(&fixedConn{rest: []byte("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")}, 0)
 	_, err := io.ReadAll(conn)
 	fmt.Println(err)
 	// Output: malformed message: both Content-Length and Transfer-Encoding
@@ -27,18 +27,21 @@ func TestResponses(t *testing.T) {
 		exchanges []exchange
 		want      string // the error of the last one
 	}{
-		"a body like a malformed head": {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nX\n Y\r \n\n"}, {"GET", "HTTP/1.1 204 No Content\r\n\r\n"}}, ""},
-		"lengths in answer to HEAD":    {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
-		"chunks in answer to HEAD":     {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
-		"a length in a 304":            {[]exchange{{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
-		"an interim response":          {[]exchange{{"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
-		"chunks and trailers":          {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n\n\n\r\n0\r\nT: v\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
-		"until the connection ends":    {[]exchange{{"GET", "HTTP/1.0 200 OK\r\n\r\nany\nthing\r"}}, ""},
-		"behind a switch":              {[]exchange{{"GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nany\nthing\r"}}, ""},
-		"a space after a chunk's size": {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n"}}, `chunk size "1 "`},
-		"chunks in HTTP/1.0":           {[]exchange{{"GET", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}}, "Transfer-Encoding in HTTP/1.0"},
-		"a version":                    {[]exchange{{"GET", "HTTP/1.2 200 OK\r\n\r\n"}}, `status line "HTTP/1.2 200 OK"`},
-		"a status":                     {[]exchange{{"GET", "HTTP/1.1 2000 OK\r\n\r\n"}}, `status line "HTTP/1.1 2000 OK"`},
+		"a body like a malformed head":            {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nX\n Y\r \n\n"}, {"GET", "HTTP/1.1 204 No Content\r\n\r\n"}}, ""},
+		"lengths in answer to HEAD":               {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
+		"chunks in answer to HEAD":                {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
+		"a length in a 304":                       {[]exchange{{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
+		"an interim response":                     {[]exchange{{"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
+		"chunks and trailers":                     {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n\n\n\r\n0\r\nT: v\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
+		"until the connection ends":               {[]exchange{{"GET", "HTTP/1.0 200 OK\r\n\r\nany\nthing\r"}}, ""},
+		"behind a switch":                         {[]exchange{{"GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nany\nthing\r"}}, ""},
+		"a space after a chunk's size":            {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n"}}, `chunk size "1 "`},
+		"a body after the header of HEAD":         {[]exchange{{"HEAD / HTTP/1.1\r\nContent-Length: 4\r\n\r\n|HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"POST", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}}, ""},
+		"a body that begins with HEAD":            {[]exchange{{"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n|HEAD ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\n\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
+		"an answer before the end of the request": {[]exchange{{"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n|H", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\n\n"}}, "answered before the request was sent"},
+		"chunks in HTTP/1.0":                      {[]exchange{{"GET", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}}, "Transfer-Encoding in HTTP/1.0"},
+		"a version":                               {[]exchange{{"GET", "HTTP/1.2 200 OK\r\n\r\n"}}, `status line "HTTP/1.2 200 OK"`},
+		"a status":                                {[]exchange{{"GET", "HTTP/1.1 2000 OK\r\n\r\n"}}, `status line "HTTP/1.1 2000 OK"`},
 	}
 	for name, test := range tests {
 		for _, size := range []int{1, 7, 4096} {
@@ -46,8 +49,14 @@ func TestResponses(t *testing.T) {
 				wire := &fixedConn{}
 				conn := framing.Responses(wire)
 				for i, e := range test.exchanges {
-					if _, err := io.WriteString(conn, e.method+" / HTTP/1.1\r\n\r\n"); err != nil {
-						t.Fatal(err)
+					request := e.method
+					if !strings.Contains(request, "|") {
+						request += " / HTTP/1.1\r\n\r\n|"
+					}
+					for part := range strings.SplitSeq(request, "|") {
+						if _, err := io.WriteString(conn, part); err != nil {
+							t.Fatal(err)
+						}
 					}
 					wire.rest = []byte(e.response)
 					got, err := readAll(conn, size)
@@ -88,7 +97,7 @@ func FuzzFraming(f *testing.F) {
 }
 
 func readFramed(sent []byte, size int) ([]byte, error) {
-	return readAll(framing.Requests(&fixedConn{rest: sent}), size)
+	return readAll(framing.Requests(&fixedConn{rest: sent}, 0), size)
 }
 
 // readAll reads at most size bytes at a time.

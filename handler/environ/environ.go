@@ -12,8 +12,8 @@
 //	secret      "true": it is never shown, and NAME_FILE names a file to read it from
 //
 // A type may parse itself as an [encoding.TextUnmarshaler]; its error is shown
-// to whoever wrote the value, behind the variable's name. Nothing that is wrong
-// falls back to a default.
+// to whoever wrote the value, behind the variable's name, and those that it
+// joined are shown a line each. Nothing that is wrong falls back to a default.
 package environ
 
 import (
@@ -32,7 +32,11 @@ func (f Faults) Error() string { return strings.Join(f, "\n") }
 // [os.Environ], in which an empty value means that a variable is not set.
 // warnings are about names that may be misspelled. The error is [Faults], all
 // of them, the warnings behind; cfg then holds what is right.
-func Load(cfg any, environ []string) (variables []Variable, warnings []string, err error) {
+//
+// Each of checks is asked, once cfg is set, what is wrong with values that are
+// right by themselves; its error names their variables. The field of a variable
+// that is at fault is zero then, and a check should not complain of that.
+func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
 	given := env.ToMap(environ)
 	maps.DeleteFunc(given, func(_, text string) bool { return text == "" })
 	defaults := platformDefaults(given)
@@ -48,12 +52,17 @@ func Load(cfg any, environ []string) (variables []Variable, warnings []string, e
 		if err == nil && v.text != "" {
 			err = v.set()
 		}
-		if err != nil {
+		for _, err := range each(err) {
 			wrong = append(wrong, err.Error())
 		}
 		known = append(known, v.Name)
 		if v.Secret {
 			known = append(known, v.Name+"_FILE")
+		}
+	}
+	for _, check := range checks {
+		for _, err := range each(check()) {
+			wrong = append(wrong, plain(err.Error()))
 		}
 	}
 	unknown, warnings := misspelled(given, known)

@@ -23,6 +23,7 @@ type settings struct {
 	Host     string     `env:"HOST" doc:"address to listen on"`
 	Port     uint16     `env:"PORT" envDefault:"8080" doc:"port to listen on"`
 	Names    []string   `env:"NAMES" doc:"comma list of names"`
+	Even     even       `env:"EVEN" doc:"comma list of even numbers"`
 	Buffer   kilobytes  `env:"BUFFER_SIZE" envDefault:"64k" min:"1k" doc:"a size such as 64k"`
 	Level    slog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"debug|info|warn|error"`
 	Disabled bool       `env:"DISABLED" envDefault:"false" doc:"true does nothing"`
@@ -52,6 +53,20 @@ func (k *kilobytes) UnmarshalText(text []byte) error {
 	}
 	*k = kilobytes(n << 10)
 	return nil
+}
+
+// even takes a comma list of numbers without odd ones.
+type even string
+
+func (e *even) UnmarshalText(text []byte) error {
+	var wrong []error
+	for item := range strings.SplitSeq(string(text), ",") {
+		if n, err := strconv.Atoi(item); err != nil || n%2 != 0 {
+			wrong = append(wrong, fmt.Errorf("%s is not even", item))
+		}
+	}
+	*e = even(text)
+	return errors.Join(wrong...)
 }
 
 // token is a secret whose errors tell it.
@@ -110,6 +125,14 @@ func TestLoadNamesAllFaults(t *testing.T) {
 			environ: []string{"BUFFER_SIZE=64Q"},
 			want:    []string{`BUFFER_SIZE="64Q": must be kilobytes, such as 64k`},
 		},
+		"several reasons": {
+			environ: []string{"EVEN=1,2,//a:b@3"},
+			want:    []string{"EVEN: 1 is not even", "EVEN: //***@3 is not even"},
+		},
+		"a lone one of several": {
+			environ: []string{"EVEN=1,2"},
+			want:    []string{`EVEN="1,2": 1 is not even`},
+		},
 		"negative": {
 			environ: []string{"RETRY_ATTEMPTS=-1", "SHUTDOWN_DELAY=-1s"},
 			want: []string{
@@ -153,6 +176,48 @@ func TestLoadNamesAllFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := Load(&settings{}, test.environ)
+			if diff := cmp.Diff(test.want, lines(err)); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestChecks(t *testing.T) {
+	for name, test := range map[string]struct {
+		environ []string
+		reason  error
+		want    []string
+	}{
+		"nothing wrong":       {},
+		"one":                 {reason: errors.New("PORT: taken"), want: []string{"PORT: taken"}},
+		"several, and nested": {reason: errors.Join(errors.New("A: x"), errors.Join(errors.New("B: y"), errors.New("C: z"))), want: []string{"A: x", "B: y", "C: z"}},
+		"a line each":         {reason: errors.New("A: x\ny"), want: []string{"A: x\uFFFDy"}},
+		"no credentials":      {reason: errors.New("A: http://me:s3cret@a"), want: []string{"A: http://***@a"}},
+		"after the variables, before what is unknown": {
+			environ: []string{"PORT=x", "RETRY_ATEMPTS=2", "LOG_LEVLE=x"},
+			reason:  errors.New("A: x"),
+			want: []string{
+				`PORT="x": must be a whole number from 0 to 65535`,
+				"A: x",
+				"RETRY_ATEMPTS: unknown; did you mean RETRY_ATTEMPTS?",
+				"LOG_LEVLE: unknown; did you mean LOG_LEVEL?",
+			},
+		},
+		"a warning goes with it": {
+			environ: []string{"LOG_LEVLE=x"}, reason: errors.New("A: x"),
+			want: []string{"A: x", "LOG_LEVLE: unknown; did you mean LOG_LEVEL?"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var cfg settings
+			check := func() error {
+				if cfg.Attempts != 2 {
+					t.Error("asked before the configuration is set")
+				}
+				return test.reason
+			}
+			_, _, err := Load(&cfg, test.environ, check)
 			if diff := cmp.Diff(test.want, lines(err)); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
@@ -209,27 +274,31 @@ func TestOrigins(t *testing.T) {
 		variable           string
 		wantText, wantFrom string
 	}{
-		"set":                      {[]string{"PORT=1"}, "PORT", "1", "set"},
-		"set to the default":       {[]string{"PORT=8080"}, "PORT", "8080", "set"},
-		"default":                  {nil, "PORT", "8080", "default"},
-		"empty":                    {[]string{"PORT="}, "PORT", "8080", "default"},
-		"no default":               {nil, "HOST", "", "default"},
-		"a neighbour's":            {[]string{"ADMIN_PORT=tcp://10.0.0.1:80"}, "ADMIN_PORT", "", "default"},
-		"secret set":               {[]string{"TOKEN=a:b"}, "TOKEN", "a:b", "set"},
-		"secret in a file":         {[]string{"TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
-		"secret empty, and a file": {[]string{"TOKEN=", "TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
-		"nowhere":                  {nil, "PLATFORM", "none", "platform"},
-		"auto":                     {[]string{"PLATFORM=auto"}, "PLATFORM", "none", "platform"},
-		"platform named":           {[]string{"PLATFORM=fly"}, "PLATFORM", "fly", "set"},
-		"its default":              {[]string{"PLATFORM=fly"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
-		"its mark does not count":  {[]string{"PLATFORM=none", "K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "10s", "default"},
-		"set goes first":           {[]string{"FLY_APP_NAME=x", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_TIMEOUT", "1s", "set"},
-		"fly":                      {[]string{"FLY_APP_NAME=x"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
-		"azure":                    {[]string{"CONTAINER_APP_NAME=x", "KUBERNETES_SERVICE_HOST=x"}, "PLATFORM", "azure", "platform"},
-		"ecs":                      {[]string{"ECS_CONTAINER_METADATA_URI_V4=x"}, "PLATFORM", "ecs", "platform"},
-		"kubernetes":               {[]string{"KUBERNETES_SERVICE_HOST=x"}, "SHUTDOWN_DELAY", "5s", "platform"},
-		"knative":                  {[]string{"KUBERNETES_SERVICE_HOST=x", "K_SERVICE=x"}, "PLATFORM", "kubernetes", "platform"},
-		"cloudrun":                 {[]string{"K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "9s", "platform"},
+		"set":                            {[]string{"PORT=1"}, "PORT", "1", "set"},
+		"set to the default":             {[]string{"PORT=8080"}, "PORT", "8080", "set"},
+		"default":                        {nil, "PORT", "8080", "default"},
+		"empty":                          {[]string{"PORT="}, "PORT", "8080", "default"},
+		"no default":                     {nil, "HOST", "", "default"},
+		"a neighbour's":                  {[]string{"ADMIN_PORT=tcp://10.0.0.1:80"}, "ADMIN_PORT", "", "default"},
+		"secret set":                     {[]string{"TOKEN=a:b"}, "TOKEN", "a:b", "set"},
+		"secret in a file":               {[]string{"TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
+		"secret empty, and a file":       {[]string{"TOKEN=", "TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
+		"nowhere":                        {nil, "PLATFORM", "none", "platform"},
+		"auto":                           {[]string{"PLATFORM=auto"}, "PLATFORM", "none", "platform"},
+		"platform named":                 {[]string{"PLATFORM=fly"}, "PLATFORM", "fly", "set"},
+		"its default":                    {[]string{"PLATFORM=fly"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
+		"its mark does not count":        {[]string{"PLATFORM=none", "K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "10s", "default"},
+		"set goes first":                 {[]string{"FLY_APP_NAME=x", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_TIMEOUT", "1s", "set"},
+		"fly":                            {[]string{"FLY_APP_NAME=x"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
+		"azure":                          {[]string{"CONTAINER_APP_NAME=x", "KUBERNETES_SERVICE_HOST=x"}, "PLATFORM", "azure", "platform"},
+		"ecs":                            {[]string{"ECS_CONTAINER_METADATA_URI_V4=x"}, "PLATFORM", "ecs", "platform"},
+		"kubernetes":                     {[]string{"KUBERNETES_SERVICE_HOST=x"}, "SHUTDOWN_DELAY", "5s", "platform"},
+		"its delay, in a short timeout":  {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s"}, "SHUTDOWN_DELAY", "600ms", "platform"},
+		"its delay, in a long timeout":   {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=1m"}, "SHUTDOWN_DELAY", "5s", "platform"},
+		"a delay of one's own is kept":   {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s", "SHUTDOWN_DELAY=2s"}, "SHUTDOWN_DELAY", "2s", "set"},
+		"no delay, whatever the timeout": {[]string{"PLATFORM=fly", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_DELAY", "0s", "default"},
+		"knative":                        {[]string{"KUBERNETES_SERVICE_HOST=x", "K_SERVICE=x"}, "PLATFORM", "kubernetes", "platform"},
+		"cloudrun":                       {[]string{"K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "9s", "platform"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			variables, _, err := Load(&settings{}, test.environ)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Platform is the name of an entry of [Platforms], or auto.
@@ -52,5 +53,19 @@ func platformDefaults(given map[string]string) map[string]string {
 			break
 		}
 	}
+	shortenDelay(defaults, given["SHUTDOWN_TIMEOUT"])
 	return defaults
+}
+
+// shortenDelay lets the delay of a platform take no larger part of a timeout
+// that was set than of the platform's own: what is set need not know of it.
+func shortenDelay(defaults map[string]string, timeout string) {
+	delay, err := time.ParseDuration(defaults["SHUTDOWN_DELAY"])
+	if err != nil {
+		return
+	}
+	own, _ := time.ParseDuration(defaults["SHUTDOWN_TIMEOUT"])
+	if given, err := time.ParseDuration(timeout); err == nil && 0 < given && given < own {
+		defaults["SHUTDOWN_DELAY"] = (given / (own / delay)).String()
+	}
 }

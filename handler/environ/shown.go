@@ -24,6 +24,22 @@ func fault(name, text string, err error) error {
 	return fmt.Errorf("%s=%.200q: %.500s", name, credentials.ReplaceAllString(text, "//***@"), plain(err.Error()))
 }
 
+// each returns the errors that err joins, at whatever depth: it alone when it
+// joins none.
+func each(err error) (all []error) {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	for _, err := range joined.Unwrap() {
+		all = append(all, each(err)...)
+	}
+	return all
+}
+
 // plain returns text as it may be shown: in one line, without credentials.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {

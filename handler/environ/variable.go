@@ -92,8 +92,21 @@ func (v *Variable) set() error {
 	case v.Secret: // whose reason may quote the value
 		return fmt.Errorf("%s: malformed; expected: %s", v.Name, v.Doc)
 	default:
-		return fault(v.Name, v.text, err)
+		return v.faults(each(err))
 	}
+}
+
+// faults names the variable before each reason, and the whole text with a lone
+// one: of several, each says which part of it is meant.
+func (v *Variable) faults(reasons []error) error {
+	if len(reasons) == 1 {
+		return fault(v.Name, v.text, reasons[0])
+	}
+	var all []error
+	for _, reason := range reasons {
+		all = append(all, fmt.Errorf("%s: %.500s", v.Name, plain(reason.Error())))
+	}
+	return errors.Join(all...)
 }
 
 // parse converts text as package env does, but in a struct of one field: env's

@@ -16,21 +16,22 @@ type bounds struct {
 
 // bounds resolves the settings of the variables that begin with prefix.
 func (b Batch) bounds(f *faults, prefix string, delay time.Duration) bounds {
-	queue := b.QueueSize.or(2048)
+	queue := b.QueueSize.or(max(2048, b.Size.or(0)))
 	r := bounds{
 		queue:   queue,
 		batch:   b.Size.or(min(512, queue)),
 		delay:   b.Delay.Or(delay),
 		timeout: b.Timeout.Or(30 * time.Second),
 	}
-	switch {
-	case r.queue < 1:
+	if queue < 1 {
 		f.add(prefix+"MAX_QUEUE_SIZE", string(b.QueueSize), errors.New("must be at least 1"))
-	case r.batch < 1:
+	}
+	switch {
+	case b.Size.or(1) < 1:
 		f.add(prefix+"MAX_EXPORT_BATCH_SIZE", string(b.Size), errors.New("must be at least 1"))
-	case r.batch > r.queue:
+	case 1 <= queue && queue < r.batch:
 		f.add(prefix+"MAX_EXPORT_BATCH_SIZE", string(b.Size),
-			fmt.Errorf("must not be above %sMAX_QUEUE_SIZE, which is %d", prefix, r.queue))
+			fmt.Errorf("must not be above %sMAX_QUEUE_SIZE, which is %d", prefix, queue))
 	}
 	return r
 }

@@ -51,14 +51,15 @@ func (v variables) tls(f *faults, own, general OTLP, secure bool) *tls.Config {
 }
 
 func keyPair(f *faults, certName, cert, keyName, key string) (tls.Certificate, error) {
-	certPEM, err := os.ReadFile(cert)
-	if err != nil {
-		f.add(certName, cert, err)
-		return tls.Certificate{}, err
+	certPEM, cerr := os.ReadFile(cert)
+	if cerr != nil {
+		f.add(certName, cert, cerr)
 	}
-	keyPEM, err := os.ReadFile(key)
-	if err != nil {
-		f.add(keyName, key, err)
+	keyPEM, kerr := os.ReadFile(key)
+	if kerr != nil {
+		f.add(keyName, key, kerr)
+	}
+	if err := errors.Join(cerr, kerr); err != nil {
 		return tls.Certificate{}, err
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)

@@ -78,10 +78,14 @@ func TestMalformedVariables(t *testing.T) {
 		{"header value", []string{"OTEL_EXPORTER_OTLP_HEADERS", "a=x%0d%0ay"}, []string{"Headers", "holds a value for a that cannot be sent in a header"}},
 
 		{"ratio", []string{"OTEL_TRACES_SAMPLER", "traceidratio", "OTEL_TRACES_SAMPLER_ARG", "2"}, []string{`OTEL_TRACES_SAMPLER_ARG="2": must be a number from 0 to 1`}},
+		{"ratio without a sampler for it", []string{"OTEL_TRACES_SAMPLER_ARG", "7"}, []string{`OTEL_TRACES_SAMPLER_ARG="7": must be a number from 0 to 1`}},
+		{"ratio without traces", []string{"OTEL_TRACES_EXPORTER", "none", "OTEL_TRACES_SAMPLER_ARG", "7"}, []string{`OTEL_TRACES_SAMPLER_ARG="7": must be a number from 0 to 1`}},
 		{"ratio not a number", []string{"OTEL_TRACES_SAMPLER", "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG", "NaN"}, []string{`OTEL_TRACES_SAMPLER_ARG="NaN": must be a number from 0 to 1`}},
 		{"endpoint", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"}, []string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318": must be a URL such as http://collector:4318`}},
 		{"endpoint of one signal", []string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "ftp://collector"}, []string{`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="ftp://collector": must be a URL`}},
 		{"endpoint that is no URL", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1"}, []string{`OTEL_EXPORTER_OTLP_ENDPOINT="http://[::1": missing ']' in host`}},
+		{"endpoint with port", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:99999"}, []string{`OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:99999": port "99999" must be 1 to 65535`}},
+		{"endpoint of grpc with port", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:0"}, []string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector:0": port "0" must be 1 to 65535`}},
 		{"endpoint with query", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector?key=1"}, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=", "must have no query"}},
 		{"endpoint of grpc", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector"}, []string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector": must be host:port or a URL`}},
 		{"path with grpc", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector/v1"}, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=", "must have no path"}},
@@ -96,16 +100,24 @@ func TestMalformedVariables(t *testing.T) {
 		{"batch", []string{"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "0"}, []string{`OTEL_BLRP_MAX_EXPORT_BATCH_SIZE="0": must be at least 1`}},
 		{"batch above queue", []string{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"}, []string{`OTEL_BSP_MAX_EXPORT_BATCH_SIZE="4096": must not be above OTEL_BSP_MAX_QUEUE_SIZE, which is 2048`}},
 		{"all at once", []string{
-			"OTEL_BSP_MAX_QUEUE_SIZE", "0",
+			"OTEL_BSP_MAX_QUEUE_SIZE", "0", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0",
+			"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem",
+			"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere/client.pem", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem",
 			"OTEL_TRACES_SAMPLER", "traceidratio", "OTEL_TRACES_SAMPLER_ARG", "half",
 			"OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere",
-		}, []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_TRACES_SAMPLER_ARG", "OTEL_EXPORTER_OTLP_ENDPOINT"}},
+		}, []string{
+			"OTEL_BSP_MAX_QUEUE_SIZE=", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=", "OTEL_TRACES_SAMPLER_ARG=", "OTEL_EXPORTER_OTLP_ENDPOINT=",
+			"OTEL_EXPORTER_OTLP_CERTIFICATE=", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=", "OTEL_EXPORTER_OTLP_CLIENT_KEY=",
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg, err := parse(with(nil, tt.env...))
 			if err == nil {
-				_, err = setup.New(t.Context(), cfg, slog.New(slog.DiscardHandler), io.Discard)
+				err = cfg.Check()
+				if _, nerr := setup.New(t.Context(), cfg, slog.New(slog.DiscardHandler), io.Discard); fmt.Sprint(nerr) != fmt.Sprint(err) {
+					t.Errorf("New says %v, Check %v", nerr, err)
+				}
 			}
 			if err == nil {
 				t.Fatal("no error")
@@ -117,6 +129,23 @@ func TestMalformedVariables(t *testing.T) {
 			}
 			if lines := strings.Split(err.Error(), "\n"); len(lines) != len(tt.want) && tt.name == "all at once" {
 				t.Errorf("faults told more than once:\n%v", err)
+			}
+		})
+	}
+}
+
+func TestNothingToComplainOf(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cfg  setup.Config
+	}{
+		{"zero value", setup.Config{}},
+		{"a queue that is not set is as long as a batch", setup.Config{SpanBatch: setup.Batch{Size: "4096"}}},
+		{"disabled", setup.Config{Disabled: true, SamplerArg: "7"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := tt.cfg.Check(); err != nil {
+				t.Error(err)
 			}
 		})
 	}

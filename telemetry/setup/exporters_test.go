@@ -2,6 +2,7 @@ package setup_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"spangate/telemetry/otlptest"
+	"spangate/telemetry/setup"
 )
 
 func TestConsole(t *testing.T) {
@@ -86,5 +88,21 @@ func TestNothingIsSent(t *testing.T) {
 				t.Errorf("requests: %v", got)
 			}
 		})
+	}
+}
+
+func TestStartInAnEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	collector := otlptest.NewServer(t)
+	cfg := mustParse(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()})
+	sdk, err := setup.New(ctx, cfg, slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, sdk, 1)
+	shutdown(t, sdk)
+	if got := len(collector.Spans()); got != 2 {
+		t.Errorf("the collector has %d spans, want 2", got)
 	}
 }

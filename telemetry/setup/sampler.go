@@ -9,6 +9,8 @@ import (
 )
 
 func (c Config) sampler(f *faults) sdktrace.Sampler {
+	// A share that is none is refused even when the sampler does not heed it.
+	ratio := c.ratio(f)
 	if len(c.TracesExporter) == 0 {
 		// Identifiers are still made, so that log lines and answers can name
 		// a trace, and a caller's decision is still passed on; but nothing is
@@ -23,7 +25,7 @@ func (c Config) sampler(f *faults) sdktrace.Sampler {
 	case "always_off":
 		root = sdktrace.NeverSample()
 	case "traceidratio":
-		root = sdktrace.TraceIDRatioBased(c.ratio(f))
+		root = sdktrace.TraceIDRatioBased(ratio)
 	case "":
 		root, parentBased = sdktrace.AlwaysSample(), true
 	default:

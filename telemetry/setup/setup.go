@@ -63,51 +63,46 @@ type SDK struct {
 	recordSinks []sink[recordBatch]
 }
 
-// New starts what cfg asks for. Its error holds all faults of cfg at once, each
-// naming its variable. It uses no network; the first export does.
+// New starts what cfg asks for, unless [Config.Check] finds fault with it. It
+// uses no network; the first export does.
 //
 // What goes wrong later is logged to log, which must not lead to LogHandler:
 // at most one line a minute while telemetry cannot be delivered. The console
-// exporters write to stdout. Shutdown must be called.
+// exporters write to stdout. Shutdown must be called, even of an SDK that was
+// made when ctx had ended.
 func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*SDK, error) {
-	var f faults
+	set, err := cfg.settings()
+	if err != nil {
+		return nil, err
+	}
 	s := &SDK{
 		TracerProvider: tracenoop.NewTracerProvider(),
 		MeterProvider:  metricnoop.NewMeterProvider(),
-		Propagator:     cfg.Propagators.build(&f),
+		Propagator:     set.propagator,
 		log:            log,
 		leaving:        make(chan struct{}),
 	}
-	if cfg.Disabled && f.err() == nil {
+	if cfg.Disabled {
 		return s, nil
 	}
 
-	sampler := cfg.sampler(&f)
-	spanBounds := cfg.SpanBatch.bounds(&f, "OTEL_BSP_", 5*time.Second)
-	recordBounds := cfg.RecordBatch.bounds(&f, "OTEL_BLRP_", time.Second)
-	outage := &outage{log: log, lost: s.lost}
-	deliver := func(exporters Exporters, signal string, own OTLP) delivery {
-		if !exporters.has("otlp") {
-			return delivery{}
-		}
-		return delivery{target: resolve(&f, signal, cfg.OTLP, own), leaving: s.leaving, outage: outage}
-	}
-	traces := deliver(cfg.TracesExporter, "traces", cfg.OTLPTraces)
-	metrics := deliver(cfg.MetricsExporter, "metrics", cfg.OTLPMetrics)
-	logs := deliver(cfg.LogsExporter, "logs", cfg.OTLPLogs)
+	// The exporters refuse to start in a context that has ended.
+	ctx = context.WithoutCancel(ctx)
 	res, err := cfg.resource(ctx)
-	if err := errors.Join(f.err(), err); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	outage := &outage{log: log, lost: s.lost}
+	to := func(t target) delivery { return delivery{target: t, leaving: s.leaving, outage: outage} }
 
 	// The exporters read the process's environment before their options, and
 	// complain of values that mean something else to them.
 	otel.SetLogger(logr.Discard())
 	stdout = &console{w: stdout}
 	err = errors.Join(
-		s.startTraces(ctx, cfg, sampler, spanBounds, res, traces, stdout),
-		s.startLogs(ctx, cfg, recordBounds, res, logs, stdout),
-		s.startMetrics(ctx, cfg, res, metrics, stdout))
+		s.startTraces(ctx, cfg, set.sampler, set.spans, res, to(set.traces), stdout),
+		s.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),
+		s.startMetrics(ctx, cfg, res, to(set.metrics), stdout))
 	if err != nil {
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
@@ -122,10 +117,11 @@ func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Samp
 		sdktrace.WithRawSpanLimits(cfg.spanLimits()),
 	}
 	if len(cfg.TracesExporter) > 0 {
-		var err error
-		if s.spanSinks, err = spanSinks(ctx, cfg.TracesExporter, d, stdout); err != nil {
+		sinks, err := spanSinks(ctx, cfg.TracesExporter, d, stdout)
+		if err != nil {
 			return err
 		}
+		s.spanSinks = sinks
 		s.spans = newBatcher(b, all(s.spanSinks))
 		options = append(options, sdktrace.WithSpanProcessor(spanProcessor{s.spans}))
 	}
@@ -137,10 +133,11 @@ func (s *SDK) startLogs(ctx context.Context, cfg Config, b bounds, res *resource
 	if len(cfg.LogsExporter) == 0 {
 		return nil
 	}
-	var err error
-	if s.recordSinks, err = recordSinks(ctx, cfg.LogsExporter, d, stdout); err != nil {
+	sinks, err := recordSinks(ctx, cfg.LogsExporter, d, stdout)
+	if err != nil {
 		return err
 	}
+	s.recordSinks = sinks
 	s.records = newBatcher(b, all(s.recordSinks))
 	length, count := cfg.recordLimits()
 	s.LogHandler = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(

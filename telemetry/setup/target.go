@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -57,7 +59,7 @@ func resolve(f *faults, signal string, general, own OTLP) target {
 		} else {
 			f.add(name, endpoint, err)
 		}
-		return t
+		secure = true // so that the files are looked at even so
 	}
 	t.tls = v.tls(f, own, general, secure)
 	return t
@@ -116,6 +118,11 @@ func parseURL(endpoint string) (*url.URL, error) {
 		return nil, errScheme
 	case u.RawQuery != "", u.Fragment != "":
 		return nil, errors.New("must have no query and no fragment")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("port %q must be 1 to 65535", port)
+		}
 	}
 	return u, nil
 }

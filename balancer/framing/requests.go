@@ -1,0 +1,175 @@
+// Package framing answers: can this HTTP/1 message be understood in one way
+// only?
+//
+// RFC 9112 lets readers take some messages in two ways, and net/http takes them
+// in one of the two: both kinds of length (§6.1), folded lines (§5.2), lines
+// that end in a bare LF or hold a bare CR (§2.2), sloppy chunks (§7.1). Where
+// the other end takes them in the other, a request or a response can be
+// smuggled past the proxy. The connections of this package stand between the
+// network and net/http: they pass well-framed messages on as they are, and
+// fail to read any other. As they know where a message ends, they also bound
+// how long its sender may pause within it.
+package framing
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Listener returns ln with [Requests] around each connection.
+func Listener(ln net.Listener, pause time.Duration) net.Listener { return listener{ln, pause} }
+
+type listener struct {
+	net.Listener
+	pause time.Duration
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return Requests(conn, l.pause), nil
+}
+
+// Conn is a connection on which requests arrive. It is safe for concurrent use
+// as other connections are.
+type Conn struct {
+	net.Conn
+	pause time.Duration
+
+	mu        sync.Mutex
+	in        *follower
+	asked     time.Time // read deadline that the server set; it goes before ours
+	armed     bool      // the deadline of Conn is ours
+	abandoned bool
+}
+
+// Requests returns conn, on which requests arrive. A read that comes upon one
+// that is not well-framed fails, which net/http's server answers with 400 and
+// the end of the connection. HTTP/2, and what follows a request that
+// [OffersSwitch], passes unread.
+//
+// A read within a request's body, and any write, fails when the client neither
+// sends nor takes a byte for as long as pause; 0 sets no bound.
+func Requests(conn net.Conn, pause time.Duration) *Conn {
+	return &Conn{Conn: conn, pause: pause, in: followRequests()}
+}
+
+// Read implements [net.Conn].
+func (c *Conn) Read(p []byte) (int, error) {
+	for {
+		if err := c.beforeRead(); err != nil {
+			return 0, err
+		}
+		n, err := c.Conn.Read(p)
+		if n = c.afterRead(p[:n], err); n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+func (c *Conn) beforeRead() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.in.err == nil {
+		c.setDeadline()
+	}
+	return c.in.err
+}
+
+func (c *Conn) afterRead(p []byte, err error) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.in.follow(p)
+	if err != nil && c.armed && c.in.inBody() && c.in.err == nil {
+		// For good: net/http may take what comes later for another request.
+		c.in.err = err
+	}
+	return n
+}
+
+// setDeadline bounds the next read if it is one within a body, and the server
+// has not done so. The caller holds mu.
+func (c *Conn) setDeadline() {
+	switch {
+	case !c.asked.IsZero():
+	case c.in.inBody() && c.pause > 0:
+		c.Conn.SetReadDeadline(time.Now().Add(c.pause))
+		c.armed = true
+	case c.armed:
+		c.Conn.SetReadDeadline(time.Time{})
+		c.armed = false
+	}
+}
+
+var errAbandoned = errors.New("the request was answered before it had come")
+
+// Answered says that a request has been answered. If its body is still to come
+// the connection reads no more, and ends: net/http would wait for the rest
+// without limit, and at times take it for another request.
+func (c *Conn) Answered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.in.inBody() && c.in.err == nil {
+		c.in.err, c.abandoned = errAbandoned, true
+	}
+}
+
+// What a client is let send, after an answer that came before, until its
+// connection is closed. To close it over unread bytes would reset it, and the
+// answer might be lost (RFC 9112 §9.6).
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 1 << 20
+)
+
+// Close implements [net.Conn]. It takes a moment when the client has not sent
+// all of a request that was answered.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	linger := c.abandoned
+	c.abandoned = false
+	c.mu.Unlock()
+	if linger && c.CloseWrite() == nil {
+		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, c.Conn, lingerBytes)
+	}
+	return c.Conn.Close()
+}
+
+// SetReadDeadline implements [net.Conn]. While t is not zero it goes before the
+// bound on pauses.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked, c.armed = t, false
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// Write implements [net.Conn].
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.pause > 0 {
+		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
+	}
+	return c.Conn.Write(p)
+}
+
+// CloseWrite ends the sending direction. net/http's server looks for it, to let
+// a client read the answer before it closes.
+func (c *Conn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

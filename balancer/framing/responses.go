@@ -1,0 +1,75 @@
+package framing
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+)
+
+// Responses returns conn, on which responses arrive to the requests that are
+// written to it, one at a time, as net/http's transport does. A read that comes
+// upon one that is not well-framed fails. HTTP/2 must not be spoken on it.
+func Responses(conn net.Conn) net.Conn {
+	r := &responses{Conn: conn, in: followResponses(), out: followRequests()}
+	r.out.onRequest = r.expect
+	return r
+}
+
+// responses follows both directions: how a response ends depends on what was
+// asked, and a request may still be on its way when its response has ended.
+type responses struct {
+	net.Conn
+	mu      sync.Mutex
+	in, out *follower
+}
+
+// expect is told of each request's first line. The caller holds mu.
+func (r *responses) expect(line []byte) {
+	if r.in.in == idle {
+		r.in.in = startLine
+		r.in.noBody = bytes.HasPrefix(line, []byte("HEAD "))
+	}
+}
+
+func (r *responses) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	r.out.follow(p)
+	r.mu.Unlock()
+	return r.Conn.Write(p)
+}
+
+func (r *responses) Read(p []byte) (int, error) {
+	for {
+		if err := r.fault(); err != nil {
+			return 0, err
+		}
+		n, err := r.Conn.Read(p)
+		if n = r.follow(p[:n]); n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+func (r *responses) fault() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.in.err
+}
+
+func (r *responses) follow(p []byte) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.in.follow(p)
+	if r.in.in == idle && r.out.inBody() {
+		// It may go on, or never be sent (RFC 9110 §10.1.1): where the next request
+		// begins cannot be told any more, so there must be none.
+		r.in.err = errUnfinished
+	}
+	return n
+}
+
+var errUnfinished = errors.New("answered before the request was sent")
+
+// CloseWrite ends the sending direction, as of an upgraded connection.
+func (r *responses) CloseWrite() error { return closeWrite(r.Conn) }

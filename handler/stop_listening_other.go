@@ -1,0 +1,10 @@
+//go:build !unix
+
+package handler
+
+import (
+	"context"
+	"net"
+)
+
+func stopListening(_ context.Context, ln net.Listener) { ln.Close() }

@@ -1,0 +1,120 @@
+package telemetry
+
+import (
+	"bytes"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// maxBacklog bounds, in bytes, the lines that wait for a slow reader of the log.
+const maxBacklog = 4 << 20
+
+// Lines writes whole lines to a log of which nobody waits for the reader: they
+// are put on a lock-free list and written by [Lines.Run]. When the reader is so
+// slow that the backlog passes its bound, lines are dropped and counted. It is
+// safe for concurrent use.
+type Lines struct {
+	w       io.Writer
+	newest  atomic.Pointer[line]
+	backlog atomic.Int64 // bytes
+	dropped atomic.Int64
+	wake    chan struct{} // of capacity 1
+	closing chan struct{}
+	ended   chan struct{}
+}
+
+// line is one line, its end included.
+type line struct {
+	bytes.Buffer
+	older   *line
+	release func() // once it is written; may be nil
+}
+
+// NewLines returns lines to w.
+func NewLines(w io.Writer) *Lines {
+	return &Lines{w: w, wake: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// Write adds p, which is one line. It never fails and never waits.
+func (l *Lines) Write(p []byte) (int, error) {
+	added := &line{}
+	added.Buffer.Write(p)
+	l.push(added)
+	return len(p), nil
+}
+
+// Dropped returns how many lines were dropped.
+func (l *Lines) Dropped() int64 { return l.dropped.Load() }
+
+// Run writes until Close is called, and then what is left.
+func (l *Lines) Run() {
+	defer close(l.ended)
+	for {
+		select {
+		case <-l.wake:
+			l.flush()
+		case <-l.closing:
+			l.flush()
+			return
+		}
+	}
+}
+
+// Close ends Run and waits for that, but not for longer than within: the
+// reader of the log may have stopped. It must be called once.
+func (l *Lines) Close(within time.Duration) {
+	close(l.closing)
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-l.ended:
+	case <-timer.C:
+	}
+}
+
+// flush writes all lines so far, oldest first, in as few writes as it can.
+func (l *Lines) flush() {
+	var oldest *line
+	for n := l.newest.Swap(nil); n != nil; {
+		n.older, oldest, n = oldest, n, n.older
+	}
+	var batch bytes.Buffer
+	for n := oldest; n != nil; {
+		next := n.older
+		batch.Write(n.Bytes())
+		l.free(n)
+		if n = next; n == nil || batch.Len() > 64<<10 {
+			l.w.Write(batch.Bytes()) // a log that cannot be written has nobody to be told
+			batch.Reset()
+		}
+	}
+}
+
+func (l *Lines) push(n *line) {
+	if l.backlog.Add(int64(n.Len())) > maxBacklog {
+		l.dropped.Add(1)
+		l.free(n)
+		return
+	}
+	older := l.newest.Load()
+	for n.older = older; !l.newest.CompareAndSwap(older, n); n.older = older {
+		older = l.newest.Load()
+	}
+	// Once on the list the line is the writer's.
+	if older == nil {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (l *Lines) free(n *line) {
+	l.backlog.Add(-int64(n.Len()))
+	n.Reset()
+	n.older = nil
+	if n.release != nil {
+		n.release()
+	}
+}

@@ -529,9 +529,11 @@ type logLines struct {
 func (l *logLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var line struct{ Msg, Address string }
-	if json.Unmarshal(p, &line) == nil && line.Msg == "listening" {
-		l.address <- line.Address
+	for text := range bytes.Lines(p) {
+		var line struct{ Msg, Address string }
+		if json.Unmarshal(text, &line) == nil && line.Msg == "listening" {
+			l.address <- line.Address
+		}
 	}
 	return l.text.Write(p)
 }

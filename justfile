@@ -66,13 +66,18 @@ e2e *args:
     staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet ./... && "$staticcheck" -checks '{{checks}}' ./...
     cd telemetry/e2e && go test -count=1 -timeout=8m "$@" ./...
 
+# backends killed, stopped and broken under traffic; takes flags of go test
+chaos *args:
+    go vet -tags chaos ./balancer/chaos
+    go test -tags chaos -count=1 -timeout=5m "$@" ./balancer/chaos
+
 # every fuzz target, each for a while: just fuzz 1m
 fuzz time="10s":
     #!/usr/bin/env bash
     set -euo pipefail
     for package in $(go list ./...); do
         for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
-            go test -run='^$' -fuzz="^$target\$" -fuzztime={{time}} "$package"
+            go test -run='^$' -fuzz="^$target\$" -fuzztime={{time}} -fuzzminimizetime=1x "$package"
         done
     done
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -47,7 +50,7 @@ type config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *config) check() error {
-	return errors.Join(c.Balancer.Check(), c.Handler.Check(), c.Setup.Check())
+	return errors.Join(c.Balancer.Check(), c.Probe.Validate(), c.Handler.Check(), c.Setup.Check())
 }
 
 func main() {
@@ -177,22 +180,31 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if err != nil {
 		return err
 	}
-	pool := balancer.NewPool(cfg.Balancer.Algorithm.Picker(), backends...)
-	for _, b := range backends {
-		b.Transport = tel.Client(telemetry.ClientConfig{
-			Backend: b, Algorithm: cfg.Balancer.Algorithm,
-			Ready: func() int { return len(pool.Ready()) },
-		}, b.Transport)
+	discoveries, err := balancer.Discoveries(cfg.Balancer, nil)
+	if err != nil {
+		return err
 	}
-	if err := tel.ObserveBackends(backends); err != nil {
+	sticky := balancer.NewSticky(cfg.Balancer.StickyCookie, cfg.Balancer.Algorithm.Picker(cfg.Balancer.HashKey.Func(func(r *http.Request) string {
+		return handler.OutgoingClientAddr(r, trusted).String()
+	})))
+	cfg.Balancer.Pool.Changed = tel.StateChanged
+	pool := balancer.NewPool(sticky.Pick, cfg.Balancer.Pool)
+	fleet := &fleet{cfg: cfg, tel: tel, pool: pool, ctx: background, beside: &beside}
+	fleet.change(backends, nil)
+	cfg.Balancer.Retry.Wait = tel.RetryWait(balancer.Wait)
+	cfg.Balancer.Retry.Stopped = tel.RetryStopped
+	cfg.Balancer.Retry.Answered = sticky.Bind
+	retrier := balancer.Retry(pool, cfg.Balancer.Retry)
+	if err := errors.Join(tel.ObserveBackends(pool.Members), tel.ObserveBudget(retrier.BudgetLeft)); err != nil {
 		return err
 	}
 	failures := handler.Failures{TraceID: tel.TraceID, Report: tel.Failed}
 	chain := handler.Chain(
-		handler.Forward(tel.Forward(balancer.Retry(pool, cfg.Balancer.Retry)), handler.ForwardConfig{
+		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
 			Trusted: trusted, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
 		}),
-		handler.Admin(cfg.Handler.AdminPrefix, readiness(ctx, backends)),
+		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
+		handler.Admin(cfg.Handler.AdminPrefix, readiness(ctx, pool)),
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
 		handler.Link{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
 		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, failures.Respond)},
@@ -203,12 +215,13 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		return fmt.Errorf("HOST, PORT: %w", err)
 	}
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	log.Info("listening", "address", ln.Addr().String(), "url", "http://"+net.JoinHostPort(cmp.Or(string(cfg.Handler.Host), "localhost"), port), "backends", names(backends))
-	for _, b := range backends {
+	log.Info("listening", "address", ln.Addr().String(), "url", "http://"+net.JoinHostPort(cmp.Or(string(cfg.Handler.Host), "localhost"), port), "backends", names(cfg.Balancer.Backends))
+	for _, d := range discoveries {
 		beside.Go(func() error {
-			if probe.Await(background, probe.TCP(b.Socket), b.URL, cfg.Probe.Timeout) == nil {
-				b.MarkAnswered()
-			}
+			d.Run(background, func(found balancer.Discovered) {
+				fleet.change(found.Joined, found.Left)
+				logDiscovered(log, found)
+			})
 			return nil
 		})
 	}
@@ -220,23 +233,112 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	return errors.Join(err, beside.Wait())
 }
 
+// fleet is the backends as they come and go, each watched while it is there.
+type fleet struct {
+	cfg    config
+	tel    *telemetry.Telemetry
+	pool   *balancer.Pool
+	ctx    context.Context // ends the watching of all
+	beside *errgroup.Group
+
+	mu       sync.Mutex
+	watched  map[*balancer.Backend]context.CancelFunc
+	watchers map[*balancer.Backend]*probe.Watcher
+	all      atomic.Pointer[[]*probe.Watcher]
+}
+
+// change takes backends in and lets others go.
+func (f *fleet) change(joined, left []*balancer.Backend) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watched == nil {
+		f.watched, f.watchers = map[*balancer.Backend]context.CancelFunc{}, map[*balancer.Backend]*probe.Watcher{}
+	}
+	for _, b := range joined {
+		f.watchers[b] = f.attend(b)
+	}
+	f.pool.Change(joined, left)
+	for _, b := range joined {
+		ctx, cancel := context.WithCancel(f.ctx)
+		watcher := f.watchers[b]
+		f.watched[b] = cancel
+		f.beside.Go(func() error {
+			watcher.Run(ctx) // returns why ctx ended
+			return nil
+		})
+	}
+	for _, b := range left {
+		f.watched[b]()
+		delete(f.watched, b)
+		delete(f.watchers, b)
+	}
+	all := slices.Collect(maps.Values(f.watchers))
+	f.all.Store(&all)
+}
+
+// attend lets telemetry see what is sent to b, and returns what watches it:
+// probes, and the fate of its requests.
+func (f *fleet) attend(b *balancer.Backend) *probe.Watcher {
+	b.Transport = f.tel.Client(telemetry.ClientConfig{
+		Backend: b, Algorithm: f.cfg.Balancer.Algorithm,
+		Ready: func() int { return len(f.pool.Ready()) },
+	}, b.Transport)
+	outlier := probe.NewOutlier(f.cfg.Probe.Outlier, func(d time.Duration) bool { return f.pool.Eject(b, d) })
+	check := f.cfg.Probe.Check(f.tel.ProbeClient(b.Probes), "", cmp.Or(b.Socket, b.Address))
+	watched := f.tel.Check(b, f.cfg.Probe.Kind(), func(ctx context.Context, u *url.URL) error {
+		err := check(ctx, u)
+		if err == nil {
+			b.MarkAnswered()
+		}
+		if outlier.Probed(err) {
+			f.pool.Readmit(b)
+		}
+		return err
+	})
+	watcher := probe.NewWatcher(f.cfg.Probe, b.URL, watched, func(c probe.Change) { f.pool.Probed(b, c.Fit, c.Err) })
+	b.Attempted = func(resp *http.Response, err *balancer.Error) {
+		failed := f.cfg.Balancer.Pool.FailedOn.Failed(resp, err)
+		outlier.Observe(!failed)
+		if failed {
+			watcher.Suspect()
+		}
+	}
+	return watcher
+}
+
+// onDemand returns what makes requests probe where timers cannot, or nil.
+func (f *fleet) onDemand() func(http.Handler) http.Handler {
+	if f.cfg.Probe.Mode != probe.ModeOnDemand {
+		return nil
+	}
+	return probe.OnDemand(func() []*probe.Watcher { return *f.all.Load() })
+}
+
+func logDiscovered(log *slog.Logger, found balancer.Discovered) {
+	if found.Err != nil {
+		log.Warn("backends could not be looked up", "name", found.Name, "backends", len(found.Backends), "error", found.Err.Error())
+		return
+	}
+	log.Info("backends found", "name", found.Name, "backends", len(found.Backends), "joined", len(found.Joined), "left", len(found.Left))
+}
+
 // readiness returns an error while no request should be sent here: before a
 // backend has answered, and once ctx is done.
-func readiness(ctx context.Context, backends []*balancer.Backend) func() error {
+func readiness(ctx context.Context, pool *balancer.Pool) func() error {
 	return func() error {
 		if ctx.Err() != nil {
 			return errors.New("shutting down")
 		}
-		if !slices.ContainsFunc(backends, (*balancer.Backend).Answered) {
+		if !slices.ContainsFunc(pool.Members(), (*balancer.Backend).Answered) {
 			return errors.New("no backend has answered yet")
 		}
 		return nil
 	}
 }
 
-func names(backends []*balancer.Backend) (all []string) {
-	for _, b := range backends {
-		all = append(all, b.Name)
+func names(members balancer.Members) (all []string) {
+	for _, m := range members {
+		all = append(all, m.Name)
 	}
 	return all
 }

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -227,7 +228,7 @@ func Example_faults() {
 	fmt.Println(report(os.Stdout, command(context.Background(), nil, environ, io.Discard)))
 	// Output:
 	// BACKENDS: backend "http://a:99999": port "99999" must be 1 to 65535
-	// BACKENDS: backend "ftp://c": scheme "ftp" must be http, https, h2c, http+unix or echo
+	// BACKENDS: backend "ftp://c": scheme "ftp" must be http, https, h2c, http+unix or echo, or dns+ with http, https, h2c, srv, srv+https or srv+h2c
 	// HOST="300.1.1.1": must be an IP address or a host name
 	// PORT="x": must be a whole number from 0 to 65535
 	// BACKEND_CA_FILE="/nowhere.pem": no such file or directory
@@ -522,6 +523,7 @@ type program struct {
 // program listens on.
 type logLines struct {
 	mu      sync.Mutex
+	written sync.Cond // on mu
 	text    bytes.Buffer
 	address chan string
 }
@@ -535,7 +537,15 @@ func (l *logLines) Write(p []byte) (int, error) {
 			l.address <- line.Address
 		}
 	}
+	defer l.written.Broadcast()
 	return l.text.Write(p)
+}
+
+// has reports whether a line with text in it has been written.
+func (l *logLines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
 }
 
 // requests returns the lines of the access log.
@@ -558,6 +568,7 @@ func (l *logLines) requests(t *testing.T) (lines []map[string]any) {
 func start(t *testing.T, environ ...string) *program {
 	t.Helper()
 	p := &program{collector: otlptest.NewServer(t), log: &logLines{address: make(chan string, 1)}}
+	p.log.written.L = &p.log.mu
 	environ = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL()}, environ...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -575,6 +586,15 @@ func start(t *testing.T, environ ...string) *program {
 		t.FailNow()
 	}
 	return p
+}
+
+// await returns when a line with text in it has been written.
+func (p *program) await(text string) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	for !strings.Contains(p.log.text.String(), text) {
+		p.log.written.Wait()
+	}
 }
 
 // once makes a request on a connection of its own and reads all of the
@@ -654,6 +674,7 @@ func TestOutcomes(t *testing.T) {
 	}
 	tests := map[string]struct {
 		backends  string
+		retries   string // 0 unless given
 		environ   string
 		request   func(*program)
 		wantTree  string
@@ -697,21 +718,18 @@ func TestOutcomes(t *testing.T) {
 		},
 		"dial": {
 			backends: "http://" + refusing(t),
-			environ:  "RETRY_ATTEMPTS=0",
 			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=1\n" +
 				"  GET CLIENT Error error.type=connection_refused\n",
 			wantLog: "502 connection_refused", wantError: "connection_refused",
 		},
 		"a name that does not resolve": {
 			backends: "http://no-such-name.invalid",
-			environ:  "RETRY_ATTEMPTS=0",
 			wantTree: "GET SERVER Error http.response.status_code=502 error.type=dns_error spangate.attempt.count=1\n" +
 				"  GET CLIENT Error error.type=dns_error\n",
 			wantLog: "502 dns_error", wantError: "dns_error",
 		},
 		"TLS": {
 			backends: "https://" + status(200),
-			environ:  "RETRY_ATTEMPTS=0",
 			wantTree: "GET SERVER Error http.response.status_code=502 error.type=tls_handshake_error spangate.attempt.count=1\n" +
 				"  GET CLIENT Error error.type=tls_handshake_error\n",
 			wantLog: "502 tls_handshake_error", wantError: "tls_handshake_error",
@@ -737,17 +755,20 @@ func TestOutcomes(t *testing.T) {
 			wantLog: "502 malformed_response", wantError: "malformed_response",
 		},
 		"an attempt failed, a later one answered": {
+			retries:  "2",
 			backends: "http://" + refusing(t) + ",http://" + status(200),
 			wantTree: "GET SERVER Unset http.response.status_code=200 spangate.attempt.count=2\n" +
 				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  retry INTERNAL Unset\n" +
 				"  GET CLIENT Unset http.response.status_code=200 http.request.resend_count=1 link=2\n",
 			wantLog: "200 <nil>",
 		},
 		"all attempts failed": {
 			backends: "http://" + refusing(t) + ",http://" + refusing(t),
-			environ:  "RETRY_ATTEMPTS=1",
+			retries:  "1",
 			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=2\n" +
 				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  retry INTERNAL Unset\n" +
 				"  GET CLIENT Error error.type=connection_refused http.request.resend_count=1 link=2\n",
 			wantLog: "502 connection_refused", wantError: "connection_refused",
 		},
@@ -768,7 +789,10 @@ func TestOutcomes(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "BACKENDS="+test.backends, test.environ)
+			if test.retries == "" {
+				test.retries = "0"
+			}
+			p := start(t, "PROBE_MODE=off", "BACKENDS="+test.backends, "RETRY_ATTEMPTS="+test.retries, test.environ)
 			if test.request == nil {
 				test.request = func(p *program) { p.once(t.Context(), "GET", "/", nil) }
 			}
@@ -827,11 +851,161 @@ func TestOutcomeOfAClientThatWentAway(t *testing.T) {
 		close(gone)
 	}))
 	defer backend.Close()
-	p := start(t, "BACKENDS="+backend.URL)
+	p := start(t, "PROBE_MODE=off", "BACKENDS="+backend.URL)
 	p.once(ctx, "GET", "/", nil)
 	<-gone
 	p.check(t, "GET SERVER Error http.response.status_code=499 error.type=client_disconnected spangate.attempt.count=1\n"+
 		"  GET CLIENT Unset\n", "499 client_disconnected", "client_disconnected")
+}
+
+// TestTrees holds what a trace shows of retries, probes and states.
+func TestTrees(t *testing.T) {
+	answers := func(text string) string { return "http://" + saying(t, text) }
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	const unavailable = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
+	get := func(p *program) { p.once(t.Context(), "GET", "/", nil) }
+	tests := map[string]struct {
+		environ []string
+		request func(*program)
+		want    string
+	}{
+		"success": {
+			environ: []string{"PROBE_MODE=off", "BACKENDS=" + answers(ok)},
+			want: "GET SERVER Unset spangate.retry.stop_reason=success\n" +
+				"  GET CLIENT Unset\n",
+		},
+		"retry, then success": {
+			environ: []string{"PROBE_MODE=off", "BACKENDS=" + answers(unavailable) + "," + answers(ok)},
+			want: "GET SERVER Unset spangate.retry.stop_reason=success\n" +
+				"  GET CLIENT Error error.type=503\n" +
+				"  retry INTERNAL Unset spangate.retry.reason=503 spangate.retry.attempt=1\n" +
+				"  GET CLIENT Unset link=2\n",
+		},
+		"all attempts fail": {
+			environ: []string{"PROBE_MODE=off", "RETRY_BACKOFF=0", "BACKENDS=" + answers(unavailable) + "," + "http://" + refusing(t)},
+			want: "GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n" +
+				"  GET CLIENT Error error.type=503\n" +
+				"  retry INTERNAL Unset spangate.retry.reason=503 spangate.retry.attempt=1\n" +
+				"  GET CLIENT Error error.type=connection_refused link=2\n" +
+				"  retry INTERNAL Unset spangate.retry.reason=connection_refused spangate.retry.attempt=2\n" +
+				"  GET CLIENT Error error.type=503 link=4\n",
+		},
+		"not idempotent": {
+			environ: []string{"PROBE_MODE=off", "BACKENDS=" + answers("HTTP/1.1 200 OK\r\nX: ")},
+			request: func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("sum")) },
+			want: "POST SERVER Error error.type=connection_reset spangate.retry.stop_reason=not_idempotent\n" +
+				"  POST CLIENT Error error.type=connection_reset\n",
+		},
+		"a probe that fails": {
+			environ: []string{"PROBE_PATH=/healthz", "PROBE_FALL=1", "RETRY_ATTEMPTS=0", "BACKENDS=" + answers(unavailable)},
+			request: func(p *program) { p.await("backend state changed") },
+			want: "probe INTERNAL Error error.type=503 spangate.probe.type=http spangate.probe.trigger=timer\n" +
+				"  GET CLIENT Error user_agent.synthetic.type=test\n" +
+				"backend_state_change INTERNAL Unset spangate.backend.state=down link=1\n",
+		},
+		"a probe on demand": {
+			environ: []string{"PROBE_MODE=on-demand", "PROBE_INTERVAL=1h", "BACKENDS=" + answers(ok)},
+			request: func(p *program) { p.await("backend state changed") },
+			want: "probe INTERNAL Unset spangate.probe.type=tcp spangate.probe.trigger=request\n" +
+				"backend_state_change INTERNAL Unset spangate.backend.state=ready link=1\n",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, test.environ...)
+			if test.request == nil {
+				test.request = get
+			}
+			test.request(p)
+			p.stop()
+			tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.retry.reason", "spangate.retry.attempt",
+				"spangate.probe.type", "spangate.probe.trigger", "user_agent.synthetic.type", "spangate.backend.state")
+			if diff := cmp.Diff(test.want, tree); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestEjectionAndReturn follows a backend that fails one request, is left out,
+// and comes back.
+func TestEjectionAndReturn(t *testing.T) {
+	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=1", "OUTLIER_EJECTION=50ms", "RETRY_ATTEMPTS=1", "RETRY_ON=503",
+		"BACKENDS=http://"+saying(t, "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n")+",echo:b")
+	for !p.log.has("ejection_ended") {
+		p.once(t.Context(), "GET", "/", nil)
+	}
+	p.stop()
+	var states []string
+	for _, span := range p.collector.Spans() {
+		if span.Name == "backend_state_change" {
+			states = append(states, fmt.Sprint(span.Attributes["spangate.backend.previous_state"], ">", span.Attributes["spangate.backend.state"], " links ", len(span.Links)))
+		}
+	}
+	if diff := cmp.Diff([]string{"unknown>ejected links 1", "ejected>unknown links 0"}, states[:2]); diff != "" {
+		t.Errorf("state changes (-want +got):\n%s", diff)
+	}
+}
+
+// TestFullOutage counts what reaches backends that all fail: retries must not
+// multiply the load on them.
+func TestFullOutage(t *testing.T) {
+	var attempts atomic.Int64
+	failing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		attempts.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	var urls []string
+	for range 3 {
+		backend := httptest.NewServer(failing)
+		defer backend.Close()
+		urls = append(urls, backend.URL)
+	}
+	p := start(t, "BACKENDS="+strings.Join(urls, ","), "ACCESS_LOG=off", "OTEL_SDK_DISABLED=true")
+	const requests, clients = 6000, 4
+	var asking sync.WaitGroup
+	for range clients {
+		asking.Go(func() {
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			for range requests / clients {
+				r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("status %d", resp.StatusCode)
+				}
+			}
+		})
+	}
+	asking.Wait()
+	if n := attempts.Load(); n > requests*125/100 {
+		t.Errorf("%d attempts at %d requests", n, requests)
+	}
+}
+
+// TestNobodyIsLeft checks what clients are told when no backend may be used.
+func TestNobodyIsLeft(t *testing.T) {
+	p := start(t, "PROBE_FALL=1", "BACKENDS=http://"+refusing(t))
+	p.await("backend state changed")
+	resp, err := http.Get("http://" + p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
 }
 
 // TestTraceContext checks whose child a request's span becomes, and that

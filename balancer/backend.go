@@ -1,28 +1,51 @@
 package balancer
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Backend is one server that requests can be forwarded to. Its methods are
 // safe for concurrent use; its exported fields do not change once it serves.
 type Backend struct {
-	Name   string   // as configured, without options: http://app-1:3000, echo:a; a metric label
-	URL    *url.URL // scheme, authority and an optional path prefix
-	Socket string   // path of a Unix socket that is dialled instead of the authority; empty for TCP
-	Weight int      // share of the traffic in proportion to the others'; at least 1
-	Host   HostRule // which Host header it is sent
+	Name    string   // as configured, without options: http://app-1:3000, echo:a; a metric label
+	URL     *url.URL // scheme, authority and an optional path prefix
+	Socket  string   // path of a Unix socket that is dialled instead of the authority; empty for TCP
+	Address string   // host:port that is dialled instead of the authority, for a member of a name; else empty
+	Weight  int      // share of the traffic in proportion to the others'; at least 1
+	Host    HostRule // which Host header it is sent
 	// Transport sends a request that already carries this backend's URL.
 	Transport   http.RoundTripper
 	Connections Connections // that Transport has
+	// Probes sends probes, over connections that traffic does not share.
+	Probes http.RoundTripper
 
-	active   atomic.Int64
-	answered atomic.Bool
+	// Attempted, if not nil, is told how each attempt went, when its response's
+	// header is there or it has failed, and again if the body then breaks off.
+	Attempted func(resp *http.Response, err *Error)
+
+	active    atomic.Int64
+	answered  atomic.Bool
+	latency   atomic.Pointer[latency]   // nil until a picker asks for it
+	ramp      atomic.Pointer[ramp]      // nil: the weight is the full one
+	state     atomic.Pointer[State]     // what follows from condition
+	suspect   atomic.Pointer[time.Time] // when it last refused a connection; nil: it answered since
+	condition condition                 // guarded by the pool
+}
+
+// ID tells the backend from all others: its name, and its address where several
+// have one name.
+func (b *Backend) ID() string {
+	if b.Address == "" {
+		return b.Name
+	}
+	return b.Name + "#" + b.Address
 }
 
 // Active returns the number of requests in flight, counted from the pick of
@@ -46,14 +69,29 @@ func (b *Backend) MarkAnswered() {
 func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.address(r)
 	b.active.Add(1)
+	latency := b.latency.Load()
+	began := latency.begin(r)
 	resp, err := b.Transport.RoundTrip(r)
 	if err != nil {
 		b.active.Add(-1)
-		return nil, Classify(r.Context(), err)
+		e := Classify(r.Context(), err)
+		latency.end(began, nil, e)
+		b.suspectFor(e)
+		b.attempted(nil, e)
+		return nil, e
 	}
+	latency.end(began, resp, nil)
 	b.MarkAnswered()
-	resp.Body = countUntilClosed(resp.Body, &b.active)
+	b.suspectFor(nil)
+	b.attempted(resp, nil)
+	resp.Body = b.follow(r.Context(), resp.Body)
 	return resp, nil
+}
+
+func (b *Backend) attempted(resp *http.Response, err *Error) {
+	if b.Attempted != nil && (err == nil || !err.Blameless()) {
+		b.Attempted(resp, err)
+	}
 }
 
 // address points r at the backend: authority, path prefix and Host.
@@ -69,27 +107,37 @@ func (b *Backend) address(r *http.Request) {
 	}
 }
 
-// countUntilClosed takes one from active when body is closed. The body of a
-// 101 response stays a connection that can be written to.
-func countUntilClosed(body io.ReadCloser, active *atomic.Int64) io.ReadCloser {
-	counted := &countedBody{ReadCloser: body, active: active}
+// follow ends the request in flight when body is closed, and tells of a body
+// that breaks off. The body of a 101 response stays a connection that can be
+// written to.
+func (b *Backend) follow(ctx context.Context, body io.ReadCloser) io.ReadCloser {
+	followed := &followedBody{ReadCloser: body, backend: b, ctx: ctx}
 	if conn, ok := body.(io.ReadWriteCloser); ok {
-		return Upgraded{ReadCloser: counted, Conn: conn}
+		return Upgraded{ReadCloser: followed, Conn: conn}
 	}
-	return counted
+	return followed
 }
 
-type countedBody struct {
+type followedBody struct {
 	io.ReadCloser
-	active *atomic.Int64
-	closed atomic.Bool
+	backend *Backend
+	ctx     context.Context
+	closed  atomic.Bool
 }
 
-func (c *countedBody) Close() error {
-	if !c.closed.Swap(true) {
-		c.active.Add(-1)
+func (f *followedBody) Read(p []byte) (int, error) {
+	n, err := f.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		f.backend.attempted(nil, ClassifyBody(f.ctx, err))
 	}
-	return c.ReadCloser.Close()
+	return n, err
+}
+
+func (f *followedBody) Close() error {
+	if !f.closed.Swap(true) {
+		f.backend.active.Add(-1)
+	}
+	return f.ReadCloser.Close()
 }
 
 // Upgraded is the body of a 101 response with another way to read and close

@@ -1,7 +1,6 @@
 package balancer_test
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,7 +72,7 @@ func TestShares(t *testing.T) {
 	} {
 		for _, workers := range []int{1, 8} {
 			t.Run(fmt.Sprintf("%s/%d", algorithm, workers), func(t *testing.T) {
-				pool := balancer.NewPool(algorithm.Picker(), named(weights, "a", "b", "c")...)
+				pool := balancer.NewPool(algorithm.Picker(nil), balancer.PoolConfig{}, named(weights, "a", "b", "c")...)
 				var mu sync.Mutex
 				got := map[string]int{}
 				var wg sync.WaitGroup
@@ -110,7 +108,7 @@ func TestShares(t *testing.T) {
 
 func TestLeastRequestsAvoidsTheBusy(t *testing.T) {
 	backends := named(map[string]int{"a": 1, "b": 1}, "a", "b")
-	pool := balancer.NewPool(balancer.NewLeastRequests(), backends...)
+	pool := balancer.NewPool(balancer.NewLeastRequests(), balancer.PoolConfig{}, backends...)
 	busy, err := backends[0].RoundTrip(get()) // its body stays open
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +142,7 @@ func TestInFlightCountsEndOnce(t *testing.T) {
 }
 
 func TestPoolWithNobodyReady(t *testing.T) {
-	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom())} {
+	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{})} {
 		_, err := pool.RoundTrip(get())
 		if e, ok := errors.AsType[*balancer.Error](err); !ok || e.Type != balancer.NoHealthyBackend {
 			t.Errorf("%s: %v", name, err)
@@ -155,95 +153,15 @@ func TestPoolWithNobodyReady(t *testing.T) {
 func TestPoolFollowsChanges(t *testing.T) {
 	backends := named(nil, "a", "b", "c")
 	for _, algorithm := range []balancer.Algorithm{balancer.RoundRobin, balancer.LeastRequests, balancer.Random} {
-		pool := balancer.NewPool(algorithm.Picker(), backends...)
+		pool := balancer.NewPool(algorithm.Picker(nil), balancer.PoolConfig{}, backends...)
 		pool.Pick(get())
-		pool.SetReady(backends[2:])
+		pool.SetMembers(backends[2:])
 		for range 10 {
 			if b, err := pool.Pick(get()); err != nil || b.Name != "c" {
 				t.Errorf("%s picked %v, %v", algorithm, b, err)
 			}
 		}
 	}
-}
-
-// trying returns backends whose transports note the attempts and answer from
-// results: nil is a 200.
-func trying(results map[string]error, names ...string) ([]*balancer.Backend, *[]string) {
-	var tried []string
-	backends := named(nil, names...)
-	for _, b := range backends {
-		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			tried = append(tried, b.Name+" "+r.Host+" "+r.URL.String())
-			if err := results[b.Name]; err != nil {
-				return nil, err
-			}
-			return answering(http.StatusOK).RoundTrip(r)
-		})
-	}
-	return backends, &tried
-}
-
-func TestRetry(t *testing.T) {
-	refused := &balancer.Error{Type: balancer.ConnectionRefused}
-	reset := &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
-	tests := []struct {
-		name     string
-		results  map[string]error
-		names    []string
-		attempts int
-		want     []string
-		err      balancer.ErrorType
-		wait     time.Duration // at least
-	}{
-		{"the first answers", nil, []string{"a", "b"}, 2, []string{"a"}, "", 0},
-		{"another backend at once", map[string]error{"a": refused}, []string{"a", "b"}, 2, []string{"a", "b"}, "", 0},
-		{"each backend once before any twice", map[string]error{"a": refused, "b": refused}, []string{"a", "b", "c"}, 2, nil, "", 0},
-		{"all refuse", map[string]error{"a": refused, "b": refused}, []string{"a", "b"}, 2, []string{"a", "b", "*"}, balancer.ConnectionRefused, 50 * time.Millisecond},
-		{"only one, asked again after a wait", map[string]error{"a": refused}, []string{"a"}, 2, []string{"a", "a", "a"}, balancer.ConnectionRefused, 150 * time.Millisecond},
-		{"not what may have been received", map[string]error{"a": reset}, []string{"a", "b"}, 2, []string{"a"}, balancer.ConnectionReset, 0},
-		{"off", map[string]error{"a": refused}, []string{"a", "b"}, 0, []string{"a"}, balancer.ConnectionRefused, 0},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				backends, tried := trying(test.results, test.names...)
-				rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), backends...),
-					balancer.RetryConfig{Attempts: test.attempts, Backoff: 100 * time.Millisecond, MaxBackoff: time.Second})
-				start := time.Now()
-				resp, err := rt.RoundTrip(get())
-				if (err == nil) != (test.err == "") || err != nil && balancer.Classify(t.Context(), err).Type != test.err {
-					t.Fatalf("got %v, %v; want error %q", resp, err, test.err)
-				}
-				if waited := time.Since(start); waited < test.wait || test.wait == 0 && waited > 0 {
-					t.Errorf("waited %v, want at least %v", waited, test.wait)
-				}
-				for i, want := range test.want {
-					if want == "*" {
-						continue
-					}
-					if got := (*tried)[i]; got != want+" example.com http://"+want+"/path" {
-						t.Errorf("attempt %d: %s, want %s", i, got, want)
-					}
-				}
-				if test.want != nil && len(*tried) != len(test.want) {
-					t.Errorf("attempts %v, want %v", *tried, test.want)
-				}
-			})
-		})
-	}
-}
-
-func TestRetryStopsWithTheRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		backends, tried := trying(map[string]error{"a": &balancer.Error{Type: balancer.ConnectionRefused}}, "a")
-		rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), backends...), balancer.RetryConfig{Attempts: 5, Backoff: time.Second})
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		_, err := rt.RoundTrip(get().WithContext(ctx))
-		if e := balancer.Classify(ctx, err); e.Type != balancer.Timeout || len(*tried) != 1 {
-			t.Errorf("%v after %d attempts", err, len(*tried))
-		}
-	})
 }
 
 func TestTransportNeverReachesAProxyOrFollowsARedirect(t *testing.T) {
@@ -381,7 +299,7 @@ func TestMembers(t *testing.T) {
 		"http://300.1.1.1":                     "300.1.1.1 is not an IPv4 address",
 		"http://a:99999,http://b:88888,ftp://c,,http://d,": "backend \"http://a:99999\": port \"99999\" must be 1 to 65535\n" +
 			"backend \"http://b:88888\": port \"88888\" must be 1 to 65535\n" +
-			"backend \"ftp://c\": scheme \"ftp\" must be http, https, h2c, http+unix or echo\n" +
+			"backend \"ftp://c\": scheme \"ftp\" must be http, https, h2c, http+unix or echo, or dns+ with http, https, h2c, srv, srv+https or srv+h2c\n" +
 			"has an empty entry; a list looks like",
 		"echo:":                   "name",
 		"echo:a/b":                "name",
@@ -457,7 +375,7 @@ func TestFilesAtFault(t *testing.T) {
 func BenchmarkPick(b *testing.B) {
 	for _, algorithm := range []balancer.Algorithm{balancer.RoundRobin, balancer.LeastRequests, balancer.Random} {
 		b.Run(string(algorithm), func(b *testing.B) {
-			pool := balancer.NewPool(algorithm.Picker(), named(nil, "a", "b", "c", "d")...)
+			pool := balancer.NewPool(algorithm.Picker(nil), balancer.PoolConfig{}, named(nil, "a", "b", "c", "d")...)
 			r := get()
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {

@@ -4,8 +4,11 @@ import "time"
 
 // Config says where requests go and how one backend is chosen among several.
 type Config struct {
-	Backends  Members   `env:"BACKENDS,required" example:"http://app-1:3000,http://app-2:3000" doc:"comma list of backends: http, https, h2c or http+unix URLs, or echo:NAME, a built-in demonstration backend; options follow each with a semicolon: http://a:3000;weight=3;host=preserve"`
-	Algorithm Algorithm `env:"BALANCER" envDefault:"round-robin" doc:"round-robin (weighted, smooth), least-requests (weighted) or random (weighted)"`
+	Backends  Members   `env:"BACKENDS,required" example:"http://app-1:3000,http://app-2:3000" doc:"comma list of backends: http, https, h2c or http+unix URLs, or echo:NAME, a built-in demonstration backend; dns+http://name:port is one member for each address of the name, dns+srv://_http._tcp.name one for each of its SRV records; options follow with a semicolon: http://a:3000;weight=3;host=preserve"`
+	Algorithm Algorithm `env:"BALANCER" envDefault:"round-robin" doc:"round-robin, least-requests (in flight), power-of-two (the less busy of two), peak-ewma (the faster and less busy), random, or hash (consistent, with bounded load); all of them follow weights"`
+	HashKey   HashKey   `env:"BALANCER_HASH_KEY" envDefault:"client-ip" doc:"what of a request BALANCER=hash keeps at one backend: client-ip, header:NAME, cookie:NAME or path; requests without it are spread at random"`
+
+	StickyCookie CookieName `env:"BALANCER_STICKY_COOKIE" doc:"name of a cookie that keeps a client with the backend that answered it first, whatever the algorithm; none when empty"`
 
 	ConnectTimeout  time.Duration `env:"BACKEND_CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" doc:"longest wait for a connection to a backend, name lookup included; TLS handshakes get as much again"`
 	ResponseTimeout time.Duration `env:"BACKEND_RESPONSE_TIMEOUT" envDefault:"30s" min:"0" doc:"longest wait for a backend's response headers once the request is sent; 0 waits for ever"`
@@ -17,7 +20,10 @@ type Config struct {
 	CertFile string `env:"BACKEND_CERT_FILE" doc:"PEM file of the client certificate shown to backends"`
 	KeyFile  string `env:"BACKEND_KEY_FILE" doc:"PEM file of the key of BACKEND_CERT_FILE"`
 
+	DNSRefresh time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
+
 	Retry RetryConfig
+	Pool  PoolConfig
 }
 
 // Check returns what is wrong with the files that the configuration names: all
@@ -25,12 +31,4 @@ type Config struct {
 func (c Config) Check() error {
 	_, err := clientTLS(c)
 	return err
-}
-
-// RetryConfig says when a failed attempt is followed by another one. The zero
-// value never tries again.
-type RetryConfig struct {
-	Attempts   int           `env:"RETRY_ATTEMPTS" envDefault:"2" min:"0" doc:"further attempts, at other backends, for a request of which no byte reached the first; 0 turns retries off"`
-	Backoff    time.Duration `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" doc:"wait before a backend that was tried already is tried again; doubles each time"`
-	MaxBackoff time.Duration `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" doc:"longest such wait"`
 }

@@ -109,6 +109,8 @@ func classify(ctx context.Context, err error) (kind ErrorType, sent bool) {
 	switch {
 	case isType[*http.MaxBytesError](err):
 		return BodyTooLarge, false
+	case context.Cause(ctx) == errTryTimeout:
+		return ResponseTimeout, true
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return Timeout, true
 	case ctx.Err() != nil:
@@ -120,6 +122,9 @@ func classify(ctx context.Context, err error) (kind ErrorType, sent bool) {
 	}
 	return MalformedResponse, true
 }
+
+// errTryTimeout ends one attempt, not the request.
+var errTryTimeout = errors.New("no response header within RETRY_TRY_TIMEOUT")
 
 // classifyDial names the failure of a connection that was never made.
 func classifyDial(err error) *Error {

@@ -13,18 +13,21 @@ import (
 )
 
 // Members is the list of configured backends. As text it is a comma list of
-// URLs, each followed by options: "http://a:3000;weight=3,echo:b".
+// URLs, each followed by options: "http://a:3000;weight=3,echo:b". A scheme
+// that begins with dns+ makes a member stand for all that its name leads to.
 type Members []Member
 
 // Member is one configured backend.
 type Member struct {
 	Name   string   // as written, without options
-	Scheme string   // http, https, h2c, http+unix or echo
+	Scheme string   // http, https, h2c, http+unix or echo; without dns+
 	URL    *url.URL // what to request: http or https, an authority, a path prefix; nil for echo
 	Socket string   // for http+unix: the socket's path
 	Echo   string   // for echo: the name that it answers with
 	Weight int      // 1 unless given
 	Host   HostRule // empty unless given: the value of BACKEND_HOST holds
+	Lookup string   // for dns+ schemes: the name to look up; the other fields hold for each backend found
+	SRV    bool     // for dns+srv schemes: Lookup has SRV records, else addresses
 }
 
 const maxWeight = 1000
@@ -90,6 +93,13 @@ func parseMember(entry string) (Member, error) {
 	switch m.Scheme {
 	case "http", "https", "h2c":
 		m.URL, err = parseBackendURL(m.Scheme, name)
+	case "dns+http", "dns+https", "dns+h2c":
+		m.Scheme = strings.TrimPrefix(m.Scheme, "dns+")
+		m.URL, m.Lookup, err = parseAddressName(m.Scheme, name)
+	case "dns+srv", "dns+srv+https", "dns+srv+h2c":
+		m.Scheme = cmp.Or(strings.TrimPrefix(strings.TrimPrefix(m.Scheme, "dns+srv"), "+"), "http")
+		m.SRV = true
+		m.URL, m.Lookup, err = parseServiceName(m.Scheme, name)
 	case "http+unix":
 		m.URL, m.Socket, err = parseSocket(rest)
 	case "echo":
@@ -101,7 +111,7 @@ func parseMember(entry string) (Member, error) {
 		if _, perr := strconv.Atoi(rest); perr == nil {
 			return Member{}, fmt.Errorf("must be a URL such as http://%s", name)
 		}
-		err = fmt.Errorf("scheme %q must be http, https, h2c, http+unix or echo", scheme)
+		err = fmt.Errorf("scheme %q must be http, https, h2c, http+unix or echo, or dns+ with http, https, h2c, srv, srv+https or srv+h2c", scheme)
 	}
 	if err != nil {
 		return Member{}, err
@@ -140,6 +150,49 @@ func parseBackendURL(scheme, text string) (*url.URL, error) {
 	}
 	path := strings.TrimRight(u.EscapedPath(), "/")
 	return url.Parse(scheme + "://" + u.Host + path)
+}
+
+// parseAddressName reads a URL whose name has an address for each backend, and
+// returns what to request of them and the name to look up.
+func parseAddressName(scheme, text string) (*url.URL, string, error) {
+	u, err := parseBackendURL(scheme, text)
+	if err != nil {
+		return nil, "", err
+	}
+	name := u.Hostname()
+	if _, err := netip.ParseAddr(name); err == nil {
+		return nil, "", fmt.Errorf("%s is an address, of which there is nothing to look up: leave dns+ out", name)
+	}
+	// A dot at the end keeps a lookup from trying search domains. It is no part
+	// of the name in Host fields and certificates.
+	u.Host = strings.Replace(u.Host, name, strings.TrimSuffix(name, "."), 1)
+	if u.Hostname() == "" {
+		return nil, "", errors.New("has no host")
+	}
+	return u, name, nil
+}
+
+// parseServiceName reads a URL whose name has SRV records, such as
+// _http._tcp.app.example. What is requested of the backends, and stands in their
+// certificates, is the name of the domain that the service is looked up in:
+// that of a record's target is DNS's word only (RFC 9525 §6.1).
+func parseServiceName(scheme, text string) (*url.URL, string, error) {
+	u, name, err := parseAddressName(scheme, text)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case u.Port() != "":
+		return nil, "", errors.New("must not have a port: SRV records tell it")
+	case scheme == "http" && strings.HasPrefix(strings.ToLower(name), "_https."):
+		return nil, "", errors.New("names a service of TLS: write dns+srv+https")
+	}
+	for strings.HasPrefix(u.Host, "_") {
+		_, u.Host, _ = strings.Cut(u.Host, ".")
+	}
+	if u.Host == "" {
+		return nil, "", errors.New("has no domain after the service: _http._tcp.app.example")
+	}
+	return u, name, nil
 }
 
 // checkHost refuses a host that no lookup could find.

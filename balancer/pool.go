@@ -12,7 +12,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Picker chooses the backend for r among ready, which is never empty, is
@@ -20,29 +22,54 @@ import (
 // flight that it wants to know of are in [Backend.Active].
 type Picker func(r *http.Request, ready []*Backend) *Backend
 
-// Pool is a set of backends of which the ready ones share the traffic. It is
-// safe for concurrent use; readers never lock. The zero value has no backends.
-type Pool struct {
-	pick  Picker
-	ready atomic.Pointer[[]*Backend]
+// PoolConfig says when backends are left out. The zero value ejects none and
+// never panics.
+type PoolConfig struct {
+	FailedOn       Conditions `env:"OUTLIER_ON" envDefault:"connect,reset,timeout,502,503,504" doc:"failures of requests that count against a backend, in the words of RETRY_ON"`
+	MaxEjected     int        `env:"OUTLIER_MAX_PERCENT" envDefault:"50" min:"0" doc:"most backends, in percent, that may be left out for failing requests at once"`
+	PanicThreshold int        `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" doc:"percent of backends under which all are used again, fit or not; 0: never"`
+
+	SlowStart time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
+
+	// Changed is told of each change of a backend's state, one at a time. It must
+	// not call the pool.
+	Changed func(StateChange) `env:"-"`
 }
 
-// NewPool returns a pool in which all backends are ready.
-func NewPool(pick Picker, backends ...*Backend) *Pool {
-	p := &Pool{pick: pick}
-	p.SetReady(backends)
+// Pool is a set of backends of which those that may be used share the traffic.
+// It is safe for concurrent use; picks never lock. The zero value has no
+// backends.
+type Pool struct {
+	pick Picker
+	cfg  PoolConfig
+
+	ready   atomic.Pointer[[]*Backend]
+	returns atomic.Pointer[time.Time] // when the first ejection ends; nil: there is none
+
+	mu      sync.Mutex // for changes
+	members []*Backend
+	changes []StateChange // not told yet
+}
+
+// NewPool returns a pool of backends, all of which may be used at first.
+func NewPool(pick Picker, cfg PoolConfig, backends ...*Backend) *Pool {
+	p := &Pool{pick: pick, cfg: cfg}
+	p.SetMembers(backends)
 	return p
 }
 
-// SetReady replaces the ready backends. The pool keeps no reference to the
-// slice's array, so the caller may go on using it.
-func (p *Pool) SetReady(backends []*Backend) {
-	snapshot := slices.Clone(backends)
-	p.ready.Store(&snapshot)
+// Members returns all backends, whatever their state.
+func (p *Pool) Members() []*Backend {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.members)
 }
 
-// Ready returns the ready backends. The slice must not be changed.
+// Ready returns the backends that may be used. The slice must not be changed.
 func (p *Pool) Ready() []*Backend {
+	if until := p.returns.Load(); until != nil && !time.Now().Before(*until) {
+		p.endEjections()
+	}
 	if snapshot := p.ready.Load(); snapshot != nil {
 		return *snapshot
 	}
@@ -52,25 +79,32 @@ func (p *Pool) Ready() []*Backend {
 var errNoneReady = errors.New("no backend is ready")
 
 // Pick chooses a backend for r, one that is not in tried while there is one.
-// It returns an *[Error] of type [NoHealthyBackend] when none is ready.
+// A backend that has just refused a connection is passed over as if it had been
+// tried. It returns an *[Error] of type [NoHealthyBackend] when none is ready.
 func (p *Pool) Pick(r *http.Request, tried ...*Backend) (*Backend, error) {
 	ready := p.Ready()
 	if len(ready) == 0 {
 		return nil, &Error{Type: NoHealthyBackend, Err: errNoneReady}
 	}
 	picked := p.pick(r, ready)
-	if !slices.Contains(tried, picked) {
+	if !slices.Contains(tried, picked) && !picked.suspected() {
 		return picked, nil
 	}
 	// From a random place, so that what one backend leaves behind does not all
 	// go to the one listed after it.
 	start := rand.IntN(len(ready))
+	other := picked
 	for i := range ready {
-		if b := ready[(start+i)%len(ready)]; !slices.Contains(tried, b) {
+		b := ready[(start+i)%len(ready)]
+		switch {
+		case slices.Contains(tried, b):
+		case !b.suspected():
 			return b, nil
+		case slices.Contains(tried, other):
+			other = b
 		}
 	}
-	return picked, nil
+	return other, nil
 }
 
 // RoundTrip sends r to a backend of the picker's choice, once.

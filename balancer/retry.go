@@ -2,71 +2,221 @@ package balancer
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sethvargo/go-retry"
+
+	"spangate/policy/size"
 )
 
-// Retry returns a RoundTripper that sends a request to a backend of the pool
-// and, when no byte of it reached that backend, to another one. A backend is
-// asked twice only when all were asked, and after a wait.
+// RetryConfig says when a failed attempt is followed by another one. The zero
+// value never tries again.
+type RetryConfig struct {
+	Attempts   int           `env:"RETRY_ATTEMPTS" envDefault:"2" min:"0" doc:"further attempts after the first, at other backends while there are; 0 turns retries off"`
+	On         Conditions    `env:"RETRY_ON" envDefault:"connect,502,503,504" doc:"failures to try again: connect, reset, timeout, or status codes; 502 and 504 also mean the failures that are answered with them"`
+	Backoff    time.Duration `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" doc:"wait before a backend that was tried already is tried again; doubles each time"`
+	MaxBackoff time.Duration `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" doc:"longest such wait, also where a backend's Retry-After asks for one"`
+	Budget     Share         `env:"RETRY_BUDGET" envDefault:"20%" doc:"most retries, as a share of all requests"`
+	BodyLimit  size.Bytes    `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" doc:"largest body that is kept to be sent again"`
+	TryTimeout time.Duration `env:"RETRY_TRY_TIMEOUT" envDefault:"0s" min:"0" doc:"longest wait for one attempt's response header; 0 leaves it to BACKEND_RESPONSE_TIMEOUT"`
+
+	// Wait waits before a retry; nil is [Wait]. Stopped, if not nil, is told
+	// once for each request why no further attempt is made.
+	Wait    func(context.Context, RetryDecision) error `env:"-"`
+	Stopped func(context.Context, StopReason)          `env:"-"`
+
+	// Answered, if not nil, may add to the header of the response that is
+	// passed on; b gave it.
+	Answered func(r *http.Request, resp *http.Response, b *Backend) `env:"-"`
+}
+
+// RetryDecision says that another attempt is made.
+type RetryDecision struct {
+	Attempt int           // its number, from 1 for the first retry
+	Reason  string        // why the one before has failed: an error type or a status
+	Delay   time.Duration // until it is made
+}
+
+// StopReason names why no further attempt is made.
+type StopReason string
+
+// The reasons.
+const (
+	StopSuccess            StopReason = "success"             // nothing to try again
+	StopMaxAttempts        StopReason = "max_attempts"        // RETRY_ATTEMPTS are made
+	StopBudgetExhausted    StopReason = "budget_exhausted"    // RETRY_BUDGET is spent
+	StopDeadline           StopReason = "deadline"            // the request's own comes first
+	StopNotIdempotent      StopReason = "not_idempotent"      // a backend may have acted on it
+	StopBodyNotReplayable  StopReason = "body_not_replayable" // more of the body was read than is kept
+	StopNoOtherBackend     StopReason = "no_other_backend"    // none may be used any more
+	StopClientDisconnected StopReason = "client_disconnected" // nobody waits for it
+)
+
+// Wait waits for d.Delay or until ctx is done, and returns ctx's error then.
+func Wait(ctx context.Context, d RetryDecision) error {
+	if d.Delay <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Retrier is the RoundTripper that [Retry] returns.
+type Retrier struct {
+	pool   *Pool
+	cfg    RetryConfig
+	budget *budget
+}
+
+// Retry returns a RoundTripper that sends a request to a backend of the pool,
+// and to another one when that fails in a way that cfg.On lists, the request
+// can be repeated, and budget and deadline allow. It can be repeated when no
+// byte of it has reached a backend, or when its method is idempotent (RFC 9110
+// §9.2.2) or it carries an Idempotency-Key, and its body is kept.
 //
 // Each attempt owns its request: RoundTrippers below may change it. The body of
 // the request must survive Close, which net/http calls when a dial fails.
-func Retry(pool *Pool, cfg RetryConfig) http.RoundTripper {
-	return &retrier{pool: pool, cfg: cfg}
+func Retry(pool *Pool, cfg RetryConfig) *Retrier {
+	if cfg.Wait == nil {
+		cfg.Wait = Wait
+	}
+	return &Retrier{pool: pool, cfg: cfg, budget: newBudget(cfg.Budget)}
 }
 
-type retrier struct {
-	pool *Pool
-	cfg  RetryConfig
-}
+// BudgetLeft returns how many retries may be made now.
+func (t *Retrier) BudgetLeft() float64 { return t.budget.left() }
 
-func (t *retrier) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip implements [http.RoundTripper].
+func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	b, err := t.pool.Pick(r)
 	if err != nil {
+		t.stop(r, StopNoOtherBackend)
 		return nil, err
 	}
+	t.budget.request()
 	// By value: nothing is allocated for a retry that does not happen.
-	host, target := r.Host, *r.URL
-	resp, err := b.RoundTrip(r)
-	if err == nil || t.cfg.Attempts == 0 || !retryable(err) {
-		return resp, err
+	host, target, source := r.Host, *r.URL, r.Body
+	var body *replay
+	if source != nil && t.cfg.Attempts > 0 && idempotent(r) {
+		body = &replay{source: source, limit: int64(t.cfg.BodyLimit)}
+		r.Body = body.view()
 	}
-	return t.again(r, host, target, b, err)
+	resp, err := t.try(b, r)
+	if e := failure(err); !t.cfg.On.Failed(resp, e) {
+		t.stopUnless(r, e)
+		return t.answered(r, resp, b), err
+	}
+	return t.again(r, host, target, source, body, b, resp, err)
 }
 
-// again makes the further attempts at a request whose first one failed. host
-// and target are what they were before that attempt.
-func (t *retrier) again(r *http.Request, host string, target url.URL, first *Backend, err error) (*http.Response, error) {
+// try makes one attempt. When TryTimeout passes without a header, it fails.
+func (t *Retrier) try(b *Backend, r *http.Request) (*http.Response, error) {
+	if t.cfg.TryTimeout == 0 {
+		return b.RoundTrip(r)
+	}
+	// It ends with the request at the latest: a response's body may need it
+	// until then.
+	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(t.cfg.TryTimeout, func() { cancel(errTryTimeout) })
+	defer timer.Stop()
+	resp, err := b.RoundTrip(r.WithContext(ctx))
+	if err == nil && context.Cause(ctx) == errTryTimeout {
+		resp.Body.Close()
+		return nil, &Error{Type: ResponseTimeout, Sent: true, Err: errTryTimeout}
+	}
+	return resp, err
+}
+
+// again makes the further attempts at a request whose first one has failed
+// with resp or err. host, target and source are what they were before it.
+func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, resp *http.Response, err error) (*http.Response, error) {
 	backoff := t.backoff()
 	tried := []*Backend{first}
-	for range t.cfg.Attempts {
-		b, perr := t.pool.Pick(r, tried...)
-		if perr != nil {
-			return nil, err // the failure of an attempt says more than that none is left
+	asked := *r // what the first attempt made of it is that attempt's
+	asked.Host, asked.URL = host, &target
+	for attempt := 1; ; attempt++ {
+		e := failure(err)
+		b, decision, stop := t.decide(&asked, attempt, tried, backoff, body, resp, e)
+		if stop != "" {
+			t.stop(r, stop)
+			return t.answered(r, resp, tried[len(tried)-1]), err
 		}
-		if slices.Contains(tried, b) {
-			wait, _ := backoff.Next()
-			if werr := sleep(r.Context(), wait); werr != nil {
-				return nil, Classify(r.Context(), werr)
-			}
+		if resp != nil {
+			discard(resp)
+		}
+		if werr := t.cfg.Wait(r.Context(), decision); werr != nil {
+			e := Classify(r.Context(), werr)
+			t.stopUnless(r, e)
+			return nil, e
 		}
 		tried = append(tried, b)
-		attempt, at := *r, target
-		attempt.Host, attempt.URL, attempt.Header = host, &at, r.Header.Clone()
-		var resp *http.Response
-		if resp, err = b.RoundTrip(&attempt); err == nil || !retryable(err) {
-			return resp, err
+		next, at := asked, target
+		next.URL, next.Header, next.Body = &at, r.Header.Clone(), source
+		if body != nil {
+			next.Body = body.view()
+		}
+		if resp, err = t.try(b, &next); !t.cfg.On.Failed(resp, failure(err)) {
+			t.stopUnless(r, failure(err))
+			return t.answered(r, resp, b), err
 		}
 	}
-	return nil, err
 }
 
-func (t *retrier) backoff() retry.Backoff {
+func (t *Retrier) answered(r *http.Request, resp *http.Response, b *Backend) *http.Response {
+	if resp != nil && t.cfg.Answered != nil {
+		t.cfg.Answered(r, resp, b)
+	}
+	return resp
+}
+
+// decide says who is asked next, or why nobody is.
+func (t *Retrier) decide(r *http.Request, attempt int, tried []*Backend, backoff retry.Backoff, body *replay, resp *http.Response, e *Error) (*Backend, RetryDecision, StopReason) {
+	d := RetryDecision{Attempt: attempt, Reason: reasonOf(resp, e)}
+	switch sent := e == nil || e.Sent; {
+	case r.Context().Err() != nil:
+		return nil, d, stopOf(Classify(r.Context(), r.Context().Err()))
+	case attempt > t.cfg.Attempts:
+		return nil, d, StopMaxAttempts
+	case sent && !idempotent(r):
+		return nil, d, StopNotIdempotent
+	case body != nil && !body.replayable():
+		return nil, d, StopBodyNotReplayable
+	}
+	b, err := t.pool.Pick(r, tried...)
+	if err != nil {
+		return nil, d, StopNoOtherBackend
+	}
+	if slices.Contains(tried, b) {
+		d.Delay, _ = backoff.Next()
+		if after := retryAfter(resp); after > t.cfg.MaxBackoff {
+			return nil, d, StopNoOtherBackend // and this one does not want to be asked
+		} else if after > d.Delay {
+			d.Delay = after
+		}
+	}
+	if deadline, ok := r.Context().Deadline(); ok && time.Until(deadline) <= d.Delay {
+		return nil, d, StopDeadline
+	}
+	if !t.budget.take() {
+		return nil, d, StopBudgetExhausted
+	}
+	return b, d, ""
+}
+
+func (t *Retrier) backoff() retry.Backoff {
 	if t.cfg.Backoff <= 0 {
 		return retry.BackoffFunc(func() (time.Duration, bool) { return 0, false })
 	}
@@ -77,21 +227,73 @@ func (t *retrier) backoff() retry.Backoff {
 	return retry.WithJitterPercent(50, backoff)
 }
 
-// retryable reports whether err leaves the request as it was: nothing sent,
-// and the client still there.
-func retryable(err error) bool {
-	e := Classify(context.Background(), err)
-	return !e.Sent && !e.Blameless() && e.Type != Timeout
+func (t *Retrier) stop(r *http.Request, reason StopReason) {
+	if t.cfg.Stopped != nil {
+		t.cfg.Stopped(r.Context(), reason)
+	}
 }
 
-// sleep waits for d or until ctx is done, and returns ctx's error then.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// stopUnless tells why a request ended that is not to be tried again.
+func (t *Retrier) stopUnless(r *http.Request, e *Error) { t.stop(r, stopOf(e)) }
+
+// stopOf returns what e, no failure to try again, means.
+func stopOf(e *Error) StopReason {
+	switch {
+	case e == nil:
+		return StopSuccess
+	case e.Type == Timeout:
+		return StopDeadline
+	case e.Blameless():
+		return StopClientDisconnected
 	}
+	return StopSuccess
+}
+
+// failure returns err, of a RoundTripper of this package, as what it is.
+func failure(err error) *Error {
+	e, _ := errors.AsType[*Error](err)
+	return e
+}
+
+// reasonOf names why an attempt has failed.
+func reasonOf(resp *http.Response, e *Error) string {
+	if e != nil {
+		return string(e.Type)
+	}
+	return strconv.Itoa(resp.StatusCode)
+}
+
+// idempotent reports whether r may be repeated though a backend has acted on it.
+func idempotent(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, "QUERY":
+		return true
+	}
+	return r.Header["Idempotency-Key"] != nil
+}
+
+// retryAfter returns how long the backend asks to be left alone.
+func retryAfter(resp *http.Response) time.Duration {
+	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	text := textproto.TrimString(resp.Header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(text); err == nil {
+		return time.Until(date)
+	}
+	return 0
+}
+
+// maxDiscard is how much of a failed response is read so that its connection
+// can serve again.
+const maxDiscard = 16 << 10
+
+func discard(resp *http.Response) {
+	if resp.ContentLength >= 0 && resp.ContentLength <= maxDiscard {
+		io.Copy(io.Discard, resp.Body)
+	}
+	resp.Body.Close()
 }

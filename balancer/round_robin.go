@@ -11,49 +11,38 @@ import (
 //
 // That algorithm changes every weight at every pick, under a lock. As it
 // repeats itself after as many picks as the weights add up to, one round is
-// laid out whenever the ready set changes, and a pick is then one atomic
-// addition.
+// laid out whenever the ready set or a weight in it changes, and a pick is then
+// one atomic addition.
 func NewRoundRobin() Picker {
-	var current atomic.Pointer[round]
+	rounds := prepared[*round]{prepare: layOut}
 	return func(_ *http.Request, ready []*Backend) *Backend {
-		r := current.Load()
-		if r == nil || !r.covers(ready) {
-			r = layOut(ready)
-			current.Store(r)
-		}
-		return r.next()
+		return ready[(*rounds.of(ready)).next()]
 	}
 }
 
 // round is one full turn over a ready set.
 type round struct {
-	ready []*Backend
-	turns []uint16 // indexes into ready
+	turns []uint16 // indexes into the set
 	taken atomic.Uint64
 }
 
-// covers reports whether the round was laid out for this very snapshot.
-func (r *round) covers(ready []*Backend) bool {
-	return len(r.ready) == len(ready) && &r.ready[0] == &ready[0]
-}
-
-func (r *round) next() *Backend {
-	turn := (r.taken.Add(1) - 1) % uint64(len(r.turns))
-	return r.ready[r.turns[turn]]
+func (r *round) next() uint16 {
+	return r.turns[(r.taken.Add(1)-1)%uint64(len(r.turns))]
 }
 
 func layOut(ready []*Backend) *round {
+	weights, current := make([]int, len(ready)), make([]int, len(ready))
 	common := 0
-	for _, b := range ready {
-		common = gcd(common, max(b.Weight, 1))
+	for i, b := range ready {
+		weights[i] = b.weight()
+		common = gcd(common, weights[i])
 	}
 	total := 0
-	weights, current := make([]int, len(ready)), make([]int, len(ready))
-	for i, b := range ready {
-		weights[i] = max(b.Weight, 1) / common
+	for i := range weights {
+		weights[i] /= common
 		total += weights[i]
 	}
-	r := &round{ready: ready, turns: make([]uint16, total)}
+	r := &round{turns: make([]uint16, total)}
 	for turn := range r.turns {
 		best := 0
 		for i, weight := range weights {

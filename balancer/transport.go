@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -26,9 +27,10 @@ const (
 	pingAfter, pingTimeout = 15 * time.Second, 5 * time.Second
 )
 
-// New returns the backends that cfg names. echo starts the demonstration
-// backend of a name and returns its address; it is called for echo members
-// only. Errors about the configuration name their variable.
+// New returns the backends that cfg names, but for those that are looked up:
+// see [Discoveries]. echo starts the demonstration backend of a name and returns
+// its address; it is called for echo members only. Errors about the
+// configuration name their variable.
 func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backend, error) {
 	trust, err := clientTLS(cfg)
 	if err != nil {
@@ -36,11 +38,10 @@ func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backen
 	}
 	backends := make([]*Backend, 0, len(cfg.Backends))
 	for _, member := range cfg.Backends {
-		b := &Backend{
-			Name: member.Name, URL: member.URL, Socket: member.Socket, Weight: member.Weight,
-			Host: cmp.Or(member.Host, cfg.Host),
+		if member.Lookup != "" {
+			continue // its backends are for a Discovery to find
 		}
-		b.Transport = NewTransport(cfg, member.Scheme, member.Socket, trust, &b.Connections)
+		b := newBackend(cfg, member, member.Socket, member.Weight, trust)
 		if member.Scheme == "echo" {
 			addr, err := echo(member.Echo)
 			if err != nil {
@@ -53,13 +54,30 @@ func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backen
 	return backends, nil
 }
 
+// newBackend returns a backend of member. address, if not empty, is what to dial
+// instead of its URL's authority.
+func newBackend(cfg Config, member Member, address string, weight int, trust *tls.Config) *Backend {
+	b := &Backend{
+		Name: member.Name, URL: member.URL, Socket: member.Socket, Weight: weight,
+		Host: cmp.Or(member.Host, cfg.Host),
+	}
+	if member.Lookup != "" {
+		b.Address = address
+	}
+	b.Transport = NewTransport(cfg, member.Scheme, address, trust, &b.Connections)
+	cfg.MaxConnections = 0
+	b.Probes = NewTransport(cfg, member.Scheme, address, trust, &Connections{})
+	return b
+}
+
 // NewTransport returns the connections to one backend: of HTTP/1.1 for the
 // scheme http, HTTP/2 with prior knowledge for h2c, and for https whichever of
 // the two the backend agrees to. It follows no redirect, uses no proxy, adds
-// no encoding, and its errors are *[Error]. socket, if not empty, is the path
-// of a Unix socket to dial. What it connects is counted in connections.
-func NewTransport(cfg Config, scheme, socket string, trust *tls.Config, connections *Connections) http.RoundTripper {
-	dial := connections.count(dialer(cfg.ConnectTimeout, socket))
+// no encoding, and its errors are *[Error]. address, if not empty, is dialled
+// instead of the URL's authority: the path of a Unix socket, which begins with a
+// slash, or a host:port. What it connects is counted in connections.
+func NewTransport(cfg Config, scheme, address string, trust *tls.Config, connections *Connections) http.RoundTripper {
+	dial := connections.count(dialer(cfg.ConnectTimeout, address))
 	plain := dial
 	if scheme != "h2c" {
 		plain = checkedDialer(dial)
@@ -93,11 +111,14 @@ func NewTransport(cfg Config, scheme, socket string, trust *tls.Config, connecti
 // dialFunc makes a connection; its errors are *[Error], with nothing sent.
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-func dialer(timeout time.Duration, socket string) dialFunc {
+func dialer(timeout time.Duration, address string) dialFunc {
 	d := &net.Dialer{Timeout: timeout}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if socket != "" {
-			network, addr = "unix", socket
+		if address != "" {
+			addr = address
+		}
+		if strings.HasPrefix(addr, "/") {
+			network = "unix"
 		}
 		conn, err := d.DialContext(ctx, network, addr)
 		if err != nil {

@@ -54,7 +54,7 @@ func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.
 	for _, f := range change {
 		f(&forward)
 	}
-	h := handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), backends...), cfg.Retry), forward)
+	h := handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward)
 	p.addr = serve(t, h, forward.ClientTimeout)
 	p.url = "http://" + p.addr
 	return p
@@ -579,7 +579,7 @@ func forwardTo(t *testing.T, addr string, p *proxy) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Forward(balancer.NewPool(balancer.NewRandom(), backends...), handler.ForwardConfig{Failures: handler.Failures{
+	return handler.Forward(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), handler.ForwardConfig{Failures: handler.Failures{
 		Report: func(_ *http.Request, e *balancer.Error) { p.failed <- e },
 	}})
 }

@@ -41,7 +41,19 @@ func ClientAddr(r *http.Request, trusted Prefixes) netip.Addr {
 	if len(trusted) == 0 || !trusted.Contains(client) {
 		return client
 	}
-	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	return before(client, r.Header, trusted)
+}
+
+// OutgoingClientAddr is [ClientAddr] for a request as [Forward] sends it, in
+// which the peer is the last one of X-Forwarded-For.
+func OutgoingClientAddr(r *http.Request, trusted Prefixes) netip.Addr {
+	return before(netip.Addr{}, r.Header, trusted)
+}
+
+// before returns the address that stands in X-Forwarded-For left of all those
+// that are trusted, or else client.
+func before(client netip.Addr, h http.Header, trusted Prefixes) netip.Addr {
+	hops := strings.Split(strings.Join(h["X-Forwarded-For"], ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		addr, err := parseHop(strings.TrimSpace(hop))
 		if err != nil {

@@ -1,8 +1,137 @@
 package probe
 
-import "time"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
 
-// Config says how often a backend is asked whether it is fit to serve.
+// Config says how backends are asked whether they are fit to serve, and when
+// what they make of requests counts against them. A duration or count of zero
+// stands for its default.
 type Config struct {
-	Timeout time.Duration `env:"PROBE_TIMEOUT" envDefault:"2s" min:"1ms" doc:"longest wait for a backend's answer to a probe"`
+	Mode     Mode          `env:"PROBE_MODE" envDefault:"auto" doc:"active (by timers), on-demand (within requests, for platforms that stop the CPU between them) or off; auto is active where the platform's default is no other"`
+	Type     Type          `env:"PROBE_TYPE" envDefault:"auto" doc:"http, tcp or grpc (the standard health protocol); auto is http when PROBE_PATH is set, else tcp"`
+	Path     Path          `env:"PROBE_PATH" doc:"path, and query if any, that an http probe gets; with PROBE_TYPE=http it is / when empty; the path of a backend's own URL is not put before it"`
+	Status   StatusSet     `env:"PROBE_STATUS" envDefault:"200-399" doc:"statuses, and ranges of them, with which a backend that is fit answers an http probe: 200,204,300-399"`
+	Service  string        `env:"PROBE_GRPC_SERVICE" doc:"service that a grpc probe asks about; the server as a whole when empty"`
+	Interval time.Duration `env:"PROBE_INTERVAL" envDefault:"10s" min:"10ms" doc:"time from one probe of a backend to the next, or up to a tenth less; with PROBE_MODE=on-demand the least time"`
+	Timeout  time.Duration `env:"PROBE_TIMEOUT" envDefault:"2s" min:"1ms" doc:"longest wait for a backend's answer to a probe"`
+	Rise     int           `env:"PROBE_RISE" envDefault:"1" min:"1" doc:"probes that must succeed in a row for a backend to be used again"`
+	Fall     int           `env:"PROBE_FALL" envDefault:"2" min:"1" doc:"probes that must fail in a row for a backend to be left out"`
+
+	Outlier OutlierConfig
+}
+
+// withDefaults fills what is zero.
+func (c Config) withDefaults() Config {
+	c.Interval = cmp.Or(c.Interval, 10*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 2*time.Second)
+	c.Rise, c.Fall = cmp.Or(c.Rise, 1), cmp.Or(c.Fall, 2)
+	return c
+}
+
+// Kind returns the type of probe that c asks for, which is never auto.
+func (c Config) Kind() Type {
+	switch {
+	case c.Type != TypeAuto && c.Type != "":
+		return c.Type
+	case c.Path != "":
+		return TypeHTTP
+	}
+	return TypeTCP
+}
+
+// Validate returns what contradicts itself in c, naming the variables.
+func (c Config) Validate() error {
+	var wrong []error
+	if kind := c.Kind(); c.Path != "" && kind != TypeHTTP {
+		wrong = append(wrong, fmt.Errorf("PROBE_PATH: is for PROBE_TYPE=http, not %s", kind))
+	}
+	if kind := c.Kind(); c.Service != "" && kind != TypeGRPC {
+		wrong = append(wrong, fmt.Errorf("PROBE_GRPC_SERVICE: is for PROBE_TYPE=grpc, not %s", kind))
+	}
+	return errors.Join(wrong...)
+}
+
+// Check returns the check that c asks for. rt and host are as for [HTTP] and
+// [GRPC], socket is as for [TCP]; each is used by those types alone.
+func (c Config) Check(rt http.RoundTripper, host, address string) Check {
+	switch c.Kind() {
+	case TypeHTTP:
+		return HTTP(rt, host, cmp.Or(string(c.Path), "/"), c.Status)
+	case TypeGRPC:
+		return GRPC(rt, host, c.Service)
+	}
+	return TCP(address)
+}
+
+// Mode says what makes a probe start.
+type Mode string
+
+// The modes. The zero value counts as ModeAuto.
+const (
+	ModeAuto     Mode = "auto"      // ModeActive
+	ModeActive   Mode = "active"    // a timer
+	ModeOnDemand Mode = "on-demand" // a request that finds the last verdict too old
+	ModeOff      Mode = "off"       // nothing
+)
+
+// UnmarshalText parses the name of a mode.
+func (m *Mode) UnmarshalText(text []byte) error {
+	return parseName(m, text, ModeAuto, ModeActive, ModeOnDemand, ModeOff)
+}
+
+// Type says what a probe asks.
+type Type string
+
+// The types. The zero value counts as TypeAuto.
+const (
+	TypeAuto Type = "auto" // TypeHTTP where there is a path, else TypeTCP
+	TypeHTTP Type = "http"
+	TypeTCP  Type = "tcp"
+	TypeGRPC Type = "grpc"
+)
+
+// UnmarshalText parses the name of a type.
+func (t *Type) UnmarshalText(text []byte) error {
+	return parseName(t, text, TypeAuto, TypeHTTP, TypeTCP, TypeGRPC)
+}
+
+func parseName[T ~string](to *T, text []byte, names ...T) error {
+	if !slices.Contains(names, T(text)) {
+		var all []string
+		for _, name := range names {
+			all = append(all, string(name))
+		}
+		return fmt.Errorf("must be one of %s", strings.Join(all, ", "))
+	}
+	*to = T(text)
+	return nil
+}
+
+// Path is what an http probe gets: a path that begins with a slash, and a query
+// if any.
+type Path string
+
+// UnmarshalText parses a path.
+func (p *Path) UnmarshalText(text []byte) error {
+	switch _, err := url.ParseRequestURI(string(text)); {
+	case !strings.HasPrefix(string(text), "/"):
+		return errors.New("must begin with /")
+	case strings.Contains(string(text), "#"):
+		return errors.New("must not have a fragment")
+	case err != nil:
+		if perr, ok := errors.AsType[*url.Error](err); ok {
+			err = perr.Err // without the text, which whoever shows the error adds
+		}
+		return err
+	}
+	*p = Path(text)
+	return nil
 }

@@ -1,61 +1,30 @@
 // Package probe answers: is this backend fit to serve?
 //
-// A [Check] asks once; [Await] asks until the answer is yes.
+// A [Check] asks once. A [Watcher] asks again and again, by a timer or when
+// requests come by, and reports each change of the answer. An [Outlier] asks
+// nothing: it counts how the requests themselves fare.
 package probe
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/url"
-	"time"
-
-	"github.com/sethvargo/go-retry"
 )
 
 // Check asks the backend at u once, within ctx. A nil error means that it is
-// fit to serve. Checks are safe for concurrent use.
+// fit to serve. Checks are safe for concurrent use. The errors of those in this
+// package name what was asked; a method ErrorType() string in their chain, if
+// there is one, names the kind of failure in a word that telemetry can use.
 type Check func(ctx context.Context, u *url.URL) error
 
-// TCP returns a check that is content with a connection to the URL's
-// authority, or to the Unix socket at socket when that is not empty.
-func TCP(socket string) Check {
-	return func(ctx context.Context, u *url.URL) error {
-		network, addr := "tcp", u.Host
-		if socket != "" {
-			network, addr = "unix", socket
-		} else if u.Port() == "" {
-			addr = net.JoinHostPort(u.Hostname(), u.Scheme) // a service name: http, https
-		}
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, network, addr)
-		if err != nil {
-			return fmt.Errorf("probing %s: %w", addr, err)
-		}
-		return conn.Close()
-	}
+// userAgent tells probes from traffic in a backend's log.
+const userAgent = "spangate-probe"
+
+// failure is an error of a kind.
+type failure struct {
+	kind string
+	err  error
 }
 
-// Waits between the questions of Await.
-const (
-	firstWait = 100 * time.Millisecond
-	maxWait   = 10 * time.Second
-)
-
-// Await asks the backend at u until it is fit, each time for at most timeout
-// and with growing waits between. It returns nil then, or the last answer when
-// ctx is done first.
-func Await(ctx context.Context, check Check, u *url.URL, timeout time.Duration) error {
-	backoff := retry.WithJitterPercent(10, retry.WithCappedDuration(maxWait, retry.NewFibonacci(firstWait)))
-	var last error
-	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		last = check(ctx, u)
-		return retry.RetryableError(last)
-	})
-	if err != nil && last != nil {
-		return last
-	}
-	return err
-}
+func (f *failure) Error() string     { return f.err.Error() }
+func (f *failure) Unwrap() error     { return f.err }
+func (f *failure) ErrorType() string { return f.kind }

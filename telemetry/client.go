@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -28,10 +29,14 @@ type ClientConfig struct {
 
 // Client gives each attempt that next makes a CLIENT span and its metrics, and
 // puts the span's context into the request's header, which it changes in
-// place. The span ends with the response's body, so that a backend that is
+// place. It also records how long connections to the backend are open. The span ends with the response's body, so that a backend that is
 // lost on the way shows. Attempts that belong to one request are numbered.
 func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundTripper {
 	host, port := splitHost(cfg.Backend.URL.Host, cfg.Backend.URL.Scheme)
+	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
+	cfg.Backend.Connections.Ended = func(d time.Duration) {
+		t.connectionDuration.Record(context.Background(), d.Seconds(), lifetime)
+	}
 	return &client{
 		telemetry: t, cfg: cfg, next: next,
 		address: host, port: port,
@@ -76,6 +81,9 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version = resp.StatusCode, responseVersion(resp)
+	if a.status >= http.StatusInternalServerError {
+		t.causes.add(c.cfg.Backend, a.span.SpanContext) // what it leads to does not wait for the body
+	}
 	a.body = resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}
@@ -105,6 +113,9 @@ func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.S
 		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
 		balancerReadyKey.Int(c.cfg.Ready()),
 	)
+	if address := c.cfg.Backend.Address; address != "" {
+		attrs = append(attrs, backendAddressKey.String(address))
+	}
 	if resend > 0 {
 		attrs = append(attrs, semconv.HTTPRequestResendCount(resend))
 	}
@@ -156,6 +167,9 @@ func (a *attempt) end(err *balancer.Error) {
 		a.span.End(trace.WithTimestamp(now))
 	}
 	t, c := a.client.telemetry, a.client
+	if errorType != "" && err != nil {
+		t.causes.add(c.cfg.Backend, a.span.SpanContext)
+	}
 	set := c.sets.get(clientSet{a.method, a.version, a.status, errorType}, c.attributes)
 	t.clientDuration.Record(a.ctx, now.Sub(a.start).Seconds(), set.record...)
 	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)

@@ -13,7 +13,9 @@ import (
 type exchange struct {
 	failure  *balancer.Error // nil: none so far
 	attempts int
-	backend  string // of the latest attempt
+	// stopReason says why no further attempt was made; empty: none was made.
+	stopReason balancer.StopReason
+	backend    string // of the latest attempt
 	// latest is the span of the attempt before, for the link to it.
 	latest trace.SpanContext
 }

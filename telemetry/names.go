@@ -10,10 +10,21 @@ const scope = "spangate"
 
 // Attributes of our own. Those of the conventions come from semconv.
 const (
+	backendAddressKey    = attribute.Key("spangate.backend.address")
 	backendKey           = attribute.Key("spangate.backend")
 	balancerAlgorithmKey = attribute.Key("spangate.balancer.algorithm")
 	balancerReadyKey     = attribute.Key("spangate.balancer.ready")
 	attemptCountKey      = attribute.Key("spangate.attempt.count")
+	retryReasonKey       = attribute.Key("spangate.retry.reason")
+	retryDelayKey        = attribute.Key("spangate.retry.delay") // seconds
+	retryAttemptKey      = attribute.Key("spangate.retry.attempt")
+	retryStopReasonKey   = attribute.Key("spangate.retry.stop_reason")
+	probeTypeKey         = attribute.Key("spangate.probe.type")
+	probeResultKey       = attribute.Key("spangate.probe.result")
+	probeTriggerKey      = attribute.Key("spangate.probe.trigger")
+	stateKey             = attribute.Key("spangate.backend.state")
+	previousStateKey     = attribute.Key("spangate.backend.previous_state")
+	stateReasonKey       = attribute.Key("spangate.backend.reason")
 )
 
 // Metrics of our own.
@@ -22,6 +33,11 @@ const (
 	forwardAttemptsName = "spangate.forward.attempts"
 	timeToFirstByteName = "spangate.time_to_first_byte"
 	backendActiveName   = "spangate.backend.active_requests"
+	backendStatusName   = "spangate.backend.status"
+	stateChangesName    = "spangate.backend.state_changes"
+	retryDecisionsName  = "spangate.retry.decisions"
+	retryBudgetName     = "spangate.retry.budget"
+	probeDurationName   = "spangate.probe.duration"
 )
 
 // The kinds of our spans.

@@ -125,13 +125,16 @@ func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received,
 	if !span.IsRecording() {
 		return
 	}
-	attrs := make([]attribute.KeyValue, 0, 6)
+	attrs := make([]attribute.KeyValue, 0, 7)
 	attrs = append(attrs,
 		semconv.HTTPResponseStatusCode(o.status),
 		semconv.HTTPRequestBodySize(int(received)),
 		semconv.HTTPResponseBodySize(int(sent)),
 		attemptCountKey.Int(e.attempts),
 	)
+	if e.stopReason != "" {
+		attrs = append(attrs, retryStopReasonKey.String(string(e.stopReason)))
+	}
 	if o.spanError != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
 		span.SetStatus(codes.Error, "")

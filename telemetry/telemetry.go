@@ -16,9 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
-	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -58,10 +56,18 @@ type Telemetry struct {
 	forwardDuration    metric.Float64Histogram
 	forwardAttempts    metric.Int64Histogram
 	timeToFirstByte    metric.Float64Histogram
+	connectionDuration metric.Float64Histogram
+	probeDuration      metric.Float64Histogram
+	retryDecisions     metric.Int64Counter
+	stateChanges       metric.Int64Counter
+
+	causes causes
 
 	serverSets  setCache[serverSet]
 	activeSets  setCache[activeSet]
 	forwardSets setCache[string]
+	retrySets   setCache[retrySet]
+	probeSets   setCache[probeSet]
 }
 
 // New returns the decorators for providers. The word of peers in trusted about
@@ -112,54 +118,19 @@ func (t *Telemetry) createInstruments() error {
 	t.timeToFirstByte, err = t.meter.Float64Histogram(timeToFirstByteName, metric.WithUnit("s"), secondsBuckets,
 		metric.WithDescription("From a request's header to its response's."))
 	errs = append(errs, err)
-	return errors.Join(errs...)
-}
-
-// ObserveBackends reports how many requests are in flight at each backend, and
-// how many connections are open to it, at each collection; and how long a
-// connection was open when it ends. It must be called before the first request.
-func (t *Telemetry) ObserveBackends(backends []*balancer.Backend) error {
-	openConnections, err := httpconv.NewClientOpenConnectionsObservable(t.meter)
-	if err != nil {
-		return err
-	}
-	connections := openConnections.Inst() // callbacks take no wrapped instruments
 	lifetimes, err := httpconv.NewClientConnectionDuration(t.meter)
-	if err != nil {
-		return err
-	}
-	requests, err := t.meter.Int64ObservableUpDownCounter(backendActiveName, metric.WithUnit("{request}"),
-		metric.WithDescription("Requests in flight at a backend, until their responses' bodies have ended."))
-	if err != nil {
-		return err
-	}
-	type sets struct{ backend, active, idle metric.ObserveOption }
-	of := make([]sets, len(backends))
-	for i, b := range backends {
-		host, port := splitHost(b.URL.Host, b.URL.Scheme)
-		server := []attribute.KeyValue{semconv.ServerAddress(host), semconv.ServerPort(port)}
-		of[i] = sets{
-			backend: metric.WithAttributes(backendKey.String(b.Name)),
-			active:  metric.WithAttributes(append(server, semconv.HTTPConnectionStateActive)...),
-			idle:    metric.WithAttributes(append(server, semconv.HTTPConnectionStateIdle)...),
-		}
-		lifetime := metric.WithAttributes(server...)
-		b.Connections.Ended = func(d time.Duration) {
-			lifetimes.Float64Histogram.Record(context.Background(), d.Seconds(), lifetime)
-		}
-	}
-	_, err = t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		for i, b := range backends {
-			open, inFlight := b.Connections.Open(), b.Active()
-			// Each request has a connection of its own, save over HTTP/2.
-			active := min(open, inFlight)
-			o.ObserveInt64(requests, inFlight, of[i].backend)
-			o.ObserveInt64(connections, active, of[i].active)
-			o.ObserveInt64(connections, open-active, of[i].idle)
-		}
-		return nil
-	}, requests, connections)
-	return err
+	errs = append(errs, err)
+	t.connectionDuration = lifetimes.Float64Histogram
+	t.probeDuration, err = t.meter.Float64Histogram(probeDurationName, metric.WithUnit("s"), secondsBuckets,
+		metric.WithDescription("How long a probe took."))
+	errs = append(errs, err)
+	t.retryDecisions, err = t.meter.Int64Counter(retryDecisionsName, metric.WithUnit("{decision}"),
+		metric.WithDescription("Decisions about trying a failed request again."))
+	errs = append(errs, err)
+	t.stateChanges, err = t.meter.Int64Counter(stateChangesName, metric.WithUnit("{change}"),
+		metric.WithDescription("Changes of backends' states."))
+	errs = append(errs, err)
+	return errors.Join(errs...)
 }
 
 // TraceID returns the id of the trace that ctx is part of, or "".

@@ -24,7 +24,7 @@ var Platforms = []struct {
 	{"azure", "CONTAINER_APP_NAME", map[string]string{"SHUTDOWN_TIMEOUT": "25s"}},
 	{"ecs", "ECS_CONTAINER_METADATA_URI_V4", map[string]string{"SHUTDOWN_TIMEOUT": "25s"}},
 	{"kubernetes", "KUBERNETES_SERVICE_HOST", map[string]string{"SHUTDOWN_TIMEOUT": "25s", "SHUTDOWN_DELAY": "5s"}},
-	{"cloudrun", "K_SERVICE", map[string]string{"SHUTDOWN_TIMEOUT": "9s"}},
+	{"cloudrun", "K_SERVICE", map[string]string{"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand"}},
 	{"none", "", nil},
 }
 

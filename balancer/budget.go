@@ -1,0 +1,79 @@
+package balancer
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Share is a part of a whole, from 0 to 1. As text it is a percentage: "20%".
+type Share float64
+
+// UnmarshalText parses a percentage.
+func (s *Share) UnmarshalText(text []byte) error {
+	digits, ok := strings.CutSuffix(string(text), "%")
+	percent, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || !(percent >= 0 && percent <= 100) {
+		return errors.New("must be a percentage from 0% to 100%")
+	}
+	*s = Share(percent / 100)
+	return nil
+}
+
+// MarshalText renders the percentage as UnmarshalText reads it.
+func (s Share) MarshalText() ([]byte, error) {
+	return append(strconv.AppendFloat(nil, math.Round(float64(s)*1e8)/1e6, 'g', -1, 64), '%'), nil
+}
+
+// reserve is how many retries may be made beyond the share of traffic: what a
+// proxy with little traffic, or one that loses a backend under load, needs
+// before the failure is known.
+const reserve = 256
+
+// budget keeps retries within a share of all requests, so that they do not
+// multiply the load on backends that are failing because of it (Envoy calls
+// this a retry budget). What is saved up is bounded by the reserve. A request
+// costs one atomic addition; only retries lock.
+type budget struct {
+	share    float64
+	requests atomic.Int64
+
+	mu      sync.Mutex
+	counted int64   // requests that saved is computed from
+	saved   float64 // retries that may be made now
+}
+
+func newBudget(share Share) *budget {
+	return &budget{share: float64(share), saved: reserve}
+}
+
+func (b *budget) request() { b.requests.Add(1) }
+
+// take reports whether one more retry may be made, and counts it then.
+func (b *budget) take() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.save()
+	if b.saved < 1 {
+		return false
+	}
+	b.saved--
+	return true
+}
+
+// left returns how many retries may be made now.
+func (b *budget) left() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.save()
+	return b.saved
+}
+
+func (b *budget) save() {
+	requests := b.requests.Load()
+	b.saved = min(b.saved+float64(requests-b.counted)*b.share, reserve)
+	b.counted = requests
+}

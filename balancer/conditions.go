@@ -1,0 +1,85 @@
+package balancer
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Conditions says which attempts have failed. As text it is a comma list of
+//
+//	connect     no connection: refused, timed out, TLS, name
+//	reset       the connection ended before the response's header
+//	timeout     no header in time
+//	100 … 599   a response with this status, and the failures that the proxy
+//	            itself answers with it: 502 and 504
+type Conditions struct {
+	connect, reset, timeout bool
+	statuses                []int
+}
+
+// UnmarshalText parses a list of conditions.
+func (c *Conditions) UnmarshalText(text []byte) error {
+	*c = Conditions{}
+	for word := range strings.SplitSeq(string(text), ",") {
+		switch word = strings.TrimSpace(word); word {
+		case "connect":
+			c.connect = true
+		case "reset":
+			c.reset = true
+		case "timeout":
+			c.timeout = true
+		default:
+			status, err := strconv.Atoi(word)
+			if err != nil || status < 100 || status > 599 {
+				return fmt.Errorf("%q must be connect, reset, timeout or a status code", word)
+			}
+			if status < 400 {
+				return errors.New(word + " is not the status of a failure")
+			}
+			if !slices.Contains(c.statuses, status) {
+				c.statuses = append(c.statuses, status)
+			}
+		}
+	}
+	return nil
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (c Conditions) MarshalText() ([]byte, error) {
+	var words []string
+	for word, on := range map[string]bool{"connect": c.connect, "reset": c.reset, "timeout": c.timeout} {
+		if on {
+			words = append(words, word)
+		}
+	}
+	slices.Sort(words)
+	for _, status := range c.statuses {
+		words = append(words, strconv.Itoa(status))
+	}
+	return []byte(strings.Join(words, ",")), nil
+}
+
+// Failed reports whether an attempt that ended with resp or err has failed in
+// one of these ways. What the client caused never counts.
+func (c *Conditions) Failed(resp *http.Response, err *Error) bool {
+	if err == nil {
+		return resp.StatusCode >= http.StatusBadRequest && slices.Contains(c.statuses, resp.StatusCode)
+	}
+	switch err.Type {
+	case ConnectTimeout:
+		return c.connect || slices.Contains(c.statuses, http.StatusGatewayTimeout)
+	case ConnectionRefused, ConnectError, DNSError, TLSHandshakeError:
+		return c.connect || slices.Contains(c.statuses, http.StatusBadGateway)
+	case ConnectionReset, BackendReset:
+		return c.reset || slices.Contains(c.statuses, http.StatusBadGateway)
+	case MalformedResponse:
+		return slices.Contains(c.statuses, http.StatusBadGateway)
+	case ResponseTimeout:
+		return c.timeout || slices.Contains(c.statuses, http.StatusGatewayTimeout)
+	}
+	return false
+}

@@ -1,0 +1,186 @@
+package balancer_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// dnsServer answers questions on loopback, over UDP and TCP, from a zone that
+// can be replaced. What is not in the zone does not exist.
+type dnsServer struct {
+	addr  string
+	asked chan string // "NAME TYPE" of each question, while someone listens
+
+	mu   sync.Mutex
+	zone zone
+}
+
+// zone has the answer to each question, "NAME TYPE".
+type zone map[string]reply
+
+type reply struct {
+	addrs  []string
+	srv    []net.SRV
+	code   dnsmessage.RCode
+	silent bool // no answer at all
+	cut    bool // over UDP only the note that there is more
+}
+
+func addresses(addrs ...string) reply { return reply{addrs: addrs} }
+
+// newDNSServer returns a server that stops with the test.
+func newDNSServer(t *testing.T) *dnsServer {
+	t.Helper()
+	s := &dnsServer{asked: make(chan string)}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = tcp.Addr().String()
+	udp, err := net.ListenPacket("udp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { s.serveUDP(udp) })
+	serving.Go(func() {
+		for {
+			conn, err := tcp.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { s.serveTCP(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		tcp.Close()
+		udp.Close()
+		serving.Wait()
+	})
+	return s
+}
+
+// resolver asks the server, as the program would ask its own.
+func (s *dnsServer) resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, s.addr)
+	}}
+}
+
+func (s *dnsServer) set(z zone) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.zone = z
+}
+
+func (s *dnsServer) serveUDP(conn net.PacketConn) {
+	packet := make([]byte, 1500)
+	for {
+		n, from, err := conn.ReadFrom(packet)
+		if err != nil {
+			return
+		}
+		if answer := s.answer(packet[:n], true); answer != nil {
+			conn.WriteTo(answer, from)
+		}
+	}
+}
+
+func (s *dnsServer) serveTCP(conn net.Conn) {
+	defer conn.Close()
+	var length uint16
+	for binary.Read(conn, binary.BigEndian, &length) == nil {
+		packet := make([]byte, length)
+		if _, err := io.ReadFull(conn, packet); err != nil {
+			return
+		}
+		if answer := s.answer(packet, false); answer != nil {
+			conn.Write(binary.BigEndian.AppendUint16(nil, uint16(len(answer))))
+			conn.Write(answer)
+		}
+	}
+}
+
+// answer returns the answer to a question, or nil for none.
+func (s *dnsServer) answer(packet []byte, udp bool) []byte {
+	var p dnsmessage.Parser
+	header, err := p.Start(packet)
+	if err != nil {
+		return nil
+	}
+	question, err := p.Question()
+	if err != nil {
+		return nil
+	}
+	name, kind := strings.ToLower(question.Name.String()), strings.TrimPrefix(question.Type.String(), "Type")
+	select {
+	case s.asked <- name + " " + kind:
+	default:
+	}
+	reply := s.reply(name, kind)
+	if reply.silent {
+		return nil
+	}
+	message := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: header.ID, Response: true, Authoritative: true, RCode: reply.code},
+		Questions: []dnsmessage.Question{question},
+	}
+	if udp && reply.cut {
+		message.Truncated = true
+	} else {
+		message.Answers = reply.records(question.Name)
+	}
+	packed, err := message.Pack()
+	if err != nil {
+		panic(err)
+	}
+	if udp && len(packed) > 512 {
+		message.Truncated, message.Answers = true, nil
+		packed, _ = message.Pack()
+	}
+	return packed
+}
+
+func (s *dnsServer) reply(name, kind string) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reply, ok := s.zone[name+" "+kind]; ok {
+		return reply
+	}
+	for question := range s.zone {
+		if strings.HasPrefix(question, name+" ") {
+			return reply{} // the name exists, without records of this type
+		}
+	}
+	return reply{code: dnsmessage.RCodeNameError}
+}
+
+func (r reply) records(name dnsmessage.Name) (records []dnsmessage.Resource) {
+	add := func(kind dnsmessage.Type, body dnsmessage.ResourceBody) {
+		records = append(records, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: name, Type: kind, Class: dnsmessage.ClassINET}, Body: body,
+		})
+	}
+	for _, text := range r.addrs {
+		if addr := netip.MustParseAddr(text); addr.Is4() {
+			add(dnsmessage.TypeA, &dnsmessage.AResource{A: addr.As4()})
+		} else {
+			add(dnsmessage.TypeAAAA, &dnsmessage.AAAAResource{AAAA: addr.As16()})
+		}
+	}
+	for _, srv := range r.srv {
+		add(dnsmessage.TypeSRV, &dnsmessage.SRVResource{
+			Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: dnsmessage.MustNewName(srv.Target),
+		})
+	}
+	return records
+}

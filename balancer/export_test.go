@@ -1,0 +1,4 @@
+package balancer
+
+// Spend makes one retry on t's budget.
+func Spend(t *Retrier) bool { return t.budget.take() }

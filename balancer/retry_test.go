@@ -1,0 +1,340 @@
+package balancer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/balancer"
+)
+
+// scripted is a backend whose attempts end as its script says, the last line
+// for ever.
+type scripted struct {
+	script []string
+	bodies []string // that it received
+}
+
+// The words of a script beside status codes.
+const (
+	refuses     = "refuses"
+	resets      = "resets"           // before a header
+	readsResets = "reads and resets" // all of the body
+	hangs       = "hangs"
+)
+
+func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
+	line := s.script[0]
+	if len(s.script) > 1 {
+		s.script = s.script[1:]
+	}
+	if line == refuses {
+		r.Body.Close()
+		return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+	}
+	if line == resets {
+		r.Body.Read(make([]byte, 3))
+		r.Body.Close()
+		return nil, &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.bodies = append(s.bodies, string(body))
+	status, header := 0, http.Header{}
+	switch {
+	case line == readsResets:
+		return nil, &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+	case line == hangs:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	case strings.Contains(line, "after"):
+		var seconds string
+		fmt.Sscanf(line, "%d after %s", &status, &seconds)
+		header.Set("Retry-After", seconds)
+	default:
+		fmt.Sscan(line, &status)
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(""))}, nil
+}
+
+func TestRetry(t *testing.T) {
+	tests := map[string]struct {
+		scripts  [][]string // of backends a, b, c
+		method   string
+		body     string
+		header   string
+		deadline time.Duration
+		attempts int // 2 unless given
+		timeout  time.Duration
+		share    balancer.Share // 0.2 unless given
+		spend    int            // retries made before
+
+		want       string // status or error type
+		wantTried  string
+		wantStop   balancer.StopReason
+		wantWaited time.Duration // at least; 0: none at all
+	}{
+		"the first answers":              {scripts: [][]string{{"200"}, {"200"}}, want: "200", wantTried: "a", wantStop: "success"},
+		"404 is an answer":               {scripts: [][]string{{"404"}, {"200"}}, want: "404", wantTried: "a", wantStop: "success"},
+		"refused: another one at once":   {scripts: [][]string{{refuses}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success"},
+		"refused twice":                  {scripts: [][]string{{refuses}, {refuses}, {"200"}}, want: "200", wantTried: "a*c", wantStop: "success"},
+		"reset":                          {scripts: [][]string{{resets}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success"},
+		"503":                            {scripts: [][]string{{"503"}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success"},
+		"500 is not listed":              {scripts: [][]string{{"500"}, {"200"}}, want: "500", wantTried: "a", wantStop: "success"},
+		"all answer 503: the last one's": {scripts: [][]string{{"503"}, {"502"}, {"504"}}, want: "", wantTried: "a**", wantStop: "max_attempts"},
+		"all refuse":                     {scripts: [][]string{{refuses}, {refuses}}, want: "connection_refused", wantTried: "ab*", wantStop: "max_attempts", wantWaited: 50 * time.Millisecond},
+		"alone: asked again after waits": {scripts: [][]string{{refuses, refuses, "200"}}, want: "200", wantTried: "aaa", wantStop: "success", wantWaited: 150 * time.Millisecond},
+		"off":                            {scripts: [][]string{{refuses}, {"200"}}, attempts: -1, want: "connection_refused", wantTried: "a", wantStop: "max_attempts"},
+		"POST, refused":                  {scripts: [][]string{{refuses}, {"200"}}, method: "POST", body: "sum", want: "200", wantTried: "ab", wantStop: "success"},
+		"POST, reset":                    {scripts: [][]string{{resets}, {"200"}}, method: "POST", body: "sum", want: "connection_reset", wantTried: "a", wantStop: "not_idempotent"},
+		"POST, 503":                      {scripts: [][]string{{"503"}, {"200"}}, method: "POST", body: "sum", want: "503", wantTried: "a", wantStop: "not_idempotent"},
+		"POST with a key, reset":         {scripts: [][]string{{readsResets}, {"200"}}, method: "POST", header: "Idempotency-Key", body: "sum", want: "200", wantTried: "ab", wantStop: "success"},
+		"PUT, reset amid the body":       {scripts: [][]string{{resets}, {"200"}}, method: "PUT", body: "some body", want: "200", wantTried: "ab", wantStop: "success"},
+		"PUT, more than is kept":         {scripts: [][]string{{readsResets}, {"200"}}, method: "PUT", body: strings.Repeat("x", 11), want: "connection_reset", wantTried: "a", wantStop: "body_not_replayable"},
+		"a wait beyond the deadline":     {scripts: [][]string{{refuses}}, deadline: 10 * time.Millisecond, want: "connection_refused", wantTried: "a", wantStop: "deadline"},
+		"an attempt beyond the deadline": {scripts: [][]string{{hangs}, {"200"}}, deadline: time.Second, want: "timeout", wantTried: "a", wantStop: "deadline", wantWaited: time.Second},
+		"an attempt that takes too long": {scripts: [][]string{{hangs}, {"200"}}, timeout: time.Second, want: "200", wantTried: "ab", wantStop: "success", wantWaited: time.Second},
+		"Retry-After, another one":       {scripts: [][]string{{"503 after 60"}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success"},
+		"Retry-After, alone":             {scripts: [][]string{{"503 after 1", "200"}}, want: "200", wantTried: "aa", wantStop: "success", wantWaited: time.Second},
+		"Retry-After, alone, too long":   {scripts: [][]string{{"503 after 60", "200"}}, want: "503", wantTried: "a", wantStop: "no_other_backend"},
+		"the budget is spent":            {scripts: [][]string{{refuses}, {"200"}}, spend: 256, want: "connection_refused", wantTried: "a", wantStop: "budget_exhausted"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var tried strings.Builder
+				backends := named(nil, []string{"a", "b", "c"}[:len(test.scripts)]...)
+				servers := map[string]*scripted{}
+				for i, b := range backends {
+					server := &scripted{script: test.scripts[i]}
+					servers[b.Name] = server
+					b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+						tried.WriteString(b.Name)
+						if r.Host != "example.com" || r.URL.String() != "http://"+b.Name+"/path" {
+							t.Errorf("%s was sent Host %s, %s", b.Name, r.Host, r.URL)
+						}
+						return server.RoundTrip(r)
+					})
+				}
+				var stops []balancer.StopReason
+				cfg := balancer.RetryConfig{
+					Attempts: 2, Backoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, Budget: 0.2, BodyLimit: 10, TryTimeout: test.timeout,
+					Stopped: func(_ context.Context, reason balancer.StopReason) { stops = append(stops, reason) },
+				}
+				if test.attempts != 0 {
+					cfg.Attempts = max(test.attempts, 0)
+				}
+				if err := cfg.On.UnmarshalText([]byte("connect,502,503,504")); err != nil {
+					t.Fatal(err)
+				}
+				rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg)
+				if test.spend > 0 {
+					spend(t, rt, test.spend)
+				}
+				ctx := t.Context()
+				if test.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.deadline)
+					defer cancel()
+				}
+				r := httptest.NewRequestWithContext(ctx, "GET", "/path", strings.NewReader(test.body))
+				if test.method != "" {
+					r.Method = test.method
+				}
+				if test.header != "" {
+					r.Header.Set(test.header, "1")
+				}
+				r.Body = survivor{r.Body}
+				start := time.Now()
+				resp, err := rt.RoundTrip(r)
+				got := ""
+				if err != nil {
+					got = string(balancer.Classify(ctx, err).Type)
+				} else {
+					got = fmt.Sprint(resp.StatusCode)
+					resp.Body.Close()
+				}
+				if test.want != "" && got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+				if waited := time.Since(start); waited < test.wantWaited || test.wantWaited == 0 && waited > 0 {
+					t.Errorf("waited %v, want at least %v", waited, test.wantWaited)
+				}
+				matches := tried.Len() == len(test.wantTried)
+				for i := 0; matches && i < tried.Len(); i++ {
+					matches = test.wantTried[i] == '*' || test.wantTried[i] == tried.String()[i]
+				}
+				if !matches {
+					t.Errorf("tried %s, want %s", tried.String(), test.wantTried)
+				}
+				if diff := cmp.Diff([]balancer.StopReason{test.wantStop}, stops); diff != "" {
+					t.Errorf("stop reasons (-want +got):\n%s", diff)
+				}
+				for name, server := range servers {
+					for _, body := range server.bodies {
+						if body != test.body {
+							t.Errorf("%s received the body %q, want %q", name, body, test.body)
+						}
+					}
+				}
+				for _, b := range backends {
+					if b.Active() != 0 {
+						t.Errorf("%s has %d requests in flight", b.Name, b.Active())
+					}
+				}
+			})
+		})
+	}
+}
+
+// survivor is a body that outlives Close.
+type survivor struct{ io.Reader }
+
+func (survivor) Close() error { return nil }
+
+// spend makes n retries on the budget of rt.
+func spend(t *testing.T, rt *balancer.Retrier, n int) {
+	t.Helper()
+	before := rt.BudgetLeft()
+	for range n {
+		balancer.Spend(rt)
+	}
+	if left := rt.BudgetLeft(); left > before-float64(n)+1 {
+		t.Fatalf("budget went from %g to %g by %d retries", before, left, n)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	backends := named(nil, "a", "b")
+	for _, b := range backends {
+		b.Transport = answering(http.StatusServiceUnavailable)
+	}
+	attempts := 0
+	for _, b := range backends {
+		next := b.Transport
+		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) { attempts++; return next.RoundTrip(r) })
+	}
+	cfg := balancer.RetryConfig{Attempts: 2, Budget: 0.2}
+	if err := cfg.On.UnmarshalText([]byte("503")); err != nil {
+		t.Fatal(err)
+	}
+	rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), cfg)
+	const requests = 20_000
+	for range requests {
+		resp, err := rt.RoundTrip(get())
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if most := requests * 125 / 100; attempts > most || attempts < requests*119/100 {
+		t.Errorf("%d attempts at %d requests that all fail, want a share of retries of 20 %%", attempts, requests)
+	}
+}
+
+// A view that was given up may still be reading when the next one starts: no
+// byte may go missing between them.
+func TestReplayLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, source := io.Pipe()
+		reading, givenUp := make(chan struct{}), make(chan struct{})
+		a, b := named(nil, "a")[0], named(nil, "b")[0]
+		var wg sync.WaitGroup
+		a.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			wg.Go(func() { // as net/http's write loop, which outlasts RoundTrip
+				close(reading)
+				io.Copy(io.Discard, r.Body)
+			})
+			<-reading
+			synctest.Wait()
+			r.Body.Close()
+			close(givenUp)
+			return nil, &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+		})
+		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if string(body) != "all of it" || err != nil {
+				t.Errorf("the second attempt read %q, %v", body, err)
+			}
+			return answering(http.StatusOK).RoundTrip(r)
+		})
+		cfg := balancer.RetryConfig{Attempts: 1, Budget: 1, BodyLimit: 100}
+		if err := cfg.On.UnmarshalText([]byte("reset")); err != nil {
+			t.Fatal(err)
+		}
+		rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, a, b), cfg)
+		r := httptest.NewRequest("PUT", "/path", client)
+		r.Body = survivor{client}
+		go func() {
+			<-givenUp
+			for _, part := range []string{"all ", "of ", "it"} {
+				io.WriteString(source, part)
+			}
+			source.Close()
+		}()
+		resp, err := rt.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		wg.Wait()
+	})
+}
+
+func TestRetryAfterTheClientLeft(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	a := named(nil, "a")[0]
+	attempts := 0
+	a.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+		attempts++
+		cancel()
+		return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+	})
+	var stop balancer.StopReason
+	cfg := balancer.RetryConfig{Attempts: 2, Budget: 1, Stopped: func(_ context.Context, reason balancer.StopReason) { stop = reason }}
+	if err := cfg.On.UnmarshalText([]byte("connect")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), cfg).RoundTrip(get().WithContext(ctx))
+	if e, ok := errors.AsType[*balancer.Error](err); !ok || attempts != 1 || stop != balancer.StopClientDisconnected {
+		t.Errorf("%v after %d attempts, stopped for %q", e, attempts, stop)
+	}
+}
+
+func ExampleConditions() {
+	var on balancer.Conditions
+	fmt.Println(on.UnmarshalText([]byte("connect,503")))
+	fmt.Println(on.Failed(nil, &balancer.Error{Type: balancer.ConnectionRefused}), on.Failed(&http.Response{StatusCode: 500}, nil))
+	fmt.Println(on.UnmarshalText([]byte("5xx")))
+	// Output:
+	// <nil>
+	// true false
+	// "5xx" must be connect, reset, timeout or a status code
+}
+
+func FuzzConditions(f *testing.F) {
+	f.Add("connect,502,503,504")
+	f.Add("reset, timeout,429")
+	f.Fuzz(func(t *testing.T, text string) {
+		var c, again balancer.Conditions
+		if c.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		written, _ := c.MarshalText()
+		if err := again.UnmarshalText(written); err != nil {
+			t.Errorf("%q is read, but what it is written as, %q, is not: %v", text, written, err)
+		}
+	})
+}

@@ -1,0 +1,217 @@
+package balancer
+
+import (
+	"slices"
+	"time"
+)
+
+// State is what the proxy thinks of a backend.
+type State string
+
+// The states of a backend. An unknown one may be used: it has not been judged.
+const (
+	Unknown  State = "unknown"  // no verdict yet
+	Ready    State = "ready"    // probed, and fit
+	Down     State = "down"     // probed, and not fit
+	Ejected  State = "ejected"  // failed too many requests in a row; comes back by itself
+	Draining State = "draining" // left the configuration or its name; finishes what it has
+)
+
+// States lists all states.
+var States = []State{Unknown, Ready, Down, Ejected, Draining}
+
+// StateChange says that a backend went from one state to another.
+type StateChange struct {
+	Backend  *Backend
+	From, To State
+	Reason   Reason
+	Err      error // what a probe met with, or nil
+}
+
+// Reason names why a backend's state changed.
+type Reason string
+
+// The reasons.
+const (
+	ProbeSucceeded Reason = "probe_succeeded"
+	ProbeFailed    Reason = "probe_failed"
+	Outlier        Reason = "outlier"        // failed too many requests in a row
+	EjectionEnded  Reason = "ejection_ended" // by time
+	LeftDiscovery  Reason = "left"           // its name no longer leads to it
+)
+
+// condition is what the pool knows of a backend. It is guarded by the pool's
+// mutex; the state that follows from it is read without.
+type condition struct {
+	verdict      State // Unknown, Ready or Down: what probes say
+	draining     bool
+	ejectedUntil time.Time // zero: not ejected
+}
+
+func (c *condition) state(now time.Time) State {
+	switch {
+	case c.draining:
+		return Draining
+	case c.ejectedUntil.After(now):
+		return Ejected
+	case c.verdict == "":
+		return Unknown
+	}
+	return c.verdict
+}
+
+// State returns what the pool thinks of the backend.
+func (b *Backend) State() State {
+	if s := b.state.Load(); s != nil {
+		return *s
+	}
+	return Unknown
+}
+
+// Probed tells the pool what probes say of b from now on. err is why it is not
+// fit.
+func (p *Pool) Probed(b *Backend, fit bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.suspect.Store(nil)
+	if fit {
+		b.condition.verdict = Ready
+		p.settle(b, ProbeSucceeded, nil)
+		return
+	}
+	b.condition.verdict = Down
+	p.settle(b, ProbeFailed, err)
+}
+
+// Eject leaves b out for d, and reports whether it did: at most
+// PoolConfig.MaxEjected of the members may be out at once. One that may not is
+// passed over for a moment, while there are others, as if it had refused a
+// connection.
+func (p *Pool) Eject(b *Backend, d time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	out := 1
+	for _, other := range p.members {
+		if other != b && other.condition.ejectedUntil.After(now) {
+			out++
+		}
+	}
+	if out*100 > p.cfg.MaxEjected*len(p.members) || !slices.Contains(p.members, b) {
+		b.suspect.Store(&now)
+		return false
+	}
+	b.condition.ejectedUntil = now.Add(d)
+	p.settle(b, Outlier, nil)
+	return true
+}
+
+// Readmit ends b's ejection before its time.
+func (p *Pool) Readmit(b *Backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.condition.ejectedUntil = time.Time{}
+	p.settle(b, EjectionEnded, nil)
+}
+
+// Change adds members and takes others away. Those that leave are drained: they
+// get no more requests, and finish what they have.
+func (p *Pool) Change(joined, left []*Backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	members := slices.DeleteFunc(slices.Clone(p.members), func(b *Backend) bool { return slices.Contains(left, b) })
+	p.setMembers(append(members, joined...))
+}
+
+// SetMembers replaces the members. Those that are no longer there are drained:
+// they get no more requests, and finish what they have.
+func (p *Pool) SetMembers(members []*Backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.setMembers(members)
+}
+
+func (p *Pool) setMembers(members []*Backend) {
+	left := p.members
+	p.members = slices.Clone(members)
+	for _, b := range left {
+		if !slices.Contains(members, b) {
+			b.condition.draining = true
+			p.note(b, LeftDiscovery, nil)
+		}
+	}
+	for _, b := range members {
+		b.condition.draining = false
+		p.note(b, "", nil)
+	}
+	p.publish()
+}
+
+// settle notes the state that b's condition leads to, and publishes the ready
+// set that follows. The caller holds mu.
+func (p *Pool) settle(b *Backend, reason Reason, err error) {
+	if p.note(b, reason, err) {
+		p.publish()
+	}
+}
+
+// note stores b's state and reports whether it is another one than before. The
+// caller holds mu.
+func (p *Pool) note(b *Backend, reason Reason, err error) bool {
+	from, to := b.State(), b.condition.state(time.Now())
+	if (from == Down || from == Ejected || from == Draining) && (to == Ready || to == Unknown) {
+		b.CameUp(p.cfg.SlowStart) // before it can be picked
+	}
+	b.state.Store(&to)
+	if from == to {
+		return false
+	}
+	if reason != "" {
+		p.changes = append(p.changes, StateChange{Backend: b, From: from, To: to, Reason: reason, Err: err})
+	}
+	return true
+}
+
+// publish replaces the snapshot that picks are made from, and then tells of the
+// changes that led to it. The caller holds mu.
+func (p *Pool) publish() {
+	var ready, ejected []*Backend
+	var next *time.Time // when the first ejection ends
+	for _, b := range p.members {
+		switch b.State() {
+		case Unknown, Ready:
+			ready = append(ready, b)
+		case Ejected:
+			ejected = append(ejected, b)
+			if until := b.condition.ejectedUntil; next == nil || until.Before(*next) {
+				next = &until
+			}
+		}
+	}
+	if len(ready) == 0 {
+		// That they failed requests makes them worse than others, not worse than
+		// none.
+		ready = ejected
+	}
+	if len(ready)*100 < p.cfg.PanicThreshold*len(p.members) {
+		ready = slices.Clone(p.members)
+	}
+	p.ready.Store(&ready)
+	p.returns.Store(next)
+	for _, change := range p.changes {
+		if p.cfg.Changed != nil {
+			p.cfg.Changed(change)
+		}
+	}
+	p.changes = nil
+}
+
+// endEjections takes back whose time has come.
+func (p *Pool) endEjections() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.members {
+		p.note(b, EjectionEnded, nil)
+	}
+	p.publish()
+}

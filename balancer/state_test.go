@@ -1,0 +1,143 @@
+package balancer_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/balancer"
+)
+
+// watched is a pool whose changes are noted as "name from>to reason".
+func watched(cfg balancer.PoolConfig, backends ...*balancer.Backend) (*balancer.Pool, *[]string) {
+	var changes []string
+	cfg.Changed = func(c balancer.StateChange) {
+		changes = append(changes, fmt.Sprintf("%s %s>%s %s", c.Backend.Name, c.From, c.To, c.Reason))
+	}
+	return balancer.NewPool(balancer.NewRoundRobin(), cfg, backends...), &changes
+}
+
+func readyNames(p *balancer.Pool) (names []string) {
+	for _, b := range p.Ready() {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+func TestStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := named(nil, "a", "b", "c")
+		a, b, c := all[0], all[1], all[2]
+		p, changes := watched(balancer.PoolConfig{MaxEjected: 50}, all...)
+		steps := []struct {
+			what string
+			do   func()
+			want []string // ready
+		}{
+			{"unknown backends may be used", func() {}, []string{"a", "b", "c"}},
+			{"a verdict", func() { p.Probed(a, true, nil); p.Probed(b, false, errors.New("x")) }, []string{"a", "c"}},
+			{"the same again", func() { p.Probed(b, false, errors.New("y")) }, []string{"a", "c"}},
+			{"back", func() { p.Probed(b, true, nil) }, []string{"a", "b", "c"}},
+			{"ejected", func() { p.Eject(a, time.Minute) }, []string{"b", "c"}},
+			{"only half may be", func() {
+				if p.Eject(b, time.Minute) {
+					t.Error("two of three were ejected")
+				}
+			}, []string{"b", "c"}},
+			{"a probe does not end it", func() { p.Probed(a, true, nil) }, []string{"b", "c"}},
+			{"time does", func() { time.Sleep(time.Minute) }, []string{"a", "b", "c"}},
+			{"ejected, then gone, then back", func() {
+				p.Eject(a, time.Hour)
+				p.Probed(a, false, nil)
+				p.Probed(a, true, nil)
+			}, []string{"b", "c"}},
+			{"readmitted", func() { p.Readmit(a) }, []string{"a", "b", "c"}},
+			{"left", func() { p.SetMembers([]*balancer.Backend{b, c}) }, []string{"b", "c"}},
+			{"the ejected when there is nobody else", func() { p.Eject(b, time.Hour); p.Probed(c, false, nil) }, []string{"b"}},
+			{"but not the last one that is fit", func() { p.Probed(c, true, nil) }, []string{"c"}},
+			{"none is left", func() { p.Readmit(b); p.Probed(b, false, nil); p.Probed(c, false, nil) }, nil},
+		}
+		for _, step := range steps {
+			step.do()
+			if diff := cmp.Diff(step.want, readyNames(p)); diff != "" {
+				t.Errorf("%s: ready (-want +got):\n%s", step.what, diff)
+			}
+		}
+		want := []string{
+			"a unknown>ready probe_succeeded", "b unknown>down probe_failed", "b down>ready probe_succeeded",
+			"a ready>ejected outlier", "a ejected>ready ejection_ended",
+			"a ready>ejected outlier", "a ejected>ready ejection_ended",
+			"a ready>draining left", "b ready>ejected outlier", "c unknown>down probe_failed", "c down>ready probe_succeeded",
+			"b ejected>ready ejection_ended", "b ready>down probe_failed", "c ready>down probe_failed",
+		}
+		if diff := cmp.Diff(want, *changes); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+		if _, err := p.Pick(get()); err == nil {
+			t.Error("picked a backend though all are down")
+		}
+	})
+}
+
+func TestPanicThreshold(t *testing.T) {
+	all := named(nil, "a", "b", "c", "d")
+	p, _ := watched(balancer.PoolConfig{PanicThreshold: 50}, all...)
+	for i, want := range []int{3, 2, 4, 4} {
+		p.Probed(all[i], false, nil)
+		if got := len(p.Ready()); got != want {
+			t.Errorf("with %d of 4 down %d may be used, want %d", i+1, got, want)
+		}
+	}
+}
+
+func TestABackendThatRefusesIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := named(nil, "a", "b", "c")
+		refused := true
+		all[0].Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if refused {
+				return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+			}
+			return answering(200).RoundTrip(r)
+		})
+		p, _ := watched(balancer.PoolConfig{}, all...)
+		picks := func(n int) (names []string) {
+			for range n {
+				b, err := p.Pick(get())
+				if err != nil {
+					t.Fatal(err)
+				}
+				names = append(names, b.Name)
+			}
+			return names
+		}
+		all[0].RoundTrip(get())
+		if got := picks(300); slices.Contains(got, "a") {
+			t.Error("picked the one that refused")
+		}
+		p.Probed(all[0], true, nil)
+		if got := picks(3); !slices.Contains(got, "a") {
+			t.Error("not picked though a probe found it fit")
+		}
+		all[0].RoundTrip(get())
+		time.Sleep(time.Second)
+		others := func(name string) bool { return name != "a" }
+		if n := len(slices.DeleteFunc(picks(300), others)); n != 1 {
+			t.Errorf("a second later picked %d times, want once to find out", n)
+		}
+		refused = false
+		all[0].RoundTrip(get())
+		if got := picks(3); !slices.Contains(got, "a") {
+			t.Error("not picked though it answers again")
+		}
+		if b, err := balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, all[0]).Pick(get()); err != nil || b != all[0] {
+			t.Errorf("alone: %v, %v", b, err)
+		}
+	})
+}

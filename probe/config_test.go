@@ -1,0 +1,107 @@
+package probe_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/environ"
+	"spangate/probe"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	var got probe.Config
+	if _, _, err := environ.Load(&got, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := probe.Config{
+		Mode: probe.ModeAuto, Type: probe.TypeAuto, Status: probe.StatusSet{{First: 200, Last: 399}},
+		Interval: 10 * time.Second, Timeout: 2 * time.Second, Rise: 1, Fall: 2,
+		Outlier: probe.OutlierConfig{Failures: 5, Ejection: 30 * time.Second},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigFaults(t *testing.T) {
+	for variable, want := range map[string]string{
+		"PROBE_MODE=sometimes":  `PROBE_MODE="sometimes": must be one of auto, active, on-demand, off`,
+		"PROBE_TYPE=icmp":       `PROBE_TYPE="icmp": must be one of auto, http, tcp, grpc`,
+		"PROBE_PATH=healthz":    `PROBE_PATH="healthz": must begin with /`,
+		"PROBE_PATH=/a#b":       `PROBE_PATH="/a#b": must not have a fragment`,
+		"PROBE_PATH=/%zz":       `PROBE_PATH="/%zz": invalid URL escape "%zz"`,
+		"PROBE_STATUS=99":       `PROBE_STATUS="99": "99" must be a status from 100 to 599, or a range such as 200-399`,
+		"PROBE_STATUS=400-300":  `PROBE_STATUS="400-300": "400-300" must begin with its lesser status`,
+		"PROBE_INTERVAL=0":      `PROBE_INTERVAL="0": must be at least 10ms`,
+		"PROBE_TIMEOUT=2":       `PROBE_TIMEOUT="2": must be a duration such as 500ms, 10s or 1m30s`,
+		"PROBE_RISE=0":          `PROBE_RISE="0": must be at least 1`,
+		"PROBE_FALL=0":          `PROBE_FALL="0": must be at least 1`,
+		"OUTLIER_FAILURES=-1":   `OUTLIER_FAILURES="-1": must be at least 0`,
+		"OUTLIER_EJECTION=soon": `OUTLIER_EJECTION="soon": must be a duration such as 500ms, 10s or 1m30s`,
+	} {
+		t.Run(variable, func(t *testing.T) {
+			_, _, err := environ.Load(&probe.Config{}, []string{variable})
+			if err == nil {
+				t.Fatal("no fault")
+			}
+			if diff := cmp.Diff(want, err.Error()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		cfg  probe.Config
+		want string
+	}{
+		{"zero value", probe.Config{}, ""},
+		{"a path makes it http", probe.Config{Path: "/up"}, ""},
+		{"http at /", probe.Config{Type: probe.TypeHTTP}, ""},
+		{"a path for tcp", probe.Config{Type: probe.TypeTCP, Path: "/up"}, "PROBE_PATH: is for PROBE_TYPE=http, not tcp"},
+		{"a service for http", probe.Config{Path: "/up", Service: "s"}, "PROBE_GRPC_SERVICE: is for PROBE_TYPE=grpc, not http"},
+		{"both for grpc", probe.Config{Type: probe.TypeGRPC, Path: "/up", Service: "s"}, "PROBE_PATH: is for PROBE_TYPE=http, not grpc"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := ""
+			if err := test.cfg.Validate(); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// An API that answers 404 at / must work out of the box.
+func TestConfigCheck(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	u, _ := url.Parse(server.URL)
+	for _, test := range []struct {
+		name string
+		cfg  probe.Config
+		want string
+	}{
+		{"zero value", probe.Config{}, ""},
+		{"a path", probe.Config{Path: "/up"}, "404"},
+		{"http", probe.Config{Type: probe.TypeHTTP}, "404"},
+		{"http content with 404", probe.Config{Type: probe.TypeHTTP, Status: probe.StatusSet{{First: 404, Last: 404}}}, ""},
+		{"grpc", probe.Config{Type: probe.TypeGRPC}, "malformed_response"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.cfg.Check(&http.Transport{}, "", "")(t.Context(), u)
+			if got := errorType(err); got != test.want {
+				t.Errorf("got %v, want error.type %q", err, test.want)
+			}
+		})
+	}
+}

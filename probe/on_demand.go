@@ -1,0 +1,88 @@
+package probe
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Demand is called as a request passes, with the request's context. When the
+// last probe began longer than an interval ago, and the mode is ModeOnDemand,
+// it starts one beside the request and returns a channel that is closed when
+// the probe has ended, after PROBE_TIMEOUT at the latest; the request should
+// not be over before. Else it returns nil, and has cost one atomic load.
+//
+// The probe keeps the values of ctx but is not cancelled with it: that a client
+// goes away says nothing about the backend. Time is counted by the monotonic
+// clock, and after a pause of whatever length there is one probe to make.
+func (w *Watcher) Demand(ctx context.Context) <-chan struct{} {
+	if !w.claim() {
+		return nil
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.probeOnDemand(context.WithoutCancel(ctx))
+	}()
+	return ended
+}
+
+// claim reports whether a probe is due, to one caller only.
+func (w *Watcher) claim() bool {
+	due := w.due.Load()
+	return due != never && int64(time.Since(w.epoch)) >= due && w.due.CompareAndSwap(due, never)
+}
+
+// probeOnDemand makes the probe that was claimed. The swap of due orders it
+// after the one before.
+func (w *Watcher) probeOnDemand(ctx context.Context) {
+	began := time.Since(w.epoch)
+	defer func() { w.due.Store(int64(began + w.cfg.Interval)) }()
+	w.probe(ctx, TriggerRequest)
+}
+
+// OnDemand returns a wrapper with which each request starts the probes that are
+// due and is not over before they are, so that they have the CPU where a
+// platform stops it between requests. The client has its response before: what
+// may come late is its end, where its length was not announced.
+//
+// It should be the outermost one, as a platform's own health checks can drive
+// probes too, and the wait is no part of what the request took.
+func OnDemand(watchers func() []*Watcher) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			var started []<-chan struct{}
+			for _, w := range watchers() {
+				if ended := w.Demand(r.Context()); ended != nil {
+					started = append(started, ended)
+				}
+			}
+			if started != nil {
+				// Also when next panics, to end a response that broke off.
+				defer wait(started)
+			}
+			upgrade := r.Header.Get("Upgrade") != ""
+			next.ServeHTTP(rw, r)
+			if pending(started) && !upgrade { // an upgraded connection is no longer net/http's
+				http.NewResponseController(rw).Flush()
+			}
+		})
+	}
+}
+
+func wait(probes []<-chan struct{}) {
+	for _, ended := range probes {
+		<-ended
+	}
+}
+
+func pending(probes []<-chan struct{}) bool {
+	for _, ended := range probes {
+		select {
+		case <-ended:
+		default:
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+package probe
+
+import (
+	"cmp"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// OutlierConfig says when a backend is left out for failing requests. The zero
+// value never does.
+type OutlierConfig struct {
+	Failures int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
+	Ejection time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
+}
+
+// maxEjections is the most times OutlierConfig.Ejection that an ejection takes.
+const maxEjections = 10
+
+// Outlier counts how the requests to one backend fare, and ejects it when too
+// many fail in a row. It is safe for concurrent use.
+type Outlier struct {
+	cfg   OutlierConfig
+	eject func(time.Duration) bool
+
+	failures atomic.Int64 // in a row
+
+	mu          sync.Mutex
+	times       int       // what OutlierConfig.Ejection was multiplied with last
+	until       time.Time // when the last ejection ends, or ended
+	probeFailed bool      // as the last one did
+}
+
+// NewOutlier returns the outlier detection of one backend. eject leaves the
+// backend out for a time, or refuses to by returning false; the next failure
+// then asks again. It is called by whoever observes the failure, one call at a
+// time, and must not call the Outlier.
+func NewOutlier(cfg OutlierConfig, eject func(time.Duration) bool) *Outlier {
+	cfg.Ejection = cmp.Or(cfg.Ejection, 30*time.Second)
+	return &Outlier{cfg: cfg, eject: eject}
+}
+
+// Observe counts the outcome of a request. Success costs an atomic load.
+func (o *Outlier) Observe(ok bool) {
+	switch {
+	case o.cfg.Failures == 0:
+	case ok:
+		// The load keeps the line of memory shared between cores.
+		if o.failures.Load() != 0 {
+			o.failures.Store(0)
+		}
+	default:
+		o.failed()
+	}
+}
+
+func (o *Outlier) failed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if now.Before(o.until) {
+		return // a request that the backend still had when it was ejected
+	}
+	if o.failures.Add(1) < int64(o.cfg.Failures) {
+		return
+	}
+	// Each ejection is forgotten once the backend stayed for as long as one takes.
+	forgotten := int(min(now.Sub(o.until)/o.cfg.Ejection, maxEjections))
+	times := min(1+max(0, o.times-forgotten), maxEjections)
+	d := time.Duration(times) * o.cfg.Ejection
+	if o.eject(d) {
+		o.times, o.until = times, now.Add(d)
+		o.failures.Store(0)
+	}
+}
+
+// Probed counts the outcome of a probe, and reports whether it ends an
+// ejection: when the probe before failed and this one did not. The backend's
+// trouble then was one that probes see, a restart for example, and it is over.
+// That probes succeed all along ends nothing, for a backend can fail requests
+// and pass probes.
+func (o *Outlier) Probed(err error) (ended bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	ended = err == nil && o.probeFailed && now.Before(o.until)
+	o.probeFailed = err != nil
+	if ended {
+		o.until = now
+	}
+	return ended
+}

@@ -1,0 +1,169 @@
+package probe_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/probe"
+)
+
+func ExampleOutlier() {
+	outlier := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(d time.Duration) bool {
+		fmt.Println("left out for", d)
+		return true
+	})
+	for _, ok := range []bool{false, false, true, false, false, false} {
+		outlier.Observe(ok)
+	}
+	// Output: left out for 30s
+}
+
+// story is a sequence of events at one backend: + a request that succeeds,
+// - one that fails, P a probe that succeeds, p one that fails, s a second that
+// passes, m a minute, h an hour, r from here on the pool refuses, a it accepts.
+func story(events string) (ejections []string) {
+	accept := true
+	o := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(d time.Duration) bool {
+		said := d.String()
+		if !accept {
+			said = "refused " + said
+		}
+		ejections = append(ejections, said)
+		return accept
+	})
+	for _, event := range events {
+		switch event {
+		case '+', '-':
+			o.Observe(event == '+')
+		case 'P':
+			if o.Probed(nil) {
+				ejections = append(ejections, "ended")
+			}
+		case 'p':
+			o.Probed(errDown)
+		case 's':
+			time.Sleep(time.Second)
+		case 'm':
+			time.Sleep(time.Minute)
+		case 'h':
+			time.Sleep(time.Hour)
+		case 'r', 'a':
+			accept = event == 'a'
+		}
+	}
+	return ejections
+}
+
+func TestOutlier(t *testing.T) {
+	const half = "ssssssssssssssssssssssssssssss" // a minute of it
+	for _, test := range []struct {
+		name, events string
+		want         []string
+	}{
+		{"no failures", "++++", nil},
+		{"too few", "--", nil},
+		{"in a row", "---", []string{"30s"}},
+		{"not in a row", "--+--+--", nil},
+		{"failures of requests that it still had", "--- ---- s ---", []string{"30s"}},
+		{"comes back with a clean slate", "-----" + half + "--", []string{"30s"}},
+		{"longer each time", "---" + half + "---m---", []string{"30s", "1m0s", "1m30s"}},
+		{"forgotten after an hour", "---h---", []string{"30s", "30s"}},
+		{"forgotten after as long again", "---" + half + half + "---", []string{"30s", "30s"}},
+		{"forgotten one by one", "---" + half + "---mm---", []string{"30s", "1m0s", "30s"}},
+		{"refused, and asked again at the next failure", "r----a-", []string{"refused 30s", "refused 30s", "30s"}},
+		{"refused, and a success", "r---+a--", []string{"refused 30s"}},
+		{"refusals do not count", "r------a-", []string{"refused 30s", "refused 30s", "refused 30s", "refused 30s", "30s"}},
+		{"probes that never saw it end nothing", "P---sPsPsP", []string{"30s"}},
+		{"probes that saw it before end it", "p---sPP", []string{"30s", "ended"}},
+		{"probes that saw it during it end it", "P---psppsPP", []string{"30s", "ended"}},
+		{"a trouble of long ago ends nothing", "pP---P", []string{"30s"}},
+		{"ended, and failing again", "p---P---", []string{"30s", "ended", "1m0s"}},
+		{"ended by time first", "---p" + half + "P", []string{"30s"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if diff := cmp.Diff(test.want, story(test.events)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestOutlierGrowsToALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last time.Duration
+		o := probe.NewOutlier(probe.OutlierConfig{Failures: 1, Ejection: time.Second}, func(d time.Duration) bool {
+			last = d
+			return true
+		})
+		for i := range 30 {
+			o.Observe(false)
+			if want := time.Duration(min(i+1, 10)) * time.Second; last != want {
+				t.Fatalf("ejection %d takes %v, want %v", i+1, last, want)
+			}
+			time.Sleep(last)
+		}
+		time.Sleep(3 * time.Second)
+		if o.Observe(false); last != 8*time.Second {
+			t.Errorf("after three quiet times, an ejection takes %v, want 8s", last)
+		}
+	})
+}
+
+func TestOutlierOff(t *testing.T) {
+	o := probe.NewOutlier(probe.OutlierConfig{}, func(time.Duration) bool { t.Error("ejected"); return true })
+	for range 1000 {
+		o.Observe(false)
+	}
+	if o.Probed(errDown) || o.Probed(nil) {
+		t.Error("ended what never began")
+	}
+}
+
+func TestOutlierOfManyAtOnce(t *testing.T) {
+	var ejections atomic.Int64
+	o := probe.NewOutlier(probe.OutlierConfig{Failures: 5, Ejection: time.Hour}, func(time.Duration) bool {
+		ejections.Add(1)
+		return true
+	})
+	var requests sync.WaitGroup
+	for range 8 {
+		requests.Go(func() {
+			for range 1000 {
+				o.Observe(false)
+				o.Probed(nil)
+			}
+		})
+	}
+	requests.Wait()
+	if n := ejections.Load(); n != 1 {
+		t.Errorf("%d ejections within an hour's one", n)
+	}
+}
+
+func BenchmarkOutlier(b *testing.B) {
+	for name, cfg := range map[string]probe.OutlierConfig{"on": {Failures: 5, Ejection: time.Second}, "off": {}} {
+		o := probe.NewOutlier(cfg, func(time.Duration) bool { return true })
+		b.Run("success/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					o.Observe(true)
+				}
+			})
+		})
+		b.Run("failure/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				o.Observe(false)
+			}
+		})
+	}
+}

@@ -1,0 +1,76 @@
+package telemetry
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
+
+	"spangate/balancer"
+)
+
+// ObserveBackends reports at each collection the state of each member, how many
+// requests are in flight there, and how many connections are open. Backends of
+// one name, as discovery finds them, are added up.
+func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
+	openConnections, err := httpconv.NewClientOpenConnectionsObservable(t.meter)
+	if err != nil {
+		return err
+	}
+	connections := openConnections.Inst() // callbacks take no wrapped instruments
+	requests, err := t.meter.Int64ObservableUpDownCounter(backendActiveName, metric.WithUnit("{request}"),
+		metric.WithDescription("Requests in flight at a backend, until their responses' bodies have ended."))
+	if err != nil {
+		return err
+	}
+	status, err := t.meter.Int64ObservableUpDownCounter(backendStatusName, metric.WithUnit("1"),
+		metric.WithDescription("1 for the state that a backend is in, 0 for the others."))
+	if err != nil {
+		return err
+	}
+	_, err = t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for b, sum := range sumUp(members()) {
+			server := []attribute.KeyValue{semconv.ServerAddress(b.host), semconv.ServerPort(b.port)}
+			o.ObserveInt64(connections, sum.active, metric.WithAttributes(append(server, semconv.HTTPConnectionStateActive)...))
+			o.ObserveInt64(connections, sum.idle, metric.WithAttributes(append(server, semconv.HTTPConnectionStateIdle)...))
+			name := backendKey.String(b.name)
+			o.ObserveInt64(requests, sum.inFlight, metric.WithAttributes(name))
+			for _, state := range balancer.States {
+				o.ObserveInt64(status, sum.states[state], metric.WithAttributes(name, attribute.String("state", string(state))))
+			}
+		}
+		return nil
+	}, requests, connections, status)
+	return err
+}
+
+type backendName struct {
+	name, host string
+	port       int
+}
+
+type backendSum struct {
+	inFlight, active, idle int64
+	states                 map[balancer.State]int64
+}
+
+func sumUp(members []*balancer.Backend) map[backendName]*backendSum {
+	sums := map[backendName]*backendSum{}
+	for _, b := range members {
+		host, port := splitHost(b.URL.Host, b.URL.Scheme)
+		name := backendName{b.Name, host, port}
+		if sums[name] == nil {
+			sums[name] = &backendSum{states: map[balancer.State]int64{}}
+		}
+		sum := sums[name]
+		open, inFlight := b.Connections.Open(), b.Active()
+		active := min(open, inFlight) // each request has a connection of its own, save over HTTP/2
+		sum.inFlight += inFlight
+		sum.active += active
+		sum.idle += open - active
+		sum.states[b.State()]++
+	}
+	return sums
+}

@@ -1,0 +1,155 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+	"spangate/probe"
+)
+
+// Check records how long each probe of b that next makes takes. A probe that
+// fails has a span, with a child for its request, if it made one through
+// [Telemetry.ProbeClient]. One that succeeds gets it only when it changes b's
+// state: what goes on all day and says nothing would cost people money.
+func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check) probe.Check {
+	return func(ctx context.Context, u *url.URL) error {
+		p := &probed{telemetry: t, backend: b, kind: kind, trigger: probe.TriggerOf(ctx), start: time.Now()}
+		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
+		p.end = time.Now()
+		set := t.probeSets.get(probeSet{b.Name, kind, p.result(), p.errorType()}, probeSet.attributes)
+		t.probeDuration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
+		if p.err != nil && ctx.Err() == nil {
+			p.span()
+		}
+		t.causes.add(b, p.span)
+		return p.err
+	}
+}
+
+// ProbeClient notes the requests that probes make through next.
+func (t *Telemetry) ProbeClient(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		c := &probeCall{method: r.Method, url: r.URL.String(), host: r.URL.Host, scheme: r.URL.Scheme, agent: r.Header.Get("User-Agent"), start: time.Now()}
+		resp, err := next.RoundTrip(r)
+		c.end = time.Now()
+		if err != nil {
+			c.errorType = string(balancer.Classify(r.Context(), err).Type)
+		} else {
+			c.status = resp.StatusCode
+		}
+		if p, ok := r.Context().Value(probedKey{}).(*probed); ok {
+			p.call = c
+		}
+		return resp, err
+	})
+}
+
+type probedKey struct{}
+
+// probed is one probe, of which a span can be made afterwards.
+type probed struct {
+	telemetry  *Telemetry
+	backend    *balancer.Backend
+	kind       probe.Type
+	trigger    probe.Trigger
+	start, end time.Time
+	err        error
+	call       *probeCall // nil: it made no request
+
+	once sync.Once
+	made trace.SpanContext
+}
+
+// probeCall is the request that a probe made.
+type probeCall struct {
+	method, url, scheme, host, agent string
+	start, end                       time.Time
+	status                           int
+	errorType                        string
+}
+
+func (p *probed) result() string {
+	if p.err != nil {
+		return "failure"
+	}
+	return "success"
+}
+
+// errorType returns what the probe failed of, or "".
+func (p *probed) errorType() string {
+	if p.err == nil {
+		return ""
+	}
+	var typed interface{ ErrorType() string }
+	if errors.As(p.err, &typed) {
+		return typed.ErrorType()
+	}
+	return "_OTHER"
+}
+
+// span makes the probe's span, once, and returns its context.
+func (p *probed) span() trace.SpanContext {
+	p.once.Do(func() {
+		tracer := p.telemetry.tracer
+		ctx, span := tracer.Start(context.Background(), "probe", trace.WithNewRoot(), trace.WithTimestamp(p.start), trace.WithAttributes(
+			backendKey.String(p.backend.Name), probeTypeKey.String(string(p.kind)),
+			probeResultKey.String(p.result()), probeTriggerKey.String(string(p.trigger)),
+		))
+		p.made = span.SpanContext()
+		if c := p.call; c != nil {
+			c.span(ctx, tracer)
+		}
+		if p.err != nil {
+			span.SetAttributes(semconv.ErrorTypeKey.String(p.errorType()))
+			span.SetStatus(codes.Error, p.err.Error())
+		}
+		span.End(trace.WithTimestamp(p.end))
+	})
+	return p.made
+}
+
+func (c *probeCall) span(ctx context.Context, tracer trace.Tracer) {
+	host, port := splitHost(c.host, c.scheme)
+	_, span := tracer.Start(ctx, c.method, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(c.start), trace.WithAttributes(
+		semconv.HTTPRequestMethodKey.String(c.method), semconv.URLFull(c.url),
+		semconv.ServerAddress(host), semconv.ServerPort(port),
+		semconv.UserAgentOriginal(c.agent), semconv.UserAgentSyntheticTypeTest,
+	))
+	if c.status != 0 {
+		span.SetAttributes(semconv.HTTPResponseStatusCode(c.status))
+	}
+	if c.errorType != "" {
+		span.SetAttributes(semconv.ErrorTypeKey.String(c.errorType))
+	}
+	if c.errorType != "" || c.status >= http.StatusBadRequest {
+		span.SetStatus(codes.Error, "")
+	}
+	span.End(trace.WithTimestamp(c.end))
+}
+
+type probeSet struct {
+	backend   string
+	kind      probe.Type
+	result    string
+	errorType string
+}
+
+func (s probeSet) attributes() []attribute.KeyValue {
+	attrs := []attribute.KeyValue{
+		backendKey.String(s.backend), probeTypeKey.String(string(s.kind)), probeResultKey.String(s.result),
+	}
+	if s.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
+	}
+	return attrs
+}

@@ -47,7 +47,11 @@ type budget struct {
 }
 
 func newBudget(share Share) *budget {
-	return &budget{share: float64(share), saved: reserve}
+	b := &budget{share: float64(share)}
+	if share > 0 {
+		b.saved = reserve
+	}
+	return b
 }
 
 func (b *budget) request() { b.requests.Add(1) }

@@ -21,6 +21,15 @@ type replay struct {
 	overflow bool  // more than are kept
 }
 
+// waiting reports whether a view waits for the client.
+func (b *replay) waiting() bool {
+	if b.mu.TryLock() {
+		b.mu.Unlock()
+		return false
+	}
+	return true
+}
+
 // replayable reports whether another view can be read from the beginning.
 func (b *replay) replayable() bool {
 	b.mu.Lock()

@@ -192,6 +192,8 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried []*Backend, backoff
 		return nil, d, StopMaxAttempts
 	case sent && !idempotent(r):
 		return nil, d, StopNotIdempotent
+	case body != nil && resp != nil && body.waiting(): // an answer is at hand, the client may be long
+		return nil, d, StopBodyNotReplayable
 	case body != nil && !body.replayable():
 		return nil, d, StopBodyNotReplayable
 	}

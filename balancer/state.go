@@ -150,9 +150,8 @@ func (p *Pool) setMembers(members []*Backend) {
 // settle notes the state that b's condition leads to, and publishes the ready
 // set that follows. The caller holds mu.
 func (p *Pool) settle(b *Backend, reason Reason, err error) {
-	if p.note(b, reason, err) {
-		p.publish()
-	}
+	p.note(b, reason, err)
+	p.publish() // also of a verdict that an ejection hides
 }
 
 // note stores b's state and reports whether it is another one than before. The
@@ -182,7 +181,9 @@ func (p *Pool) publish() {
 		case Unknown, Ready:
 			ready = append(ready, b)
 		case Ejected:
-			ejected = append(ejected, b)
+			if b.condition.verdict != Down {
+				ejected = append(ejected, b)
+			}
 			if until := b.condition.ejectedUntil; next == nil || until.Before(*next) {
 				next = &until
 			}

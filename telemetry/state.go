@@ -53,6 +53,9 @@ type causes struct {
 }
 
 func (c *causes) add(b *balancer.Backend, cause func() trace.SpanContext) {
+	if b.State() == balancer.Draining {
+		return // nothing changes its state any more
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of == nil {

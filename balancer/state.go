@@ -197,7 +197,10 @@ func (p *Pool) publish() {
 	if len(ready)*100 < p.cfg.PanicThreshold*len(p.members) {
 		ready = slices.Clone(p.members)
 	}
-	p.ready.Store(&ready)
+	// The same set stays the same snapshot, by which pickers know their place.
+	if before := p.ready.Load(); before == nil || !slices.Equal(*before, ready) {
+		p.ready.Store(&ready)
+	}
 	p.returns.Store(next)
 	for _, change := range p.changes {
 		if p.cfg.Changed != nil {

@@ -31,6 +31,8 @@ import (
 	"spangate/handler"
 	"spangate/handler/environ"
 	"spangate/policy"
+	"spangate/policy/jwks"
+	"spangate/policy/shared"
 	"spangate/probe"
 	"spangate/telemetry"
 	"spangate/telemetry/setup"
@@ -41,6 +43,7 @@ type config struct {
 	Balancer  balancer.Config
 	Probe     probe.Config
 	Policy    policy.Config
+	Shared    shared.Config
 	Handler   handler.Config
 	Platform  environ.Platform `env:"PLATFORM" envDefault:"auto" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
 	Telemetry telemetry.Config
@@ -50,7 +53,15 @@ type config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *config) check() error {
-	return errors.Join(c.Balancer.Check(), c.Probe.Validate(), c.Handler.Check(), c.Setup.Check())
+	wrong := errors.Join(c.Balancer.Check(), c.Probe.Validate(), c.Policy.Check(), c.Shared.Check(), c.Handler.Check(), c.Setup.Check())
+	if wrong == nil && c.Shared.RedisURL != "" && len(c.Policy.RateLimit.Limits) == 0 {
+		wrong = errors.New("RATE_LIMIT_REDIS_URL: is of no use without RATE_LIMIT")
+	}
+	key, _ := c.Balancer.HashKey.MarshalText()
+	if header, ok := strings.CutPrefix(string(key), "header:"); wrong == nil && ok && c.Policy.Auth.Takes(header) {
+		wrong = fmt.Errorf("BALANCER_HASH_KEY=%q: is not there any more when a backend is chosen", key)
+	}
+	return wrong
 }
 
 func main() {
@@ -171,12 +182,12 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	}
 
 	access := telemetry.NewAccessLog(cfg.Telemetry.AccessLog, lines)
-	trusted := cfg.Handler.TrustedProxies
+	origin := cfg.Handler.Origin()
 	providers := telemetry.Providers{Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator}
 	if cfg.Setup.Disabled {
 		providers.Propagator = nil
 	}
-	tel, err := telemetry.New(cfg.Telemetry, providers, trusted, access, log)
+	tel, err := telemetry.New(cfg.Telemetry, providers, origin, access, log)
 	if err != nil {
 		return err
 	}
@@ -184,9 +195,11 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if err != nil {
 		return err
 	}
-	sticky := balancer.NewSticky(cfg.Balancer.StickyCookie, cfg.Balancer.Algorithm.Picker(cfg.Balancer.HashKey.Func(func(r *http.Request) string {
-		return handler.OutgoingClientAddr(r, trusted).String()
-	})))
+	key := cfg.Balancer.HashKey.Func(func(r *http.Request) string { return origin.OutgoingAddr(r).String() })
+	sticky := balancer.NewSticky(cfg.Balancer.StickyCookie, cfg.Balancer.Algorithm.Picker(key))
+	if a := cfg.Balancer.Algorithm; a != balancer.RoundRobin && a != balancer.Random {
+		cfg.Balancer.Pool.Next = a.Picker(key)
+	}
 	cfg.Balancer.Pool.Changed = tel.StateChanged
 	pool := balancer.NewPool(sticky.Pick, cfg.Balancer.Pool)
 	fleet := &fleet{cfg: cfg, tel: tel, pool: pool, ctx: background, beside: &beside}
@@ -194,25 +207,80 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	cfg.Balancer.Retry.Wait = tel.RetryWait(balancer.Wait)
 	cfg.Balancer.Retry.Stopped = tel.RetryStopped
 	cfg.Balancer.Retry.Answered = sticky.Bind
+	cfg.Balancer.Retry.Queued = cfg.Balancer.MaxConnections > 0
 	retrier := balancer.Retry(pool, cfg.Balancer.Retry)
 	if err := errors.Join(tel.ObserveBackends(pool.Members), tel.ObserveBudget(retrier.BudgetLeft)); err != nil {
 		return err
 	}
 	failures := handler.Failures{TraceID: tel.TraceID, Report: tel.Failed}
+	reject := tel.Reject(func(w http.ResponseWriter, r *http.Request, why policy.Rejection) {
+		failures.Refuse(w, r, why.Status, why.Detail)
+	})
+	tokens := policy.NewTokens(cfg.Policy.Auth.Token)
+	limits, err := newRateLimit(cfg, tel, log)
+	if err != nil {
+		return err
+	}
+	concurrency, load := policy.Concurrency(cfg.Policy.Concurrency, reject, tel.QueueWait)
+	if load != nil {
+		if err := tel.ObserveConcurrency(load.Active, load.Queued); err != nil {
+			return err
+		}
+	}
+	admin := handler.AdminConfig{
+		Prefix: cfg.Handler.AdminPrefix, Origin: origin,
+		Ready: readiness(ctx, pool), Status: func() any { return statusOf(pool, limits, load) },
+	}
+	adminLink := handler.Admin(admin)
+	if cfg.Handler.AdminPort != 0 {
+		adminLink = handler.Link{Name: "admin"}
+	}
 	chain := handler.Chain(
 		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
-			Trusted: trusted, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
+			Origin: origin, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
 		}),
 		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
-		handler.Admin(cfg.Handler.AdminPrefix, readiness(ctx, pool)),
+		adminLink,
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
+		handler.Link{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
 		handler.Link{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
-		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, failures.Respond)},
+		handler.Link{Name: "access", Wrap: policy.Access(cfg.Policy.Access, origin.NamedAddr, reject)},
+		handler.Link{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, reject)},
+		handler.Link{Name: "auth", Wrap: policy.Auth(cfg.Policy.Auth, tokens, origin.Addr, reject, tel.Authenticated)},
+		handler.Link{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, origin.Addr, reject)},
+		handler.Link{Name: "concurrency", Wrap: concurrency},
+		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, reject)},
 	)
 
-	ln, err := net.Listen("tcp", net.JoinHostPort(string(cfg.Handler.Host), strconv.Itoa(int(cfg.Handler.Port))))
+	ln, err := listen(cfg.Handler.Host, cfg.Handler.Port)
 	if err != nil {
 		return fmt.Errorf("HOST, PORT: %w", err)
+	}
+	if cfg.Handler.AdminPort != 0 {
+		adminListener, err := listen(cfg.Handler.Host, cfg.Handler.AdminPort)
+		if err != nil {
+			ln.Close()
+			return fmt.Errorf("HOST, ADMIN_PORT: %w", err)
+		}
+		// It serves until the requests have been drained, and then has no time of
+		// its own: what is left of SHUTDOWN_TIMEOUT is for telemetry.
+		brief := cfg.Handler
+		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Handler.ShutdownTimeout/100
+		beside.Go(func() error {
+			return handler.Serve(background, adminListener, handler.AdminHandler(admin), brief, log)
+		})
+	}
+	if limits.run != nil {
+		beside.Go(func() error {
+			limits.run(background) // returns why background ended
+			return nil
+		})
+	}
+	if tokens != nil {
+		beside.Go(func() error {
+			tokens.Run(background, func(f jwks.Fetched) { logFetched(log, f) })
+			return nil
+		})
 	}
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	log.Info("listening", "address", ln.Addr().String(), "url", "http://"+net.JoinHostPort(cmp.Or(string(cfg.Handler.Host), "localhost"), port), "backends", names(cfg.Balancer.Backends))
@@ -281,26 +349,29 @@ func (f *fleet) change(joined, left []*balancer.Backend) {
 func (f *fleet) attend(b *balancer.Backend) *probe.Watcher {
 	b.Transport = f.tel.Client(telemetry.ClientConfig{
 		Backend: b, Algorithm: f.cfg.Balancer.Algorithm,
-		Ready: func() int { return len(f.pool.Ready()) },
+		Ready: func() int { return len(f.pool.Ready()) }, FailedOn: f.cfg.Balancer.Pool.FailedOn,
 	}, b.Transport)
 	outlier := probe.NewOutlier(f.cfg.Probe.Outlier, func(d time.Duration) bool { return f.pool.Eject(b, d) })
 	check := f.cfg.Probe.Check(f.tel.ProbeClient(b.Probes), "", cmp.Or(b.Socket, b.Address))
-	watched := f.tel.Check(b, f.cfg.Probe.Kind(), func(ctx context.Context, u *url.URL) error {
-		err := check(ctx, u)
+	watched := f.tel.Check(b, f.cfg.Probe.Kind(), check)
+	watcher := probe.NewWatcher(f.cfg.Probe, b.URL, watched, func(c probe.Change) { f.pool.Probed(b, c.Fit, c.Err) })
+	watcher.Probed = func(err error) {
 		if err == nil {
 			b.MarkAnswered()
 		}
 		if outlier.Probed(err) {
 			f.pool.Readmit(b)
 		}
-		return err
-	})
-	watcher := probe.NewWatcher(f.cfg.Probe, b.URL, watched, func(c probe.Change) { f.pool.Probed(b, c.Fit, c.Err) })
+	}
 	b.Attempted = func(resp *http.Response, err *balancer.Error) {
-		failed := f.cfg.Balancer.Pool.FailedOn.Failed(resp, err)
-		outlier.Observe(!failed)
-		if failed {
+		switch {
+		case f.cfg.Balancer.Pool.FailedOn.Failed(resp, err):
+			outlier.Observe(false)
 			watcher.Suspect()
+		case err == nil:
+			outlier.Observe(true)
+		case err.Type == balancer.Timeout:
+			watcher.Suspect() // slow, or the request's deadline short: a probe tells
 		}
 	}
 	return watcher
@@ -312,6 +383,109 @@ func (f *fleet) onDemand() func(http.Handler) http.Handler {
 		return nil
 	}
 	return probe.OnDemand(func() []*probe.Watcher { return *f.all.Load() })
+}
+
+// rateLimit is the limit on requests, by whoever keeps the counts.
+type rateLimit struct {
+	decide policy.Limiter
+	keys   func() int
+	run    func(context.Context) error // what is to be done beside decisions; nil: nothing
+	shared *shared.Store               // nil: the counts are this instance's own
+
+	onError shared.OnError
+}
+
+func newRateLimit(cfg config, tel *telemetry.Telemetry, log *slog.Logger) (rateLimit, error) {
+	limits, maxKeys := cfg.Policy.RateLimit.Effective(), cfg.Policy.RateLimit.MaxKeys
+	if len(limits) == 0 {
+		return rateLimit{}, nil
+	}
+	var l rateLimit
+	if cfg.Shared.RedisURL == "" {
+		memory := policy.NewMemoryLimiter(limits, maxKeys)
+		l = rateLimit{decide: memory.Limit, keys: memory.Keys}
+	} else {
+		cfg.Shared.Changed = func(degraded bool, err error) { logStore(log, cfg.Shared.OnError, degraded, err) }
+		store, err := shared.New(cfg.Shared, limits, maxKeys)
+		if err != nil {
+			return rateLimit{}, err
+		}
+		l = rateLimit{decide: store.Limit, keys: store.Keys, run: store.Run, shared: store, onError: cfg.Shared.OnError}
+	}
+	l.decide = tel.Limiter(l.decide, cfg.Policy.RateLimit)
+	return l, tel.ObserveKeys(l.keys)
+}
+
+func logStore(log *slog.Logger, onError shared.OnError, degraded bool, err error) {
+	if degraded {
+		log.Warn("rate limits are not shared", "event.name", "rate_limit_store_lost", "on_store_error", string(onError), "error", err.Error())
+		return
+	}
+	log.Info("rate limits are shared", "event.name", "rate_limit_store_reached")
+}
+
+func logFetched(log *slog.Logger, f jwks.Fetched) {
+	switch {
+	case f.Err != nil:
+		log.Warn("the keys of tokens could not be fetched", "keys", f.Set.Len(), "next", f.Next.String(), "error", f.Err.Error())
+	case f.Changed:
+		log.Info("keys of tokens fetched", "keys", f.Set.Len())
+	}
+}
+
+// instance is what the status endpoint shows of this one.
+type instance struct {
+	Backends    []backendStatus    `json:"backends"`
+	RateLimit   *rateLimitStatus   `json:"rate_limit,omitempty"`
+	Concurrency *concurrencyStatus `json:"concurrency,omitempty"`
+}
+
+type backendStatus struct {
+	Name    string         `json:"name"`
+	Address string         `json:"address,omitempty"` // of a member of a name
+	State   balancer.State `json:"state"`
+	Active  int64          `json:"active_requests"`
+}
+
+type rateLimitStatus struct {
+	Keys      int          `json:"keys"`
+	Store     policy.Store `json:"store,omitempty"` // who decides now; none with RATE_LIMIT_ON_STORE_ERROR=allow or deny
+	Instances int          `json:"instances,omitempty"`
+	Since     *time.Time   `json:"degraded_since,omitempty"`
+	Why       string       `json:"degraded_because,omitempty"`
+}
+
+type concurrencyStatus struct {
+	Active int64 `json:"active"`
+	Queued int64 `json:"queued"`
+}
+
+func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load) instance {
+	var s instance
+	for _, b := range pool.Members() {
+		s.Backends = append(s.Backends, backendStatus{Name: b.Name, Address: b.Address, State: b.State(), Active: b.Active()})
+	}
+	if limits.decide != nil {
+		s.RateLimit = &rateLimitStatus{Keys: limits.keys(), Store: policy.StoreMemory}
+	}
+	if limits.shared != nil {
+		s.RateLimit.Store, s.RateLimit.Instances = policy.StoreRedis, limits.shared.Instances()
+		if since, why, degraded := limits.shared.Degraded(); degraded {
+			s.RateLimit.Since, s.RateLimit.Why = &since, why.Error()
+			s.RateLimit.Store = ""
+			if limits.onError == shared.Local {
+				s.RateLimit.Store = policy.StoreLocal
+			}
+		}
+	}
+	if load != nil {
+		s.Concurrency = &concurrencyStatus{load.Active(), load.Queued()}
+	}
+	return s
+}
+
+func listen(host handler.Host, port uint16) (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
 }
 
 func logDiscovered(log *slog.Logger, found balancer.Discovered) {
@@ -374,7 +548,7 @@ func healthcheck(ctx context.Context, cfg handler.Config) error {
 		return errors.New("healthcheck: PORT must be that of the running instance")
 	}
 	// Without a host, or with an unspecified one, net dials the loopback.
-	address := net.JoinHostPort(string(cfg.Host), strconv.Itoa(int(cfg.Port)))
+	address := net.JoinHostPort(string(cfg.Host), strconv.Itoa(int(cmp.Or(cfg.AdminPort, cfg.Port))))
 	live := &url.URL{Scheme: "http", Host: address, Path: string(cfg.AdminPrefix) + "/live"}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

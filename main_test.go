@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -14,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime/debug"
@@ -23,10 +26,23 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/caarlos0/env/v11"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/net/dns/dnsmessage"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
+	"spangate/balancer/dnstest"
 	"spangate/handler"
 	"spangate/handler/environ"
 	"spangate/telemetry/otlptest"
@@ -416,6 +432,7 @@ var importers = []struct {
 	by   []string
 }{
 	{"spangate/policy/size", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
+	{"spangate/policy/cidr", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
 	{"spangate/telemetry", []string{"spangate", "spangate/telemetry"}},
 	{"spangate/handler/environ", []string{"spangate"}},
 	{"spangate/handler", []string{"spangate", "spangate/telemetry", "spangate/handler"}},
@@ -430,7 +447,7 @@ var importers = []struct {
 }
 
 // standalone packages import none of ours.
-var standalone = []string{"spangate/balancer/framing", "spangate/policy/size", "spangate/handler/environ"}
+var standalone = []string{"spangate/balancer/framing", "spangate/policy/size", "spangate/policy/cidr", "spangate/policy/jwks", "spangate/handler/environ"}
 
 func TestImports(t *testing.T) {
 	within := func(path, parent string) bool {
@@ -541,13 +558,6 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// has reports whether a line with text in it has been written.
-func (l *logLines) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
-}
-
 // requests returns the lines of the access log.
 func (l *logLines) requests(t *testing.T) (lines []map[string]any) {
 	t.Helper()
@@ -597,9 +607,8 @@ func (p *program) await(text string) {
 	}
 }
 
-// once makes a request on a connection of its own and reads all of the
-// response, as far as there is one.
-func (p *program) once(ctx context.Context, method, target string, body io.Reader, header ...string) {
+// send makes a request on a connection of its own.
+func (p *program) send(ctx context.Context, method, target string, body io.Reader, header ...string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+target, body)
 	if err != nil {
 		panic(err)
@@ -609,11 +618,32 @@ func (p *program) once(ctx context.Context, method, target string, body io.Reade
 		r.Header.Set(name, value)
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
-	resp, err := transport.RoundTrip(r)
+	return transport.RoundTrip(r)
+}
+
+// once makes a request and reads all of the response, as far as there is one.
+func (p *program) once(ctx context.Context, method, target string, body io.Reader, header ...string) {
+	resp, err := p.send(ctx, method, target, body, header...)
 	if err == nil {
 		io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
 	}
+}
+
+// ask makes a request and returns the response, which there must be, and all of
+// its body.
+func (p *program) ask(t *testing.T, method, target string, body io.Reader) (*http.Response, string) {
+	t.Helper()
+	resp, err := p.send(t.Context(), method, target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(text)
 }
 
 // refusing returns an address where nothing listens, nor will until the test
@@ -896,6 +926,16 @@ func TestTrees(t *testing.T) {
 			want: "POST SERVER Error error.type=connection_reset spangate.retry.stop_reason=not_idempotent\n" +
 				"  POST CLIENT Error error.type=connection_reset\n",
 		},
+		"budget spent": {
+			environ: []string{"PROBE_MODE=off", "RETRY_BUDGET=0%", "BACKENDS=" + answers(unavailable) + "," + answers(ok)},
+			want: "GET SERVER Error error.type=503 spangate.retry.stop_reason=budget_exhausted\n" +
+				"  GET CLIENT Error error.type=503\n",
+		},
+		"budget spent, nothing to pass on": {
+			environ: []string{"PROBE_MODE=off", "RETRY_BUDGET=0%", "BACKENDS=http://" + refusing(t) + "," + answers(ok)},
+			want: "GET SERVER Error error.type=connection_refused spangate.retry.stop_reason=budget_exhausted\n" +
+				"  GET CLIENT Error error.type=connection_refused\n",
+		},
 		"a probe that fails": {
 			environ: []string{"PROBE_PATH=/healthz", "PROBE_FALL=1", "RETRY_ATTEMPTS=0", "BACKENDS=" + answers(unavailable)},
 			request: func(p *program) { p.await("backend state changed") },
@@ -928,23 +968,675 @@ func TestTrees(t *testing.T) {
 	}
 }
 
-// TestEjectionAndReturn follows a backend that fails one request, is left out,
-// and comes back.
+// TestEjectionAndReturn follows a backend that fails requests in a row, is left
+// out, and comes back when its time is over.
 func TestEjectionAndReturn(t *testing.T) {
-	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=1", "OUTLIER_EJECTION=50ms", "RETRY_ATTEMPTS=1", "RETRY_ON=503",
-		"BACKENDS=http://"+saying(t, "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n")+",echo:b")
-	for !p.log.has("ejection_ended") {
+	var asked atomic.Int64
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) <= 2 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(failing.Close)
+	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=2", "OUTLIER_EJECTION=50ms", "TRACE_TRUST=trust", "BACKENDS="+failing.URL+",echo:b")
+	for range 3 { // of which the second has the other backend's turn
 		p.once(t.Context(), "GET", "/", nil)
 	}
+	// How many requests pass until then is no matter, and these leave no trace.
+	for asked.Load() == 2 {
+		p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	}
 	p.stop()
-	var states []string
-	for _, span := range p.collector.Spans() {
-		if span.Name == "backend_state_change" {
-			states = append(states, fmt.Sprint(span.Attributes["spangate.backend.previous_state"], ">", span.Attributes["spangate.backend.state"], " links ", len(span.Links)))
+	p.checkStates(t, "GET SERVER Unset spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"  retry INTERNAL Unset\n"+
+		"  GET CLIENT Unset link=2\n"+
+		"GET SERVER Unset spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Unset\n"+
+		"GET SERVER Unset spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"  retry INTERNAL Unset\n"+
+		"  GET CLIENT Unset link=8\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=unknown spangate.backend.state=ejected spangate.backend.reason=outlier link=2 link=8\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ejected spangate.backend.state=unknown spangate.backend.reason=ejection_ended\n")
+}
+
+// checkStates compares the spans of a program that has stopped, changes of
+// state and what led to them above all.
+func (p *program) checkStates(t *testing.T, want string) {
+	t.Helper()
+	tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.probe.type",
+		"spangate.backend.previous_state", "spangate.backend.state", "spangate.backend.reason")
+	if diff := cmp.Diff(want, tree); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
+// prompted is a backend that answers when, and with the status that, the test
+// says.
+type prompted struct { // what asks for /hang is never answered
+	*httptest.Server
+	probes   chan chan<- int // each that has arrived, until it is taken
+	statuses chan int        // of requests
+}
+
+func newPrompted(t *testing.T) *prompted {
+	b := &prompted{probes: make(chan chan<- int), statuses: make(chan int, 8)}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := b.statuses
+		switch r.URL.Path {
+		case "/hang":
+			status = nil
+		case "/healthz":
+			status = make(chan int)
+			select {
+			case b.probes <- status:
+			case <-r.Context().Done():
+			}
+		}
+		select {
+		case code := <-status:
+			w.WriteHeader(code)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+// probed lets the next probe be answered.
+func (b *prompted) probed(status int) { (<-b.probes) <- status }
+
+// TestEjectionEndedByAProbe follows a backend that fails requests and then a
+// probe, as one does that is restarted: the first probe that succeeds again
+// brings it back. Only the failures in a row have led to its ejection.
+func TestEjectionEndedByAProbe(t *testing.T) {
+	backend := newPrompted(t)
+	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "PROBE_TIMEOUT=1m", "RETRY_ATTEMPTS=0",
+		"OUTLIER_FAILURES=2", "OUTLIER_EJECTION=1h", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+backend.URL)
+	backend.probed(200)
+	p.await(`"to":"ready"`)
+	probe := <-backend.probes
+	for _, status := range []int{503, 200, 503, 503} {
+		backend.statuses <- status
+		p.once(t.Context(), "GET", "/", nil)
+	}
+	probe <- 503
+	backend.probed(200)
+	p.await(`"from":"ejected"`)
+	p.stop()
+	p.checkStates(t, "probe INTERNAL Unset spangate.probe.type=http\n"+
+		"  GET CLIENT Unset\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=unknown spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=1\n"+
+		"probe INTERNAL Error error.type=503 spangate.probe.type=http\n"+
+		"  GET CLIENT Error\n"+
+		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"GET SERVER Unset spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Unset\n"+
+		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ready spangate.backend.state=ejected spangate.backend.reason=outlier link=11 link=13\n"+
+		"probe INTERNAL Unset spangate.probe.type=http\n"+
+		"  GET CLIENT Unset\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ejected spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=15\n")
+}
+
+// TestDownAndReturn follows a backend that fails probes, and a request beside
+// them, which has nothing to do with it.
+func TestDownAndReturn(t *testing.T) {
+	backend := newPrompted(t)
+	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "PROBE_TIMEOUT=1m", "PROBE_FALL=2", "RETRY_ATTEMPTS=0", "BACKENDS="+backend.URL)
+	backend.probed(200)
+	p.await(`"to":"ready"`)
+	probe := <-backend.probes
+	backend.statuses <- 503
+	p.once(t.Context(), "GET", "/", nil)
+	probe <- 503
+	backend.probed(503)
+	p.await(`"to":"down"`)
+	backend.probed(200)
+	p.await(`"from":"down"`)
+	p.stop()
+	p.checkStates(t, "probe INTERNAL Unset spangate.probe.type=http\n"+
+		"  GET CLIENT Unset\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=unknown spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=1\n"+
+		"probe INTERNAL Error error.type=503 spangate.probe.type=http\n"+
+		"  GET CLIENT Error\n"+
+		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"probe INTERNAL Error error.type=503 spangate.probe.type=http\n"+
+		"  GET CLIENT Error\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ready spangate.backend.state=down spangate.backend.reason=probe_failed link=4 link=8\n"+
+		"probe INTERNAL Unset spangate.probe.type=http\n"+
+		"  GET CLIENT Unset\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=down spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=11\n")
+}
+
+// TestBackendThatBreaksOffAfterItsHeader checks that a response of which a
+// client could use nothing is none.
+func TestBackendThatBreaksOffAfterItsHeader(t *testing.T) {
+	for name, linger := range map[string]int{"closed": -1, "reset": 0} {
+		t.Run(name, func(t *testing.T) {
+			var received atomic.Int64
+			breaking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				received.Add(1)
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
+				conn.(*net.TCPConn).SetLinger(linger)
+				conn.Close()
+			}))
+			t.Cleanup(breaking.Close)
+			backends := "BACKENDS=" + breaking.URL + ",http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole")
+			check := func(p *program, want string) {
+				t.Helper()
+				p.stop()
+				tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.retry.reason")
+				if diff := cmp.Diff(want, tree); diff != "" {
+					t.Errorf("spans (-want +got):\n%s", diff)
+				}
+			}
+
+			p := start(t, "PROBE_MODE=off", backends)
+			if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK || body != "whole" {
+				t.Errorf("GET: status %d, body %q, want those of the other backend", resp.StatusCode, body)
+			}
+			check(p, "GET SERVER Unset spangate.retry.stop_reason=success\n"+
+				"  GET CLIENT Error error.type=backend_reset\n"+
+				"  retry INTERNAL Unset spangate.retry.reason=backend_reset\n"+
+				"  GET CLIENT Unset link=2\n")
+
+			received.Store(0)
+			p = start(t, "PROBE_MODE=off", backends)
+			resp, body := p.ask(t, "POST", "/", strings.NewReader("sum"))
+			var problem struct{ Status int }
+			if err := json.Unmarshal([]byte(body), &problem); err != nil || resp.StatusCode != http.StatusBadGateway || problem.Status != http.StatusBadGateway {
+				t.Errorf("POST: status %d, body %q, want 502 and a problem that says so", resp.StatusCode, body)
+			}
+			if kind := resp.Header.Get("Content-Type"); kind != "application/problem+json" {
+				t.Errorf("POST: Content-Type %q", kind)
+			}
+			if n := received.Load(); n != 1 {
+				t.Errorf("POST was sent %d times", n)
+			}
+			check(p, "POST SERVER Error error.type=backend_reset spangate.retry.stop_reason=not_idempotent\n"+
+				"  POST CLIENT Error error.type=backend_reset\n")
+		})
+	}
+}
+
+// TestEjectionOfABackendThatBreaksOff follows a backend whose responses break
+// off amid their bodies. One that its client does not want to the end says
+// nothing for it.
+func TestEjectionOfABackendThatBreaksOff(t *testing.T) {
+	gone := make(chan struct{})
+	breaking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "20")
+		io.WriteString(w, "half")
+		http.NewResponseController(w).Flush()
+		if r.URL.Path == "/long" {
+			<-r.Context().Done()
+			close(gone)
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(breaking.Close)
+	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+breaking.URL)
+	p.once(t.Context(), "GET", "/", nil)
+	resp, err := p.send(t.Context(), "GET", "/long", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	<-gone
+	p.once(t.Context(), "GET", "/", nil)
+	p.stop()
+	p.checkStates(t, "GET SERVER Error error.type=backend_reset spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Error error.type=backend_reset\n"+
+		"GET SERVER Error error.type=client_disconnected spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Unset\n"+
+		"GET SERVER Error error.type=backend_reset spangate.retry.stop_reason=success\n"+
+		"  GET CLIENT Error error.type=backend_reset\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=unknown spangate.backend.state=ejected spangate.backend.reason=outlier link=2 link=6\n")
+}
+
+// TestRequestTimeoutIsNoSuccess checks that a request that ran out of time says
+// nothing about its backend, but asks a probe to.
+func TestRequestTimeoutIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	backend := newPrompted(t)
+	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=1h", "PROBE_TIMEOUT=1m", "RETRY_ATTEMPTS=0", "REQUEST_TIMEOUT=1s",
+		"OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+backend.URL)
+	backend.probed(200)
+	p.await(`"to":"ready"`)
+	p.once(t.Context(), "GET", "/hang", nil)
+	backend.probed(200)
+	for _, path := range []string{"/", "/hang", "/"} {
+		if path == "/" {
+			backend.statuses <- 503
+		}
+		p.once(t.Context(), "GET", path, nil)
+	}
+	backend.probed(200) // so that none is under way at the end
+	p.stop()
+	p.checkStates(t, "probe INTERNAL Unset spangate.probe.type=http\n"+
+		"  GET CLIENT Unset\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=unknown spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=1\n"+
+		"GET SERVER Error error.type=timeout spangate.retry.stop_reason=deadline\n"+
+		"  GET CLIENT Error error.type=timeout\n"+
+		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"GET SERVER Error error.type=timeout spangate.retry.stop_reason=deadline\n"+
+		"  GET CLIENT Error error.type=timeout\n"+
+		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
+		"  GET CLIENT Error error.type=503\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ready spangate.backend.state=ejected spangate.backend.reason=outlier link=7 link=11\n")
+}
+
+// TestTryTimeout checks that RETRY_TRY_TIMEOUT is the backend's time, not the
+// client's.
+func TestTryTimeout(t *testing.T) {
+	const limit, longer = 300 * time.Millisecond, 500 * time.Millisecond
+	atOnce := func() io.Reader { return strings.NewReader("first, last") }
+	slowly := func() io.Reader {
+		body, client := io.Pipe()
+		go func() {
+			io.WriteString(client, "first, ")
+			time.Sleep(longer) // what such a client does
+			io.WriteString(client, "last")
+			client.Close()
+		}()
+		return body
+	}
+	tests := map[string]struct {
+		method     string
+		body       func() io.Reader
+		hangs      bool // the first of two backends, else there is one that answers
+		wantStatus int
+		want       string
+	}{
+		"a slow client": {
+			method: "POST", body: slowly, wantStatus: 200,
+			want: "POST SERVER Unset spangate.retry.stop_reason=success\n" +
+				"  POST CLIENT Unset\n",
+		},
+		"a backend that hangs": {
+			method: "PUT", body: atOnce, hangs: true, wantStatus: 200,
+			want: "PUT SERVER Unset spangate.retry.stop_reason=success\n" +
+				"  PUT CLIENT Error error.type=response_timeout\n" +
+				"  retry INTERNAL Unset spangate.retry.reason=response_timeout\n" +
+				"  PUT CLIENT Unset link=2\n" +
+				"backend_state_change INTERNAL Unset spangate.backend.state=ejected link=2\n",
+		},
+		"a slow client and a backend that hangs": {
+			method: "PUT", body: slowly, hangs: true, wantStatus: 200,
+			want: "PUT SERVER Unset spangate.retry.stop_reason=success\n" +
+				"  PUT CLIENT Error error.type=response_timeout\n" +
+				"  retry INTERNAL Unset spangate.retry.reason=response_timeout\n" +
+				"  PUT CLIENT Unset link=2\n" +
+				"backend_state_change INTERNAL Unset spangate.backend.state=ejected link=2\n",
+		},
+		"not idempotent": {
+			method: "POST", body: atOnce, hangs: true, wantStatus: 504,
+			want: "POST SERVER Error error.type=response_timeout spangate.retry.stop_reason=not_idempotent\n" +
+				"  POST CLIENT Error error.type=response_timeout\n" +
+				"backend_state_change INTERNAL Unset spangate.backend.state=ejected link=2\n",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fit := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				w.Write(body)
+			}))
+			t.Cleanup(fit.Close)
+			backends := fit.URL
+			if test.hangs {
+				backends = "http://" + saying(t, "") + "," + backends
+			}
+			// BACKEND_RESPONSE_TIMEOUT=0: nothing but the limit ends the wait for a backend.
+			p := start(t, "PROBE_MODE=off", "BACKEND_RESPONSE_TIMEOUT=0", "RETRY_TRY_TIMEOUT="+limit.String(),
+				"OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+backends)
+			resp, body := p.ask(t, test.method, "/", test.body())
+			if resp.StatusCode != test.wantStatus || resp.StatusCode == 200 && body != "first, last" {
+				t.Errorf("status %d, body %q, want %d", resp.StatusCode, body, test.wantStatus)
+			}
+			p.stop()
+			tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.retry.reason", "spangate.backend.state")
+			if diff := cmp.Diff(test.want, tree); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestHealthOfGRPCServers follows two servers of gRPC that say themselves
+// whether they serve, and calls through the program to them.
+func TestHealthOfGRPCServers(t *testing.T) {
+	const serving, not = grpc_health_v1.HealthCheckResponse_SERVING, grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	backends, services := map[string]string{}, map[string]*health.Server{}
+	for _, name := range []string{"a", "b"} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, call any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			grpc.SetHeader(ctx, metadata.Pairs("name", name))
+			return next(ctx, call)
+		}))
+		services[name] = health.NewServer()
+		services[name].SetServingStatus("called", serving)
+		grpc_health_v1.RegisterHealthServer(server, services[name])
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			server.Serve(ln)
+		}()
+		t.Cleanup(func() { server.Stop(); <-ended })
+		backends[name] = "h2c://" + ln.Addr().String()
+	}
+	p := start(t, "PROBE_TYPE=grpc", "PROBE_INTERVAL=10ms", "BACKENDS="+backends["a"]+","+backends["b"])
+	changes := func(name, from, to string) {
+		p.await(fmt.Sprintf(`"backend":%q,"from":%q,"to":%q`, backends[name], from, to))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+p.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// answered checks who answers several calls, or with what code they fail.
+	answered := func(want ...string) {
+		t.Helper()
+		var got []string
+		for range 4 {
+			var header metadata.MD
+			answer, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "called"}, grpc.Header(&header))
+			switch {
+			case err != nil:
+				got = append(got, status.Code(err).String())
+			case answer.GetStatus() != serving:
+				t.Errorf("answer %v", answer)
+			default:
+				got = append(got, header.Get("name")...)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
+			t.Errorf("answered by (-want +got):\n%s", diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"unknown>ejected links 1", "ejected>unknown links 0"}, states[:2]); diff != "" {
-		t.Errorf("state changes (-want +got):\n%s", diff)
+
+	changes("a", "unknown", "ready")
+	changes("b", "unknown", "ready")
+	answered("a", "b")
+	services["a"].SetServingStatus("", not)
+	changes("a", "ready", "down")
+	answered("b")
+	services["b"].SetServingStatus("", not)
+	changes("b", "ready", "down")
+	answered(codes.Unavailable.String())
+	services["a"].SetServingStatus("", serving)
+	changes("a", "down", "ready")
+	answered("a")
+	conn.Close()
+	p.stop()
+
+	said := map[string]any{} // by span
+	for _, span := range p.collector.Spans() {
+		if span.Name == "probe" {
+			said[span.SpanID] = fmt.Sprint(span.Attributes["spangate.probe.type"], " ", span.Attributes["error.type"])
+		}
+	}
+	var causes []any
+	for _, span := range p.collector.Spans() {
+		if span.Name == "backend_state_change" && span.Attributes["spangate.backend.state"] == "down" {
+			for _, link := range span.Links {
+				causes = append(causes, said[link.SpanID])
+			}
+		}
+	}
+	if diff := cmp.Diff([]any{"grpc not_serving"}, slices.Compact(causes)); diff != "" {
+		t.Errorf("probes that led to down (-want +got):\n%s", diff)
+	}
+}
+
+// TestBackendsThatDNSNames checks what the program makes of a name whose
+// addresses change while it runs. It replaces the resolver of the whole
+// process, for which no other test may run beside it.
+func TestBackendsThatDNSNames(t *testing.T) {
+	dns, usual := dnstest.NewServer(t), net.DefaultResolver
+	net.DefaultResolver = dns.Resolver()
+	t.Cleanup(func() { net.DefaultResolver = usual })
+	begin := func(t *testing.T, name string, port int, environ ...string) *program {
+		return start(t, append(environ, fmt.Sprintf("BACKENDS=dns+http://%s:%d", name, port),
+			"BALANCER_DNS_REFRESH=1s", "ACCESS_LOG=off", "OTEL_SDK_DISABLED=true")...)
+	}
+	servfail := dnstest.Reply{Code: dnsmessage.RCodeServerFailure}
+
+	t.Run("members come and go", func(t *testing.T) {
+		t.Parallel()
+		hosts := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+		var asked [3]atomic.Int64
+		var probed [3]chan struct{}
+		release := make(chan struct{})
+		listeners := alike(t, hosts...)
+		for i, ln := range listeners {
+			probed[i] = make(chan struct{})
+			once := sync.OnceFunc(func() { close(probed[i]) })
+			answering(t, ln, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("From", hosts[i])
+				switch r.URL.Path {
+				case "/healthz":
+					once()
+				case "/long":
+					io.WriteString(w, "first, ")
+					w.(http.Flusher).Flush()
+					if i == 0 {
+						select {
+						case <-release:
+						case <-r.Context().Done():
+						}
+					}
+					io.WriteString(w, "last")
+				default:
+					asked[i].Add(1)
+				}
+			})
+		}
+		dns.Update(dnstest.Zone{"go.test. A": dnstest.Addresses(hosts[0], hosts[1])})
+		p := begin(t, "go.test.", listeners[0].Addr().(*net.TCPAddr).Port, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms")
+		p.await(`"joined":2`)
+		<-probed[0]
+		<-probed[1]
+
+		var long *http.Response // from the one that is about to leave
+		for long == nil || long.Header.Get("From") != hosts[0] {
+			if long != nil {
+				long.Body.Close()
+			}
+			var err error
+			if long, err = p.send(t.Context(), "GET", "/long", nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		defer long.Body.Close()
+		var traffic sync.WaitGroup
+		var enough atomic.Bool
+		for range 2 {
+			traffic.Go(func() {
+				transport := &http.Transport{}
+				defer transport.CloseIdleConnections()
+				for !enough.Load() {
+					r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					resp, err := transport.RoundTrip(r)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					resp.Body.Close()
+					if resp.StatusCode != http.StatusOK {
+						t.Errorf("status %d amid the change", resp.StatusCode)
+					}
+				}
+			})
+		}
+		dns.Update(dnstest.Zone{"go.test. A": dnstest.Addresses(hosts[1], hosts[2])})
+		p.await(`"joined":1,"left":1`)
+		enough.Store(true)
+		traffic.Wait()
+
+		before := asked[0].Load()
+		var from []string
+		for range 6 {
+			resp, _ := p.ask(t, "GET", "/", nil)
+			from = append(from, resp.Header.Get("From"))
+		}
+		slices.Sort(from)
+		if diff := cmp.Diff(hosts[1:], slices.Compact(from)); diff != "" {
+			t.Errorf("answered by (-want +got):\n%s", diff)
+		}
+		if before == 0 || asked[0].Load() != before {
+			t.Errorf("the member that left got %d requests before, %d since", before, asked[0].Load()-before)
+		}
+		<-probed[2]
+		close(release)
+		if body, err := io.ReadAll(long.Body); err != nil || string(body) != "first, last" {
+			t.Errorf("the response of the member that left is %q, %v", body, err)
+		}
+	})
+
+	t.Run("a lookup that fails", func(t *testing.T) {
+		t.Parallel()
+		ln := alike(t, "127.0.0.1")[0]
+		answering(t, ln, func(http.ResponseWriter, *http.Request) {})
+		dns.Update(dnstest.Zone{"fail.test. A": dnstest.Addresses("127.0.0.1")})
+		p := begin(t, "fail.test.", ln.Addr().(*net.TCPAddr).Port)
+		p.await(`"joined":1`)
+		dns.Update(dnstest.Zone{"fail.test. A": servfail, "fail.test. AAAA": servfail})
+		p.await("could not be looked up")
+		if resp, _ := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("status %d of a name that was known before", resp.StatusCode)
+		}
+	})
+
+	t.Run("a name that is there late", func(t *testing.T) {
+		t.Parallel()
+		ln := alike(t, "127.0.0.1")[0]
+		answering(t, ln, func(http.ResponseWriter, *http.Request) {})
+		p := begin(t, "late.test.", ln.Addr().(*net.TCPAddr).Port)
+		p.await("could not be looked up")
+		if resp, _ := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("status %d, Retry-After %q of a name that nobody knows", resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+		dns.Update(dnstest.Zone{"late.test. A": dnstest.Addresses("127.0.0.1")})
+		p.await(`"joined":1`)
+		if resp, _ := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("status %d of a name that is known by now", resp.StatusCode)
+		}
+	})
+
+	t.Run("IPv6 only", func(t *testing.T) {
+		t.Parallel()
+		ln := alike(t, "::1")[0]
+		answering(t, ln, func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+		})
+		dns.Update(dnstest.Zone{"six.test. AAAA": dnstest.Addresses("::1")})
+		p := begin(t, "six.test.", ln.Addr().(*net.TCPAddr).Port)
+		p.await(`"joined":1`)
+		if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK || body != ln.Addr().String() {
+			t.Errorf("status %d, answered by %q, want %s", resp.StatusCode, body, ln.Addr())
+		}
+	})
+}
+
+// alike returns listeners on one port of several addresses of this host.
+func alike(t *testing.T, hosts ...string) []net.Listener {
+	t.Helper()
+	for {
+		var listeners []net.Listener
+		port := "0"
+		for _, host := range hosts {
+			ln, err := net.Listen("tcp", net.JoinHostPort(host, port))
+			if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+				t.Skipf("this host has no %s", host)
+			}
+			if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				break // somebody else has it there
+			}
+			_, port, _ = net.SplitHostPort(ln.Addr().String())
+			listeners = append(listeners, ln)
+		}
+		if len(listeners) == len(hosts) {
+			return listeners
+		}
+		for _, ln := range listeners {
+			ln.Close()
+		}
+	}
+}
+
+// answering serves on ln until the test ends.
+func answering(t *testing.T, ln net.Listener, handle http.HandlerFunc) {
+	server := httptest.NewUnstartedServer(handle)
+	server.Listener.Close()
+	server.Listener = ln
+	server.Start()
+	t.Cleanup(server.Close)
+}
+
+// TestRetriesAvoidTheBusy checks that a further attempt goes where the algorithm
+// would send it, too.
+func TestRetriesAvoidTheBusy(t *testing.T) {
+	var busy, asked atomic.Int64 // which backend holds a request, and how many others it got
+	held, end := make(chan struct{}), make(chan struct{})
+	var urls []string
+	for i := range int64(3) {
+		backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/hold":
+				busy.Store(i)
+				close(held)
+				<-end
+			case i == busy.Load():
+				asked.Add(1)
+			case i == (busy.Load()+1)%3:
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		t.Cleanup(backend.Close)
+		urls = append(urls, backend.URL)
+	}
+	t.Cleanup(func() { close(end) })
+	p := start(t, "PROBE_MODE=off", "BALANCER=least-requests", "RETRY_BUDGET=100%", "OUTLIER_FAILURES=0",
+		"ACCESS_LOG=off", "OTEL_SDK_DISABLED=true", "BACKENDS="+strings.Join(urls, ","))
+	var holding sync.WaitGroup
+	holding.Go(func() { p.once(t.Context(), "GET", "/hold", nil) })
+	<-held
+	for range 40 {
+		if resp, _ := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	end <- struct{}{}
+	holding.Wait()
+	if n := asked.Load(); n > 0 {
+		t.Errorf("the busy one got %d further attempts", n)
 	}
 }
 
@@ -963,7 +1655,9 @@ func TestFullOutage(t *testing.T) {
 		urls = append(urls, backend.URL)
 	}
 	p := start(t, "BACKENDS="+strings.Join(urls, ","), "ACCESS_LOG=off", "OTEL_SDK_DISABLED=true")
-	const requests, clients = 6000, 4
+	// Each fails, and up to the budget is tried again: a share of 20 %, and the
+	// 100 retries that are saved up, which are 5 % of so many requests.
+	const requests, clients = 2000, 4
 	var asking sync.WaitGroup
 	for range clients {
 		asking.Go(func() {
@@ -1034,9 +1728,10 @@ func TestTraceContext(t *testing.T) {
 			p.stop()
 			var server, client otlptest.Span
 			for _, span := range p.collector.Spans() {
-				if span.Kind == "SERVER" {
+				switch span.Kind {
+				case "SERVER":
 					server = span
-				} else {
+				case "CLIENT":
 					client = span
 				}
 			}
@@ -1056,6 +1751,1865 @@ func TestTraceContext(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// front is a backend of the program behind its policies. It answers with what
+// policies have done to a request, in the field Got, and below /own with fields
+// that are theirs; below /wait it does so once the test ends.
+type front struct {
+	*httptest.Server
+	reached atomic.Int64
+
+	mu       sync.Mutex
+	received []http.Header // without what is of the attempt alone
+}
+
+func newFront(t *testing.T) *front {
+	f := &front{}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.reached.Add(1)
+		got := r.Header.Clone()
+		got.Del("Traceparent")
+		f.mu.Lock()
+		f.received = append(f.received, got)
+		f.mu.Unlock()
+		words := []string{r.Method}
+		for _, name := range []string{"X-Auth-Principal", "X_auth_principal", "X-Auth-Method", "X-Api-Key", "Authorization", "X-Request-Id"} {
+			for _, value := range got[name] {
+				if name == "Authorization" {
+					value, _, _ = strings.Cut(value, " ")
+				}
+				words = append(words, name+"="+value)
+			}
+		}
+		w.Header().Set("Got", strings.Join(words, " "))
+		if r.URL.Path == "/own" {
+			for _, field := range []string{"Access-Control-Allow-Origin: *", "Access-Control-Allow-Credentials: true", "Ratelimit: backend", "Ratelimit-Policy: backend", "X-Request-Id: backend", "Vary: Accept", "Www-Authenticate: backend"} {
+				name, value, _ := strings.Cut(field, ": ")
+				w.Header().Set(name, value)
+			}
+		}
+		if r.URL.Path == "/wait" {
+			<-r.Context().Done()
+		}
+		io.Copy(io.Discard, r.Body)
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+// all returns the headers of the requests so far.
+func (f *front) all() []http.Header {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.received)
+}
+
+// knock is a request at the program's door.
+type knock struct {
+	method, target string // GET / unless given
+	header         []string
+	body           io.Reader
+	times          int // 1 unless given
+}
+
+// policyFields are those of a response that policies write, and what [front]
+// answers.
+var policyFields = []string{
+	"Retry-After", "Www-Authenticate", "Ratelimit-Policy", "Ratelimit", "Vary", "X-Request-Id",
+	"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers",
+	"Access-Control-Expose-Headers", "Access-Control-Max-Age", "Access-Control-Allow-Private-Network", "Got",
+}
+
+var (
+	secondsLeft = regexp.MustCompile(`;t=(\d+)`)
+	madeID      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+)
+
+// knock returns the response as text: its status, what its body says of that,
+// and the fields of policies. Times and the ids that are made are left out.
+// It also returns the trace id that the body names.
+func (p *program) knock(t *testing.T, k knock) (text, traceID string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), k.method, "http://"+p.addr+"/"+strings.TrimPrefix(k.target, "/"), k.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range k.header {
+		name, value, _ := strings.Cut(field, ": ")
+		if name == "Host" {
+			r.Host = value
+		}
+		r.Header[name] = append(r.Header[name], value)
+	}
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = fmt.Sprintln(resp.StatusCode)
+	if resp.Header.Get("Content-Type") == "application/problem+json" {
+		var problem struct {
+			Title, Detail string
+			Status        int
+			TraceID       string `json:"trace_id"`
+		}
+		if err := json.Unmarshal(body, &problem); err != nil {
+			t.Fatalf("body %q: %v", body, err)
+		}
+		if problem.Status != resp.StatusCode || problem.Title != http.StatusText(resp.StatusCode) || resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("status %d, Cache-Control %q and body %q", resp.StatusCode, resp.Header.Get("Cache-Control"), body)
+		}
+		text, traceID = fmt.Sprintf("%d %s\n", resp.StatusCode, problem.Detail), problem.TraceID
+	}
+	until := ""
+	for _, name := range policyFields {
+		for _, value := range resp.Header[name] {
+			if name == "Ratelimit" && resp.StatusCode == http.StatusTooManyRequests {
+				if left := secondsLeft.FindStringSubmatch(value); left == nil || left[1] != resp.Header.Get("Retry-After") {
+					t.Errorf("RateLimit is %q, Retry-After %q: they must agree", value, resp.Header.Get("Retry-After"))
+				}
+			}
+			if name == "Retry-After" && resp.StatusCode == http.StatusTooManyRequests {
+				until, value = value, "T"
+			}
+			value = madeID.ReplaceAllString(secondsLeft.ReplaceAllString(value, ";t=T"), "made")
+			text += fmt.Sprintf("  %s: %s\n", name, value)
+		}
+	}
+	if until == "0" {
+		t.Error("Retry-After is 0")
+	}
+	return text, traceID
+}
+
+// knocks makes the requests one after the other and returns all responses, and
+// the trace id that the last one names.
+func (p *program) knocks(t *testing.T, all []knock) (text, traceID string) {
+	t.Helper()
+	for _, k := range all {
+		if k.method == "" {
+			k.method = "GET"
+		}
+		for range max(k.times, 1) {
+			var one string
+			one, traceID = p.knock(t, k)
+			text += one
+		}
+	}
+	return text, traceID
+}
+
+// policyTree is the spans with what policies have to do with them.
+func (p *program) policyTree() string {
+	return madeID.ReplaceAllString(otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type",
+		"spangate.policy.rejection", "spangate.policy.reason", "enduser.id", "spangate.auth.method", "spangate.request.id",
+		"spangate.rate_limit.result", "spangate.rate_limit.policy", "spangate.rate_limit.limit", "spangate.rate_limit.remaining",
+		"spangate.rate_limit.store", "spangate.rate_limit.key_source"), "made")
+}
+
+// decisions are the counters of policies.
+func (p *program) decisions() (text string) {
+	for _, m := range p.collector.Metrics() {
+		if m.Name != "spangate.policy.rejections" && m.Name != "spangate.rate_limit.decisions" {
+			continue
+		}
+		for _, point := range m.Points {
+			text += fmt.Sprintf("%s %v %v\n", strings.TrimPrefix(m.Name, "spangate."), point.Attributes, point.Value)
+		}
+	}
+	return text
+}
+
+// doorLine is what a line of the access log says of policies.
+func doorLine(line map[string]any) string {
+	words := []string{fmt.Sprint(line["status"])}
+	for _, name := range []string{"policy", "reason", "principal", "auth", "request_id", "error_type"} {
+		if value, ok := line[name]; ok {
+			words = append(words, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	return madeID.ReplaceAllString(strings.Join(words, " "), "made")
+}
+
+const (
+	apiKey   = "0123456789abcdef"
+	basicMe  = "Authorization: Basic bWU6b3BlbiBzZXNhbWU=" // me:open sesame
+	basicNot = "Authorization: Basic bWU6YWJyYWNhZGFicmE="
+	aPage    = "Origin: https://app.test"
+)
+
+// preflightOf asks whether a page may send a request of the method.
+func preflightOf(method string) knock {
+	return knock{method: "OPTIONS", header: []string{aPage, "Access-Control-Request-Method: " + method}}
+}
+
+// TestPolicies shows each policy at the program's door: what clients are told,
+// what a trace, the metrics and the log say, and that nothing which is refused
+// reaches a backend.
+func TestPolicies(t *testing.T) {
+	bcrypted, err := bcrypt.GenerateFromPassword([]byte("open sesame"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	basicUsers := "AUTH_BASIC_USERS=me:" + string(bcrypted)
+	const cors = "CORS_ALLOWED_ORIGINS=https://app.test"
+	const keys = "AUTH_API_KEYS=ci:" + apiKey
+	keyFile := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keyFile, []byte("\nci:"+apiKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	issuer := newTokenIssuer(t)
+	tests := map[string]struct {
+		environ  []string
+		await    string // in the log, before the first request
+		requests []knock
+		want     string // the responses
+		tree     string
+		counted  string
+		log      string // a line for each request
+	}{
+		"nothing on": {
+			requests: []knock{{target: "/own", header: []string{aPage, "X-Request-Id: mine", "X-Auth-Principal: admin"}}, {method: "OPTIONS", header: []string{aPage, "Access-Control-Request-Method: PUT"}}},
+			want: "200\n" +
+				"  Www-Authenticate: backend\n" +
+				"  Ratelimit-Policy: backend\n" +
+				"  Ratelimit: backend\n" +
+				"  Vary: Accept\n" +
+				"  X-Request-Id: backend\n" +
+				"  Access-Control-Allow-Origin: *\n" +
+				"  Access-Control-Allow-Credentials: true\n" +
+				"  Got: GET X-Auth-Principal=admin X-Request-Id=mine\n" +
+				"200\n" +
+				"  Got: OPTIONS\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"OPTIONS SERVER Unset http.response.status_code=200\n" +
+				"  OPTIONS CLIENT Unset http.response.status_code=200\n",
+			log: "200\n" +
+				"200\n",
+		},
+		"access: let in": {
+			environ:  []string{"ALLOW_CIDRS=127.0.0.0/8", "DENY_CIDRS=10.0.0.0/8"},
+			requests: []knock{{}},
+			want: "200\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"access: denied, though allowed": {
+			environ:  []string{"ALLOW_CIDRS=all", "DENY_CIDRS=127.0.0.1"},
+			requests: []knock{{}},
+			want:     "403 Requests from this address are not accepted.\n",
+			tree:     "GET SERVER Unset http.response.status_code=403 spangate.policy.rejection=access spangate.policy.reason=denied\n",
+			counted:  "policy.rejections map[policy:access reason:denied] 1\n",
+			log:      "403 policy=access reason=denied\n",
+		},
+		"access: not allowed": {
+			environ:  []string{"ALLOW_CIDRS=10.0.0.0/8"},
+			requests: []knock{{}},
+			want:     "403 Requests from this address are not accepted.\n",
+			tree:     "GET SERVER Unset http.response.status_code=403 spangate.policy.rejection=access spangate.policy.reason=not_allowed\n",
+			counted:  "policy.rejections map[policy:access reason:not_allowed] 1\n",
+			log:      "403 policy=access reason=not_allowed\n",
+		},
+		"access: no address": {
+			environ:  []string{"TRUSTED_PROXIES=127.0.0.0/8", "DENY_CIDRS=10.0.0.0/8"},
+			requests: []knock{{header: []string{"X-Forwarded-For: unknown"}}},
+			want:     "403 Requests from this address are not accepted.\n",
+			tree:     "GET SERVER Unset http.response.status_code=403 spangate.policy.rejection=access spangate.policy.reason=no_address\n",
+			counted:  "policy.rejections map[policy:access reason:no_address] 1\n",
+			log:      "403 policy=access reason=no_address\n",
+		},
+		"cors: a page that may": {
+			environ:  []string{cors, "CORS_ALLOW_CREDENTIALS=true", "CORS_EXPOSED_HEADERS=Got"},
+			requests: []knock{{target: "/own", header: []string{aPage}}},
+			want: "200\n" +
+				"  Www-Authenticate: backend\n" +
+				"  Ratelimit-Policy: backend\n" +
+				"  Ratelimit: backend\n" +
+				"  Vary: Origin\n" +
+				"  Vary: Accept\n" +
+				"  X-Request-Id: backend\n" +
+				"  Access-Control-Allow-Origin: https://app.test\n" +
+				"  Access-Control-Allow-Credentials: true\n" +
+				"  Access-Control-Expose-Headers: got\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"cors: any page": {
+			environ:  []string{"CORS_ALLOWED_ORIGINS=*"},
+			requests: []knock{{target: "/own", header: []string{aPage}}},
+			want: "200\n" +
+				"  Www-Authenticate: backend\n" +
+				"  Ratelimit-Policy: backend\n" +
+				"  Ratelimit: backend\n" +
+				"  Vary: Accept\n" +
+				"  X-Request-Id: backend\n" +
+				"  Access-Control-Allow-Origin: *\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"cors: a page that may not": {
+			environ:  []string{cors},
+			requests: []knock{{target: "/own", header: []string{"Origin: https://evil.test"}}},
+			want: "200\n" +
+				"  Www-Authenticate: backend\n" +
+				"  Ratelimit-Policy: backend\n" +
+				"  Ratelimit: backend\n" +
+				"  Vary: Origin\n" +
+				"  Vary: Accept\n" +
+				"  X-Request-Id: backend\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"cors: no page": {
+			environ:  []string{cors},
+			requests: []knock{{}},
+			want: "200\n" +
+				"  Vary: Origin\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"cors: a preflight": {
+			environ:  []string{cors, "CORS_ALLOWED_HEADERS=X-A,X-B"},
+			requests: []knock{{method: "OPTIONS", header: []string{aPage, "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-a"}}},
+			want: "204\n" +
+				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n" +
+				"  Access-Control-Allow-Origin: https://app.test\n" +
+				"  Access-Control-Allow-Methods: GET,HEAD,POST,PUT,PATCH,DELETE\n" +
+				"  Access-Control-Allow-Headers: x-a,x-b\n" +
+				"  Access-Control-Max-Age: 7200\n",
+			tree: "OPTIONS SERVER Unset http.response.status_code=204\n",
+			log:  "204\n",
+		},
+		"cors: a preflight of another page": {
+			environ:  []string{cors},
+			requests: []knock{{method: "OPTIONS", header: []string{"Origin: https://evil.test", "Access-Control-Request-Method: PUT"}}},
+			want: "403 Pages of this origin may not send such requests here.\n" +
+				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n",
+			tree:    "OPTIONS SERVER Unset http.response.status_code=403 spangate.policy.rejection=cors spangate.policy.reason=origin\n",
+			counted: "policy.rejections map[policy:cors reason:origin] 1\n",
+			log:     "403 policy=cors reason=origin\n",
+		},
+		"cors: a preflight of a method": {
+			environ:  []string{cors},
+			requests: []knock{preflightOf("PURGE")},
+			want: "403 Pages of other origins may not use this method here.\n" +
+				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n",
+			tree:    "OPTIONS SERVER Unset http.response.status_code=403 spangate.policy.rejection=cors spangate.policy.reason=method\n",
+			counted: "policy.rejections map[policy:cors reason:method] 1\n",
+			log:     "403 policy=cors reason=method\n",
+		},
+		"cors: a preflight of a field": {
+			environ:  []string{cors},
+			requests: []knock{{method: "OPTIONS", header: []string{aPage, "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-other"}}},
+			want: "403 Pages of other origins may not send one of these header fields here.\n" +
+				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n",
+			tree:    "OPTIONS SERVER Unset http.response.status_code=403 spangate.policy.rejection=cors spangate.policy.reason=header\n",
+			counted: "policy.rejections map[policy:cors reason:header] 1\n",
+			log:     "403 policy=cors reason=header\n",
+		},
+		"auth: an API key": {
+			environ:  []string{keys},
+			requests: []knock{{header: []string{"X-Api-Key: " + apiKey}}},
+			want: "200\n" +
+				"  Got: GET X-Auth-Principal=ci X-Auth-Method=api_key\n",
+			tree: "GET SERVER Unset http.response.status_code=200 enduser.id=ci spangate.auth.method=api_key\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 principal=ci auth=api_key\n",
+		},
+		"auth: a password": {
+			environ:  []string{basicUsers},
+			requests: []knock{{header: []string{basicMe}}},
+			want: "200\n" +
+				"  Got: GET X-Auth-Principal=me X-Auth-Method=basic\n",
+			tree: "GET SERVER Unset http.response.status_code=200 enduser.id=me spangate.auth.method=basic\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 principal=me auth=basic\n",
+		},
+		"auth: both, of which the password names the principal": {
+			environ:  []string{keys, basicUsers},
+			requests: []knock{{header: []string{"X-Api-Key: " + apiKey, basicMe}}},
+			want: "200\n" +
+				"  Got: GET X-Auth-Principal=me X-Auth-Method=basic\n",
+			tree: "GET SERVER Unset http.response.status_code=200 enduser.id=me spangate.auth.method=basic\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 principal=me auth=basic\n",
+		},
+		"auth: nothing": {
+			environ:  []string{keys, basicUsers},
+			requests: []knock{{}},
+			want: "401 Credentials are required.\n" +
+				"  Www-Authenticate: Basic realm=\"spangate\", charset=\"UTF-8\"\n" +
+				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing\n",
+			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			log:     "401 policy=auth reason=missing\n",
+		},
+		"auth: an unknown key": {
+			environ:  []string{keys},
+			requests: []knock{{header: []string{"X-Api-Key: 0123456789abcdeF"}}},
+			want: "401 The API key is not known.\n" +
+				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=unknown_key\n",
+			counted: "policy.rejections map[policy:auth reason:unknown_key] 1\n",
+			log:     "401 policy=auth reason=unknown_key\n",
+		},
+		"auth: two keys": {
+			environ:  []string{keys},
+			requests: []knock{{header: []string{"X-Api-Key: " + apiKey, "X-Api-Key: " + apiKey}}},
+			want: "401 The credentials cannot be read.\n" +
+				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=malformed\n",
+			counted: "policy.rejections map[policy:auth reason:malformed] 1\n",
+			log:     "401 policy=auth reason=malformed\n",
+		},
+		"auth: a wrong password": {
+			environ:  []string{basicUsers},
+			requests: []knock{{header: []string{basicNot}}},
+			want: "401 The user or the password is wrong.\n" +
+				"  Www-Authenticate: Basic realm=\"spangate\", charset=\"UTF-8\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=bad_password\n",
+			counted: "policy.rejections map[policy:auth reason:bad_password] 1\n",
+			log:     "401 policy=auth reason=bad_password\n",
+		},
+		"auth: a principal that is made up": {
+			environ: []string{keys, "AUTH_EXEMPT_PATHS=/open"},
+			requests: []knock{{target: "/open", header: []string{"X-Auth-Principal: admin", "X_auth_principal: admin", "X-Auth-Method: jwt"}},
+				{header: []string{"X-Api-Key: " + apiKey, "X-Auth-Principal: admin", "X_auth_principal: admin", "Connection: X-Auth-Principal, X-Auth-Method"}},
+				{target: "/open/", header: []string{"X-Auth-Principal: admin"}}},
+			want: "200\n" +
+				"  Got: GET\n" +
+				"200\n" +
+				"  Got: GET X-Auth-Principal=ci X-Auth-Method=api_key\n" +
+				"401 Credentials are required.\n" +
+				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=200 enduser.id=ci spangate.auth.method=api_key\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing\n",
+			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			log: "200\n" +
+				"200 principal=ci auth=api_key\n" +
+				"401 policy=auth reason=missing\n",
+		},
+		"auth: a token": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(nil)}}},
+			want: "200\n" +
+				"  Got: GET X-Auth-Principal=alice X-Auth-Method=jwt Authorization=Bearer\n",
+			tree: "GET SERVER Unset http.response.status_code=200 enduser.id=alice spangate.auth.method=jwt\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 principal=alice auth=jwt\n",
+		},
+		"auth: a token of nobody": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(jwt.SigningMethodNone)}}},
+			want: "401 The token is signed in a way that is not accepted.\n" +
+				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is signed in a way that is not accepted.\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_algorithm\n",
+			counted: "policy.rejections map[policy:auth reason:token_algorithm] 1\n",
+			log:     "401 policy=auth reason=token_algorithm\n",
+		},
+		"auth: a token signed with the public key": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(jwt.SigningMethodHS256)}}},
+			want: "401 The token is signed in a way that is not accepted.\n" +
+				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is signed in a way that is not accepted.\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_algorithm\n",
+			counted: "policy.rejections map[policy:auth reason:token_algorithm] 1\n",
+			log:     "401 policy=auth reason=token_algorithm\n",
+		},
+		"auth: a token of yesterday": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(nil, "exp", time.Now().Add(-24*time.Hour).Unix())}}},
+			want: "401 The token has expired.\n" +
+				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token has expired.\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_expired\n",
+			counted: "policy.rejections map[policy:auth reason:token_expired] 1\n",
+			log:     "401 policy=auth reason=token_expired\n",
+		},
+		"auth: a token of another issuer": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(nil, "iss", "https://evil.test/")}}},
+			want: "401 The token is from another issuer.\n" +
+				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is from another issuer.\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_issuer\n",
+			counted: "policy.rejections map[policy:auth reason:token_issuer] 1\n",
+			log:     "401 policy=auth reason=token_issuer\n",
+		},
+		"auth: a token for others": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(nil, "aud", "others")}}},
+			want: "401 The token is for another audience.\n" +
+				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is for another audience.\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_audience\n",
+			counted: "policy.rejections map[policy:auth reason:token_audience] 1\n",
+			log:     "401 policy=auth reason=token_audience\n",
+		},
+		"auth: a token of an unknown key": {
+			environ:  issuer.environ(),
+			await:    "keys of tokens fetched",
+			requests: []knock{{header: []string{issuer.bearer(nil, "kid", "other")}}},
+			want: "401 The token is signed with an unknown key.\n" +
+				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is signed with an unknown key.\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_unknown_key\n",
+			counted: "policy.rejections map[policy:auth reason:token_unknown_key] 1\n",
+			log:     "401 policy=auth reason=token_unknown_key\n",
+		},
+		"auth: a token where there are none": {
+			environ:  []string{keys},
+			requests: []knock{{header: []string{issuer.bearer(nil)}}},
+			want: "401 Credentials are required.\n" +
+				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing\n",
+			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			log:     "401 policy=auth reason=missing\n",
+		},
+		"rate limit: let in": {
+			environ:  []string{"RATE_LIMIT=10/h"},
+			requests: []knock{{target: "/own"}},
+			want: "200\n" +
+				"  Www-Authenticate: backend\n" +
+				"  Ratelimit-Policy: \"10/h\";q=10;w=3600\n" +
+				"  Ratelimit: \"10/h\";r=9;t=T\n" +
+				"  Vary: Accept\n" +
+				"  X-Request-Id: backend\n" +
+				"  Access-Control-Allow-Origin: *\n" +
+				"  Access-Control-Allow-Credentials: true\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=10/h spangate.rate_limit.limit=10 spangate.rate_limit.remaining=9 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			counted: "rate_limit.decisions map[policy:10/h result:allowed store:memory] 1\n",
+			log:     "200\n",
+		},
+		"rate limit: several": {
+			environ:  []string{"RATE_LIMIT=2/h,1000/d", "RATE_LIMIT_BURST=5", "RATE_LIMIT_KEY=global"},
+			requests: []knock{{}},
+			want: "200\n" +
+				"  Ratelimit-Policy: \"2/h\";q=2;w=3600;spangate-burst=5, \"1000/d\";q=1000;w=86400\n" +
+				"  Ratelimit: \"2/h\";r=4;t=T\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=2/h spangate.rate_limit.limit=2 spangate.rate_limit.remaining=4 spangate.rate_limit.store=memory spangate.rate_limit.key_source=global\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			counted: "rate_limit.decisions map[policy:2/h result:allowed store:memory] 1\n",
+			log:     "200\n",
+		},
+		"rate limit: refused": {
+			environ:  []string{"RATE_LIMIT=1/h"},
+			requests: []knock{{}, {}},
+			want: "200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n" +
+				"  Got: GET\n" +
+				"429 There were more requests than are let in; Retry-After says when the next one may come.\n" +
+				"  Retry-After: T\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n",
+			counted: "policy.rejections map[policy:rate_limit reason:limited] 1\n" +
+				"rate_limit.decisions map[policy:1/h result:allowed store:memory] 1\n" +
+				"rate_limit.decisions map[policy:1/h result:denied store:memory] 1\n",
+			log: "200\n" +
+				"429 policy=rate_limit reason=limited\n",
+		},
+		"rate limit: of tenants": {
+			environ:  []string{"RATE_LIMIT=1/h", "RATE_LIMIT_KEY=header:X-Tenant"},
+			requests: []knock{{header: []string{"X-Tenant: a"}}, {header: []string{"X-Tenant: b"}}, {header: []string{"X-Tenant: a"}}, {}, {header: []string{"X-Tenant: a", "X-Tenant: c"}}},
+			want: "200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n" +
+				"  Got: GET\n" +
+				"200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n" +
+				"  Got: GET\n" +
+				"429 There were more requests than are let in; Retry-After says when the next one may come.\n" +
+				"  Retry-After: T\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n" +
+				"200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n" +
+				"  Got: GET\n" +
+				"429 There were more requests than are let in; Retry-After says when the next one may come.\n" +
+				"  Retry-After: T\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=header\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=header\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=header\n" +
+				"GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n",
+			counted: "policy.rejections map[policy:rate_limit reason:limited] 2\n" +
+				"rate_limit.decisions map[policy:1/h result:allowed store:memory] 3\n" +
+				"rate_limit.decisions map[policy:1/h result:denied store:memory] 2\n",
+			log: "200\n" +
+				"200\n" +
+				"429 policy=rate_limit reason=limited\n" +
+				"200\n" +
+				"429 policy=rate_limit reason=limited\n",
+		},
+		"rate limit: in a dry run": {
+			environ:  []string{"RATE_LIMIT=1/h", "RATE_LIMIT_DRY_RUN=true"},
+			requests: []knock{{}, {}},
+			want: "200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T;spangate-dry-run\n" +
+				"  Got: GET\n" +
+				"200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T;spangate-dry-run\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Unset spangate.rate_limit.result=dry_run spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			counted: "rate_limit.decisions map[policy:1/h result:allowed store:memory] 1\n" +
+				"rate_limit.decisions map[policy:1/h result:dry_run store:memory] 1\n",
+			log: "200\n" +
+				"200\n",
+		},
+		"rate limit: without its store, by its share": {
+			environ:  []string{"RATE_LIMIT=1/h", "RATE_LIMIT_REDIS_URL=redis://:s3cret@" + refusing(t)},
+			await:    "rate limits are not shared",
+			requests: []knock{{}, {}},
+			want: "200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n" +
+				"  Got: GET\n" +
+				"429 There were more requests than are let in; Retry-After says when the next one may come.\n" +
+				"  Retry-After: T\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Ratelimit: \"1/h\";r=0;t=T\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=allowed spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=local spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
+				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=local spangate.rate_limit.key_source=client-ip\n",
+			counted: "policy.rejections map[policy:rate_limit reason:limited] 1\n" +
+				"rate_limit.decisions map[policy:1/h result:allowed store:local] 1\n" +
+				"rate_limit.decisions map[policy:1/h result:denied store:local] 1\n",
+			log: "200\n" +
+				"429 policy=rate_limit reason=limited\n",
+		},
+		"rate limit: without its store, let in": {
+			environ:  []string{"RATE_LIMIT=1/h", "RATE_LIMIT_ON_STORE_ERROR=allow", "RATE_LIMIT_REDIS_URL=redis://:s3cret@" + refusing(t)},
+			await:    "rate limits are not shared",
+			requests: []knock{{}, {}},
+			want: "200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Got: GET\n" +
+				"200\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=store_error spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=200\n" +
+				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=store_error spangate.rate_limit.key_source=client-ip\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			counted: "rate_limit.decisions map[result:store_error] 2\n",
+			log: "200\n" +
+				"200\n",
+		},
+		"rate limit: without its store, refused": {
+			environ:  []string{"RATE_LIMIT=1/h", "RATE_LIMIT_ON_STORE_ERROR=deny", "RATE_LIMIT_REDIS_URL=redis://:s3cret@" + refusing(t)},
+			await:    "rate limits are not shared",
+			requests: []knock{{}},
+			want: "503 Whether the request may come in cannot be told at the moment.\n" +
+				"  Retry-After: 1\n" +
+				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n",
+			tree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.policy.rejection=rate_limit spangate.policy.reason=store_error\n" +
+				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=store_error spangate.rate_limit.key_source=client-ip\n",
+			counted: "policy.rejections map[policy:rate_limit reason:store_error] 1\n" +
+				"rate_limit.decisions map[result:store_error] 1\n",
+			log: "503 policy=rate_limit reason=store_error\n",
+		},
+		"rate limit: a preflight": {
+			environ:  []string{cors, "RATE_LIMIT=1/h"},
+			requests: []knock{preflightOf("PUT")},
+			want: "204\n" +
+				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n" +
+				"  Access-Control-Allow-Origin: https://app.test\n" +
+				"  Access-Control-Allow-Methods: GET,HEAD,POST,PUT,PATCH,DELETE\n" +
+				"  Access-Control-Allow-Headers: content-type\n" +
+				"  Access-Control-Max-Age: 7200\n",
+			tree: "OPTIONS SERVER Unset http.response.status_code=204\n",
+			log:  "204\n",
+		},
+		"body: let in": {
+			environ:  []string{"MAX_REQUEST_BODY=3"},
+			requests: []knock{{method: "POST", body: strings.NewReader("abc")}},
+			want: "200\n" +
+				"  Got: POST\n",
+			tree: "POST SERVER Unset http.response.status_code=200\n" +
+				"  POST CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"body: too large": {
+			environ:  []string{"MAX_REQUEST_BODY=3"},
+			requests: []knock{{method: "POST", body: strings.NewReader("four")}},
+			want:     "413 The request's body is larger than is accepted here.\n",
+			tree:     "POST SERVER Unset http.response.status_code=413 spangate.policy.rejection=body spangate.policy.reason=too_large\n",
+			counted:  "policy.rejections map[policy:body reason:too_large] 1\n",
+			log:      "413 policy=body reason=too_large error_type=body_too_large\n",
+		},
+		"body: too large, as it turns out": {
+			environ:  []string{"MAX_REQUEST_BODY=3"},
+			requests: []knock{{method: "POST", body: io.MultiReader(strings.NewReader("four"))}},
+			want:     "413 The request's body is larger than is accepted here.\n",
+			tree: "POST SERVER Unset http.response.status_code=413 spangate.policy.rejection=body spangate.policy.reason=too_large\n" +
+				"  POST CLIENT Unset\n",
+			counted: "policy.rejections map[policy:body reason:too_large] 1\n",
+			log:     "413 policy=body reason=too_large error_type=body_too_large\n",
+		},
+		"auth: a key of a file": {
+			environ:  []string{"AUTH_API_KEYS_FILE=" + keyFile},
+			requests: []knock{{header: []string{"X-Api-Key: " + apiKey}}},
+			want: "200\n" +
+				"  Got: GET X-Auth-Principal=ci X-Auth-Method=api_key\n",
+			tree: "GET SERVER Unset http.response.status_code=200 enduser.id=ci spangate.auth.method=api_key\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 principal=ci auth=api_key\n",
+		},
+		"request id: made": {
+			environ:  []string{"REQUEST_ID_HEADER=X-Request-Id"},
+			requests: []knock{{target: "/own"}},
+			want: "200\n" +
+				"  Www-Authenticate: backend\n" +
+				"  Ratelimit-Policy: backend\n" +
+				"  Ratelimit: backend\n" +
+				"  Vary: Accept\n" +
+				"  X-Request-Id: made\n" +
+				"  Access-Control-Allow-Origin: *\n" +
+				"  Access-Control-Allow-Credentials: true\n" +
+				"  Got: GET X-Request-Id=made\n",
+			tree: "GET SERVER Unset http.response.status_code=200 spangate.request.id=made\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 request_id=made\n",
+		},
+		"request id: kept": {
+			environ:  []string{"REQUEST_ID_HEADER=X-Request-Id"},
+			requests: []knock{{header: []string{"X-Request-Id: mine"}}},
+			want: "200\n" +
+				"  X-Request-Id: mine\n" +
+				"  Got: GET X-Request-Id=mine\n",
+			tree: "GET SERVER Unset http.response.status_code=200 spangate.request.id=mine\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 request_id=mine\n",
+		},
+		"request id: malformed": {
+			environ:  []string{"REQUEST_ID_HEADER=X-Request-Id"},
+			requests: []knock{{header: []string{"X-Request-Id: <mine>"}}, {header: []string{"X-Request-Id: a", "X-Request-Id: b"}}},
+			want: "200\n" +
+				"  X-Request-Id: made\n" +
+				"  Got: GET X-Request-Id=made\n" +
+				"200\n" +
+				"  X-Request-Id: made\n" +
+				"  Got: GET X-Request-Id=made\n",
+			tree: "GET SERVER Unset http.response.status_code=200 spangate.request.id=made\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Unset http.response.status_code=200 spangate.request.id=made\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200 request_id=made\n" +
+				"200 request_id=made\n",
+		},
+		"request id: of what is refused": {
+			environ:  []string{"REQUEST_ID_HEADER=X-Request-Id", keys},
+			requests: []knock{{header: []string{"X-Request-Id: mine", "Connection: X-Request-Id"}}},
+			want: "401 Credentials are required.\n" +
+				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n" +
+				"  X-Request-Id: made\n",
+			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing spangate.request.id=made\n",
+			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			log:     "401 policy=auth reason=missing request_id=made\n",
+		},
+		"timeout: in time": {
+			environ:  []string{"REQUEST_TIMEOUT=1h"},
+			requests: []knock{{}},
+			want: "200\n" +
+				"  Got: GET\n",
+			tree: "GET SERVER Unset http.response.status_code=200\n" +
+				"  GET CLIENT Unset http.response.status_code=200\n",
+			log: "200\n",
+		},
+		"timeout: too late": {
+			environ:  []string{"REQUEST_TIMEOUT=50ms"},
+			requests: []knock{{target: "/wait"}},
+			want:     "504 The server behind the gateway did not answer in time.\n",
+			tree: "GET SERVER Error http.response.status_code=504 error.type=timeout\n" +
+				"  GET CLIENT Error error.type=timeout\n",
+			log: "504 error_type=timeout\n",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backend := newFront(t)
+			p := start(t, append([]string{"BACKENDS=" + backend.URL, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "REQUEST_ID_HEADER=off"}, test.environ...)...)
+			if test.await != "" {
+				p.await(test.await)
+			}
+			got, traceID := p.knocks(t, test.requests)
+			p.stop()
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("responses (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.tree, p.policyTree()); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.counted, p.decisions()); diff != "" {
+				t.Errorf("counters (-want +got):\n%s", diff)
+			}
+			lines, last := "", ""
+			for _, line := range p.log.requests(t) {
+				lines += doorLine(line) + "\n"
+				last = fmt.Sprint(line["trace_id"])
+			}
+			if diff := cmp.Diff(test.log, lines); diff != "" {
+				t.Errorf("access log (-want +got):\n%s", diff)
+			}
+			if traceID != "" && traceID != last {
+				t.Errorf("the last response names trace %s, the log %s", traceID, last)
+			}
+			served := 0
+			for _, span := range p.collector.Spans() {
+				if span.Kind == "CLIENT" {
+					served++
+				}
+				if span.Kind == "SERVER" && traceID == span.TraceID {
+					last = ""
+				}
+			}
+			if traceID != "" && last != "" {
+				t.Errorf("no SERVER span is in trace %s, which the last response names", traceID)
+			}
+			if n := int(backend.reached.Load()); n > served || strings.Count(got, "  Got: ") > n {
+				t.Errorf("the backend was reached %d times, %d CLIENT spans say", n, served)
+			}
+		})
+	}
+}
+
+// tokenIssuer is a server of the key that its tokens are signed with.
+type tokenIssuer struct {
+	*httptest.Server
+	key  ed25519.PrivateKey
+	down atomic.Bool // it breaks connections off
+}
+
+func newTokenIssuer(t *testing.T) *tokenIssuer {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &tokenIssuer{key: key}
+	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if i.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		x := base64.RawURLEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
+		fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","use":"sig","alg":"EdDSA","x":%q}]}`, x)
+	}))
+	t.Cleanup(i.Close)
+	return i
+}
+
+// environ lets in what the issuer says.
+func (i *tokenIssuer) environ() []string {
+	return []string{"AUTH_JWT_JWKS_URL=" + i.URL, "AUTH_JWT_ISSUER=https://issuer.test/", "AUTH_JWT_AUDIENCE=shop"}
+}
+
+// bearer returns the field with a token that is right but for the claims, or
+// the kid, that are given, by name and value. A method other than nil is what
+// somebody signs it with who knows the public key alone.
+func (i *tokenIssuer) bearer(method jwt.SigningMethod, changes ...any) string {
+	claims := jwt.MapClaims{"iss": "https://issuer.test/", "aud": "shop", "sub": "alice", "exp": time.Now().Add(time.Hour).Unix()}
+	var key any = i.key
+	switch method {
+	case nil:
+		method = jwt.SigningMethodEdDSA
+	case jwt.SigningMethodNone:
+		key = jwt.UnsafeAllowNoneSignatureType
+	case jwt.SigningMethodHS256:
+		key = []byte(i.key.Public().(ed25519.PublicKey))
+	}
+	token := jwt.New(method)
+	token.Header["kid"] = "one"
+	for n := 0; n < len(changes); n += 2 {
+		if name := changes[n].(string); name == "kid" {
+			token.Header["kid"] = changes[n+1]
+		} else {
+			claims[name] = changes[n+1]
+		}
+	}
+	token.Claims = claims
+	text, err := token.SignedString(key)
+	if err != nil {
+		panic(err)
+	}
+	return "Authorization: Bearer " + text
+}
+
+// TestTokensWithoutKeys starts while the issuer cannot be reached: nobody can
+// tell whether a token is right until it can.
+func TestTokensWithoutKeys(t *testing.T) {
+	t.Parallel()
+	backend, issuer := newFront(t), newTokenIssuer(t)
+	issuer.down.Store(true)
+	p := start(t, append(issuer.environ(), "BACKENDS="+backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off")...)
+	p.await("the keys of tokens could not be fetched")
+	token := []knock{{header: []string{issuer.bearer(nil)}}}
+	before, _ := p.knocks(t, token)
+	issuer.down.Store(false)
+	p.await("keys of tokens fetched")
+	after, _ := p.knocks(t, token)
+	p.stop()
+	want := "503 The token cannot be verified at the moment.\n" +
+		"  Retry-After: 5\n" +
+		"200\n" +
+		"  Got: GET X-Auth-Principal=alice X-Auth-Method=jwt Authorization=Bearer\n"
+	if diff := cmp.Diff(want, before+after); diff != "" {
+		t.Errorf("responses (-want +got):\n%s", diff)
+	}
+	want = "GET SERVER Error http.response.status_code=503 error.type=503 spangate.policy.rejection=auth spangate.policy.reason=keys_unavailable\n" +
+		"GET SERVER Unset http.response.status_code=200 enduser.id=alice spangate.auth.method=jwt\n" +
+		"  GET CLIENT Unset http.response.status_code=200\n"
+	if diff := cmp.Diff(want, p.policyTree()); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("policy.rejections map[policy:auth reason:keys_unavailable] 1\n", p.decisions()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// TestLimitOfTwoInstances has two programs keep one limit between them.
+func TestLimitOfTwoInstances(t *testing.T) {
+	t.Parallel()
+	redis, backend := miniredis.RunT(t), newFront(t)
+	var both []*program
+	for range 2 {
+		p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off",
+			"RATE_LIMIT=3/h", "RATE_LIMIT_REDIS_URL=redis://"+redis.Addr(), "RATE_LIMIT_STORE_TIMEOUT=1m")
+		p.await("rate limits are shared")
+		both = append(both, p)
+	}
+	var got strings.Builder
+	for i := range 5 {
+		text, _ := both[i%2].knock(t, knock{method: "GET"})
+		got.WriteString(text)
+	}
+	const terms = "  Ratelimit-Policy: \"3/h\";q=3;w=3600\n"
+	letIn := func(left int) string {
+		return fmt.Sprintf("200\n%s  Ratelimit: \"3/h\";r=%d;t=T\n  Got: GET\n", terms, left)
+	}
+	limited := "429 There were more requests than are let in; Retry-After says when the next one may come.\n" +
+		"  Retry-After: T\n" + terms + "  Ratelimit: \"3/h\";r=0;t=T\n"
+	if diff := cmp.Diff(letIn(2)+letIn(1)+letIn(0)+limited+limited, got.String()); diff != "" {
+		t.Errorf("responses (-want +got):\n%s", diff)
+	}
+	if store := both[0].status(t).RateLimit.Store; store != "redis" {
+		t.Errorf("status says that the counts are in %s", store)
+	}
+	both[1].stop()
+	want := "GET SERVER Unset http.response.status_code=200\n" +
+		"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=3/h spangate.rate_limit.limit=3 spangate.rate_limit.remaining=1 spangate.rate_limit.store=redis spangate.rate_limit.key_source=client-ip\n" +
+		"  GET CLIENT Unset http.response.status_code=200\n" +
+		"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
+		"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=3/h spangate.rate_limit.limit=3 spangate.rate_limit.remaining=0 spangate.rate_limit.store=redis spangate.rate_limit.key_source=client-ip\n"
+	if diff := cmp.Diff(want, both[1].policyTree()); diff != "" {
+		t.Errorf("spans of the second (-want +got):\n%s", diff)
+	}
+	want = "policy.rejections map[policy:rate_limit reason:limited] 1\n" +
+		"rate_limit.decisions map[policy:3/h result:allowed store:redis] 1\n" +
+		"rate_limit.decisions map[policy:3/h result:denied store:redis] 1\n"
+	if diff := cmp.Diff(want, both[1].decisions()); diff != "" {
+		t.Errorf("counters of the second (-want +got):\n%s", diff)
+	}
+}
+
+// status returns what the status endpoint says.
+func (p *program) status(t *testing.T) (s instance) {
+	t.Helper()
+	resp, body := p.ask(t, "GET", "/.spangate/status", nil)
+	if err := json.Unmarshal([]byte(body), &s); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, body %q: %v", resp.StatusCode, body, err)
+	}
+	return s
+}
+
+// TestLoad fills the only slot of a program and knocks at its door.
+func TestLoad(t *testing.T) {
+	const refused = "503 Too many requests are being handled at the moment.\n  Retry-After: 1\n"
+	const held = "GET SERVER Unset http.response.status_code=200\n  GET CLIENT Unset http.response.status_code=200\n"
+	tests := map[string]struct {
+		environ []string
+		// knock is called while the slot is taken, which free ends. It returns the
+		// responses.
+		knock    func(t *testing.T, p *program, free func()) string
+		want     string
+		tree     string
+		counted  string
+		waits    uint64 // that were measured
+		log      string // of the requests beside the one that took the slot
+		withWait bool   // the last one waited
+	}{
+		"no queue": {
+			knock: func(t *testing.T, p *program, _ func()) string {
+				text, _ := p.knocks(t, []knock{{}})
+				return text
+			},
+			want: refused,
+			tree: held +
+				"GET SERVER Error http.response.status_code=503 error.type=overloaded spangate.policy.rejection=concurrency spangate.policy.reason=queue_full\n",
+			counted: "policy.rejections map[policy:concurrency reason:queue_full] 1\n",
+			log:     "503 policy=concurrency reason=queue_full error_type=overloaded\n",
+		},
+		"too long in the queue": {
+			environ: []string{"MAX_QUEUE=1", "MAX_QUEUE_WAIT=1ms"},
+			knock: func(t *testing.T, p *program, _ func()) string {
+				text, _ := p.knocks(t, []knock{{}})
+				return text
+			},
+			want: refused,
+			tree: held +
+				"GET SERVER Error http.response.status_code=503 error.type=overloaded spangate.policy.rejection=concurrency spangate.policy.reason=queue_timeout\n",
+			counted:  "policy.rejections map[policy:concurrency reason:queue_timeout] 1\n",
+			waits:    1,
+			log:      "503 policy=concurrency reason=queue_timeout error_type=overloaded\n",
+			withWait: true,
+		},
+		"its turn comes": {
+			environ: []string{"MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h"},
+			knock: func(t *testing.T, p *program, free func()) string {
+				text := make(chan string, 1)
+				go func() {
+					one, _ := p.knock(t, knock{method: "GET"})
+					text <- one
+				}()
+				for p.status(t).Concurrency.Queued == 0 {
+				}
+				full, _ := p.knock(t, knock{method: "GET"})
+				free()
+				return full + <-text
+			},
+			want: refused + "200\n  Got: GET\n",
+			tree: held +
+				"GET SERVER Unset http.response.status_code=200\n  GET CLIENT Unset http.response.status_code=200\n" +
+				"GET SERVER Error http.response.status_code=503 error.type=overloaded spangate.policy.rejection=concurrency spangate.policy.reason=queue_full\n",
+			counted:  "policy.rejections map[policy:concurrency reason:queue_full] 1\n",
+			waits:    1,
+			log:      "503 policy=concurrency reason=queue_full error_type=overloaded\n200\n",
+			withWait: true,
+		},
+		"it goes away": {
+			environ: []string{"MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h"},
+			knock: func(t *testing.T, p *program, _ func()) string {
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan struct{})
+				go func() { defer close(ended); p.once(ctx, "GET", "/", nil) }()
+				for p.status(t).Concurrency.Queued == 0 {
+				}
+				cancel()
+				<-ended
+				for p.status(t).Concurrency.Queued == 1 {
+				}
+				return ""
+			},
+			tree: held +
+				"GET SERVER Error http.response.status_code=499 error.type=client_disconnected\n",
+			waits:    1,
+			log:      "499 error_type=client_disconnected\n",
+			withWait: true,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			taken, release := make(chan struct{}), make(chan struct{})
+			free := sync.OnceFunc(func() { close(release) })
+			defer free()
+			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Got", r.Method)
+				if r.URL.Path == "/hold" {
+					close(taken)
+					<-release
+				}
+			}))
+			defer backend.Close()
+			defer free()
+			p := start(t, append(test.environ, "BACKENDS="+backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off", "MAX_CONCURRENT_REQUESTS=1")...)
+			var first sync.WaitGroup
+			first.Go(func() { p.once(t.Context(), "GET", "/hold", nil) })
+			<-taken
+			if got := *p.status(t).Concurrency; got != (concurrencyStatus{Active: 1}) {
+				t.Errorf("status shows %+v, want one that is active", got)
+			}
+			got := test.knock(t, p, free)
+			free()
+			first.Wait()
+			p.stop()
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("responses (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.tree, p.policyTree()); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.counted, p.decisions()); diff != "" {
+				t.Errorf("counters (-want +got):\n%s", diff)
+			}
+			log, waited := "", false
+			for _, line := range p.log.requests(t) {
+				if line["path"] != "/hold" {
+					log += doorLine(line) + "\n"
+					waited = line["queued"] != nil
+				}
+			}
+			if diff := cmp.Diff(test.log, log); diff != "" {
+				t.Errorf("access log (-want +got):\n%s", diff)
+			}
+			spans := 0
+			for _, span := range p.collector.Spans() {
+				if span.Attributes["spangate.concurrency.wait"] != nil {
+					spans++
+				}
+			}
+			if waited != test.withWait || uint64(spans) != test.waits {
+				t.Errorf("the log has a wait: %t, want %t; so have %d spans, want %d", waited, test.withWait, spans, test.waits)
+			}
+			for _, m := range p.collector.Metrics() {
+				switch m.Name {
+				case "spangate.concurrency.wait":
+					if m.Points[0].Count != test.waits {
+						t.Errorf("%d waits were measured, want %d", m.Points[0].Count, test.waits)
+					}
+				case "spangate.concurrency.active", "spangate.concurrency.queued":
+					if m.Points[0].Value != 0 {
+						t.Errorf("%s is %v in the end", m.Name, m.Points[0].Value)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestOrderOfPolicies has several policies that would say something of a
+// request, and shows which one does, and what the others add.
+func TestOrderOfPolicies(t *testing.T) {
+	const (
+		keys      = "AUTH_API_KEYS=ci:" + apiKey
+		cors      = "CORS_ALLOWED_ORIGINS=https://app.test"
+		limit     = "RATE_LIMIT=1/h"
+		preflight = "  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n"
+		permitted = "204\n" + preflight +
+			"  Access-Control-Allow-Origin: https://app.test\n" +
+			"  Access-Control-Allow-Methods: GET,HEAD,POST,PUT,PATCH,DELETE\n" +
+			"  Access-Control-Allow-Headers: content-type\n" +
+			"  Access-Control-Max-Age: 7200\n"
+		noAccess   = "403 Requests from this address are not accepted.\n"
+		noKey      = "401 Credentials are required.\n  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n"
+		limited    = "429 There were more requests than are let in; Retry-After says when the next one may come.\n  Retry-After: T\n"
+		terms      = "  Ratelimit-Policy: \"1/h\";q=1;w=3600\n"
+		spent      = "  Ratelimit: \"1/h\";r=0;t=T\n"
+		shared     = "  Vary: Origin\n  Access-Control-Allow-Origin: https://app.test\n"
+		badGateway = "502 The server behind the gateway gave no valid answer.\n"
+		letIn      = "  Got: GET X-Auth-Principal=ci X-Auth-Method=api_key\n"
+	)
+	key := "X-Api-Key: " + apiKey
+	tests := map[string]struct {
+		environ  []string
+		requests []knock
+		want     string
+	}{
+		"access before CORS": {
+			environ:  []string{"DENY_CIDRS=127.0.0.1", cors, keys, limit},
+			requests: []knock{preflightOf("PUT"), {header: []string{aPage}}},
+			want:     noAccess + noAccess,
+		},
+		"CORS before auth": {
+			environ:  []string{cors, keys},
+			requests: []knock{preflightOf("PUT"), preflightOf("PURGE")},
+			want:     permitted + "403 Pages of other origins may not use this method here.\n" + preflight,
+		},
+		"auth before the rate limit": {
+			environ:  []string{keys, limit},
+			requests: []knock{{times: 3}, {header: []string{key}}, {header: []string{key}}, {}},
+			want:     noKey + noKey + noKey + "200\n" + terms + spent + letIn + limited + terms + spent + noKey,
+		},
+		"the rate limit before the body": {
+			environ:  []string{limit, "MAX_REQUEST_BODY=3"},
+			requests: []knock{{method: "POST", body: strings.NewReader("four")}, {method: "POST", body: strings.NewReader("five")}},
+			want:     "413 The request's body is larger than is accepted here.\n" + terms + spent + limited + terms + spent,
+		},
+		"preflights are not counted": {
+			environ:  []string{cors, limit},
+			requests: []knock{preflightOf("GET"), preflightOf("PUT"), preflightOf("PURGE"), {header: []string{aPage}}, preflightOf("PUT")},
+			want: permitted + permitted + "403 Pages of other origins may not use this method here.\n" + preflight +
+				"200\n" + terms + spent + shared + "  Got: GET\n" + permitted,
+		},
+		"preflights that are the backend's to answer are not either": {
+			environ:  []string{limit},
+			requests: []knock{preflightOf("GET"), preflightOf("PUT"), {}, {}, preflightOf("PUT")},
+			want:     "200\n  Got: OPTIONS\n200\n  Got: OPTIONS\n200\n" + terms + spent + "  Got: GET\n" + limited + terms + spent + "200\n  Got: OPTIONS\n",
+		},
+		"a page is shown what is refused": {
+			environ:  []string{cors, keys, limit},
+			requests: []knock{{header: []string{aPage}}, {header: []string{aPage, key}}, {header: []string{aPage, key}}},
+			want: noKey + shared +
+				"200\n" + terms + spent + shared + letIn +
+				limited + terms + spent + shared,
+		},
+		"another page is not": {
+			environ:  []string{cors, keys, limit},
+			requests: []knock{{header: []string{"Origin: https://evil.test"}}, {header: []string{"Origin: https://evil.test", key}, times: 2}},
+			want: noKey + "  Vary: Origin\n" +
+				"200\n" + terms + spent + "  Vary: Origin\n" + letIn +
+				limited + terms + spent + "  Vary: Origin\n",
+		},
+		"a page is shown what failed": {
+			environ:  []string{cors, keys, limit, "BACKENDS=http://" + refusing(t)},
+			requests: []knock{{header: []string{aPage, key}}, {header: []string{aPage, key}}},
+			want:     badGateway + terms + spent + shared + limited + terms + spent + shared,
+		},
+		"nothing before the own endpoints": {
+			environ:  []string{"DENY_CIDRS=all", keys, limit, "MAX_REQUEST_BODY=3", "AUTH_EXEMPT_PATHS=/x", cors},
+			requests: []knock{{target: "/.spangate/live", times: 3, header: []string{aPage}}, {target: "/.spangate/other", times: 2}, {target: "/.spangatex"}},
+			want:     "200\n200\n200\n404\n404\n" + noAccess,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backend := newFront(t)
+			p := start(t, append([]string{"BACKENDS=" + backend.URL, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "REQUEST_ID_HEADER=off", "OTEL_SDK_DISABLED=true"}, test.environ...)...)
+			got, _ := p.knocks(t, test.requests)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("responses (-want +got):\n%s", diff)
+			}
+			if n := backend.reached.Load(); int(n) != strings.Count(got, "  Got: ") {
+				t.Errorf("the backend was reached %d times", n)
+			}
+		})
+	}
+}
+
+// TestOwnEndpoints checks who may ask them, and where.
+func TestOwnEndpoints(t *testing.T) {
+	trusted := []string{"TRUSTED_PROXIES=127.0.0.0/8"}
+	tests := map[string]struct {
+		environ []string
+		knock   knock // of /.spangate/status
+		want    int
+	}{
+		"this host":                             {want: http.StatusOK},
+		"this host, by a name":                  {knock: knock{header: []string{"Host: evil.test"}}, want: http.StatusNotFound},
+		"behind a proxy of this host":           {knock: knock{header: []string{"X-Forwarded-For: 203.0.113.9"}}, want: http.StatusNotFound},
+		"behind a proxy that hides it":          {knock: knock{header: []string{"Via: 1.1 other"}}, want: http.StatusNotFound},
+		"a trusted peer":                        {environ: trusted, want: http.StatusOK},
+		"behind trusted peers alone":            {environ: trusted, knock: knock{header: []string{"X-Forwarded-For: 127.0.0.7"}}, want: http.StatusOK},
+		"a stranger behind a trusted peer":      {environ: trusted, knock: knock{header: []string{"X-Forwarded-For: 127.0.0.7, 203.0.113.9"}}, want: http.StatusNotFound},
+		"a stranger in a field that counts not": {environ: trusted, knock: knock{header: []string{"Forwarded: for=203.0.113.9"}}, want: http.StatusNotFound},
+		"a stranger whom a trusted peer hides":  {environ: trusted, knock: knock{header: []string{"X-Forwarded-For: unknown"}}, want: http.StatusNotFound},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, append([]string{"BACKENDS=echo:a", "RATE_LIMIT=1/h", "MAX_CONCURRENT_REQUESTS=3", "OTEL_SDK_DISABLED=true"}, test.environ...)...)
+			test.knock.method, test.knock.target = "GET", "/.spangate/status"
+			if got, _ := p.knock(t, test.knock); got != fmt.Sprintln(test.want) {
+				t.Errorf("answered %q, want %d", got, test.want)
+			}
+			test.knock.target = "/.spangate/live"
+			if got, _ := p.knock(t, test.knock); got != "200\n" {
+				t.Errorf("live answered %q", got)
+			}
+		})
+	}
+
+	t.Run("what the status says", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "RATE_LIMIT=1/h", "MAX_CONCURRENT_REQUESTS=3", "RATE_LIMIT_REDIS_URL=redis://:s3cret@"+refusing(t))
+		p.await("rate limits are not shared")
+		p.once(t.Context(), "GET", "/", nil)
+		got := p.status(t)
+		if got.RateLimit == nil || got.RateLimit.Since == nil || got.RateLimit.Since.IsZero() || !strings.Contains(got.RateLimit.Why, "refused") || strings.Contains(got.RateLimit.Why, "s3cret") {
+			t.Fatalf("rate limit is %+v, want since when and why it is not shared", got.RateLimit)
+		}
+		got.RateLimit.Since, got.RateLimit.Why = nil, ""
+		want := instance{
+			Backends:    []backendStatus{{Name: "echo:a", State: "unknown"}},
+			RateLimit:   &rateLimitStatus{Keys: 1, Store: "local", Instances: 1},
+			Concurrency: &concurrencyStatus{},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("status (-want +got):\n%s", diff)
+		}
+	})
+
+	t.Run("on a port of their own", func(t *testing.T) {
+		t.Parallel()
+		// An address that nobody else uses keeps the port free until it is taken.
+		const host = "127.0.0.77"
+		ln := alike(t, host)[0]
+		_, adminPort, _ := net.SplitHostPort(ln.Addr().String())
+		ln.Close()
+		backend := newFront(t)
+		environ := []string{"HOST=" + host, "ADMIN_PORT=" + adminPort, "BACKENDS=" + backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off", "AUTH_API_KEYS=ci:" + apiKey}
+		p := start(t, environ...)
+		_, port, _ := net.SplitHostPort(p.addr)
+		if diff := cmp.Diff("401 Credentials are required.\n  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n", first(p.knock(t, knock{method: "GET", target: "/.spangate/live"}))); diff != "" {
+			t.Errorf("on PORT (-want +got):\n%s", diff)
+		}
+		if got := first(p.knock(t, knock{method: "GET", target: "/.spangate/live", header: []string{"X-Api-Key: " + apiKey}})); !strings.HasPrefix(got, "200\n  Got: GET") {
+			t.Errorf("on PORT, with a key: %q, want the backend's answer", got)
+		}
+		onPort := p.addr
+		p.addr = net.JoinHostPort(host, adminPort)
+		for target, want := range map[string]string{"/.spangate/live": "200\n", "/.spangate/status": "200\n", "/": "404\n", "/.spangate": "404\n"} {
+			if got := first(p.knock(t, knock{method: "GET", target: target})); got != want {
+				t.Errorf("%s on ADMIN_PORT: %q, want %q", target, got, want)
+			}
+		}
+		p.addr = onPort
+		ask := func(environ ...string) error {
+			return command(t.Context(), []string{"healthcheck"}, environ, io.Discard)
+		}
+		if err := ask("HOST="+host, "PORT="+port, "ADMIN_PORT="+adminPort); err != nil {
+			t.Error(err)
+		}
+		if err := ask("HOST="+host, "PORT="+port); err == nil || !strings.Contains(err.Error(), "401") {
+			t.Errorf("healthcheck of PORT: %v, want that it needs credentials there", err)
+		}
+	})
+}
+
+func first(text, _ string) string { return text }
+
+// spoofed are attempts of a client to be somebody else, as it writes them.
+var spoofed = [][]string{
+	{"X-Forwarded-For: 6.6.6.6"},
+	{"X-Forwarded-For: 6.6.6.6, 127.0.0.9, ::1"},
+	{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 127.0.0.9"},
+	{"X-Forwarded-For: [::1]:80, 6.6.6.6:80, fe80::1%lo"},
+	{"X-Forwarded-For: [2001:db8::6]"},
+	{"X-Forwarded-For: ,"},
+	{"X-Forwarded-For: "},
+	{"X-Forwarded-For: unknown, _hidden, nonsense"},
+	{"X-Forwarded-For: " + strings.Repeat("6.6.6.6,", 3000)},
+	{"x-forwarded-for: 6.6.6.6"},
+	{"X_Forwarded_For: 6.6.6.6"},
+	{"X-Forwarded_For: 6.6.6.6"},
+	{"Forwarded: for=6.6.6.6;host=evil.test;proto=https;by=127.0.0.1"},
+	{`Forwarded: for="6.6.6.6`, `Forwarded: for="`},
+	{`Forwarded: for="[::1]:80", for=127.0.0.9`},
+	{"Forwarded: for=_hidden, for=unknown, ;;,="},
+	{"forwarded: for=6.6.6.6"},
+	{"X-Real-Ip: 6.6.6.6"},
+	{"X_Real_Ip: 6.6.6.6"},
+	{"X-Real-Ip: 6.6.6.6", "X-Real-Ip: 127.0.0.9"},
+	{"Fly-Client-Ip: 6.6.6.6"},
+	{"Fly-Client-IP: [::1]:80"},
+	{"Fly_Client_Ip: 6.6.6.6"},
+	{"True-Client-Ip: 6.6.6.6", "Cf-Connecting-Ip: 6.6.6.6", "X-Client-Ip: 6.6.6.6"},
+	{"X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https", "X-Forwarded-Port: 1"},
+	{"Connection: X-Forwarded-For, Forwarded, X-Real-Ip, X-Own-Client", "X-Forwarded-For: 6.6.6.6"},
+	{"Connection: X-Forwarded-For"},
+}
+
+// who is what span and log say of where the requests came from, once for all
+// who are alike.
+func (p *program) who(t *testing.T) (all []string) {
+	t.Helper()
+	clients := map[any]string{} // by span
+	for _, line := range p.log.requests(t) {
+		clients[line["span_id"]] = fmt.Sprint(line["client"], " ", line["host"])
+	}
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" {
+			all = append(all, fmt.Sprint("span ", span.Attributes["client.address"], " ", span.Attributes["server.address"], " ", span.Attributes["url.scheme"], ", log ", clients[span.SpanID]))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// TestSpoofedAddresses has a peer that is not trusted claim to be others:
+// limit, lists, log, span and backend take none of it.
+func TestSpoofedAddresses(t *testing.T) {
+	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Fly-Client-IP", "X-Own-Client"} {
+		t.Run(header, func(t *testing.T) {
+			t.Parallel()
+			attempts := append(slices.Clone(spoofed), []string{header + ": 6.6.6.6"}, []string{header + ": 6.6.6.6", header + ": 127.0.0.9"}, []string{strings.ReplaceAll(header, "-", "_") + ": 6.6.6.6"})
+			backend := newFront(t)
+			environ := []string{"BACKENDS=" + backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off", "CLIENT_IP_HEADER=" + header, "TRUSTED_PROXIES=10.0.0.0/8,127.0.0.9,::1"}
+
+			p := start(t, append(environ, "RATE_LIMIT=1000/d", "ALLOW_CIDRS=127.0.0.1", "DENY_CIDRS=6.6.6.6,127.0.0.9,::1,2001:db8::/32")...)
+			p.once(t.Context(), "GET", "/", nil)
+			for i, attempt := range attempts {
+				want := fmt.Sprintf("200\n  Ratelimit-Policy: \"1000/d\";q=1000;w=86400\n  Ratelimit: \"1000/d\";r=%d;t=T\n  Got: GET\n", 998-i)
+				if diff := cmp.Diff(want, first(p.knock(t, knock{method: "GET", header: attempt}))); diff != "" {
+					t.Errorf("%.100q (-want +got):\n%s", attempt, diff)
+				}
+				if received := backend.all(); len(received) != i+2 {
+					t.Fatalf("%.100q: the backend was reached %d times, want %d", attempt, len(received), i+2)
+				} else if diff := cmp.Diff(received[0], received[i+1]); diff != "" {
+					t.Errorf("%.100q changes what the backend gets (-without +with):\n%s", attempt, diff)
+				}
+			}
+			if got := backend.all()[0].Get("X-Forwarded-For"); got != "127.0.0.1" {
+				t.Errorf("the backend gets X-Forwarded-For %q", got)
+			}
+			if keys := p.status(t).RateLimit.Keys; keys != 1 {
+				t.Errorf("the rate limit has %d keys", keys)
+			}
+			p.stop()
+			if diff := cmp.Diff([]string{"span 127.0.0.1 127.0.0.1 http, log 127.0.0.1 " + p.addr}, p.who(t)); diff != "" {
+				t.Errorf("clients (-want +got):\n%s", diff)
+			}
+
+			for _, closed := range []string{"DENY_CIDRS=127.0.0.1", "ALLOW_CIDRS=6.6.6.6,127.0.0.9,::1,2001:db8::/32"} {
+				before := backend.reached.Load()
+				p := start(t, append(environ, closed)...)
+				for _, attempt := range attempts {
+					if got := first(p.knock(t, knock{method: "GET", header: attempt})); got != "403 Requests from this address are not accepted.\n" {
+						t.Errorf("%s, %.100q: answered %q", closed, attempt, got)
+					}
+				}
+				p.stop()
+				if diff := cmp.Diff([]string{"span 127.0.0.1 127.0.0.1 http, log 127.0.0.1 " + p.addr}, p.who(t)); diff != "" {
+					t.Errorf("%s: clients (-want +got):\n%s", closed, diff)
+				}
+				if backend.reached.Load() != before {
+					t.Errorf("%s: the backend was reached", closed)
+				}
+			}
+		})
+	}
+}
+
+// TestAddressesOfTrustedPeers has a peer that is trusted name a client, before
+// which that client has written what it likes: limit, lists, log and span take
+// the same address from it, the last one that is not trusted.
+func TestAddressesOfTrustedPeers(t *testing.T) {
+	tests := map[string]struct {
+		header string
+		fields []string
+		again  []string // the same client, by the rate limit
+		other  []string // another one
+		client string
+		want   string // X-Forwarded-For as the backend gets it of the first
+	}{
+		"a list": {
+			fields: []string{"X-Forwarded-For: 6.6.6.6, 203.0.113.9, 127.0.0.5"},
+			again:  []string{"X-Forwarded-For: 7.7.7.7,127.0.0.6, 203.0.113.9"},
+			other:  []string{"X-Forwarded-For: 203.0.113.9, 203.0.113.10"},
+			client: "203.0.113.9", want: "6.6.6.6, 203.0.113.9, 127.0.0.5, 127.0.0.1",
+		},
+		"lines": {
+			fields: []string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 203.0.113.9:4711", "X-Forwarded-For: 127.0.0.5"},
+			again:  []string{"X-Forwarded-For: nonsense, \"", "X-Forwarded-For: ::ffff:203.0.113.9"},
+			other:  []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 6.6.6.6"},
+			client: "203.0.113.9", want: "6.6.6.6, 203.0.113.9:4711, 127.0.0.5, 127.0.0.1",
+		},
+		"IPv6": {
+			fields: []string{"X-Forwarded-For: [2001:db8::9]:80"},
+			again:  []string{"X-Forwarded-For: 6.6.6.6, 2001:db8::9%eth0"},
+			other:  []string{"X-Forwarded-For: 2001:db8:0:1::9"},
+			client: "2001:db8::9", want: "[2001:db8::9]:80, 127.0.0.1",
+		},
+		"other fields do not count": {
+			fields: []string{"X-Forwarded-For: 203.0.113.9", "Forwarded: for=6.6.6.6", "X-Real-Ip: 6.6.6.6", "X_Forwarded_For: 6.6.6.6"},
+			again:  []string{"X-Forwarded-For: 203.0.113.9", "Forwarded: for=7.7.7.7", "Fly-Client-Ip: 6.6.6.6"},
+			other:  []string{"X-Forwarded-For: 6.6.6.6", "Forwarded: for=203.0.113.9"},
+			client: "203.0.113.9", want: "203.0.113.9, 127.0.0.1",
+		},
+		"Forwarded": {
+			header: "Forwarded",
+			fields: []string{`Forwarded: for=6.6.6.6, for="203.0.113.9:80", for=127.0.0.5`, "X-Forwarded-For: 6.6.6.6"},
+			again:  []string{`Forwarded: for="`, "Forwarded: for=203.0.113.9"},
+			other:  []string{"Forwarded: for=203.0.113.9, for=6.6.6.6"},
+			client: "203.0.113.9", want: "6.6.6.6, 127.0.0.1",
+		},
+		"a field with one address": {
+			header: "X-Own-Client",
+			fields: []string{"X-Own-Client: 203.0.113.9", "X-Forwarded-For: 6.6.6.6"},
+			again:  []string{"X-Own-Client: 203.0.113.9:80", "X-Forwarded-For: 7.7.7.7"},
+			other:  []string{"X-Own-Client: 6.6.6.6", "X-Forwarded-For: 203.0.113.9"},
+			client: "203.0.113.9", want: "6.6.6.6, 127.0.0.1",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backend := newFront(t)
+			environ := []string{"BACKENDS=" + backend.URL, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.0/8", "RATE_LIMIT=1/h", "CLIENT_IP_HEADER=" + test.header}
+			ask := func(p *program, fields []string) string {
+				text, _, _ := strings.Cut(first(p.knock(t, knock{method: "GET", header: fields})), "\n")
+				status, _, _ := strings.Cut(text, " ")
+				return status
+			}
+			p := start(t, append(environ, "ALLOW_CIDRS="+test.client)...)
+			got := []string{ask(p, test.fields), ask(p, test.again), ask(p, test.other)}
+			p.stop()
+			if diff := cmp.Diff([]string{"200", "429", "403"}, got); diff != "" {
+				t.Errorf("with the client alone let in: the client, again, another one (-want +got):\n%s", diff)
+			}
+			if who := p.who(t); len(who) != 2 || !slices.Contains(who, "span "+test.client+" 127.0.0.1 http, log "+test.client+" "+p.addr) {
+				t.Errorf("clients are %q, want %s and another", who, test.client)
+			}
+			if diff := cmp.Diff(test.want, backend.all()[0].Get("X-Forwarded-For")); diff != "" {
+				t.Errorf("X-Forwarded-For (-want +got):\n%s", diff)
+			}
+			p = start(t, environ...)
+			got = []string{ask(p, test.fields), ask(p, test.other), ask(p, test.again)}
+			if diff := cmp.Diff([]string{"200", "200", "429"}, got); diff != "" {
+				t.Errorf("with all let in: the client, another one, the client again (-want +got):\n%s", diff)
+			}
+			p = start(t, append(environ, "DENY_CIDRS="+test.client)...)
+			got = []string{ask(p, test.fields), ask(p, test.again), ask(p, test.other), ask(p, test.other)}
+			if diff := cmp.Diff([]string{"403", "403", "200", "429"}, got); diff != "" {
+				t.Errorf("with the client denied: the client, again, another one, again (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestPoliciesAtFault holds what a start says of policies that are not right:
+// all of it at once, by the names of the variables, and never a secret.
+func TestPoliciesAtFault(t *testing.T) {
+	tests := map[string]struct {
+		environ []string
+		want    []string
+	}{
+		"the rate limit": {
+			environ: []string{"RATE_LIMIT=0/s,5/s,6/s,ten,1/fortnight", "RATE_LIMIT_KEY=cookie:a", "RATE_LIMIT_MAX_KEYS=0", "RATE_LIMIT_DRY_RUN=maybe", "RATE_LIMIT_BURST=-1"},
+			want: []string{
+				`RATE_LIMIT: "0/s": must let at least one request in`,
+				`RATE_LIMIT: "6/s": there is another limit per s`,
+				`RATE_LIMIT: "ten": must be a number of requests and a unit, such as 100/s`,
+				`RATE_LIMIT: "1/fortnight": unit must be s, m, h or d`,
+				`RATE_LIMIT_BURST="-1": must be at least 0`,
+				`RATE_LIMIT_KEY="cookie:a": must be client-ip, header:NAME or global, or several joined with +`,
+				`RATE_LIMIT_MAX_KEYS="0": must be at least 1`,
+				`RATE_LIMIT_DRY_RUN="maybe": must be true or false`,
+			},
+		},
+		"a single limit":             {environ: []string{"RATE_LIMIT=100/fortnight"}, want: []string{`RATE_LIMIT="100/fortnight": unit must be s, m, h or d`}},
+		"a burst of over a year":     {environ: []string{"RATE_LIMIT=1/d", "RATE_LIMIT_BURST=400"}, want: []string{`RATE_LIMIT_BURST="400": must be at most 366 with 1/d: more take over a year to come back`}},
+		"a header that cannot be":    {environ: []string{"RATE_LIMIT_KEY=header:a b"}, want: []string{`RATE_LIMIT_KEY="header:a b": must name a header, such as header:X-Tenant; "a b" cannot be one`}},
+		"a misspelling of our own":   {environ: []string{"RATE_LIMTI=1/s", "CORS_ORIGINS=*"}, want: []string{"CORS_ORIGINS: unknown; did you mean CORS_ALLOWED_ORIGINS?", "RATE_LIMTI: unknown; did you mean RATE_LIMIT?"}},
+		"a store of another kind":    {environ: []string{"RATE_LIMIT_REDIS_URL=http://me:s3cret@redis"}, want: []string{"RATE_LIMIT_REDIS_URL: must begin with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://"}},
+		"a store's password":         {environ: []string{"RATE_LIMIT_REDIS_URL=redis://:s3cret/word@redis"}, want: []string{"RATE_LIMIT_REDIS_URL: must be a URL; if a user or password has one of / ? # @ : % in it, write that as %2F %3F %23 %40 %3A %25"}},
+		"a store's port":             {environ: []string{"RATE_LIMIT_REDIS_URL=redis://me:s3cret@redis:99999"}, want: []string{"RATE_LIMIT_REDIS_URL: must have ports from 1 to 65535"}},
+		"a store without TLS":        {environ: []string{"RATE_LIMIT_REDIS_URL=redis://redis", "RATE_LIMIT_REDIS_CA_FILE=/no.ca"}, want: []string{"RATE_LIMIT_REDIS_CA_FILE, RATE_LIMIT_REDIS_CERT_FILE, RATE_LIMIT_REDIS_KEY_FILE: need a RATE_LIMIT_REDIS_URL with TLS, such as rediss://host"}},
+		"a store that is not waited": {environ: []string{"RATE_LIMIT_ON_STORE_ERROR=panic", "RATE_LIMIT_STORE_TIMEOUT=1ms"}, want: []string{`RATE_LIMIT_ON_STORE_ERROR="panic": must be local, allow or deny`, `RATE_LIMIT_STORE_TIMEOUT="1ms": must be at least 2ms`}},
+		"CORS": {
+			environ: []string{"CORS_ALLOWED_ORIGINS=app.example.com,https://*.com,https://a.test/path", "CORS_ALLOWED_METHODS=GET POST", "CORS_ALLOWED_HEADERS=Cookie", "CORS_MAX_AGE=25h"},
+			want: []string{
+				`CORS_ALLOWED_ORIGINS: "app.example.com": must be scheme://host or scheme://host:port, such as https://app.example.com`,
+				`CORS_ALLOWED_ORIGINS: "https://*.com": anybody can have a name below com`,
+				`CORS_ALLOWED_ORIGINS: "https://a.test/path": an origin ends with its host or port: no slash, path or query`,
+				`CORS_ALLOWED_METHODS="GET POST": "GET POST": must be a name of letters, digits and -`,
+				`CORS_ALLOWED_HEADERS="Cookie": "Cookie": browsers do not let pages set this field`,
+				`CORS_MAX_AGE="25h0m0s": must be whole seconds, up to 24h`,
+			},
+		},
+		"CORS for anybody's credentials": {
+			environ: []string{"CORS_ALLOWED_ORIGINS=*", "CORS_ALLOW_CREDENTIALS=true", "CORS_EXPOSED_HEADERS=*"},
+			want: []string{
+				`CORS_ALLOWED_ORIGINS="*": not with CORS_ALLOW_CREDENTIALS: any page could act for its visitors; list the origins that may`,
+				"CORS_EXPOSED_HEADERS: * means nothing to browsers with CORS_ALLOW_CREDENTIALS: list the names",
+			},
+		},
+		"CORS for credentials without TLS": {
+			environ: []string{"CORS_ALLOWED_ORIGINS=http://a.test", "CORS_ALLOW_CREDENTIALS=true"},
+			want:    []string{`CORS_ALLOWED_ORIGINS: "http://a.test": not with CORS_ALLOW_CREDENTIALS: whoever is on the way to a page without TLS can change it; use https`},
+		},
+		"CORS for no origin": {environ: []string{"CORS_ALLOWED_METHODS=PUT"}, want: []string{"CORS_ALLOWED_METHODS: is of no use without CORS_ALLOWED_ORIGINS"}},
+		"credentials": {
+			environ: []string{
+				"AUTH_API_KEYS=s3cretkeywithoutaname,ci:s3cret,ci:s3cret-s3cret-s3cret,:s3cret-s3cret-s3cret,a:sha256:s3cret,b:s3cret s3cret s3cret",
+				"AUTH_BASIC_USERS=me:s3cret,you:$2y$31$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+			},
+			want: []string{
+				"AUTH_API_KEYS: item 1: must be a name, a colon and a secret",
+				"AUTH_API_KEYS: item 2: its key must have 16 to 256 characters",
+				"AUTH_API_KEYS: item 3: must have a name of its own",
+				"AUTH_API_KEYS: item 4: its name must have 1 to 255 characters, none of them a space",
+				"AUTH_API_KEYS: item 5: behind sha256: must be 64 hexadecimal digits",
+				"AUTH_API_KEYS: item 6: its key must be visible ASCII characters",
+				"AUTH_BASIC_USERS: item 1: must have a bcrypt hash, as htpasswd -nB prints it; in a compose file each $ of it is written $$",
+				"AUTH_BASIC_USERS: item 2: its bcrypt cost must be 4 to 14",
+			},
+		},
+		"credentials in no file": {environ: []string{"AUTH_API_KEYS_FILE=/no.keys"}, want: []string{`AUTH_API_KEYS_FILE="/no.keys": no such file or directory`}},
+		"fields of credentials": {
+			environ: []string{"AUTH_API_KEYS=ci:" + apiKey, "AUTH_API_KEY_HEADER=Authorization", "AUTH_PRINCIPAL_HEADER=X_Principal", "AUTH_EXEMPT_PATHS=/*,healthz,/a/../b"},
+			want: []string{
+				`AUTH_API_KEY_HEADER="Authorization": must be a field that has no meaning of its own`,
+				`AUTH_PRINCIPAL_HEADER="X_Principal": must be letters and digits, with single hyphens between them`,
+				`AUTH_EXEMPT_PATHS: "/*" exempts everything`,
+				`AUTH_EXEMPT_PATHS: "healthz" must begin with /`,
+				`AUTH_EXEMPT_PATHS: "/a/../b" must be letters, digits and -._~!$&'()+=:@, without . and .. or nothing between slashes`,
+			},
+		},
+		"a field for two": {environ: []string{"AUTH_PRINCIPAL_HEADER=x-api-key"}, want: []string{`AUTH_PRINCIPAL_HEADER="x-api-key": must be another one than AUTH_API_KEY_HEADER`}},
+		"tokens": {
+			environ: []string{"AUTH_JWT_JWKS_URL=http://me:s3cret@issuer.test/jwks", "AUTH_JWT_LEEWAY=11m", "AUTH_JWT_JWKS_REFRESH=1s"},
+			want: []string{
+				`AUTH_JWT_LEEWAY="11m": must be at most 10m`,
+				`AUTH_JWT_JWKS_REFRESH="1s": must be at least 10s`,
+				`AUTH_JWT_JWKS_URL: must be https, or http on localhost`,
+				"AUTH_JWT_ISSUER: required by AUTH_JWT_JWKS_URL, e.g. https://issuer.example/",
+				"AUTH_JWT_AUDIENCE: required by AUTH_JWT_JWKS_URL, or else tokens made for others let in; * if that is meant",
+			},
+		},
+		"tokens of anybody": {
+			environ: []string{"AUTH_JWT_JWKS_URL=https://issuer.test/", "AUTH_JWT_ISSUER=*", "AUTH_JWT_AUDIENCE=*,a"},
+			want: []string{
+				"AUTH_JWT_ISSUER: must name issuers, as a sub is somebody only together with its issuer",
+				"AUTH_JWT_AUDIENCE: * must stand alone",
+			},
+		},
+		"what nothing uses": {
+			environ: []string{"MAX_QUEUE=1", "RATE_LIMIT_BURST=1"},
+			want: []string{
+				"RATE_LIMIT_BURST: is of no use without RATE_LIMIT",
+				"MAX_QUEUE: is of no use without MAX_CONCURRENT_REQUESTS",
+			},
+		},
+		"exempt from nothing": {
+			environ: []string{"AUTH_EXEMPT_PATHS=/health"},
+			want:    []string{"AUTH_EXEMPT_PATHS: is of no use without AUTH_API_KEYS, AUTH_BASIC_USERS or AUTH_JWT_JWKS_URL: anybody is let in"},
+		},
+		"a key that is gone by then": {
+			environ: []string{"AUTH_API_KEYS=ci:" + apiKey, "RATE_LIMIT=1/s", "RATE_LIMIT_KEY=client-ip+header:x-api-key"},
+			want:    []string{"RATE_LIMIT_KEY: header:X-Api-Key is not there any more when requests are counted; header:X-Auth-Principal+header:X-Auth-Method says whom it let in"},
+		},
+		"another key that is gone by then": {
+			environ: []string{"AUTH_API_KEYS=ci:" + apiKey, "BALANCER=hash", "BALANCER_HASH_KEY=header:x-api-key"},
+			want:    []string{`BALANCER_HASH_KEY="header:X-Api-Key": is not there any more when a backend is chosen`},
+		},
+		"an id that is a credential": {
+			environ: []string{"AUTH_API_KEYS=ci:" + apiKey, "REQUEST_ID_HEADER=x-api-key"},
+			want:    []string{`REQUEST_ID_HEADER="X-Api-Key": must be a field that has no other meaning`},
+		},
+		"slips at the door": {
+			environ: []string{"ALLOW_CIDR=10.0.0.0/8", "AUTH_API_KEY=a"},
+			want:    []string{"ALLOW_CIDR: unknown; did you mean ALLOW_CIDRS?", "AUTH_API_KEY: unknown; did you mean AUTH_API_KEYS?"},
+		},
+		"a store of nothing": {
+			environ: []string{"RATE_LIMIT_REDIS_URL=redis://localhost"},
+			want:    []string{"RATE_LIMIT_REDIS_URL: is of no use without RATE_LIMIT"},
+		},
+		"tokens without keys": {environ: []string{"AUTH_JWT_ISSUER=a"}, want: []string{"AUTH_JWT_ISSUER: is of no use without AUTH_JWT_JWKS_URL"}},
+		"access": {
+			environ: []string{"ALLOW_CIDRS=10.0.0.0/33", "DENY_CIDRS=localhost,10.0.0.1", "TRUSTED_PROXIES=me", "CLIENT_IP_HEADER=Host"},
+			want: []string{
+				`ALLOW_CIDRS="10.0.0.0/33": "10.0.0.0/33" must be a network such as 10.0.0.0/8 or an address`,
+				`DENY_CIDRS="localhost,10.0.0.1": "localhost" must be a network such as 10.0.0.0/8 or an address`,
+				`TRUSTED_PROXIES="me": "me" must be a network such as 10.0.0.0/8 or an address`,
+				`CLIENT_IP_HEADER="Host": must be the name of a header field that holds an address, such as X-Forwarded-For, Forwarded or Fly-Client-IP`,
+			},
+		},
+		"the own endpoints":         {environ: []string{"ADMIN_PORT=8080", "ADMIN_PREFIX=status"}, want: []string{`ADMIN_PREFIX="status": must be a path such as /.spangate, of letters, digits, dots, dashes and underscores`, `ADMIN_PORT="8080": must not be that of PORT; leave it empty to have both on one`}},
+		"load":                      {environ: []string{"MAX_CONCURRENT_REQUESTS=-1", "MAX_QUEUE=x", "MAX_QUEUE_WAIT=0"}, want: []string{`MAX_CONCURRENT_REQUESTS="-1": must be at least 0`, `MAX_QUEUE="x": must be a whole number`, `MAX_QUEUE_WAIT="0": must be at least 1ms`}},
+		"sizes":                     {environ: []string{"MAX_REQUEST_BODY=10 apples", "MAX_HEADER_BYTES=1"}, want: []string{`MAX_REQUEST_BODY="10 apples": unit " apples" must be B, KB, MB, GB, KiB, MiB or GiB`, `MAX_HEADER_BYTES="1": must be at least 1KiB`}},
+		"a request's time and name": {environ: []string{"REQUEST_TIMEOUT=-1s", "REQUEST_ID_HEADER=Host"}, want: []string{`REQUEST_TIMEOUT="-1s": must be at least 0`, `REQUEST_ID_HEADER="Host": must be the name of a header field such as X-Request-Id, or off`}},
+		"one of each": {
+			environ: []string{
+				"RATE_LIMIT=x", "RATE_LIMIT_REDIS_URL=s3cret", "CORS_ALLOWED_ORIGINS=x", "AUTH_API_KEYS=s3cret", "ALLOW_CIDRS=x", "MAX_QUEUE=x",
+				"MAX_REQUEST_BODY=x", "REQUEST_ID_HEADER=x y", "REQUEST_TIMEOUT=x", "ADMIN_PORT=x", "AUTH_APIKEYS=s3cret",
+			},
+			want: []string{
+				`REQUEST_TIMEOUT="x": must be a duration such as 500ms, 10s or 1m30s`,
+				`MAX_REQUEST_BODY="x": must be a whole number of bytes, such as 65536 or 64KiB`,
+				`REQUEST_ID_HEADER="x y": must be the name of a header field such as X-Request-Id, or off`,
+				`ALLOW_CIDRS="x": "x" must be a network such as 10.0.0.0/8 or an address`,
+				`CORS_ALLOWED_ORIGINS="x": "x": must be scheme://host or scheme://host:port, such as https://app.example.com`,
+				`RATE_LIMIT="x": must be a number of requests and a unit, such as 100/s`,
+				`MAX_QUEUE="x": must be a whole number`,
+				`ADMIN_PORT="x": must be a whole number from 0 to 65535`,
+				"AUTH_API_KEYS: item 1: must be a name, a colon and a secret",
+				"RATE_LIMIT_REDIS_URL: must begin with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://",
+				"AUTH_APIKEYS: unknown; did you mean AUTH_API_KEYS?",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, args := range [][]string{{}, {"config"}} {
+				var stdout, stderr strings.Builder
+				err := command(t.Context(), args, append([]string{backends}, test.environ...), &stdout)
+				if code := report(&stderr, err); code != 64 || stdout.Len() > 0 {
+					t.Errorf("%q: exit code is %d, stdout %q", args, code, &stdout)
+				}
+				if diff := cmp.Diff(test.want, strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")); diff != "" {
+					t.Errorf("%q: faults (-want +got):\n%s", args, diff)
+				}
+				if strings.Contains(stderr.String(), "s3cret") {
+					t.Errorf("%q: shows a secret:\n%s", args, &stderr)
+				}
+			}
+		})
+	}
+}
+
+// TestPoliciesShowNoSecret looks for secrets that are right where a program
+// tells of its configuration, and of requests that use them.
+func TestPoliciesShowNoSecret(t *testing.T) {
+	t.Parallel()
+	bcrypted, err := bcrypt.GenerateFromPassword([]byte("open s3cret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key, password = "s3cret-0123456789", "Authorization: Basic bWU6b3BlbiBzM2NyZXQ=" // me:open s3cret
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("ci:"+key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	given := []string{
+		"AUTH_API_KEYS_FILE=" + file, "AUTH_BASIC_USERS=me:" + string(bcrypted), "AUTH_JWT_JWKS_URL=http://me:s3cret@" + refusing(t),
+		"AUTH_JWT_ISSUER=a", "AUTH_JWT_AUDIENCE=b", "RATE_LIMIT=9/h", "RATE_LIMIT_KEY=header:X-Auth-Principal+header:X-Auth-Method", "RATE_LIMIT_REDIS_URL=redis://me:s3cret@" + refusing(t),
+	}
+	var stdout strings.Builder
+	if err := command(t.Context(), []string{"config"}, append([]string{backends}, given...), &stdout); err != nil {
+		t.Fatal(err)
+	}
+	backend := newFront(t)
+	p := start(t, append(given, "BACKENDS="+backend.URL, "PROBE_MODE=off", "LOG_LEVEL=debug", "OTEL_LOGS_EXPORTER=otlp")...)
+	p.await("rate limits are not shared")
+	p.await("keys of tokens could not be fetched")
+	for _, header := range [][]string{{"X-Api-Key: " + key}, {password}, {"X-Api-Key: x" + key}, {"Authorization: Bearer s3cret"}, {"Authorization: Basic s3cret"}, {"Authorization: s3cret s3cret"}} {
+		text, _ := p.knock(t, knock{method: "GET", header: header})
+		if strings.Contains(text, "s3cret") {
+			t.Errorf("the response to %q is %s", header, text)
+		}
+	}
+	_, status := p.ask(t, "GET", "/.spangate/status", nil)
+	p.stop()
+	for what, text := range map[string]string{
+		"config": stdout.String(), "log": p.log.text.String(), "status": status,
+		"spans": fmt.Sprint(p.collector.Spans()), "metrics": fmt.Sprint(p.collector.Metrics()), "logs": fmt.Sprint(p.collector.Logs()),
+		"backend": fmt.Sprint(backend.all()),
+	} {
+		for _, secret := range []string{"s3cret", string(bcrypted), "bWU6b3BlbiBzM2NyZXQ"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s shows %q:\n%s", what, secret, text)
+			}
+		}
+	}
+	if n := backend.reached.Load(); n != 2 {
+		t.Errorf("the backend was reached %d times, want by the key and by the password", n)
+	}
+}
+
+// TestSeriesDoNotGrowByPolicies throws what clients can choose at policies:
+// keys, tenants, principals, origins, ids and addresses. None of it may become
+// a metric's attribute.
+func TestSeriesDoNotGrowByPolicies(t *testing.T) {
+	t.Parallel()
+	issuer := newTokenIssuer(t)
+	series := func(rounds int) map[string]int {
+		p := start(t, append(issuer.environ(), "BACKENDS=echo:a", "ACCESS_LOG=off", "OTEL_TRACES_EXPORTER=none", "PROBE_MODE=off",
+			"AUTH_API_KEYS=ci:"+apiKey, "CORS_ALLOWED_ORIGINS=https://*.app.test", "RATE_LIMIT=1/h,2/d", "RATE_LIMIT_KEY=header:X-Tenant",
+			"RATE_LIMIT_MAX_KEYS=100", "DENY_CIDRS=203.0.113.0/25", "TRUSTED_PROXIES=127.0.0.0/8", "MAX_CONCURRENT_REQUESTS=5", "MAX_REQUEST_BODY=3")...)
+		p.await("keys of tokens fetched")
+		transport := &http.Transport{}
+		defer transport.CloseIdleConnections()
+		for i := range rounds {
+			tenant, id := fmt.Sprintf("X-Tenant: %d", i), fmt.Sprintf("X-Request-Id: id-%d", i)
+			from := fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", i%256)
+			token := issuer.bearer(nil, "sub", fmt.Sprintf("user-%d", i))
+			for _, ask := range []struct {
+				method string
+				header []string
+				want   int
+			}{
+				{"GET", []string{tenant, id, from, token, fmt.Sprintf("Origin: https://o%d.app.test", i)}, http.StatusOK},
+				{"GET", []string{tenant, id, from, token}, http.StatusTooManyRequests},
+				{"GET", []string{tenant + "x", id, from, "X-Api-Key: " + apiKey, fmt.Sprintf("Origin: https://o%d.test", i)}, http.StatusOK},
+				{"GET", []string{tenant, fmt.Sprintf("X-Api-Key: 0123456789-%d", i)}, http.StatusUnauthorized},
+				{"GET", []string{tenant, fmt.Sprintf("X-Forwarded-For: 203.0.113.%d", i%128)}, http.StatusForbidden},
+				{"OPTIONS", []string{fmt.Sprintf("Origin: https://o%d.app.test", i), "Access-Control-Request-Method: GET"}, http.StatusNoContent},
+				{"OPTIONS", []string{fmt.Sprintf("Origin: https://o%d.test", i), fmt.Sprintf("Access-Control-Request-Method: M%d", i)}, http.StatusForbidden},
+			} {
+				r, err := http.NewRequestWithContext(t.Context(), ask.method, "http://"+p.addr, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, field := range ask.header {
+					name, value, _ := strings.Cut(field, ": ")
+					r.Header.Set(name, value)
+				}
+				resp, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode != ask.want {
+					t.Errorf("%q: status %d, want %d", ask.header, resp.StatusCode, ask.want)
+				}
+			}
+		}
+		p.stop()
+		count := map[string]int{}
+		for _, m := range p.collector.Metrics() {
+			if m.Name == "http.client.connection.duration" {
+				continue // has a series once a connection is closed
+			}
+			if strings.HasPrefix(m.Name, "http.") || strings.HasPrefix(m.Name, "spangate.") {
+				count[m.Name] = len(m.Points)
+			}
+			if m.Name == "spangate.rate_limit.keys" && m.Points[0].Value > 128 {
+				t.Errorf("%v keys are kept", m.Points[0].Value)
+			}
+		}
+		return count
+	}
+	few, many := series(1), series(150)
+	if diff := cmp.Diff(few, many); diff != "" || few["spangate.policy.rejections"] == 0 {
+		t.Errorf("series after 7 requests and after 1050 (-7 +1050):\n%s", diff)
 	}
 }
 
@@ -1231,4 +3785,18 @@ func BenchmarkForward(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A platform's proxy that starts a trace for each request and samples next to
+// none must not decide what is recorded, though its word is believed.
+func TestCloudRunRecordsWhatItsProxyDoesNot(t *testing.T) {
+	p := start(t, "BACKENDS=echo:a", "PLATFORM=cloudrun", "TRUSTED_PROXIES=127.0.0.0/8")
+	p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	p.stop()
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" && span.TraceID == "0af7651916cd43dd8448eb211c80319c" && span.ParentID == "b7ad6b7169203331" {
+			return
+		}
+	}
+	t.Errorf("no SERVER span in the proxy's trace among %v", p.collector.Spans())
 }

@@ -26,8 +26,10 @@ type Backend struct {
 	// Probes sends probes, over connections that traffic does not share.
 	Probes http.RoundTripper
 
-	// Attempted, if not nil, is told how each attempt went, when its response's
-	// header is there or it has failed, and again if the body then breaks off.
+	// Attempted, if not nil, is told how each attempt went: with its response,
+	// of which only the status still holds, when that is [Settled] or its body has
+	// come to its end, and with an error when the attempt has failed or the body
+	// has broken off. What the client ended is not told.
 	Attempted func(resp *http.Response, err *Error)
 
 	active    atomic.Int64
@@ -83,9 +85,21 @@ func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
 	latency.end(began, resp, nil)
 	b.MarkAnswered()
 	b.suspectFor(nil)
-	b.attempted(resp, nil)
-	resp.Body = b.follow(r.Context(), resp.Body)
+	settled := Settled(r, resp)
+	if settled {
+		b.attempted(resp, nil)
+	}
+	resp.Body = b.follow(r.Context(), resp, settled)
 	return resp, nil
+}
+
+// Settled reports whether the header of resp, the answer to r, says how the
+// attempt went: of an answer that is an error, or that has no content, or that
+// switches protocols, after which a connection ends as its users like. Any other
+// is only as good as its body.
+func Settled(r *http.Request, resp *http.Response) bool {
+	return resp.StatusCode >= http.StatusBadRequest || resp.StatusCode == http.StatusSwitchingProtocols ||
+		r.Method == http.MethodHead || resp.ContentLength == 0
 }
 
 func (b *Backend) attempted(resp *http.Response, err *Error) {
@@ -107,12 +121,12 @@ func (b *Backend) address(r *http.Request) {
 	}
 }
 
-// follow ends the request in flight when body is closed, and tells of a body
-// that breaks off. The body of a 101 response stays a connection that can be
-// written to.
-func (b *Backend) follow(ctx context.Context, body io.ReadCloser) io.ReadCloser {
-	followed := &followedBody{ReadCloser: body, backend: b, ctx: ctx}
-	if conn, ok := body.(io.ReadWriteCloser); ok {
+// follow returns the body of resp, which ends the request in flight when it is
+// closed, and tells how it ends. The body of a 101 response stays a connection
+// that can be written to.
+func (b *Backend) follow(ctx context.Context, resp *http.Response, settled bool) io.ReadCloser {
+	followed := &followedBody{ReadCloser: resp.Body, backend: b, ctx: ctx, resp: resp, settled: settled}
+	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		return Upgraded{ReadCloser: followed, Conn: conn}
 	}
 	return followed
@@ -122,13 +136,24 @@ type followedBody struct {
 	io.ReadCloser
 	backend *Backend
 	ctx     context.Context
+	resp    *http.Response
+	settled bool // nothing but an error is left to tell
+	ended   bool // nothing is left to tell
 	closed  atomic.Bool
 }
 
 func (f *followedBody) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err == nil || f.ended {
+		return n, err
+	}
+	f.ended = true
+	switch {
+	case f.resp.StatusCode == http.StatusSwitchingProtocols: // has no content that could break off
+	case err != io.EOF:
 		f.backend.attempted(nil, ClassifyBody(f.ctx, err))
+	case !f.settled:
+		f.backend.attempted(f.resp, nil)
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
 package balancer_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -138,6 +140,80 @@ func TestInFlightCountsEndOnce(t *testing.T) {
 	b.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
 	if _, err := b.RoundTrip(get()); err == nil || b.Active() != 0 {
 		t.Errorf("%d in flight after a failure, %v", b.Active(), err)
+	}
+}
+
+// TestAttempted checks what a backend is said to have done, and when.
+func TestAttempted(t *testing.T) {
+	tests := map[string]struct {
+		method  string
+		status  int
+		length  int64
+		body    io.Reader
+		want    string // what is told at the header, and then as it is read
+		partial bool   // is not read to its end
+		cause   error  // of the request's end
+	}{
+		"complete":                    {status: 200, length: 2, body: strings.NewReader("ok"), want: "header: end: 200 close: "},
+		"of unknown length, complete": {status: 200, length: -1, body: strings.NewReader("ok"), want: "header: end: 200 close: "},
+		"broken off":                  {status: 200, length: 9, body: io.MultiReader(strings.NewReader("ok"), iotest.ErrReader(io.ErrUnexpectedEOF)), want: "header: end: backend_reset close: "},
+		"given up":                    {status: 200, length: 9, body: strings.NewReader("ok"), partial: true, want: "header: end: close: "},
+		"ended by the client":         {status: 200, length: 9, body: iotest.ErrReader(context.Canceled), cause: context.Canceled, want: "header: end: close: "},
+		"ended by the deadline":       {status: 200, length: 9, body: iotest.ErrReader(context.DeadlineExceeded), cause: context.DeadlineExceeded, want: "header: end: timeout close: "},
+		"empty":                       {status: 200, body: http.NoBody, want: "header: 200 end: close: "},
+		"HEAD":                        {method: "HEAD", status: 200, length: 9, body: http.NoBody, want: "header: 200 end: close: "},
+		"an error":                    {status: 503, length: 2, body: strings.NewReader("no"), want: "header: 503 end: close: "},
+		"an error, given up":          {status: 404, length: 2, body: strings.NewReader("no"), partial: true, want: "header: 404 end: close: "},
+		"an error, broken off":        {status: 404, length: 9, body: iotest.ErrReader(io.ErrUnexpectedEOF), want: "header: 404 end: backend_reset close: "},
+		"an upgrade":                  {status: 101, length: -1, body: iotest.ErrReader(net.ErrClosed), want: "header: 101 end: close: "},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got strings.Builder
+			b := named(nil, "a")[0]
+			b.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: test.status, ContentLength: test.length, Body: io.NopCloser(test.body)}, nil
+			})
+			b.Attempted = func(resp *http.Response, err *balancer.Error) {
+				if err != nil {
+					fmt.Fprint(&got, err.Type, " ")
+				} else {
+					fmt.Fprint(&got, resp.StatusCode, " ")
+				}
+			}
+			r := get()
+			if test.method != "" {
+				r.Method = test.method
+			}
+			switch ctx := r.Context(); test.cause {
+			case context.Canceled:
+				ctx, cancel := context.WithCancel(ctx)
+				cancel()
+				r = r.WithContext(ctx)
+			case context.DeadlineExceeded:
+				ctx, cancel := context.WithDeadline(ctx, time.Time{})
+				defer cancel()
+				r = r.WithContext(ctx)
+			}
+			got.WriteString("header: ")
+			resp, err := b.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.WriteString("end: ")
+			if test.partial {
+				resp.Body.Read(make([]byte, 1))
+			} else {
+				for range 2 { // what comes after the end is no news
+					io.Copy(io.Discard, resp.Body)
+				}
+			}
+			got.WriteString("close: ")
+			resp.Body.Close()
+			if got.String() != test.want {
+				t.Errorf("told %q, want %q", got.String(), test.want)
+			}
+		})
 	}
 }
 

@@ -28,16 +28,18 @@ func (s Share) MarshalText() ([]byte, error) {
 	return append(strconv.AppendFloat(nil, math.Round(float64(s)*1e8)/1e6, 'g', -1, 64), '%'), nil
 }
 
-// reserve is how many retries may be made beyond the share of traffic: what a
-// proxy with little traffic, or one that loses a backend under load, needs
-// before the failure is known.
-const reserve = 256
+// reserve is how many retries may be made beyond the share of traffic, and all
+// that the requests in flight may take: what a proxy with little traffic needs,
+// or one that loses a backend, and with it what is in flight there, until the
+// failure is known.
+const reserve = 100
 
 // budget keeps retries within a share of all requests, so that they do not
 // multiply the load on backends that are failing because of it (Envoy calls
 // this a retry budget). What is saved up is bounded by the reserve. A request
 // costs one atomic addition; only retries lock.
 type budget struct {
+	inFlight func() int64
 	share    float64
 	requests atomic.Int64
 
@@ -46,8 +48,8 @@ type budget struct {
 	saved   float64 // retries that may be made now
 }
 
-func newBudget(share Share) *budget {
-	b := &budget{share: float64(share)}
+func newBudget(share Share, inFlight func() int64) *budget {
+	b := &budget{share: float64(share), inFlight: inFlight}
 	if share > 0 {
 		b.saved = reserve
 	}
@@ -78,6 +80,6 @@ func (b *budget) left() float64 {
 
 func (b *budget) save() {
 	requests := b.requests.Load()
-	b.saved = min(b.saved+float64(requests-b.counted)*b.share, reserve)
+	b.saved = min(b.saved+float64(requests-b.counted)*b.share, float64(reserve+b.inFlight()))
 	b.counted = requests
 }

@@ -23,7 +23,12 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"spangate/balancer"
+	"spangate/balancer/dnstest"
 )
+
+type zone = dnstest.Zone
+
+func addresses(addrs ...string) dnstest.Reply { return dnstest.Addresses(addrs...) }
 
 // discovery returns the one of a member, which is as in BACKENDS.
 func discovery(t testing.TB, cfg balancer.Config, member string, resolver balancer.Resolver) *balancer.Discovery {
@@ -90,7 +95,7 @@ var quick = balancer.Config{DNSRefresh: 10 * time.Millisecond}
 
 func TestDiscoveryFollowsDNS(t *testing.T) {
 	const a, aaaa, service = "app.test. A", "app.test. AAAA", "_http._tcp.app.test. SRV"
-	servfail := reply{code: dnsmessage.RCodeServerFailure}
+	servfail := dnstest.Reply{Code: dnsmessage.RCodeServerFailure}
 	var many []string
 	for i := range 300 {
 		many = append(many, fmt.Sprintf("10.0.%d.%d", i/256, i%256))
@@ -141,11 +146,11 @@ func TestDiscoveryFollowsDNS(t *testing.T) {
 		}},
 		{"no answer", "dns+http://app.test.:80", []step{
 			{zone{a: addresses("10.0.0.1")}, seen{Now: "10.0.0.1:80", Joined: "10.0.0.1:80"}},
-			{zone{a: {silent: true}, aaaa: {silent: true}}, seen{Now: "10.0.0.1:80", Err: "i/o timeout"}},
+			{zone{a: {Silent: true}, aaaa: {Silent: true}}, seen{Now: "10.0.0.1:80", Err: "i/o timeout"}},
 			{zone{a: addresses("10.0.0.2")}, seen{Now: "10.0.0.2:80", Joined: "10.0.0.2:80", Left: "10.0.0.1:80"}},
 		}},
 		{"cut short over UDP", "dns+http://app.test.:80", []step{
-			{zone{a: {addrs: []string{"10.0.0.1"}, cut: true}}, seen{Now: "10.0.0.1:80", Joined: "10.0.0.1:80"}},
+			{zone{a: {Addrs: []string{"10.0.0.1"}, Cut: true}}, seen{Now: "10.0.0.1:80", Joined: "10.0.0.1:80"}},
 		}},
 		{"too many", "dns+http://app.test.:80", []step{
 			{zone{a: addresses("10.9.9.9")}, seen{Now: "10.9.9.9:80", Joined: "10.9.9.9:80"}},
@@ -154,30 +159,30 @@ func TestDiscoveryFollowsDNS(t *testing.T) {
 			{zone{a: addresses("10.9.9.9")}, seen{Now: "10.9.9.9:80", Left: "255 addresses"}},
 		}},
 		{"services", "dns+srv://_http._tcp.app.test.;weight=2", []step{
-			{zone{service: {srv: []net.SRV{
+			{zone{service: {SRV: []net.SRV{
 				{Target: "a.test.", Port: 8080, Weight: 30, Priority: 1}, {Target: "A.test.", Port: 8081, Weight: 10, Priority: 1},
 				{Target: "standby.test.", Port: 80, Weight: 1, Priority: 2},
 			}}}, seen{Now: "a.test.:8080*6 a.test.:8081*2", Joined: "a.test.:8080*6 a.test.:8081*2"}},
-			{zone{service: {srv: []net.SRV{{Target: "a.test.", Port: 8081, Weight: 33}, {Target: "a.test.", Port: 8080, Weight: 99}}}}, seen{}},
-			{zone{service: {srv: []net.SRV{{Target: ".", Port: 1}}}}, seen{Now: "a.test.:8080*6 a.test.:8081*2", Err: "none of"}},
-			{zone{service: {srv: []net.SRV{{Target: "standby.test.", Port: 80, Priority: 2}, {Target: ".", Port: 1}, {Target: "x.test."}}}},
+			{zone{service: {SRV: []net.SRV{{Target: "a.test.", Port: 8081, Weight: 33}, {Target: "a.test.", Port: 8080, Weight: 99}}}}, seen{}},
+			{zone{service: {SRV: []net.SRV{{Target: ".", Port: 1}}}}, seen{Now: "a.test.:8080*6 a.test.:8081*2", Err: "none of"}},
+			{zone{service: {SRV: []net.SRV{{Target: "standby.test.", Port: 80, Priority: 2}, {Target: ".", Port: 1}, {Target: "x.test."}}}},
 				seen{Now: "standby.test.:80*2", Joined: "standby.test.:80*2", Left: "a.test.:8080*6 a.test.:8081*2"}},
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			server := newDNSServer(t)
-			server.set(test.steps[0].zone)
-			updates := running(t, discovery(t, quick, test.member, server.resolver()))
+			server := dnstest.NewServer(t)
+			server.Set(test.steps[0].zone)
+			updates := running(t, discovery(t, quick, test.member, server.Resolver()))
 			for i, step := range test.steps {
-				server.set(step.zone)
+				server.Set(step.zone)
 				var got seen
 				if step.want == (seen{}) {
 					// Two lookups of this zone, each of at most two questions, are over
 					// once a fifth question is asked.
 					for questions := 0; questions <= 6 && got == (seen{}); {
 						select {
-						case <-server.asked:
+						case <-server.Asked:
 							questions++
 						case change := <-updates:
 							got = seenIn(change)
@@ -203,11 +208,11 @@ func TestDiscoveryFollowsDNS(t *testing.T) {
 }
 
 func TestDiscoveredBackendsThatStayAreTheSame(t *testing.T) {
-	server := newDNSServer(t)
-	server.set(zone{"app.test. A": addresses("10.0.0.1", "10.0.0.2")})
-	updates := running(t, discovery(t, quick, "dns+http://app.test.:80", server.resolver()))
+	server := dnstest.NewServer(t)
+	server.Set(zone{"app.test. A": addresses("10.0.0.1", "10.0.0.2")})
+	updates := running(t, discovery(t, quick, "dns+http://app.test.:80", server.Resolver()))
 	first := <-updates
-	server.set(zone{"app.test. A": addresses("10.0.0.3", "10.0.0.2")})
+	server.Set(zone{"app.test. A": addresses("10.0.0.3", "10.0.0.2")})
 	second := <-updates
 	if first.Backends[1] != second.Backends[0] {
 		t.Error("10.0.0.2 stays, but is another backend")
@@ -257,13 +262,13 @@ func TestDiscoveredBackendsAreDialledByAddressAndAskedByName(t *testing.T) {
 	cfg := balancer.Config{ConnectTimeout: time.Minute, Host: balancer.HostAuto, CAFile: certificateFile(t, secure)}
 	plainPort, plainNumber := portOf(plain)
 	securePort, secureNumber := portOf(secure)
-	server := newDNSServer(t)
-	server.set(zone{
+	server := dnstest.NewServer(t)
+	server.Set(zone{
 		"example.com. A":           addresses("127.0.0.1"),
 		"other.test. A":            addresses("127.0.0.1"),
-		"_http._tcp.app.test. SRV": {srv: []net.SRV{{Target: "localhost.", Port: plainNumber}}},
-		"_x._tcp.example.com. SRV": {srv: []net.SRV{{Target: "localhost.", Port: secureNumber}}},
-		"_x._tcp.other.test. SRV":  {srv: []net.SRV{{Target: "localhost.", Port: secureNumber}}},
+		"_http._tcp.app.test. SRV": {SRV: []net.SRV{{Target: "localhost.", Port: plainNumber}}},
+		"_x._tcp.example.com. SRV": {SRV: []net.SRV{{Target: "localhost.", Port: secureNumber}}},
+		"_x._tcp.other.test. SRV":  {SRV: []net.SRV{{Target: "localhost.", Port: secureNumber}}},
 	})
 	tests := []struct {
 		name, member, want string
@@ -279,7 +284,7 @@ func TestDiscoveredBackendsAreDialledByAddressAndAskedByName(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			change := <-running(t, discovery(t, cfg, test.member, server.resolver()))
+			change := <-running(t, discovery(t, cfg, test.member, server.Resolver()))
 			if len(change.Backends) != 1 {
 				t.Fatalf("%d backends, %v", len(change.Backends), change.Err)
 			}
@@ -313,13 +318,13 @@ func TestConnectionsOfBackendsThatLeftAreClosed(t *testing.T) {
 	defer secure.Close()
 	cfg := balancer.Config{ConnectTimeout: time.Minute, DNSRefresh: quick.DNSRefresh, CAFile: certificateFile(t, secure)}
 
-	server := newDNSServer(t)
-	server.set(zone{"example.com. A": addresses("127.0.0.1")})
+	server := dnstest.NewServer(t)
+	server.Set(zone{"example.com. A": addresses("127.0.0.1")})
 	backends, bodies, ended := map[string]*balancer.Backend{}, map[string]io.ReadCloser{}, make(chan string)
 	updates := map[string]<-chan balancer.Discovered{}
 	for scheme, target := range map[string]*httptest.Server{"http": plain, "https": secure} {
 		port, _ := portOf(target)
-		updates[scheme] = running(t, discovery(t, cfg, "dns+"+scheme+"://example.com.:"+port, server.resolver()))
+		updates[scheme] = running(t, discovery(t, cfg, "dns+"+scheme+"://example.com.:"+port, server.Resolver()))
 		b := (<-updates[scheme]).Backends[0]
 		b.Connections.Ended = func(time.Duration) { ended <- scheme }
 		resp, err := b.RoundTrip(get())
@@ -328,7 +333,7 @@ func TestConnectionsOfBackendsThatLeftAreClosed(t *testing.T) {
 		}
 		backends[scheme], bodies[scheme] = b, resp.Body
 	}
-	server.set(zone{"example.com. A": addresses("127.0.0.9")})
+	server.Set(zone{"example.com. A": addresses("127.0.0.9")})
 	for scheme, b := range backends {
 		if change := <-updates[scheme]; len(change.Left) != 1 || change.Left[0] != b {
 			t.Fatalf("%s: %s left", scheme, listed(change.Left))

@@ -24,7 +24,7 @@ const (
 	ConnectionReset    ErrorType = "connection_reset"    // the connection ended before the response's header
 	TLSHandshakeError  ErrorType = "tls_handshake_error" // no agreement, or a certificate that is not trusted
 	DNSError           ErrorType = "dns_error"           // the backend's name does not resolve
-	ResponseTimeout    ErrorType = "response_timeout"    // no header within BACKEND_RESPONSE_TIMEOUT
+	ResponseTimeout    ErrorType = "response_timeout"    // no response within BACKEND_RESPONSE_TIMEOUT
 	Timeout            ErrorType = "timeout"             // the request's own deadline passed
 	BackendReset       ErrorType = "backend_reset"       // the backend ended amid the response's body
 	MalformedResponse  ErrorType = "malformed_response"  // what came is not HTTP, or is ambiguous
@@ -67,7 +67,7 @@ func (e *Error) Blameless() bool {
 	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, NoHealthyBackend, Overloaded:
 		return true
 	}
-	return false
+	return errors.Is(e.Err, errNotKept) || errors.Is(e.Err, errViewClosed)
 }
 
 // RequestBodyError is what the body of a request returns when the client, not
@@ -96,7 +96,7 @@ func Classify(ctx context.Context, err error) *Error {
 func ClassifyBody(ctx context.Context, err error) *Error {
 	e := Classify(ctx, err)
 	switch e.Type {
-	case ConnectionReset, MalformedResponse, ResponseTimeout:
+	case ConnectionReset, MalformedResponse:
 		return &Error{Type: BackendReset, Sent: true, Err: err}
 	}
 	return e
@@ -122,9 +122,6 @@ func classify(ctx context.Context, err error) (kind ErrorType, sent bool) {
 	}
 	return MalformedResponse, true
 }
-
-// errTryTimeout ends one attempt, not the request.
-var errTryTimeout = errors.New("no response header within RETRY_TRY_TIMEOUT")
 
 // classifyDial names the failure of a connection that was never made.
 func classifyDial(err error) *Error {

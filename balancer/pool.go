@@ -26,10 +26,16 @@ type Picker func(r *http.Request, ready []*Backend) *Backend
 // never panics.
 type PoolConfig struct {
 	FailedOn       Conditions `env:"OUTLIER_ON" envDefault:"connect,reset,timeout,502,503,504" doc:"failures of requests that count against a backend, in the words of RETRY_ON"`
-	MaxEjected     int        `env:"OUTLIER_MAX_PERCENT" envDefault:"50" min:"0" doc:"most backends, in percent, that may be left out for failing requests at once"`
-	PanicThreshold int        `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" doc:"percent of backends under which all are used again, fit or not; 0: never"`
+	MaxEjected     int        `env:"OUTLIER_MAX_PERCENT" envDefault:"50" min:"0" max:"100" doc:"most backends, in percent, that may be left out for failing requests at once"`
+	PanicThreshold int        `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" max:"100" doc:"percent of backends under which all are used again, fit or not; 0: never"`
 
 	SlowStart time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
+
+	// Next chooses in place of a backend that was tried, or has just refused a
+	// connection, among the others; nil draws one at random. It is for pickers
+	// that know more of a backend than its turn, and is one of its own: what it
+	// chooses takes nobody's turn.
+	Next Picker `env:"-"`
 
 	// Changed is told of each change of a backend's state, one at a time. It must
 	// not call the pool.
@@ -60,6 +66,7 @@ func NewPool(pick Picker, cfg PoolConfig, backends ...*Backend) *Pool {
 
 // Members returns all backends, whatever their state.
 func (p *Pool) Members() []*Backend {
+	p.takeBack()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.members)
@@ -67,9 +74,7 @@ func (p *Pool) Members() []*Backend {
 
 // Ready returns the backends that may be used. The slice must not be changed.
 func (p *Pool) Ready() []*Backend {
-	if until := p.returns.Load(); until != nil && !time.Now().Before(*until) {
-		p.endEjections()
-	}
+	p.takeBack()
 	if snapshot := p.ready.Load(); snapshot != nil {
 		return *snapshot
 	}
@@ -78,33 +83,57 @@ func (p *Pool) Ready() []*Backend {
 
 var errNoneReady = errors.New("no backend is ready")
 
-// Pick chooses a backend for r, one that is not in tried while there is one.
-// A backend that has just refused a connection is passed over as if it had been
+// Pick chooses a backend for r: the picker's choice, or for a further attempt
+// PoolConfig.Next's among those that are not in tried, while there are some. A
+// backend that has just refused a connection is passed over as if it had been
 // tried. It returns an *[Error] of type [NoHealthyBackend] when none is ready.
 func (p *Pool) Pick(r *http.Request, tried ...*Backend) (*Backend, error) {
 	ready := p.Ready()
 	if len(ready) == 0 {
 		return nil, &Error{Type: NoHealthyBackend, Err: errNoneReady}
 	}
-	picked := p.pick(r, ready)
-	if !slices.Contains(tried, picked) && !picked.suspected() {
-		return picked, nil
+	if len(tried) == 0 {
+		picked := p.pick(r, ready)
+		if !picked.suspected() {
+			return picked, nil
+		}
+		return p.other(r, ready, picked, nil), nil
 	}
-	// From a random place, so that what one backend leaves behind does not all
-	// go to the one listed after it.
-	start := rand.IntN(len(ready))
-	other := picked
-	for i := range ready {
-		b := ready[(start+i)%len(ready)]
+	// Without the picker: the turns that it counts are those of requests, not of
+	// further attempts at them.
+	if b := p.other(r, ready, nil, tried); b != nil {
+		return b, nil
+	}
+	return p.other(r, ready, nil, nil), nil
+}
+
+// other chooses one that was neither tried nor refused a connection just now,
+// else picked, if not nil, else one that was not tried. It returns nil when all
+// were.
+func (p *Pool) other(r *http.Request, ready []*Backend, picked *Backend, tried []*Backend) *Backend {
+	var fit, untried []*Backend
+	for _, b := range ready {
 		switch {
 		case slices.Contains(tried, b):
-		case !b.suspected():
-			return b, nil
-		case slices.Contains(tried, other):
-			other = b
+		case b.suspected():
+			untried = append(untried, b)
+		default:
+			fit = append(fit, b)
 		}
 	}
-	return other, nil
+	switch {
+	case len(fit) > 0:
+	case picked != nil || len(untried) == 0:
+		return picked
+	default:
+		fit = untried
+	}
+	if p.cfg.Next != nil {
+		return p.cfg.Next(r, fit)
+	}
+	// By chance, so that what one backend leaves behind does not all go to the
+	// one listed after it.
+	return fit[rand.IntN(len(fit))]
 }
 
 // RoundTrip sends r to a backend of the picker's choice, once.

@@ -19,6 +19,14 @@ type preparation[T any] struct {
 	value T
 }
 
+// latest returns what of returned last, or the zero value.
+func (p *prepared[T]) latest() (value T) {
+	if c := p.current.Load(); c != nil {
+		return c.value
+	}
+	return value
+}
+
 // of returns what prepare makes of this very snapshot.
 func (p *prepared[T]) of(ready []*Backend) *T {
 	c := p.current.Load()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sethvargo/go-retry"
@@ -25,12 +26,16 @@ type RetryConfig struct {
 	MaxBackoff time.Duration `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" doc:"longest such wait, also where a backend's Retry-After asks for one"`
 	Budget     Share         `env:"RETRY_BUDGET" envDefault:"20%" doc:"most retries, as a share of all requests"`
 	BodyLimit  size.Bytes    `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" doc:"largest body that is kept to be sent again"`
-	TryTimeout time.Duration `env:"RETRY_TRY_TIMEOUT" envDefault:"0s" min:"0" doc:"longest wait for one attempt's response header; 0 leaves it to BACKEND_RESPONSE_TIMEOUT"`
+	TryTimeout time.Duration `env:"RETRY_TRY_TIMEOUT" envDefault:"0s" min:"0" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; 0 leaves it to BACKEND_RESPONSE_TIMEOUT"`
 
 	// Wait waits before a retry; nil is [Wait]. Stopped, if not nil, is told
 	// once for each request why no further attempt is made.
 	Wait    func(context.Context, RetryDecision) error `env:"-"`
 	Stopped func(context.Context, StopReason)          `env:"-"`
+
+	// Queued says that an attempt may have to wait for one of the connections
+	// that BACKEND_MAX_CONNECTIONS allows: its TryTimeout begins when it has one.
+	Queued bool `env:"-"`
 
 	// Answered, if not nil, may add to the header of the response that is
 	// passed on; b gave it.
@@ -76,9 +81,10 @@ func Wait(ctx context.Context, d RetryDecision) error {
 
 // Retrier is the RoundTripper that [Retry] returns.
 type Retrier struct {
-	pool   *Pool
-	cfg    RetryConfig
-	budget *budget
+	pool    *Pool
+	cfg     RetryConfig
+	budget  *budget
+	between atomic.Int64 // requests of which an attempt has failed and no other one is under way
 }
 
 // Retry returns a RoundTripper that sends a request to a backend of the pool,
@@ -93,7 +99,20 @@ func Retry(pool *Pool, cfg RetryConfig) *Retrier {
 	if cfg.Wait == nil {
 		cfg.Wait = Wait
 	}
-	return &Retrier{pool: pool, cfg: cfg, budget: newBudget(cfg.Budget)}
+	t := &Retrier{pool: pool, cfg: cfg}
+	t.budget = newBudget(cfg.Budget, t.inFlight)
+	return t
+}
+
+// inFlight returns how many retries the requests may take at most that are at a
+// backend, or failed there and are not given up. One whose failed response is
+// still open while it is decided what to do counts as both.
+func (t *Retrier) inFlight() int64 {
+	n := t.between.Load()
+	for _, b := range t.pool.Members() {
+		n += b.Active()
+	}
+	return n * int64(t.cfg.Attempts)
 }
 
 // BudgetLeft returns how many retries may be made now.
@@ -122,27 +141,11 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.again(r, host, target, source, body, b, resp, err)
 }
 
-// try makes one attempt. When TryTimeout passes without a header, it fails.
-func (t *Retrier) try(b *Backend, r *http.Request) (*http.Response, error) {
-	if t.cfg.TryTimeout == 0 {
-		return b.RoundTrip(r)
-	}
-	// It ends with the request at the latest: a response's body may need it
-	// until then.
-	ctx, cancel := context.WithCancelCause(r.Context())
-	timer := time.AfterFunc(t.cfg.TryTimeout, func() { cancel(errTryTimeout) })
-	defer timer.Stop()
-	resp, err := b.RoundTrip(r.WithContext(ctx))
-	if err == nil && context.Cause(ctx) == errTryTimeout {
-		resp.Body.Close()
-		return nil, &Error{Type: ResponseTimeout, Sent: true, Err: errTryTimeout}
-	}
-	return resp, err
-}
-
 // again makes the further attempts at a request whose first one has failed
 // with resp or err. host, target and source are what they were before it.
 func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, resp *http.Response, err error) (*http.Response, error) {
+	t.between.Add(1)
+	defer t.between.Add(-1)
 	backoff := t.backoff()
 	tried := []*Backend{first}
 	asked := *r // what the first attempt made of it is that attempt's
@@ -155,7 +158,9 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 			return t.answered(r, resp, tried[len(tried)-1]), err
 		}
 		if resp != nil {
-			discard(resp)
+			// Unread: of a short one its first bytes were all, and its connection can
+			// serve again; more could be long in coming.
+			resp.Body.Close()
 		}
 		if werr := t.cfg.Wait(r.Context(), decision); werr != nil {
 			e := Classify(r.Context(), werr)
@@ -168,7 +173,10 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 		if body != nil {
 			next.Body = body.view()
 		}
-		if resp, err = t.try(b, &next); !t.cfg.On.Failed(resp, failure(err)) {
+		t.between.Add(-1)
+		resp, err = t.try(b, &next)
+		t.between.Add(1)
+		if !t.cfg.On.Failed(resp, failure(err)) {
 			t.stopUnless(r, failure(err))
 			return t.answered(r, resp, b), err
 		}
@@ -287,15 +295,4 @@ func retryAfter(resp *http.Response) time.Duration {
 		return time.Until(date)
 	}
 	return 0
-}
-
-// maxDiscard is how much of a failed response is read so that its connection
-// can serve again.
-const maxDiscard = 16 << 10
-
-func discard(resp *http.Response) {
-	if resp.ContentLength >= 0 && resp.ContentLength <= maxDiscard {
-		io.Copy(io.Discard, resp.Body)
-	}
-	resp.Body.Close()
 }

@@ -52,12 +52,14 @@ func (c *condition) state(now time.Time) State {
 	switch {
 	case c.draining:
 		return Draining
+	case c.verdict == Down:
+		return Down
 	case c.ejectedUntil.After(now):
 		return Ejected
-	case c.verdict == "":
-		return Unknown
+	case c.verdict == Ready:
+		return Ready
 	}
-	return c.verdict
+	return Unknown
 }
 
 // State returns what the pool thinks of the backend.
@@ -69,12 +71,15 @@ func (b *Backend) State() State {
 }
 
 // Probed tells the pool what probes say of b from now on. err is why it is not
-// fit.
+// fit. One that becomes fit after it was not is no longer ejected either.
 func (p *Pool) Probed(b *Backend, fit bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.suspect.Store(nil)
 	if fit {
+		if b.condition.verdict == Down {
+			b.condition.ejectedUntil = time.Time{}
+		}
 		b.condition.verdict = Ready
 		p.settle(b, ProbeSucceeded, nil)
 		return
@@ -106,12 +111,13 @@ func (p *Pool) Eject(b *Backend, d time.Duration) bool {
 	return true
 }
 
-// Readmit ends b's ejection before its time.
+// Readmit ends b's ejection before its time, as a probe says that what it failed
+// of is over.
 func (p *Pool) Readmit(b *Backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.condition.ejectedUntil = time.Time{}
-	p.settle(b, EjectionEnded, nil)
+	p.settle(b, ProbeSucceeded, nil)
 }
 
 // Change adds members and takes others away. Those that leave are drained: they
@@ -181,9 +187,7 @@ func (p *Pool) publish() {
 		case Unknown, Ready:
 			ready = append(ready, b)
 		case Ejected:
-			if b.condition.verdict != Down {
-				ejected = append(ejected, b)
-			}
+			ejected = append(ejected, b)
 			if until := b.condition.ejectedUntil; next == nil || until.Before(*next) {
 				next = &until
 			}
@@ -210,8 +214,11 @@ func (p *Pool) publish() {
 	p.changes = nil
 }
 
-// endEjections takes back whose time has come.
-func (p *Pool) endEjections() {
+// takeBack ends the ejections whose time has come.
+func (p *Pool) takeBack() {
+	if until := p.returns.Load(); until == nil || time.Now().Before(*until) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.members {

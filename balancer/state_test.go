@@ -56,8 +56,8 @@ func TestStates(t *testing.T) {
 				p.Eject(a, time.Hour)
 				p.Probed(a, false, nil)
 				p.Probed(a, true, nil)
-			}, []string{"b", "c"}},
-			{"readmitted", func() { p.Readmit(a) }, []string{"a", "b", "c"}},
+			}, []string{"a", "b", "c"}},
+			{"readmitted", func() { p.Eject(a, time.Hour); p.Readmit(a) }, []string{"a", "b", "c"}},
 			{"left", func() { p.SetMembers([]*balancer.Backend{b, c}) }, []string{"b", "c"}},
 			{"the ejected when there is nobody else", func() { p.Eject(b, time.Hour); p.Probed(c, false, nil) }, []string{"b"}},
 			{"but not the last one that is fit", func() { p.Probed(c, true, nil) }, []string{"c"}},
@@ -72,9 +72,10 @@ func TestStates(t *testing.T) {
 		want := []string{
 			"a unknown>ready probe_succeeded", "b unknown>down probe_failed", "b down>ready probe_succeeded",
 			"a ready>ejected outlier", "a ejected>ready ejection_ended",
-			"a ready>ejected outlier", "a ejected>ready ejection_ended",
+			"a ready>ejected outlier", "a ejected>down probe_failed", "a down>ready probe_succeeded",
+			"a ready>ejected outlier", "a ejected>ready probe_succeeded",
 			"a ready>draining left", "b ready>ejected outlier", "c unknown>down probe_failed", "c down>ready probe_succeeded",
-			"b ejected>ready ejection_ended", "b ready>down probe_failed", "c ready>down probe_failed",
+			"b ejected>ready probe_succeeded", "b ready>down probe_failed", "c ready>down probe_failed",
 		}
 		if diff := cmp.Diff(want, *changes); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)

@@ -61,15 +61,17 @@ func (s *Sticky) holdersAmong(ready []*Backend) map[string]*Backend {
 }
 
 // Bind makes the client of resp stick to b, which answered r with it, unless r
-// says that it does already. An answer of 500 and above binds nobody: the next
-// request may fare better elsewhere. r needs its header only.
+// says that it does already, or to another backend that is ready: that one
+// has failed this request, which need not be the end of a session. An answer of
+// 500 and above binds nobody: the next request may fare better elsewhere. r
+// needs its header only.
 func (s *Sticky) Bind(r *http.Request, resp *http.Response, b *Backend) {
 	if s.name == "" || resp.StatusCode >= http.StatusInternalServerError {
 		return
 	}
 	digest := s.digest(b)
 	for value := range cookies(r.Header, string(s.name)) {
-		if value == string(digest[:]) {
+		if value == string(digest[:]) || s.holders.latest()[value] != nil {
 			return
 		}
 	}

@@ -80,7 +80,7 @@ func NewTransport(cfg Config, scheme, address string, trust *tls.Config, connect
 	dial := connections.count(dialer(cfg.ConnectTimeout, address))
 	plain := dial
 	if scheme != "h2c" {
-		plain = checkedDialer(dial)
+		plain = checkedDialer(dial, cfg.ResponseTimeout)
 	}
 	var protocols http.Protocols
 	switch scheme {
@@ -94,7 +94,7 @@ func NewTransport(cfg Config, scheme, address string, trust *tls.Config, connect
 	}
 	return &transport{http.Transport{
 		DialContext:            plain,
-		DialTLSContext:         tlsDialer(dial, cfg.ConnectTimeout, trust),
+		DialTLSContext:         tlsDialer(dial, cfg, trust),
 		Protocols:              &protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DisableCompression:     true,
@@ -130,48 +130,70 @@ func dialer(timeout time.Duration, address string) dialFunc {
 
 // tlsDialer does the handshake itself, as only here is it known for certain
 // that a failure came before the request.
-func tlsDialer(dial dialFunc, timeout time.Duration, trust *tls.Config) dialFunc {
+func tlsDialer(dial dialFunc, cfg Config, trust *tls.Config) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		cfg := trust.Clone()
-		cfg.ServerName, _, _ = net.SplitHostPort(addr)
-		cfg.NextProtos = []string{"h2", "http/1.1"}
-		ctx, cancel := context.WithTimeout(ctx, timeout)
+		client := trust.Clone()
+		client.ServerName, _, _ = net.SplitHostPort(addr)
+		client.NextProtos = []string{"h2", "http/1.1"}
+		ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 		defer cancel()
-		secure := tls.Client(conn, cfg)
+		secure := tls.Client(conn, client)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			conn.Close()
 			return nil, &Error{Type: TLSHandshakeError, Err: err}
 		}
 		if secure.ConnectionState().NegotiatedProtocol != "h2" {
-			return framing.Responses(secure), nil
+			return framing.Responses(secure, cfg.ResponseTimeout), nil
 		}
 		return secure, nil
 	}
 }
 
-// checkedDialer makes connections that refuse ambiguous responses.
-func checkedDialer(dial dialFunc) dialFunc {
+// checkedDialer makes connections that refuse ambiguous responses, and give up
+// a backend that takes no byte of a request for as long as pause.
+func checkedDialer(dial dialFunc, pause time.Duration) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return framing.Responses(conn), nil
+		return framing.Responses(conn, pause), nil
 	}
 }
 
 type transport struct{ http.Transport }
 
+// RoundTrip sends r, whose body it replaces. A response counts as one when it
+// has begun, see readFirst.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body *upload
+	if r.Body != nil && r.Body != http.NoBody {
+		body = newUpload(r)
+		r.Body = body
+	}
 	resp, err := t.Transport.RoundTrip(r)
 	if err != nil {
 		return nil, Classify(r.Context(), err)
 	}
 	if err := checkResponse(resp); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
+		// With the length of what there would be, net/http's HTTP/2 reports all of
+		// that as missing.
+		resp.Body.Close()
+		resp.Body, resp.ContentLength = http.NoBody, 0
+	}
+	limit := t.ResponseHeaderTimeout
+	if body.owed() {
+		limit = 0 // the backend may be waiting for the client
+	}
+	if err := readFirst(r, resp, limit); err != nil {
 		resp.Body.Close()
 		return nil, err
 	}

@@ -1,11 +1,17 @@
 package handler
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
+
+	"spangate/policy/cidr"
 )
 
 // AdminPrefix is the path under which the proxy answers itself: one or more
@@ -23,36 +29,117 @@ func (p *AdminPrefix) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Admin returns a link that answers the proxy's own endpoints below a prefix:
+// AdminConfig says what the proxy's own endpoints answer:
 //
-//	live   200 while the process serves; never depends on backends
-//	ready  200, or 503 with the text of the error that ready returns
+//	live    200 while the process serves; never depends on backends
+//	ready   200, or 503 with the text of the error that Ready returns
+//	status  what Status returns, as JSON, to those only who may know
 //
-// Other paths below it are 404: they never reach a backend.
-func Admin(under AdminPrefix, ready func() error) Link {
-	prefix := string(under)
-	own := func(w http.ResponseWriter, r *http.Request, name string) {
-		switch {
-		case name != "/live" && name != "/ready":
-			http.NotFound(w, r)
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
-		case name == "/ready":
-			answer(w, ready())
-		default:
-			answer(w, nil)
-		}
-	}
+// The status is for requests that nobody outside of TRUSTED_PROXIES and of this
+// host has sent. It is not there, 404, for a client that a trusted or local
+// proxy names in any field, for one that such a proxy hides, and for whatever
+// comes through a local proxy that is not trusted. A local proxy that leaves no
+// trace of itself cannot be told from a user of this host: whoever has one and
+// wants no status behind it gives the endpoints a port of their own.
+type AdminConfig struct {
+	Prefix AdminPrefix
+	Ready  func() error
+	Status func() any // nil: there is none
+	Origin Origin
+}
+
+// Admin returns a link that answers the proxy's own endpoints. Other paths
+// below their prefix are 404: they never reach a backend.
+func Admin(cfg AdminConfig) Link {
+	own := newAdmin(cfg)
 	return Link{Name: "admin", Wrap: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if name, ok := strings.CutPrefix(r.URL.Path, prefix); ok && (name == "" || name[0] == '/') {
-				own(w, r, name)
+			if own.has(r.URL.Path) {
+				own.ServeHTTP(w, r)
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
 	}}
+}
+
+// AdminHandler returns a handler of the proxy's own endpoints and of nothing
+// else, for a port of their own.
+func AdminHandler(cfg AdminConfig) http.Handler { return newAdmin(cfg) }
+
+type admin struct {
+	AdminConfig
+	insiders cidr.List // who may see the status
+}
+
+var (
+	loopback4 = netip.MustParsePrefix("127.0.0.0/8")
+	loopback6 = netip.MustParsePrefix("::1/128")
+)
+
+func newAdmin(cfg AdminConfig) *admin {
+	return &admin{AdminConfig: cfg, insiders: cfg.Origin.Trusted.With(loopback4, loopback6)}
+}
+
+func (a *admin) has(path string) bool {
+	name, ok := strings.CutPrefix(path, string(a.Prefix))
+	return ok && (name == "" || name[0] == '/')
+}
+
+func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name, below := strings.CutPrefix(r.URL.Path, string(a.Prefix))
+	switch {
+	case !below || name != "/live" && name != "/ready" && name != "/status", name == "/status" && !a.showsStatus(r):
+		http.NotFound(w, r)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	case name == "/status":
+		answerJSON(w, a.Status())
+	case name == "/ready":
+		answer(w, a.Ready())
+	default:
+		answer(w, nil)
+	}
+}
+
+// showsStatus reports whether r comes from somebody who may see the status.
+func (a *admin) showsStatus(r *http.Request) bool {
+	peer := PeerAddr(r)
+	if a.Status == nil || !a.insiders.Contains(peer) {
+		return false
+	}
+	if !a.Origin.Trusts(r) {
+		// This host. A browser on it could be led here by a name of its own (DNS
+		// rebinding), and a proxy on it serves others.
+		return isLocal(r.Host) && r.Header["Via"] == nil && !a.forwards(r.Header)
+	}
+	// Each of the fields that may name a client, whichever is believed elsewhere.
+	outside := func(field ClientIPHeader) bool {
+		by := Origin{Trusted: a.insiders, Header: field}
+		return !a.insiders.Contains(by.NamedAddr(r))
+	}
+	return !outside(a.Origin.Header) && !slices.ContainsFunc(addressFields, outside)
+}
+
+// forwards reports whether h says whom the request comes from.
+func (a *admin) forwards(h http.Header) bool {
+	for name := range h {
+		if a.Origin.isForwarded(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLocal reports whether an authority names this host to itself.
+func isLocal(authority string) bool {
+	host, _, err := net.SplitHostPort(authority)
+	if err != nil {
+		host = strings.Trim(authority, "[]")
+	}
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
 func answer(w http.ResponseWriter, err error) {
@@ -64,4 +151,16 @@ func answer(w http.ResponseWriter, err error) {
 		return
 	}
 	io.WriteString(w, "ok\n")
+}
+
+func answerJSON(w http.ResponseWriter, content any) {
+	body, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		http.Error(w, "the status cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(append(body, '\n'))
 }

@@ -1,9 +1,11 @@
 package handler
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"spangate/policy/cidr"
 	"spangate/policy/size"
 )
 
@@ -20,14 +22,24 @@ type Config struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, less than three quarters of SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
 
-	AdminPrefix    AdminPrefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live and ready"`
-	TrustedProxies Prefixes    `env:"TRUSTED_PROXIES" envDefault:"none" doc:"comma list of CIDRs whose forwarded headers and trace context are believed"`
+	AdminPort   uint16      `env:"ADMIN_PORT" doc:"TCP port of the proxy's own endpoints, which are then not on PORT; on PORT when empty or 0"`
+	AdminPrefix AdminPrefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live, ready and, for trusted peers and this host only, status"`
+
+	TrustedProxies cidr.List      `env:"TRUSTED_PROXIES" envDefault:"auto" auto:"none" doc:"comma list of CIDRs of proxies whose forwarded headers and trace context are believed; auto is the platform's, else none"`
+	ClientIPHeader ClientIPHeader `env:"CLIENT_IP_HEADER" envDefault:"X-Forwarded-For" doc:"header in which trusted proxies name the client: X-Forwarded-For, Forwarded, or any that holds one address; it is deleted from what others send"`
 }
+
+// Origin says where requests come from.
+func (c Config) Origin() Origin { return Origin{Trusted: c.TrustedProxies, Header: c.ClientIPHeader} }
 
 // Check returns what is wrong with values that are right by themselves.
 func (c Config) Check() error {
-	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= DrainTimeout(c) {
-		return fmt.Errorf("SHUTDOWN_DELAY=%q: must be less than three quarters of SHUTDOWN_TIMEOUT, which is %v", c.ShutdownDelay, c.ShutdownTimeout)
+	var wrong []error
+	if c.AdminPort != 0 && c.AdminPort == c.Port {
+		wrong = append(wrong, fmt.Errorf("ADMIN_PORT=\"%d\": must not be that of PORT; leave it empty to have both on one", c.AdminPort))
 	}
-	return nil
+	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= DrainTimeout(c) {
+		wrong = append(wrong, fmt.Errorf("SHUTDOWN_DELAY=%q: must be less than three quarters of SHUTDOWN_TIMEOUT, which is %v", c.ShutdownDelay, c.ShutdownTimeout))
+	}
+	return errors.Join(wrong...)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/textproto"
-	"strings"
 	"sync"
 	"time"
 
@@ -88,14 +86,4 @@ func clientError(ctx context.Context, err error) *balancer.Error {
 		kind = balancer.Timeout
 	}
 	return &balancer.Error{Type: kind, Sent: true, Err: err}
-}
-
-// streams reports whether the response's header must not wait for the first
-// part of its body: its length is unknown, or its type says that it goes on.
-func streams(resp *http.Response) bool {
-	if resp.ContentLength < 0 {
-		return true
-	}
-	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	return strings.EqualFold(textproto.TrimString(media), "text/event-stream")
 }

@@ -1,9 +1,9 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -72,7 +72,6 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	f.report(r, e)
 	header := w.Header()
-	maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Connection" })
 	if status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
@@ -80,20 +79,25 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 		// What is left of the body cannot be told from a next request.
 		header.Set("Connection", "close")
 	}
-	f.write(w, r, status)
+	f.write(w, r, status, "")
 }
 
 // Refuse answers r with a status of the proxy's own that is no failure of
-// forwarding, such as 405, in the form of [Failures.Respond].
-func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int) {
+// forwarding, such as 405, in the form of [Failures.Respond]. detail is a
+// sentence for the client; empty, it is the one that the status has. As with
+// Respond, nobody is answered with [StatusClientClosedRequest].
+func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	switch status {
+	case StatusClientClosedRequest:
+		f.Abort(r, &balancer.Error{Type: balancer.ClientDisconnected})
 	case http.StatusNoContent:
+		closeUnread(w, r)
 		w.WriteHeader(status)
 		return
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	}
-	f.write(w, r, status)
+	f.write(w, r, status, detail)
 }
 
 // Abort ends a response that has begun so that it cannot look complete: an
@@ -117,8 +121,8 @@ type problem struct {
 	TraceID string `json:"trace_id,omitempty"`
 }
 
-func (f Failures) write(w http.ResponseWriter, r *http.Request, status int) {
-	p := problem{Title: http.StatusText(status), Status: status, Detail: details[status]}
+func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	p := problem{Title: http.StatusText(status), Status: status, Detail: cmp.Or(detail, details[status])}
 	if f.TraceID != nil {
 		p.TraceID = f.TraceID(r.Context())
 	}
@@ -134,6 +138,7 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int) {
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
+	closeUnread(w, r)
 	w.WriteHeader(status)
 	w.Write(body)
 }

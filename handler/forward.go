@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -15,7 +16,7 @@ import (
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
 // trusts no peer and waits for a client without limit.
 type ForwardConfig struct {
-	Trusted       Prefixes      // peers whose forwarded fields are believed
+	Origin        Origin        // whose word about where a request comes from is believed
 	ClientTimeout time.Duration // longest wait for an HTTP/2 client to take a part of a response; 0: no limit
 	Failures      Failures
 }
@@ -24,11 +25,15 @@ type ForwardConfig struct {
 // through rt and its response back, as RFC 9110 §7 asks of a gateway.
 //
 // What is for the next hop only is removed, what says where the request comes
-// from is set ([Prefixes] decides whom to believe), and everything else, the
+// from is set ([Origin] decides whom to believe), and everything else, the
 // path and the query above all, passes as it came. Bodies, trailers, interim
 // responses and upgraded connections pass while they arrive. A response that
 // breaks off ends the client's connection or stream, so that it never looks
 // complete.
+//
+// A field that is in the response's header before, because a policy has put it
+// there, takes the place of the backend's of that name; with a nil value it
+// keeps that from the client. Vary is joined.
 //
 // A client that closes its sending side counts as gone, as in net/http.
 func Forward(rt http.RoundTripper, cfg ForwardConfig) http.Handler {
@@ -42,7 +47,7 @@ type forwarder struct {
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status := refusal(r); status != 0 {
-		f.cfg.Failures.Refuse(w, r, status)
+		f.cfg.Failures.Refuse(w, r, status, "")
 		return
 	}
 	body := newRequestBody(r)
@@ -55,6 +60,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			// while the transport is reading it, and one of them gets cut short.
 			http.NewResponseController(w).EnableFullDuplex()
 		}
+		defer interruptBody(w, r)()
 	}
 	interim := &interimResponses{w: w}
 	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
@@ -135,7 +141,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	if header["User-Agent"] == nil {
 		header["User-Agent"] = nil // keeps net/http from adding its own
 	}
-	setForwarded(header, r, f.cfg.Trusted)
+	setForwarded(header, r, f.cfg.Origin)
 	addVia(header, r.ProtoMajor, r.ProtoMinor)
 
 	out := (&http.Request{
@@ -161,7 +167,7 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	header := w.Header()
 	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
 	removeHopByHop(resp.Header)
-	copyHeader(header, resp.Header)
+	answerWith(header, resp.Header)
 	if header["Content-Type"] == nil {
 		header["Content-Type"] = nil // keeps net/http from guessing one
 	}
@@ -172,13 +178,15 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	for name := range resp.Trailer {
 		header["Trailer"] = append(header["Trailer"], name)
 	}
+	closeUnread(w, r)
 	w.WriteHeader(resp.StatusCode)
 
 	client := &clientWriter{w: w, left: resp.ContentLength}
 	if r.ProtoMajor == 2 {
 		client.timeout = f.cfg.ClientTimeout
 	}
-	if r.Method != http.MethodHead && streams(resp) {
+	if resp.ContentLength < 0 && r.Method != http.MethodHead {
+		// It may be a stream, whose header does not wait for the first of it.
 		if err := client.flush(); err != nil {
 			return clientError(r.Context(), err)
 		}
@@ -218,12 +226,13 @@ func (i *interimResponses) trace() *httptrace.ClientTrace {
 			return nil
 		}
 		header := i.w.Header()
+		final := maps.Clone(header) // what policies have set is for that response
+		clear(header)
 		removeHopByHop(http.Header(fields))
 		copyHeader(header, http.Header(fields))
 		i.w.WriteHeader(code)
-		for name := range fields {
-			delete(header, name)
-		}
+		clear(header)
+		maps.Copy(header, final)
 		return nil
 	}}
 }

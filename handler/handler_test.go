@@ -2,18 +2,13 @@ package handler_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler"
 )
@@ -36,69 +31,6 @@ func ExampleChain() {
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	fmt.Println(w.Code)
 	// Output: first second 404
-}
-
-func ExamplePrefixes() {
-	var trusted handler.Prefixes
-	fmt.Println(trusted.UnmarshalText([]byte("10.0.0.0/8, 192.0.2.7")))
-	fmt.Println(trusted.Contains(netip.MustParseAddr("192.0.2.7")))
-	fmt.Println(trusted.UnmarshalText([]byte("10.0.0.0/33")))
-	// Output:
-	// <nil>
-	// true
-	// "10.0.0.0/33" must be a network such as 10.0.0.0/8 or an address
-}
-
-func FuzzPrefixes(f *testing.F) {
-	f.Add("10.0.0.0/8,::1, fd00::/8")
-	f.Fuzz(func(t *testing.T, text string) {
-		var p, again handler.Prefixes
-		if p.UnmarshalText([]byte(text)) != nil {
-			return
-		}
-		written, _ := p.MarshalText()
-		if err := again.UnmarshalText(written); err != nil {
-			t.Fatalf("%q is read, but what it is written as, %q, is not: %v", text, written, err)
-		}
-		if diff := cmp.Diff(fmt.Sprint(p), fmt.Sprint(again)); diff != "" {
-			t.Errorf("%q (-read +read again):\n%s", text, diff)
-		}
-	})
-}
-
-func TestAdmin(t *testing.T) {
-	var notReady error
-	h := handler.Chain(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "backend") }),
-		handler.Admin("/.spangate", func() error { return notReady }),
-	)
-	tests := []struct {
-		method, path string
-		notReady     error
-		want         string
-	}{
-		{"GET", "/.spangate/live", nil, "200 ok\n"},
-		{"GET", "/.spangate/live", errors.New("x"), "200 ok\n"},
-		{"HEAD", "/.spangate/live", nil, "200 ok\n"},
-		{"GET", "/.spangate/ready", nil, "200 ok\n"},
-		{"GET", "/.spangate/ready", errors.New("no backend has answered yet"), "503 no backend has answered yet\n"},
-		{"POST", "/.spangate/live", nil, "405 Method Not Allowed\n"},
-		{"GET", "/.spangate/other", nil, "404 404 page not found\n"},
-		{"GET", "/.spangate", nil, "404 404 page not found\n"},
-		{"GET", "/.spangate/../secret", nil, "404 404 page not found\n"},
-		{"GET", "/.spangate-not", nil, "200 backend"},
-		{"GET", "/", nil, "200 backend"},
-	}
-	for _, test := range tests {
-		t.Run(test.method+" "+test.path, func(t *testing.T) {
-			notReady = test.notReady
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
-			if got := fmt.Sprint(w.Code, " ", w.Body); got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-		})
-	}
 }
 
 func TestEcho(t *testing.T) {

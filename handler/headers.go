@@ -32,6 +32,25 @@ func removeHopByHop(h http.Header) {
 	}
 }
 
+// removeNamed deletes from h, a request's header, the fields that Connection
+// names. Policies write fields of their own later, which must not be removed
+// because a client has named them.
+func removeNamed(h http.Header) {
+	lines := h["Connection"]
+	if len(lines) == 0 {
+		return
+	}
+	upgrade, te := h["Upgrade"], h["Te"]
+	offers := httpguts.HeaderValuesContainsToken(lines, "Upgrade")
+	removeHopByHop(h)
+	if offers {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, upgrade
+	}
+	if te != nil {
+		h["Te"] = te
+	}
+}
+
 // upgradeOf returns the protocol that h offers or agrees to switch to, or "" if
 // there is none that [framing.Switches] to.
 func upgradeOf(h http.Header) string {
@@ -45,6 +64,22 @@ func upgradeOf(h http.Header) string {
 // of it that says something about more than the next hop.
 func acceptsTrailers(h http.Header) bool {
 	return httpguts.HeaderValuesContainsToken(h["Te"], "trailers")
+}
+
+// answerWith adds the fields of a backend's answer to dst, the header of the
+// response. What policies have set there goes before the backend's field of
+// that name, or, where the value is nil, keeps it from the client. Vary is for
+// both to name fields in.
+func answerWith(dst, src http.Header) {
+	for name, values := range src {
+		have, set := dst[name]
+		switch {
+		case !set:
+			dst[name] = values
+		case name == "Vary":
+			dst[name] = append(have[:len(have):len(have)], values...)
+		}
+	}
 }
 
 // copyHeader adds the fields of src to dst. The values are shared, not copied:

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"net"
@@ -81,7 +82,7 @@ func TestAClientThatDoesNotReadHoldsNoConnection(t *testing.T) {
 func TestAnHTTP2ClientWithoutAWindowHoldsNoStream(t *testing.T) {
 	h := handler.Chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(bytes.Repeat([]byte("x"), 1000))
-	}), handler.Admin("/.spangate", func() error { return nil }))
+	}), handler.Admin(handler.AdminConfig{Prefix: "/.spangate"}))
 	for _, path := range []string{"/", "/.spangate/live"} {
 		conn := dial(t, serve(t, h, patience))
 		io.WriteString(conn, http2.ClientPreface)
@@ -156,5 +157,31 @@ func TestAnInterimResponseTakesNothingFromTheFinalOne(t *testing.T) {
 	answer := raw(t, newProxy(t, "http", addr).addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
 	if _, final, _ := strings.Cut(answer, "\r\n\r\n"); !strings.Contains(final, "Connection: close") {
 		t.Errorf("the connection, which is not checked any more, goes on: %q", answer)
+	}
+}
+
+// In full duplex net/http would close the connection of a client whose body it
+// finds unread, with the next request already on the way.
+func TestAnUnreadUploadThatCameDoesNotEndTheConnection(t *testing.T) {
+	addr := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		io.WriteString(w, "early")
+	}), patience)
+	for name, body := range map[string]string{
+		"length":  "Content-Length: 3\r\n\r\nabc",
+		"chunked": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, addr)
+			in := bufio.NewReader(conn)
+			for i := range 10 {
+				io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
+				resp, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Fatalf("request %d: %v", i, err)
+				}
+				io.Copy(io.Discard, resp.Body)
+			}
+		})
 	}
 }

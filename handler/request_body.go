@@ -1,9 +1,11 @@
 package handler
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"spangate/balancer"
 )
@@ -73,4 +75,31 @@ func (b *requestBody) incomplete() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.complete
+}
+
+// interruptBody makes the deadline of r end the wait for its body, until the
+// returned function is called. The transport answers only when its read of the
+// body has ended, and that heeds no context.
+func interruptBody(w http.ResponseWriter, r *http.Request) (stop func()) {
+	ctx := r.Context()
+	if _, ok := ctx.Deadline(); !ok {
+		return func() {}
+	}
+	interrupted := make(chan struct{})
+	unused := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		if ctx.Err() != context.DeadlineExceeded {
+			return // the client is gone, which its body tells by itself
+		}
+		if conn := bodyConn(r); conn != nil {
+			conn.Interrupt()
+		} else {
+			http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+	return func() {
+		if !unused() {
+			<-interrupted // w is not to be used later, nor the next request interrupted
+		}
+	}
 }

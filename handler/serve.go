@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -133,17 +134,45 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 {
 		// What is left in the server's buffer is written when this returns.
 		defer g.limitWrites(w)
-	} else {
+	} else if g.drain.Err() != nil || framing.OffersSwitch(r) {
 		// A connection that cannot be checked any more must not carry another
 		// request, unless it is upgraded.
-		if g.drain.Err() != nil || framing.OffersSwitch(r) {
-			w.Header().Set("Connection", "close")
-		}
-		if conn, ok := r.Context().Value(connKey{}).(*framing.Conn); ok && r.ContentLength != 0 {
-			defer conn.Answered()
-		}
+		w.Header().Set("Connection", "close")
 	}
+	if conn := bodyConn(r); conn != nil {
+		defer finish(conn, r.Body)
+	}
+	removeNamed(r.Header)
 	g.next.ServeHTTP(w, r)
+}
+
+// bodyConn returns the HTTP/1 connection that the body of r comes on, or nil
+// when r has none or did not come through [Serve].
+func bodyConn(r *http.Request) *framing.Conn {
+	if r.ProtoMajor == 2 || r.ContentLength == 0 {
+		return nil
+	}
+	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
+	return conn
+}
+
+// closeUnread tells a client that still owes a part of the body of r, in the
+// header that is about to be sent, that the connection ends with the answer. A
+// next request on it would be lost.
+func closeUnread(w http.ResponseWriter, r *http.Request) {
+	if conn := bodyConn(r); conn != nil && conn.Receiving() {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// finish ends a request whose body is body. What of it is left unread has
+// arrived, else the connection ends; net/http must come upon its end before the
+// handler returns. Later, in full duplex, it takes that for a read that goes on
+// beside its own of the next request, and closes the connection over it.
+func finish(conn *framing.Conn, body io.Reader) {
+	if conn.Answered() {
+		io.Copy(io.Discard, body)
+	}
 }
 
 func (g *guard) limitWrites(w http.ResponseWriter) {

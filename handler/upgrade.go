@@ -31,7 +31,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
 	removeHopByHop(resp.Header)
 	header := w.Header()
-	copyHeader(header, resp.Header)
+	answerWith(header, resp.Header)
 	header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{protocol}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 

@@ -6,10 +6,6 @@ import (
 	"spangate/policy/size"
 )
 
-// Reject answers a request that a policy refuses for the given reason, with
-// the status that the reason maps to.
-type Reject func(w http.ResponseWriter, r *http.Request, err error)
-
 // MaxBody returns a wrapper that refuses request bodies of more than limit
 // bytes, or nil when limit is 0. A body whose length is declared is refused
 // before anything is forwarded; of any other, reading fails with an
@@ -21,7 +17,8 @@ func MaxBody(limit size.Bytes, reject Reject) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength > int64(limit) {
-				reject(w, r, &http.MaxBytesError{Limit: int64(limit)})
+				w.Header().Set("Connection", "close") // the body stays unread
+				reject(w, r, Rejection{Policy: "body", Reason: "too_large", Status: http.StatusRequestEntityTooLarge})
 				return
 			}
 			if r.ContentLength < 0 {

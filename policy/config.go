@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"spangate/policy/size"
@@ -10,4 +13,28 @@ import (
 type Config struct {
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"0s" min:"0" doc:"deadline of a whole request, retries included; 0 sets none"`
 	MaxRequestBody size.Bytes    `env:"MAX_REQUEST_BODY" envDefault:"0" min:"0" doc:"largest request body, such as 10MiB; 0 sets no limit"`
+
+	RequestID   RequestIDConfig
+	Access      AccessConfig
+	CORS        CORSConfig
+	Auth        AuthConfig
+	RateLimit   RateLimitConfig
+	Concurrency ConcurrencyConfig
+}
+
+// Check returns what is wrong with variables that are right by themselves.
+func (c Config) Check() error {
+	var wrong []error
+	for _, part := range c.RateLimit.Key.parts {
+		if c.Auth.Takes(part.header) {
+			wrong = append(wrong, fmt.Errorf("RATE_LIMIT_KEY: header:%s is not there any more when requests are counted; header:%s+header:%s says whom it let in",
+				part.header, c.Auth.PrincipalHeader, c.Auth.MethodHeader))
+		}
+	}
+	id := string(c.RequestID.Header)
+	names := func(field AuthField) bool { return id != "" && strings.EqualFold(id, string(field)) }
+	if id == "Cookie" || c.Auth.Takes(id) || names(c.Auth.PrincipalHeader) || names(c.Auth.MethodHeader) {
+		wrong = append(wrong, fmt.Errorf("REQUEST_ID_HEADER=%q: must be a field that has no other meaning", id))
+	}
+	return errors.Join(append(wrong, c.CORS.Check(), c.Auth.Check(), c.RateLimit.Check(), c.Concurrency.Check())...)
 }

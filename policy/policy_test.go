@@ -16,7 +16,9 @@ import (
 )
 
 func ExampleMaxBody() {
-	reject := func(w http.ResponseWriter, _ *http.Request, err error) { fmt.Println("refused:", err) }
+	reject := func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+		fmt.Println("refused:", why.Reason)
+	}
 	wrap := policy.MaxBody(3, reject)
 	h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -27,7 +29,7 @@ func ExampleMaxBody() {
 	}
 	// Output:
 	// "abc" <nil>
-	// refused: http: request body too large
+	// refused: too_large
 	// "abc" http: request body too large
 }
 

@@ -28,6 +28,10 @@ func Watch(ctx context.Context, cfg Config, u *url.URL, check Check, report func
 // whichever the mode does not call for does nothing. There is one probe at a
 // time. Run is called once; Suspect and Demand are safe for concurrent use.
 type Watcher struct {
+	// Probed, if not nil, is told how each probe went, after report was told of
+	// the change that it led to. It is set before the first one.
+	Probed func(err error)
+
 	cfg    Config
 	url    *url.URL
 	check  Check
@@ -154,6 +158,9 @@ func (w *Watcher) probe(ctx context.Context, trigger Trigger) (conclusive bool) 
 	}
 	if w.verdict.count(err == nil) {
 		w.report(Change{Fit: err == nil, Err: err})
+	}
+	if w.Probed != nil {
+		w.Probed(err)
 	}
 	return true
 }

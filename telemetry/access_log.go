@@ -101,6 +101,18 @@ func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a a
 	if e.attempts > 0 {
 		record.AddAttrs(slog.String("backend", e.backend), slog.Int("attempts", e.attempts))
 	}
+	if e.rejection.Policy != "" {
+		record.AddAttrs(slog.String("policy", e.rejection.Policy), slog.String("reason", e.rejection.Reason))
+	}
+	if e.queued {
+		record.AddAttrs(slog.Float64("queued", e.queueWait.Seconds()))
+	}
+	if e.principal.Method != "" {
+		record.AddAttrs(slog.String("principal", e.principal.Name), slog.String("auth", e.principal.Method))
+	}
+	if e.requestID != "" {
+		record.AddAttrs(slog.String("request_id", e.requestID))
+	}
 	if a.outcome.errorType != "" {
 		record.AddAttrs(slog.String("error_type", a.outcome.errorType))
 	}

@@ -24,13 +24,15 @@ import (
 type ClientConfig struct {
 	Backend   *balancer.Backend
 	Algorithm balancer.Algorithm
-	Ready     func() int // number of ready backends
+	Ready     func() int          // number of ready backends
+	FailedOn  balancer.Conditions // failures that count against the backend
 }
 
 // Client gives each attempt that next makes a CLIENT span and its metrics, and
 // puts the span's context into the request's header, which it changes in
-// place. It also records how long connections to the backend are open. The span ends with the response's body, so that a backend that is
-// lost on the way shows. Attempts that belong to one request are numbered.
+// place. It also records how long connections to the backend are open. The span
+// ends with the response's body, so that a backend that is lost on the way
+// shows. Attempts that belong to one request are numbered.
 func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundTripper {
 	host, port := splitHost(cfg.Backend.URL.Host, cfg.Backend.URL.Scheme)
 	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
@@ -49,6 +51,7 @@ type client struct {
 	next      http.RoundTripper
 	address   string
 	port      int
+	failing   atomic.Bool // since the last attempt that succeeded
 	sets      setCache[clientSet]
 	active    setCache[string]
 }
@@ -81,8 +84,12 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version = resp.StatusCode, responseVersion(resp)
-	if a.status >= http.StatusInternalServerError {
-		t.causes.add(c.cfg.Backend, a.span.SpanContext) // what it leads to does not wait for the body
+	a.settled = balancer.Settled(r, resp)
+	switch {
+	case c.cfg.FailedOn.Failed(resp, nil):
+		c.blame(a) // what it leads to does not wait for the body
+	case a.settled:
+		c.acquit()
 	}
 	a.body = resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
@@ -91,6 +98,21 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = a
 	}
 	return resp, nil
+}
+
+// blame notes that a may be a reason to leave its backend out.
+func (c *client) blame(a *attempt) {
+	c.failing.Store(true)
+	c.telemetry.causes.add(c.cfg.Backend, balancer.Outlier, a.span.SpanContext)
+}
+
+// acquit notes that an attempt has succeeded: those that failed before lead to
+// nothing any more.
+func (c *client) acquit() {
+	if c.failing.Load() {
+		c.failing.Store(false)
+		c.telemetry.causes.take(c.cfg.Backend, balancer.Outlier)
+	}
 }
 
 // start starts the attempt's span and puts it into its context. The span's
@@ -130,7 +152,8 @@ type attempt struct {
 	span    trace.Span
 	start   time.Time
 	method  string
-	status  int // 0: none received
+	status  int  // 0: none received
+	settled bool // the response's header says how it went
 	version string
 	body    io.ReadCloser
 	ended   atomic.Bool // by the body's end, or by who closes it amid a read
@@ -147,7 +170,7 @@ func (a *attempt) connected(info httptrace.GotConnInfo) {
 	}
 }
 
-// end records the attempt, once. err is nil when the body came to its end.
+// end records the attempt, once. err is nil when nothing went wrong.
 func (a *attempt) end(err *balancer.Error) {
 	if a.ended.Swap(true) {
 		return
@@ -167,8 +190,8 @@ func (a *attempt) end(err *balancer.Error) {
 		a.span.End(trace.WithTimestamp(now))
 	}
 	t, c := a.client.telemetry, a.client
-	if errorType != "" && err != nil {
-		t.causes.add(c.cfg.Backend, a.span.SpanContext)
+	if err != nil && a.status != http.StatusSwitchingProtocols && c.cfg.FailedOn.Failed(nil, err) {
+		c.blame(a)
 	}
 	set := c.sets.get(clientSet{a.method, a.version, a.status, errorType}, c.attributes)
 	t.clientDuration.Record(a.ctx, now.Sub(a.start).Seconds(), set.record...)
@@ -238,6 +261,10 @@ func (a *attempt) Read(p []byte) (int, error) {
 	n, err := a.body.Read(p)
 	switch {
 	case err == io.EOF:
+		if !a.settled {
+			a.settled = true
+			a.client.acquit()
+		}
 		a.end(nil)
 	case err != nil:
 		a.end(balancer.ClassifyBody(a.ctx, err))

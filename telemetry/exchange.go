@@ -2,10 +2,12 @@ package telemetry
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
+	"spangate/policy"
 )
 
 // exchange is what the decorators know of the request that they are part of.
@@ -15,7 +17,12 @@ type exchange struct {
 	attempts int
 	// stopReason says why no further attempt was made; empty: none was made.
 	stopReason balancer.StopReason
-	backend    string // of the latest attempt
+	backend    string           // of the latest attempt
+	rejection  policy.Rejection // without a policy: none refused it
+	queued     bool             // it had to wait for its turn
+	queueWait  time.Duration
+	requestID  string           // empty: it has none
+	principal  policy.Principal // without a method: nobody was asked
 	// latest is the span of the attempt before, for the link to it.
 	latest trace.SpanContext
 }

@@ -25,6 +25,19 @@ const (
 	stateKey             = attribute.Key("spangate.backend.state")
 	previousStateKey     = attribute.Key("spangate.backend.previous_state")
 	stateReasonKey       = attribute.Key("spangate.backend.reason")
+	rejectionKey         = attribute.Key("spangate.policy.rejection") // the policy's name
+	rejectionReasonKey   = attribute.Key("spangate.policy.reason")
+	concurrencyWaitKey   = attribute.Key("spangate.concurrency.wait") // seconds
+	authMethodKey        = attribute.Key("spangate.auth.method")
+	requestIDKey         = attribute.Key("spangate.request.id")
+
+	rateLimitPolicyKey    = attribute.Key("spangate.rate_limit.policy")
+	rateLimitResultKey    = attribute.Key("spangate.rate_limit.result")
+	rateLimitLimitKey     = attribute.Key("spangate.rate_limit.limit")
+	rateLimitRemainingKey = attribute.Key("spangate.rate_limit.remaining")
+	rateLimitResetKey     = attribute.Key("spangate.rate_limit.reset") // seconds
+	rateLimitKeySourceKey = attribute.Key("spangate.rate_limit.key_source")
+	rateLimitStoreKey     = attribute.Key("spangate.rate_limit.store")
 )
 
 // Metrics of our own.
@@ -38,6 +51,13 @@ const (
 	retryDecisionsName  = "spangate.retry.decisions"
 	retryBudgetName     = "spangate.retry.budget"
 	probeDurationName   = "spangate.probe.duration"
+	rejectionsName      = "spangate.policy.rejections"
+	activeRequestsName  = "spangate.concurrency.active"
+	queuedRequestsName  = "spangate.concurrency.queued"
+	queueWaitName       = "spangate.concurrency.wait"
+
+	rateLimitDecisionsName = "spangate.rate_limit.decisions"
+	rateLimitKeysName      = "spangate.rate_limit.keys"
 )
 
 // The kinds of our spans.

@@ -31,7 +31,7 @@ func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check
 		if p.err != nil && ctx.Err() == nil {
 			p.span()
 		}
-		t.causes.add(b, p.span)
+		t.causes.probed(b, p.err, p.span)
 		return p.err
 	}
 }

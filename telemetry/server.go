@@ -29,12 +29,12 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		method := t.methods.normalize(r.Method)
-		scheme := handler.OriginalScheme(r, t.trusted)
+		scheme, host, client := t.origin.Scheme(r), t.origin.Host(r), t.origin.Addr(r)
 		active := t.activeSets.get(activeSet{method, scheme}, activeSet.attributes)
 		t.serverActive.Add(r.Context(), 1, active.add...)
 
 		ctx, options := t.receive(r)
-		ctx, span := t.startServer(ctx, r, method, scheme, start, options)
+		ctx, span := t.startServer(ctx, r, serverStart{start, method, scheme, host, client}, options)
 		e := &exchange{}
 		ctx = withExchange(ctx, e)
 		var request *countedRequest
@@ -69,7 +69,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			if t.access != nil {
 				t.access.write(ctx, r, e, accessLine{
 					start: start, duration: end.Sub(start), outcome: o,
-					client: handler.ClientAddr(r, t.trusted), host: handler.OriginalHost(r, t.trusted),
+					client: client, host: host,
 					received: requestSize, sent: response.n,
 				})
 			}
@@ -81,30 +81,37 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 	})
 }
 
+// serverStart is what a request's span says of it beside what the request does.
+type serverStart struct {
+	at                   time.Time
+	method, scheme, host string
+	client               netip.Addr
+}
+
 // startServer starts the span. Its attributes are made only when it is
 // recorded: no sampler that can be configured decides by them.
-func (t *Telemetry) startServer(ctx context.Context, r *http.Request, method, scheme string, start time.Time, options []trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serverStart, options []trace.SpanStartOption) (context.Context, trace.Span) {
 	cold := !t.warm.Load() && !t.warm.Swap(true)
-	options = append(options, serverKind, trace.WithTimestamp(start))
-	ctx, span := t.tracer.Start(ctx, spanName(method), options...)
+	options = append(options, serverKind, trace.WithTimestamp(start.at))
+	ctx, span := t.tracer.Start(ctx, spanName(start.method), options...)
 	if !span.IsRecording() {
 		return ctx, span
 	}
 	attrs := make([]attribute.KeyValue, 0, 16)
-	attrs = appendMethod(attrs, r.Method, method)
+	attrs = appendMethod(attrs, r.Method, start.method)
 	attrs = append(attrs,
-		semconv.URLScheme(scheme),
+		semconv.URLScheme(start.scheme),
 		semconv.URLPath(r.URL.EscapedPath()),
 		semconv.NetworkProtocolVersion(protocolVersion(r)),
 	)
 	if r.URL.RawQuery != "" {
 		attrs = append(attrs, semconv.URLQuery(redactQuery(r.URL.RawQuery)))
 	}
-	if host, port := splitHost(handler.OriginalHost(r, t.trusted), scheme); host != "" {
+	if host, port := splitHost(start.host, start.scheme); host != "" {
 		attrs = append(attrs, semconv.ServerAddress(host), semconv.ServerPort(port))
 	}
-	if client := handler.ClientAddr(r, t.trusted); client.IsValid() {
-		attrs = append(attrs, semconv.ClientAddress(client.String()))
+	if start.client.IsValid() {
+		attrs = append(attrs, semconv.ClientAddress(start.client.String()))
 	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		attrs = append(attrs, semconv.NetworkPeerAddress(peer.Addr().Unmap().String()), semconv.NetworkPeerPort(int(peer.Port())))
@@ -125,7 +132,7 @@ func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received,
 	if !span.IsRecording() {
 		return
 	}
-	attrs := make([]attribute.KeyValue, 0, 7)
+	attrs := make([]attribute.KeyValue, 0, 10)
 	attrs = append(attrs,
 		semconv.HTTPResponseStatusCode(o.status),
 		semconv.HTTPRequestBodySize(int(received)),
@@ -134,6 +141,18 @@ func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received,
 	)
 	if e.stopReason != "" {
 		attrs = append(attrs, retryStopReasonKey.String(string(e.stopReason)))
+	}
+	if e.rejection.Policy != "" {
+		attrs = append(attrs, rejectionKey.String(e.rejection.Policy), rejectionReasonKey.String(e.rejection.Reason))
+	}
+	if e.queued {
+		attrs = append(attrs, concurrencyWaitKey.Float64(e.queueWait.Seconds()))
+	}
+	if e.principal.Method != "" {
+		attrs = append(attrs, semconv.EnduserID(e.principal.Name), authMethodKey.String(e.principal.Method))
+	}
+	if e.requestID != "" {
+		attrs = append(attrs, requestIDKey.String(e.requestID))
 	}
 	if o.spanError != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))

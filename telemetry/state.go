@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"log/slog"
-	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -25,7 +24,7 @@ func (t *Telemetry) StateChanged(c balancer.StateChange) {
 		stateReasonKey.String(string(c.Reason)),
 	}
 	var links []trace.Link
-	for _, cause := range t.causes.take(c.Backend) {
+	for _, cause := range t.causes.take(c.Backend, c.Reason) {
 		links = append(links, trace.Link{SpanContext: cause()})
 	}
 	ctx, span := t.tracer.Start(ctx, "backend_state_change", trace.WithNewRoot(), trace.WithLinks(links...), trace.WithAttributes(attrs...))
@@ -39,37 +38,4 @@ func (t *Telemetry) StateChanged(c balancer.StateChange) {
 		line = append(line, "error", c.Err.Error())
 	}
 	t.log.Log(ctx, level, "backend state changed", line...)
-}
-
-// maxCauses bounds the links of a change.
-const maxCauses = 8
-
-// causes keeps, for each backend, the latest spans that may turn out to have
-// led to a change of its state. One is a function, as the span of a probe is
-// made only when something came of it.
-type causes struct {
-	mu sync.Mutex
-	of map[*balancer.Backend][]func() trace.SpanContext
-}
-
-func (c *causes) add(b *balancer.Backend, cause func() trace.SpanContext) {
-	if b.State() == balancer.Draining {
-		return // nothing changes its state any more
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of == nil {
-		c.of = map[*balancer.Backend][]func() trace.SpanContext{}
-	}
-	kept := append(c.of[b], cause)
-	c.of[b] = kept[max(0, len(kept)-maxCauses):]
-}
-
-// take returns what led to a change now, oldest first, and forgets it.
-func (c *causes) take(b *balancer.Backend) []func() trace.SpanContext {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := c.of[b]
-	delete(c.of, b)
-	return all
 }

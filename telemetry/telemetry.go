@@ -25,6 +25,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler"
+	"spangate/policy"
 )
 
 // Providers are where spans and metrics go, and the format in which trace
@@ -40,7 +41,7 @@ type Telemetry struct {
 	tracer     trace.Tracer
 	meter      metric.Meter
 	propagator propagation.TextMapPropagator
-	trusted    handler.Prefixes
+	origin     handler.Origin
 	trust      Trust
 	methods    methodSet
 	access     *AccessLog // nil: off
@@ -60,6 +61,9 @@ type Telemetry struct {
 	probeDuration      metric.Float64Histogram
 	retryDecisions     metric.Int64Counter
 	stateChanges       metric.Int64Counter
+	rejections         metric.Int64Counter
+	queueWait          metric.Float64Histogram
+	rateLimitDecisions metric.Int64Counter
 
 	causes causes
 
@@ -68,17 +72,20 @@ type Telemetry struct {
 	forwardSets setCache[string]
 	retrySets   setCache[retrySet]
 	probeSets   setCache[probeSet]
+
+	rejectionSets setCache[rejectionSet]
+	rateLimitSets setCache[rateLimitSet]
 }
 
-// New returns the decorators for providers. The word of peers in trusted about
-// where a request comes from is believed. access may be nil.
-func New(cfg Config, providers Providers, trusted handler.Prefixes, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
+// New returns the decorators for providers. origin says where requests come
+// from, and whose trace context is believed. access may be nil.
+func New(cfg Config, providers Providers, origin handler.Origin, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
 		tracer:     providers.Tracer.Tracer(scope, version),
 		meter:      providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		propagator: providers.Propagator,
-		trusted:    trusted,
+		origin:     origin,
 		trust:      cfg.Trust,
 		methods:    newMethodSet(cfg.KnownMethods),
 		access:     access,
@@ -130,6 +137,15 @@ func (t *Telemetry) createInstruments() error {
 	t.stateChanges, err = t.meter.Int64Counter(stateChangesName, metric.WithUnit("{change}"),
 		metric.WithDescription("Changes of backends' states."))
 	errs = append(errs, err)
+	t.rejections, err = t.meter.Int64Counter(rejectionsName, metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that a policy refused."))
+	errs = append(errs, err)
+	t.queueWait, err = t.meter.Float64Histogram(queueWaitName, metric.WithUnit("s"), secondsBuckets,
+		metric.WithDescription("How long a request that had to wait for its turn waited, also in vain."))
+	errs = append(errs, err)
+	t.rateLimitDecisions, err = t.meter.Int64Counter(rateLimitDecisionsName, metric.WithUnit("{decision}"),
+		metric.WithDescription("Decisions about whether a request keeps the rate limit."))
+	errs = append(errs, err)
 	return errors.Join(errs...)
 }
 
@@ -143,8 +159,17 @@ func (t *Telemetry) TraceID(ctx context.Context) string {
 
 // Failed notes why r failed, for the span, the metrics and the access log of
 // the request. It is for [handler.Failures].
+//
+// A body that turns out to be too large once a part of it was forwarded is
+// refused by [policy.MaxBody] all the same, and noted and counted as such.
 func (t *Telemetry) Failed(r *http.Request, e *balancer.Error) {
-	if q := exchangeOf(r.Context()); q != nil {
-		q.failure = e
+	q := exchangeOf(r.Context())
+	if q == nil {
+		return
+	}
+	q.failure = e
+	if e.Type == balancer.BodyTooLarge {
+		q.rejection = policy.Rejection{Policy: "body", Reason: "too_large"}
+		t.countRejection(r.Context(), q.rejection)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"spangate/handler"
 	"spangate/telemetry"
 )
 
@@ -28,7 +29,7 @@ func newTelemetry(recorder *tracetest.SpanRecorder, access *telemetry.AccessLog)
 	if recorder != nil {
 		providers.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
 	}
-	t, err := telemetry.New(telemetry.Config{}, providers, nil, access, slog.New(slog.DiscardHandler))
+	t, err := telemetry.New(telemetry.Config{}, providers, handler.Origin{}, access, slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
 	}

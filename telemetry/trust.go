@@ -9,8 +9,6 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-
-	"spangate/handler"
 )
 
 // Trust says what becomes of the trace context that a peer outside
@@ -59,7 +57,7 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 	}
 	remote := t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	maps.DeleteFunc(r.Header, func(field string, _ []string) bool { return isContext(field) })
-	if t.trust == TrustAll || t.trusted.Contains(handler.PeerAddr(r)) {
+	if t.trust == TrustAll || t.origin.Trusts(r) {
 		return remote, nil
 	}
 	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.trust != TrustIgnore {

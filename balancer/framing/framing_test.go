@@ -2,11 +2,14 @@ package framing_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"spangate/balancer/framing"
 )
@@ -47,7 +50,7 @@ func TestResponses(t *testing.T) {
 		for _, size := range []int{1, 7, 4096} {
 			t.Run(fmt.Sprint(name, "/", size), func(t *testing.T) {
 				wire := &fixedConn{}
-				conn := framing.Responses(wire)
+				conn := framing.Responses(wire, 0)
 				for i, e := range test.exchanges {
 					request := e.method
 					if !strings.Contains(request, "|") {
@@ -70,6 +73,34 @@ func TestResponses(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestResponsesGiveUpAWriteThatMakesNoProgress(t *testing.T) {
+	tests := map[string]struct {
+		taken    []int // bytes taken until each timeout
+		response string
+		want     int
+	}{
+		"some bytes at a time":          {[]int{1, 2, 3}, "", 10},
+		"none":                          {[]int{1, 0}, "", 1},
+		"none once an answer has begun": {[]int{1, 0, 0, 1}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 10},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			wire := &fixedConn{}
+			conn := framing.Responses(wire, time.Minute)
+			io.WriteString(conn, "PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n")
+			wire.rest = []byte(test.response)
+			if _, err := readAll(conn, 4096); err != nil {
+				t.Fatal(err)
+			}
+			wire.taken = test.taken
+			n, err := io.WriteString(conn, "abcdefghij")
+			if n != test.want || (err == nil) != (n == 10) || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("wrote %d, want %d; %v", n, test.want, err)
+			}
+		})
 	}
 }
 
@@ -116,10 +147,12 @@ func readAll(conn net.Conn, size int) ([]byte, error) {
 	}
 }
 
-// fixedConn is a connection on which rest arrives.
+// fixedConn is a connection on which rest arrives. While taken is not empty a
+// write takes so many bytes, and then times out.
 type fixedConn struct {
 	net.Conn
-	rest []byte
+	rest  []byte
+	taken []int
 }
 
 func (c *fixedConn) Read(p []byte) (int, error) {
@@ -131,4 +164,13 @@ func (c *fixedConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *fixedConn) Write(p []byte) (int, error) { return len(p), nil }
+func (c *fixedConn) Write(p []byte) (int, error) {
+	if len(c.taken) == 0 {
+		return len(p), nil
+	}
+	n := c.taken[0]
+	c.taken = c.taken[1:]
+	return n, os.ErrDeadlineExceeded
+}
+
+func (c *fixedConn) SetWriteDeadline(time.Time) error { return nil }

@@ -108,16 +108,39 @@ func (c *Conn) setDeadline() {
 
 var errAbandoned = errors.New("the request was answered before it had come")
 
-// Answered says that a request has been answered. If its body is still to come
-// the connection reads no more, and ends: net/http would wait for the rest
-// without limit, and at times take it for another request.
-func (c *Conn) Answered() {
+// Answered says that a request has been answered, and reports whether all of
+// its body has come. If not the connection reads no more, and ends: net/http
+// would wait for the rest without limit, and at times take it for another
+// request.
+func (c *Conn) Answered() (complete bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.in.inBody() && c.in.err == nil {
 		c.in.err, c.abandoned = errAbandoned, true
 	}
+	return c.in.err == nil
 }
+
+// Receiving reports whether a part of a request's body is still to come.
+func (c *Conn) Receiving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in.inBody()
+}
+
+// Interrupt makes reads fail with a timeout if a part of a request's body is
+// still to come. If not it does nothing: net/http reads beside a handler then,
+// to notice that the client leaves, and would take the timeout for that.
+func (c *Conn) Interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.in.inBody() {
+		c.asked, c.armed = longAgo, false
+		c.Conn.SetReadDeadline(longAgo)
+	}
+}
+
+var longAgo = time.Unix(1, 0)
 
 // What a client is let send, after an answer that came before, until its
 // connection is closed. To close it over unread bytes would reset it, and the

@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"os"
 	"sync"
+	"time"
 )
 
 // Responses returns conn, on which responses arrive to the requests that are
 // written to it, one at a time, as net/http's transport does. A read that comes
 // upon one that is not well-framed fails. HTTP/2 must not be spoken on it.
-func Responses(conn net.Conn) net.Conn {
-	r := &responses{Conn: conn, in: followResponses(), out: followRequests()}
+//
+// A write fails when the other end takes no byte for as long as pause; 0 sets no
+// bound. One that has begun to answer may take its time over the rest.
+func Responses(conn net.Conn, pause time.Duration) net.Conn {
+	r := &responses{Conn: conn, pause: pause, in: followResponses(), out: followRequests()}
 	r.out.onRequest = r.expect
 	return r
 }
@@ -20,6 +25,7 @@ func Responses(conn net.Conn) net.Conn {
 // asked, and a request may still be on its way when its response has ended.
 type responses struct {
 	net.Conn
+	pause   time.Duration
 	mu      sync.Mutex
 	in, out *follower
 }
@@ -36,7 +42,24 @@ func (r *responses) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	r.out.follow(p)
 	r.mu.Unlock()
-	return r.Conn.Write(p)
+	if r.pause == 0 {
+		return r.Conn.Write(p)
+	}
+	for written := 0; ; {
+		r.Conn.SetWriteDeadline(time.Now().Add(r.pause))
+		n, err := r.Conn.Write(p[written:])
+		written += n
+		if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 && !r.answered() {
+			return written, err
+		}
+	}
+}
+
+// answered reports whether the response has begun.
+func (r *responses) answered() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.in.inBody() || r.in.in == unread
 }
 
 func (r *responses) Read(p []byte) (int, error) {

@@ -8,7 +8,8 @@
 //	envPrefix   of a field that is a struct: begins each name in there
 //	doc         what it means
 //	example     what to suggest when it is required and missing
-//	min         the least value, of a number or a duration
+//	auto        what "auto" stands for where the platform has no default
+//	min, max    the least and the greatest value, of a number or a duration
 //	secret      "true": it is never shown, and NAME_FILE names a file to read it from
 //
 // A type may parse itself as an [encoding.TextUnmarshaler]; its error is shown

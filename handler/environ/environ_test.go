@@ -29,6 +29,7 @@ type settings struct {
 	Disabled bool       `env:"DISABLED" envDefault:"false" doc:"true does nothing"`
 	Token    token      `env:"TOKEN" secret:"true" doc:"name:key"`
 	Platform Platform   `env:"PLATFORM" envDefault:"auto" doc:"where it runs"`
+	Trusted  string     `env:"TRUSTED_PROXIES" envDefault:"auto" auto:"none" doc:"whom to believe"`
 
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from signal to exit"`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long to go on"`
@@ -237,7 +238,7 @@ func TestLoadKeepsWhatIsRight(t *testing.T) {
 func TestLoadAgreesWithEnv(t *testing.T) {
 	given := []string{
 		"RETRY_ATTEMPTS=0", "BACKEND_IDLE_TIMEOUT=0.5s", "HOST=a", "NAMES=a,b", "BUFFER_SIZE=2k", "LOG_LEVEL=WARN",
-		"DISABLED=true", "TOKEN=a:b", "PLATFORM=none",
+		"DISABLED=true", "TOKEN=a:b", "PLATFORM=none", "TRUSTED_PROXIES=::1",
 	}
 	var got, want settings
 	if _, _, err := Load(&got, given); err != nil {
@@ -274,31 +275,38 @@ func TestOrigins(t *testing.T) {
 		variable           string
 		wantText, wantFrom string
 	}{
-		"set":                            {[]string{"PORT=1"}, "PORT", "1", "set"},
-		"set to the default":             {[]string{"PORT=8080"}, "PORT", "8080", "set"},
-		"default":                        {nil, "PORT", "8080", "default"},
-		"empty":                          {[]string{"PORT="}, "PORT", "8080", "default"},
-		"no default":                     {nil, "HOST", "", "default"},
-		"a neighbour's":                  {[]string{"ADMIN_PORT=tcp://10.0.0.1:80"}, "ADMIN_PORT", "", "default"},
-		"secret set":                     {[]string{"TOKEN=a:b"}, "TOKEN", "a:b", "set"},
-		"secret in a file":               {[]string{"TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
-		"secret empty, and a file":       {[]string{"TOKEN=", "TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
-		"nowhere":                        {nil, "PLATFORM", "none", "platform"},
-		"auto":                           {[]string{"PLATFORM=auto"}, "PLATFORM", "none", "platform"},
-		"platform named":                 {[]string{"PLATFORM=fly"}, "PLATFORM", "fly", "set"},
-		"its default":                    {[]string{"PLATFORM=fly"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
-		"its mark does not count":        {[]string{"PLATFORM=none", "K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "10s", "default"},
-		"set goes first":                 {[]string{"FLY_APP_NAME=x", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_TIMEOUT", "1s", "set"},
-		"fly":                            {[]string{"FLY_APP_NAME=x"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
-		"azure":                          {[]string{"CONTAINER_APP_NAME=x", "KUBERNETES_SERVICE_HOST=x"}, "PLATFORM", "azure", "platform"},
-		"ecs":                            {[]string{"ECS_CONTAINER_METADATA_URI_V4=x"}, "PLATFORM", "ecs", "platform"},
-		"kubernetes":                     {[]string{"KUBERNETES_SERVICE_HOST=x"}, "SHUTDOWN_DELAY", "5s", "platform"},
-		"its delay, in a short timeout":  {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s"}, "SHUTDOWN_DELAY", "600ms", "platform"},
-		"its delay, in a long timeout":   {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=1m"}, "SHUTDOWN_DELAY", "5s", "platform"},
-		"a delay of one's own is kept":   {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s", "SHUTDOWN_DELAY=2s"}, "SHUTDOWN_DELAY", "2s", "set"},
-		"no delay, whatever the timeout": {[]string{"PLATFORM=fly", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_DELAY", "0s", "default"},
-		"knative":                        {[]string{"KUBERNETES_SERVICE_HOST=x", "K_SERVICE=x"}, "PLATFORM", "kubernetes", "platform"},
-		"cloudrun":                       {[]string{"K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "9s", "platform"},
+		"set":                             {[]string{"PORT=1"}, "PORT", "1", "set"},
+		"set to the default":              {[]string{"PORT=8080"}, "PORT", "8080", "set"},
+		"default":                         {nil, "PORT", "8080", "default"},
+		"empty":                           {[]string{"PORT="}, "PORT", "8080", "default"},
+		"no default":                      {nil, "HOST", "", "default"},
+		"a neighbour's":                   {[]string{"ADMIN_PORT=tcp://10.0.0.1:80"}, "ADMIN_PORT", "", "default"},
+		"secret set":                      {[]string{"TOKEN=a:b"}, "TOKEN", "a:b", "set"},
+		"secret in a file":                {[]string{"TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
+		"secret empty, and a file":        {[]string{"TOKEN=", "TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
+		"nowhere":                         {nil, "PLATFORM", "none", "platform"},
+		"auto":                            {[]string{"PLATFORM=auto"}, "PLATFORM", "none", "platform"},
+		"platform named":                  {[]string{"PLATFORM=fly"}, "PLATFORM", "fly", "set"},
+		"its default":                     {[]string{"PLATFORM=fly"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
+		"its mark does not count":         {[]string{"PLATFORM=none", "K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "10s", "default"},
+		"set goes first":                  {[]string{"FLY_APP_NAME=x", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_TIMEOUT", "1s", "set"},
+		"fly":                             {[]string{"FLY_APP_NAME=x"}, "SHUTDOWN_TIMEOUT", "4500ms", "platform"},
+		"azure":                           {[]string{"CONTAINER_APP_NAME=x", "KUBERNETES_SERVICE_HOST=x"}, "PLATFORM", "azure", "platform"},
+		"ecs":                             {[]string{"ECS_CONTAINER_METADATA_URI_V4=x"}, "PLATFORM", "ecs", "platform"},
+		"kubernetes":                      {[]string{"KUBERNETES_SERVICE_HOST=x"}, "SHUTDOWN_DELAY", "5s", "platform"},
+		"its delay, in a short timeout":   {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s"}, "SHUTDOWN_DELAY", "600ms", "platform"},
+		"its delay, in a long timeout":    {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=1m"}, "SHUTDOWN_DELAY", "5s", "platform"},
+		"a delay of one's own is kept":    {[]string{"PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=3s", "SHUTDOWN_DELAY=2s"}, "SHUTDOWN_DELAY", "2s", "set"},
+		"no delay, whatever the timeout":  {[]string{"PLATFORM=fly", "SHUTDOWN_TIMEOUT=1s"}, "SHUTDOWN_DELAY", "0s", "default"},
+		"knative":                         {[]string{"KUBERNETES_SERVICE_HOST=x", "K_SERVICE=x"}, "PLATFORM", "kubernetes", "platform"},
+		"what auto stands for":            {nil, "TRUSTED_PROXIES", "none", "default"},
+		"auto, asked for":                 {[]string{"TRUSTED_PROXIES=auto"}, "TRUSTED_PROXIES", "none", "default"},
+		"auto, by the platform":           {[]string{"PLATFORM=cloudrun"}, "TRUSTED_PROXIES", "169.254.0.0/16", "platform"},
+		"auto, asked for, by it":          {[]string{"K_SERVICE=x", "TRUSTED_PROXIES=auto"}, "TRUSTED_PROXIES", "169.254.0.0/16", "platform"},
+		"not auto, whatever the platform": {[]string{"K_SERVICE=x", "TRUSTED_PROXIES=none"}, "TRUSTED_PROXIES", "none", "set"},
+		"auto, where it is none":          {[]string{"FLY_APP_NAME=x"}, "TRUSTED_PROXIES", "none", "default"},
+		"auto, of one without it":         {[]string{"HOST=auto"}, "HOST", "auto", "set"},
+		"cloudrun":                        {[]string{"K_SERVICE=x"}, "SHUTDOWN_TIMEOUT", "9s", "platform"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			variables, _, err := Load(&settings{}, test.environ)

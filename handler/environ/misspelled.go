@@ -9,7 +9,11 @@ import (
 
 // prefixes are ours alone once a known name has them: nobody else in a
 // container reads a variable that begins so.
-var prefixes = []string{"BACKEND_", "BACKENDS_", "BALANCER_", "CORS_", "OUTLIER_", "PROBE_", "RATE_", "RETRY_", "SHUTDOWN_"}
+// Of those that guard the door even a slip within the first word counts.
+var prefixes = []string{
+	"BACKEND_", "BACKENDS_", "BALANCER_", "CORS_", "OUTLIER_", "PROBE_", "RATE_", "RETRY_", "SHUTDOWN_",
+	"ALLOW_CIDR", "AUTH_API_", "AUTH_BASIC_", "AUTH_EXEMPT_", "AUTH_JWT_", "AUTH_METHOD_", "AUTH_PRINCIPAL_", "DENY_CIDR", "MAX_CONCURRENT_", "MAX_QUEUE", "MAX_REQUEST_", "TRUSTED_PROX",
+}
 
 // misspelled returns a line for each given name that is not known but seems to
 // be meant for us. It is wrong under a prefix of ours, and a warning when it is

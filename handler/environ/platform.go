@@ -15,16 +15,39 @@ type Platform string
 // Platforms change defaults. They stand in the order in which auto looks for
 // their marks. Kubernetes comes before Cloud Run because Knative, on any
 // cluster, sets K_SERVICE too.
+//
+// TRUSTED_PROXIES has a default only where it is known that nobody but the
+// platform's own proxy can come from these addresses, and that what it writes
+// cannot be what a client wrote:
+//
+//   - Cloud Run: yes. A container is reached through Google's front end alone,
+//     which shows as a link-local address (169.254.1.1 and 169.254.169.126 have
+//     been seen), and appends the client's address to X-Forwarded-For. Behind a
+//     load balancer of one's own, that one's address is the last and belongs in
+//     TRUSTED_PROXIES too. The front end also starts a trace for each request,
+//     which it hardly ever samples. As its context is believed now, the default
+//     sampler would follow it and record next to nothing, hence always_on.
+//   - Fly.io: no. Fly-Client-IP is set by its proxy, whatever the client sends,
+//     while the last address of X-Forwarded-For is the app's own: hence the
+//     header. But the addresses that the proxy comes from are not documented, and
+//     reports differ (172.16.0.0/16, 172.19.2.97, the gateway of the machine,
+//     and one from outside of 172.16.0.0/12).
+//   - Azure Container Apps: no. Its proxy's addresses are not documented, depend
+//     on the kind of environment, and are shared with other apps in there.
+//   - ECS, Kubernetes: no. Load balancers and ingresses have addresses of a
+//     network that each user chooses, and that other workloads share.
 var Platforms = []struct {
 	Name     string
 	Mark     string            // a variable that it sets
 	Defaults map[string]string // by name of variable
 }{
-	{"fly", "FLY_APP_NAME", map[string]string{"SHUTDOWN_TIMEOUT": "4500ms"}},
+	{"fly", "FLY_APP_NAME", map[string]string{"SHUTDOWN_TIMEOUT": "4500ms", "CLIENT_IP_HEADER": "Fly-Client-IP"}},
 	{"azure", "CONTAINER_APP_NAME", map[string]string{"SHUTDOWN_TIMEOUT": "25s"}},
 	{"ecs", "ECS_CONTAINER_METADATA_URI_V4", map[string]string{"SHUTDOWN_TIMEOUT": "25s"}},
 	{"kubernetes", "KUBERNETES_SERVICE_HOST", map[string]string{"SHUTDOWN_TIMEOUT": "25s", "SHUTDOWN_DELAY": "5s"}},
-	{"cloudrun", "K_SERVICE", map[string]string{"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand"}},
+	{"cloudrun", "K_SERVICE", map[string]string{
+		"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand", "TRUSTED_PROXIES": "169.254.0.0/16", "OTEL_TRACES_SAMPLER": "always_on",
+	}},
 	{"none", "", nil},
 }
 

@@ -13,7 +13,8 @@ import (
 type Variable struct {
 	Name     string
 	Default  string // whatever the platform
-	Min      string // least value; there is none when empty
+	Auto     string // what "auto" stands for, unless the platform says; it stands for itself when empty
+	Min, Max string // least and greatest value; there is none when empty
 	Doc      string // what it means
 	Required bool
 	Secret   bool
@@ -37,7 +38,7 @@ func variablesIn(group reflect.Value, prefix string) (all []Variable) {
 		case name == "-" || !field.IsExported():
 		case name != "":
 			all = append(all, Variable{
-				Name: prefix + name, Default: tag.Get("envDefault"), Min: tag.Get("min"), Doc: tag.Get("doc"),
+				Name: prefix + name, Default: tag.Get("envDefault"), Auto: tag.Get("auto"), Min: tag.Get("min"), Max: tag.Get("max"), Doc: tag.Get("doc"),
 				Required: options == "required", Secret: tag.Get("secret") == "true",
 				field: field, value: value,
 			})
@@ -59,11 +60,14 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 		v.text, err = readSecret(given[file])
 		return fault(file, given[file], err)
 	}
-	switch {
-	case given[v.Name] != "":
-		v.text, v.Origin = given[v.Name], "set"
+	isAuto := func(text string) bool { return v.Auto != "" && text == "auto" }
+	switch text := given[v.Name]; {
+	case text != "" && !isAuto(text):
+		v.text, v.Origin = text, "set"
 	case defaults[v.Name] != "":
 		v.text, v.Origin = defaults[v.Name], "platform"
+	case isAuto(text), isAuto(v.Default):
+		v.text, v.Origin = v.Auto, "default"
 	default:
 		v.text, v.Origin = v.Default, "default"
 	}
@@ -83,6 +87,11 @@ func (v *Variable) set() error {
 	if err == nil && v.Min != "" {
 		if least, _ := v.parse(v.Min); value.Int() < least.Int() {
 			err = fmt.Errorf("must be at least %s", v.Min)
+		}
+	}
+	if err == nil && v.Max != "" {
+		if most, _ := v.parse(v.Max); value.Int() > most.Int() {
+			err = fmt.Errorf("must be at most %s", v.Max)
 		}
 	}
 	switch {

@@ -1,9 +1,12 @@
-package balancer_test
+// Package dnstest answers what a program asks of DNS: a name server for tests,
+// as net/http/httptest is a server for them.
+package dnstest
 
 import (
 	"context"
 	"encoding/binary"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -13,33 +16,36 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// dnsServer answers questions on loopback, over UDP and TCP, from a zone that
+// Server answers questions on loopback, over UDP and TCP, from a zone that
 // can be replaced. What is not in the zone does not exist.
-type dnsServer struct {
+type Server struct {
 	addr  string
-	asked chan string // "NAME TYPE" of each question, while someone listens
+	Asked chan string // "NAME TYPE" of each question, while someone listens
 
 	mu   sync.Mutex
-	zone zone
+	zone Zone
 }
 
-// zone has the answer to each question, "NAME TYPE".
-type zone map[string]reply
+// Zone has the answer to each question, "NAME TYPE".
+type Zone map[string]Reply
 
-type reply struct {
-	addrs  []string
-	srv    []net.SRV
-	code   dnsmessage.RCode
-	silent bool // no answer at all
-	cut    bool // over UDP only the note that there is more
+// Reply is an answer: records, or the lack of them. The zero value says that the
+// name exists without any.
+type Reply struct {
+	Addrs  []string
+	SRV    []net.SRV
+	Code   dnsmessage.RCode
+	Silent bool // no answer at all
+	Cut    bool // over UDP only the note that there is more
 }
 
-func addresses(addrs ...string) reply { return reply{addrs: addrs} }
+// Addresses is the answer with these addresses.
+func Addresses(addrs ...string) Reply { return Reply{Addrs: addrs} }
 
-// newDNSServer returns a server that stops with the test.
-func newDNSServer(t *testing.T) *dnsServer {
+// NewServer returns a server that stops with the test.
+func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s := &dnsServer{asked: make(chan string)}
+	s := &Server{Asked: make(chan string)}
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -68,21 +74,34 @@ func newDNSServer(t *testing.T) *dnsServer {
 	return s
 }
 
-// resolver asks the server, as the program would ask its own.
-func (s *dnsServer) resolver() *net.Resolver {
+// Resolver asks the server, as the program would ask its own.
+func (s *Server) Resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, network, s.addr)
 	}}
 }
 
-func (s *dnsServer) set(z zone) {
+// Set replaces the zone.
+func (s *Server) Set(z Zone) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.zone = z
 }
 
-func (s *dnsServer) serveUDP(conn net.PacketConn) {
+// Update replaces the answers to these questions in the zone.
+func (s *Server) Update(z Zone) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	updated := maps.Clone(s.zone)
+	if updated == nil {
+		updated = Zone{}
+	}
+	maps.Copy(updated, z)
+	s.zone = updated
+}
+
+func (s *Server) serveUDP(conn net.PacketConn) {
 	packet := make([]byte, 1500)
 	for {
 		n, from, err := conn.ReadFrom(packet)
@@ -95,7 +114,7 @@ func (s *dnsServer) serveUDP(conn net.PacketConn) {
 	}
 }
 
-func (s *dnsServer) serveTCP(conn net.Conn) {
+func (s *Server) serveTCP(conn net.Conn) {
 	defer conn.Close()
 	var length uint16
 	for binary.Read(conn, binary.BigEndian, &length) == nil {
@@ -111,7 +130,7 @@ func (s *dnsServer) serveTCP(conn net.Conn) {
 }
 
 // answer returns the answer to a question, or nil for none.
-func (s *dnsServer) answer(packet []byte, udp bool) []byte {
+func (s *Server) answer(packet []byte, udp bool) []byte {
 	var p dnsmessage.Parser
 	header, err := p.Start(packet)
 	if err != nil {
@@ -123,18 +142,18 @@ func (s *dnsServer) answer(packet []byte, udp bool) []byte {
 	}
 	name, kind := strings.ToLower(question.Name.String()), strings.TrimPrefix(question.Type.String(), "Type")
 	select {
-	case s.asked <- name + " " + kind:
+	case s.Asked <- name + " " + kind:
 	default:
 	}
 	reply := s.reply(name, kind)
-	if reply.silent {
+	if reply.Silent {
 		return nil
 	}
 	message := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: header.ID, Response: true, Authoritative: true, RCode: reply.code},
+		Header:    dnsmessage.Header{ID: header.ID, Response: true, Authoritative: true, RCode: reply.Code},
 		Questions: []dnsmessage.Question{question},
 	}
-	if udp && reply.cut {
+	if udp && reply.Cut {
 		message.Truncated = true
 	} else {
 		message.Answers = reply.records(question.Name)
@@ -150,7 +169,7 @@ func (s *dnsServer) answer(packet []byte, udp bool) []byte {
 	return packed
 }
 
-func (s *dnsServer) reply(name, kind string) reply {
+func (s *Server) reply(name, kind string) Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if reply, ok := s.zone[name+" "+kind]; ok {
@@ -158,26 +177,26 @@ func (s *dnsServer) reply(name, kind string) reply {
 	}
 	for question := range s.zone {
 		if strings.HasPrefix(question, name+" ") {
-			return reply{} // the name exists, without records of this type
+			return Reply{} // the name exists, without records of this type
 		}
 	}
-	return reply{code: dnsmessage.RCodeNameError}
+	return Reply{Code: dnsmessage.RCodeNameError}
 }
 
-func (r reply) records(name dnsmessage.Name) (records []dnsmessage.Resource) {
+func (r Reply) records(name dnsmessage.Name) (records []dnsmessage.Resource) {
 	add := func(kind dnsmessage.Type, body dnsmessage.ResourceBody) {
 		records = append(records, dnsmessage.Resource{
 			Header: dnsmessage.ResourceHeader{Name: name, Type: kind, Class: dnsmessage.ClassINET}, Body: body,
 		})
 	}
-	for _, text := range r.addrs {
+	for _, text := range r.Addrs {
 		if addr := netip.MustParseAddr(text); addr.Is4() {
 			add(dnsmessage.TypeA, &dnsmessage.AResource{A: addr.As4()})
 		} else {
 			add(dnsmessage.TypeAAAA, &dnsmessage.AAAAResource{AAAA: addr.As16()})
 		}
 	}
-	for _, srv := range r.srv {
+	for _, srv := range r.SRV {
 		add(dnsmessage.TypeSRV, &dnsmessage.SRVResource{
 			Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: dnsmessage.MustNewName(srv.Target),
 		})

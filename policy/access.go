@@ -1,0 +1,44 @@
+package policy
+
+import (
+	"net/http"
+	"net/netip"
+
+	"spangate/policy/cidr"
+)
+
+// AccessConfig says which clients may come in. The zero value lets in all.
+type AccessConfig struct {
+	Allow cidr.List `env:"ALLOW_CIDRS" envDefault:"all" doc:"comma list of CIDRs that clients may come from, or all; with none nobody may"`
+	Deny  cidr.List `env:"DENY_CIDRS" envDefault:"none" doc:"comma list of CIDRs that clients may not come from, also where ALLOW_CIDRS says otherwise"`
+}
+
+// Access returns a wrapper that refuses requests, 403, by the address that
+// clientAddr says they come from, or nil when cfg lets in all. The reasons:
+//
+//	denied       the address is in cfg.Deny, whatever cfg.Allow says
+//	not_allowed  it is in neither
+//	no_address   there is none, so that no list can let it in
+func Access(cfg AccessConfig, clientAddr func(*http.Request) netip.Addr, reject Reject) func(http.Handler) http.Handler {
+	allowsAll := cfg.Allow.IsZero() || cfg.Allow.All()
+	if allowsAll && cfg.Deny.Empty() {
+		return nil
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			reason := ""
+			switch addr := clientAddr(r); {
+			case !addr.IsValid():
+				reason = "no_address"
+			case cfg.Deny.Contains(addr):
+				reason = "denied"
+			case !allowsAll && !cfg.Allow.Contains(addr):
+				reason = "not_allowed"
+			default:
+				next.ServeHTTP(w, r)
+				return
+			}
+			reject(w, r, Rejection{Policy: "access", Reason: reason, Status: http.StatusForbidden, Detail: "Requests from this address are not accepted."})
+		})
+	}
+}

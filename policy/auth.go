@@ -1,0 +1,291 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"spangate/policy/jwks"
+)
+
+// authReason says why a request is not let in.
+type authReason string
+
+// The reasons. Those that begin with token are about a token's own faults;
+// of its claims they are told only once its signature was found right.
+const (
+	reasonMissing     authReason = "missing"           // there are no credentials
+	reasonMalformed   authReason = "malformed"         // there are, but they cannot be read
+	reasonUnknownKey  authReason = "unknown_key"       // no API key is like this
+	reasonPassword    authReason = "bad_password"      // or an unknown user
+	reasonBusy        authReason = "busy"              // too many passwords at once; 503
+	reasonTooLarge    authReason = "token_too_large"   //
+	reasonToken       authReason = "token_malformed"   // or it does not say what it has to
+	reasonAlgorithm   authReason = "token_algorithm"   // its key is not for that one
+	reasonTokenKey    authReason = "token_unknown_key" //
+	reasonSignature   authReason = "token_signature"   //
+	reasonExpired     authReason = "token_expired"     //
+	reasonNotYet      authReason = "token_not_yet"     // or issued in the future
+	reasonIssuer      authReason = "token_issuer"      //
+	reasonAudience    authReason = "token_audience"    //
+	reasonUnavailable authReason = "keys_unavailable"  // nobody can tell; 503
+)
+
+// details tell a client what it can do about it.
+var authDetails = map[authReason]string{
+	reasonMissing:     "Credentials are required.",
+	reasonMalformed:   "The credentials cannot be read.",
+	reasonUnknownKey:  "The API key is not known.",
+	reasonPassword:    "The user or the password is wrong.",
+	reasonBusy:        "Too many passwords are being checked at the moment.",
+	reasonTooLarge:    "The token is too large.",
+	reasonToken:       "The token is malformed.",
+	reasonAlgorithm:   "The token is signed in a way that is not accepted.",
+	reasonTokenKey:    "The token is signed with an unknown key.",
+	reasonSignature:   "The token's signature is wrong.",
+	reasonExpired:     "The token has expired.",
+	reasonNotYet:      "The token is not valid yet.",
+	reasonIssuer:      "The token is from another issuer.",
+	reasonAudience:    "The token is for another audience.",
+	reasonUnavailable: "The token cannot be verified at the moment.",
+}
+
+// Auth returns a wrapper that lets requests in whose credentials are right: an
+// API key, a user's password or a token, whatever is configured; nil when nothing
+// is. tokens is of the same configuration, from [NewTokens]. clientAddr says where
+// a request comes from, as one client may not keep the passwords of others from
+// being checked. authenticated, if not nil, is told of each request that is let in, before it goes on.
+//
+// One credential is enough, but none that could let in may be wrong, as a backend
+// could take one that it finds for verified. When there are two, an API key says
+// which program it is, and the other one who uses it: that one is the principal.
+//
+// What a client wrote into the fields that name the principal is removed, also
+// from trailers and whether it writes - or _. An API key and a password are for
+// this door and go no further; a token does, because much is in it that backends
+// ask for. A request to an exempt path passes without a principal, whatever
+// credentials it has.
+//
+// Refused requests get a 401 with a challenge for each method (RFC 9110 §11.6.1,
+// RFC 6750 §3), or a 503 when it cannot be told whether they are right.
+func Auth(cfg AuthConfig, tokens *Tokens, clientAddr func(*http.Request) netip.Addr, reject Reject, authenticated func(context.Context, Principal)) func(http.Handler) http.Handler {
+	a := &auth{
+		tokens:        tokens,
+		clientAddr:    clientAddr,
+		keyField:      http.CanonicalHeaderKey(string(cfg.APIKeyHeader)),
+		nameField:     http.CanonicalHeaderKey(string(cfg.PrincipalHeader)),
+		methodField:   http.CanonicalHeaderKey(string(cfg.MethodHeader)),
+		exempt:        cfg.ExemptPaths,
+		reject:        reject,
+		authenticated: authenticated,
+	}
+	if cfg.APIKeys != "" {
+		a.keys, _ = parseAPIKeys(cfg.APIKeys) // what is wrong in it lets nobody in
+	}
+	if cfg.BasicUsers != "" {
+		a.users, _ = parseBasicUsers(cfg.BasicUsers)
+	}
+	if a.keys == nil && a.users == nil && a.tokens == nil {
+		return nil
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.unname(r)
+			if a.exempt.contain(r.URL) {
+				a.takeOut(r)
+			} else if !a.admit(w, r) {
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+type auth struct {
+	keys   apiKeys     // nil: none
+	users  *basicUsers // nil: none
+	tokens *Tokens     // nil: none
+
+	clientAddr func(*http.Request) netip.Addr
+
+	keyField, nameField, methodField string
+
+	exempt        ExemptPaths
+	reject        Reject
+	authenticated func(context.Context, Principal)
+}
+
+// admit reports whether r may go on, as whom it then says; else it is answered.
+func (a *auth) admit(w http.ResponseWriter, r *http.Request) bool {
+	p, reason := a.authenticate(r)
+	if reason != "" {
+		a.refuse(w, r, reason)
+		return false
+	}
+	r.Header[a.nameField] = []string{fieldValue(p.Name)}
+	r.Header[a.methodField] = []string{p.Method}
+	if a.authenticated != nil {
+		a.authenticated(r.Context(), p)
+	}
+	return true
+}
+
+// takeOut removes from r what is for this door only.
+func (a *auth) takeOut(r *http.Request) {
+	if a.keys != nil {
+		delete(r.Header, a.keyField)
+	}
+	if a.users != nil && len(r.Header["Authorization"]) > 0 {
+		if scheme, _, ok := authorization(r.Header["Authorization"]); !ok || scheme == "basic" {
+			delete(r.Header, "Authorization")
+		}
+	}
+}
+
+// authenticate returns whom r comes from, and takes out of it what is for this
+// door only.
+func (a *auth) authenticate(r *http.Request) (p Principal, reason authReason) {
+	reason = reasonMissing
+	if lines := r.Header[a.keyField]; a.keys != nil && len(lines) > 0 {
+		if p, reason = a.keys.verify(lines); reason != "" {
+			return p, reason
+		}
+		delete(r.Header, a.keyField)
+	}
+	if lines := r.Header["Authorization"]; (a.users != nil || a.tokens != nil) && len(lines) > 0 {
+		scheme, credentials, ok := authorization(lines)
+		switch {
+		case !ok:
+			return p, reasonMalformed
+		case a.users != nil && scheme == "basic":
+			if p, reason = a.users.verify(r.Context(), a.clientAddr(r), credentials); reason == "" {
+				delete(r.Header, "Authorization")
+			}
+		case a.tokens != nil && scheme == "bearer":
+			p, reason = a.tokens.verify(r.Context(), credentials)
+		}
+	}
+	return p, reason
+}
+
+// authorization splits the Authorization field (RFC 9110 §11.6.2) into a scheme
+// in small letters and what it makes of the rest. What is not exactly that is not
+// ok, as others could find another scheme in it.
+func authorization(lines []string) (scheme, credentials string, ok bool) {
+	if len(lines) != 1 {
+		return "", "", false
+	}
+	scheme, credentials, _ = strings.Cut(lines[0], " ")
+	scheme = strings.ToLower(scheme)
+	isToken := scheme != "" && !strings.ContainsFunc(scheme, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c))
+	})
+	return scheme, strings.Trim(credentials, " "), isToken
+}
+
+// refuse answers r.
+func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason) {
+	why := Rejection{Policy: "auth", Reason: string(reason), Status: http.StatusUnauthorized, Detail: authDetails[reason]}
+	header := w.Header()
+	switch reason {
+	case reasonBusy, reasonUnavailable:
+		why.Status = http.StatusServiceUnavailable
+		wait := 1
+		if reason == reasonUnavailable {
+			wait = int(jwks.Cooldown.Seconds())
+		}
+		header.Set("Retry-After", strconv.Itoa(wait))
+	default:
+		header["Www-Authenticate"] = append(header["Www-Authenticate"], a.challenges(reason)...)
+	}
+	a.reject(w, r, why)
+}
+
+// challenges are a line for each method. There is no scheme for API keys, and a
+// 401 without a challenge is none: ApiKey is what others call it.
+func (a *auth) challenges(reason authReason) (lines []string) {
+	if a.tokens != nil {
+		line := `Bearer realm="spangate"`
+		if strings.HasPrefix(string(reason), "token_") {
+			line += fmt.Sprintf(`, error="invalid_token", error_description=%q`, authDetails[reason])
+		}
+		lines = append(lines, line)
+	}
+	if a.users != nil {
+		lines = append(lines, `Basic realm="spangate", charset="UTF-8"`)
+	}
+	if a.keys != nil {
+		lines = append(lines, fmt.Sprintf(`ApiKey realm="spangate", header=%q`, a.keyField))
+	}
+	return lines
+}
+
+// unname removes from r whatever names a principal.
+func (a *auth) unname(r *http.Request) {
+	for name := range r.Header {
+		if a.names(name) {
+			delete(r.Header, name)
+		}
+	}
+	if r.Trailer != nil && r.Body != nil {
+		a.unnameTrailer(r.Trailer)
+		r.Body = &unnamedTrailer{r.Body, r.Trailer, a}
+	}
+}
+
+// names reports whether a field of that name would be taken for one that names
+// the principal. Many a program cannot tell an underscore, or another character
+// that is no letter or digit, from a hyphen.
+func (a *auth) names(field string) bool {
+	return looksLike(field, a.nameField) || looksLike(field, a.methodField)
+}
+
+func looksLike(field, name string) bool {
+	if len(field) != len(name) {
+		return false
+	}
+	for i := range len(name) {
+		c, n := lower(field[i]), lower(name[i])
+		if n == '-' && !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
+			continue
+		}
+		if c != n {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+func (a *auth) unnameTrailer(trailer http.Header) {
+	for name := range trailer {
+		if a.names(name) {
+			delete(trailer, name)
+		}
+	}
+}
+
+// unnamedTrailer is a body after which the server fills a trailer.
+type unnamedTrailer struct {
+	io.ReadCloser
+	trailer http.Header
+	auth    *auth
+}
+
+func (b *unnamedTrailer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.auth.unnameTrailer(b.trailer)
+	}
+	return n, err
+}

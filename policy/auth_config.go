@@ -1,0 +1,194 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"spangate/policy/jwks"
+)
+
+// AuthConfig says who is let in. The zero value lets in everybody; with several
+// methods, each of them lets in.
+type AuthConfig struct {
+	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS nor AUTH_JWT_JWKS_URL is set"`
+	APIKeyHeader AuthField `env:"AUTH_API_KEY_HEADER" envDefault:"X-API-Key" doc:"header field that holds an API key; backends do not get it"`
+	BasicUsers   string    `env:"AUTH_BASIC_USERS" secret:"true" doc:"users whom a password lets in, user:bcrypt with commas or line ends between them, as htpasswd -nB prints them; backends do not get the password"`
+
+	Token TokenConfig
+
+	PrincipalHeader AuthField `env:"AUTH_PRINCIPAL_HEADER" envDefault:"X-Auth-Principal" doc:"header field that tells backends who was let in: a key's name, a user or a token's sub, with % and two digits for all but letters, digits and harmless punctuation; where anybody is let in it is not touched"`
+	MethodHeader    AuthField `env:"AUTH_METHOD_HEADER" envDefault:"X-Auth-Method" doc:"header field that tells backends how: api_key, basic or jwt; a name stands for somebody only together with it"`
+
+	ExemptPaths ExemptPaths `env:"AUTH_EXEMPT_PATHS" doc:"comma list of paths that need no credentials: /exact, or /below/* for all below; they have to be requested just as they are written here"`
+}
+
+// TokenConfig says which JSON Web Tokens let in. The zero value: none.
+type TokenConfig struct {
+	JWKSURL  jwks.URL      `env:"AUTH_JWT_JWKS_URL" secret:"true" doc:"URL of the keys whose tokens let in: https, or http on localhost; AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE go with it"`
+	Issuers  AuthNames     `env:"AUTH_JWT_ISSUER" doc:"comma list: what a token's iss has to be one of; of several, none may give the sub of another's to somebody else"`
+	Audience AuthNames     `env:"AUTH_JWT_AUDIENCE" doc:"comma list: what one of a token's aud has to be one of; * lets in what the issuer made for anybody"`
+	Leeway   time.Duration `env:"AUTH_JWT_LEEWAY" envDefault:"30s" min:"0s" max:"10m" doc:"how far the issuer's clock may be off"`
+	Refresh  time.Duration `env:"AUTH_JWT_JWKS_REFRESH" envDefault:"10m" min:"10s" doc:"how often the keys are fetched; more often when their Cache-Control says so, down to 1m, and at once for a token with an unknown key, but for one in 5s"`
+	Stale    time.Duration `env:"AUTH_JWT_JWKS_STALE" envDefault:"24h" min:"0s" doc:"how long keys are used on when they can no longer be fetched"`
+}
+
+// Check returns what is wrong with values that are right by themselves. It
+// shows no secret: items are told by their place.
+func (c AuthConfig) Check() error {
+	var wrong []error
+	if c.APIKeys != "" {
+		_, err := parseAPIKeys(c.APIKeys)
+		wrong = append(wrong, inVariable("AUTH_API_KEYS", err))
+	}
+	if c.BasicUsers != "" {
+		_, err := parseBasicUsers(c.BasicUsers)
+		wrong = append(wrong, inVariable("AUTH_BASIC_USERS", err))
+	}
+	if c.APIKeys == "" && c.BasicUsers == "" && c.Token.JWKSURL == "" && len(c.ExemptPaths) > 0 {
+		wrong = append(wrong, errors.New("AUTH_EXEMPT_PATHS: is of no use without AUTH_API_KEYS, AUTH_BASIC_USERS or AUTH_JWT_JWKS_URL: anybody is let in"))
+	}
+	used := map[string]string{}
+	for _, field := range []struct {
+		variable string
+		name     AuthField
+	}{
+		{"AUTH_API_KEY_HEADER", c.APIKeyHeader},
+		{"AUTH_PRINCIPAL_HEADER", c.PrincipalHeader},
+		{"AUTH_METHOD_HEADER", c.MethodHeader},
+	} {
+		name := strings.ToLower(string(field.name))
+		if other := used[name]; other != "" && name != "" {
+			wrong = append(wrong, fmt.Errorf("%s=%q: must be another one than %s", field.variable, field.name, other))
+		}
+		used[name] = field.variable
+	}
+	return errors.Join(append(wrong, c.Token.check()...)...)
+}
+
+// Takes reports whether a header field is for this door only: what lies behind
+// does not get it.
+func (c AuthConfig) Takes(name string) bool {
+	return name != "" && (c.APIKeys != "" && strings.EqualFold(name, string(c.APIKeyHeader)) ||
+		c.BasicUsers != "" && strings.EqualFold(name, "Authorization"))
+}
+
+func (c TokenConfig) check() (wrong []error) {
+	if c.JWKSURL != "" {
+		if err := c.JWKSURL.Check(); err != nil {
+			wrong = append(wrong, fmt.Errorf("AUTH_JWT_JWKS_URL: %w", err)) // it may hold a password
+		}
+	}
+	for _, one := range []struct {
+		variable string
+		names    AuthNames
+		hint     string
+	}{
+		{"AUTH_JWT_ISSUER", c.Issuers, "e.g. https://issuer.example/"},
+		{"AUTH_JWT_AUDIENCE", c.Audience, "or else tokens made for others let in; * if that is meant"},
+	} {
+		switch {
+		case slices.Contains(one.names, ""):
+			wrong = append(wrong, fmt.Errorf("%s: must have no empty name", one.variable))
+		case c.JWKSURL != "" && one.names == nil:
+			wrong = append(wrong, fmt.Errorf("%s: required by AUTH_JWT_JWKS_URL, %s", one.variable, one.hint))
+		case c.JWKSURL == "" && one.names != nil:
+			wrong = append(wrong, fmt.Errorf("%s: is of no use without AUTH_JWT_JWKS_URL", one.variable))
+		}
+	}
+	if slices.Contains(c.Issuers, "*") {
+		wrong = append(wrong, errors.New("AUTH_JWT_ISSUER: must name issuers, as a sub is somebody only together with its issuer"))
+	}
+	if len(c.Audience) > 1 && slices.Contains(c.Audience, "*") {
+		wrong = append(wrong, errors.New("AUTH_JWT_AUDIENCE: * must stand alone"))
+	}
+	return wrong
+}
+
+// inVariable puts the name of a variable before each of the errors that err
+// joins.
+func inVariable(name string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, fmt.Errorf("%s: %w", name, err))
+	}
+	return errors.Join(all...)
+}
+
+// AuthNames is a comma list of names.
+type AuthNames []string
+
+// UnmarshalText parses a comma list.
+func (n *AuthNames) UnmarshalText(text []byte) error {
+	*n = nil
+	for name := range strings.SplitSeq(string(text), ",") {
+		*n = append(*n, strings.TrimSpace(name))
+	}
+	return nil
+}
+
+// AuthField is the name of a header field that credentials, or what they say,
+// are in.
+type AuthField string
+
+var authField = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
+
+// UnmarshalText parses the name of a field. Those that mean something to a proxy
+// are refused; so is _, which many a program cannot tell from -.
+func (f *AuthField) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "authorization", "proxy-authorization", "connection", "content-length", "content-type", "cookie", "expect",
+		"forwarded", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via",
+		"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto":
+		return errors.New("must be a field that has no meaning of its own")
+	}
+	if !authField.Match(text) {
+		return errors.New("must be letters and digits, with single hyphens between them")
+	}
+	*f = AuthField(text)
+	return nil
+}
+
+// credentialItems splits a list of secrets of the form name:secret. One may be
+// a line of a file, in which empty lines do not count. Errors tell items by
+// their place, as what looks like a name may be the secret.
+func credentialItems(text string, add func(name, secret string) error) error {
+	var wrong []error
+	names := map[string]bool{}
+	place := 0
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		for item := range strings.SplitSeq(line, ",") {
+			place++
+			name, secret, ok := strings.Cut(strings.TrimSpace(item), ":")
+			var err error
+			switch {
+			case !ok:
+				err = errors.New("must be a name, a colon and a secret")
+			case !isPrincipalName(name):
+				err = fmt.Errorf("its name must have 1 to %d characters, none of them a space", maxPrincipalName)
+			case names[name]:
+				err = errors.New("must have a name of its own")
+			default:
+				names[name] = true
+				err = add(name, secret)
+			}
+			if err != nil {
+				wrong = append(wrong, fmt.Errorf("item %d: %w", place, err))
+			}
+		}
+	}
+	if place == 0 {
+		wrong = append(wrong, errors.New("must have an item"))
+	}
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,284 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ConcurrencyConfig says how many requests are handled at once. The zero value
+// sets no limit.
+type ConcurrencyConfig struct {
+	Max       int           `env:"MAX_CONCURRENT_REQUESTS" envDefault:"0" min:"0" doc:"requests that are handled at once, streams and upgraded connections until they end; 0 sets no limit"`
+	Queue     int           `env:"MAX_QUEUE" envDefault:"0" min:"0" doc:"requests that may wait for their turn above MAX_CONCURRENT_REQUESTS; with 0 they are refused at once"`
+	QueueWait time.Duration `env:"MAX_QUEUE_WAIT" envDefault:"1s" min:"1ms" doc:"longest time that a request waits for its turn; from a tenth of it on the queue counts as overloaded, and the newest request goes first"`
+}
+
+// Check returns what is wrong with variables that are right by themselves.
+func (c ConcurrencyConfig) Check() error {
+	if c.Max == 0 && c.Queue > 0 {
+		return errors.New("MAX_QUEUE: is of no use without MAX_CONCURRENT_REQUESTS")
+	}
+	return nil
+}
+
+// StatusClientGone is the status of a [Rejection] that nobody waits for any
+// more, and so of none that is ever sent. The number is nginx's.
+const StatusClientGone = 499
+
+// Load is the requests that a limit lets in and keeps waiting.
+type Load struct {
+	limit, queue int64
+	maxWait      time.Duration
+	// pressed is how long the oldest request must have waited for the queue to
+	// count as one that does not empty any more, rather than as a burst.
+	pressed time.Duration
+
+	// held counts the slots in use and the requests in the queue together. Up to
+	// limit it is changed without a lock. Above, where all slots are in use, it
+	// is changed under mu alone, and says how long the queue is.
+	held atomic.Int64
+
+	mu             sync.Mutex
+	oldest, newest *waiter
+}
+
+// waiter is a request in the queue, between an older and a newer one.
+type waiter struct {
+	older, newer *waiter
+	since        time.Time
+	called       chan verdict // has room for the one that is sent
+}
+
+// verdict is how the wait for a slot ends: admitted, or a Rejection's reason.
+type verdict string
+
+const (
+	admitted     verdict = ""
+	queueFull    verdict = "queue_full"
+	queueTimeout verdict = "queue_timeout"
+	pastDeadline verdict = "deadline"
+	clientGone   verdict = "client_gone"
+)
+
+// Concurrency returns a wrapper that lets in cfg.Max requests at once, and what
+// it lets in, or nil and nil when cfg sets no limit. A request holds its slot
+// until its handler returns: a stream or an upgraded connection while it lasts.
+//
+// Requests above that wait in a queue, the oldest first. Once its oldest has
+// waited for a tenth of cfg.QueueWait, more is coming in than can be handled,
+// and with the oldest first each would be handled when hardly anybody waits for
+// it any more. Until the queue has got shorter the newest goes first, then, and
+// also takes the oldest's place in a queue that is full: most requests are
+// answered without delay, at the expense of those that waited in vain.
+// (Facebook's adaptive LIFO, B. Maurer, Fail at Scale, ACM Queue 13/8, by the
+// time in the queue instead of its length, which says little about it.)
+//
+// A request is refused, 503 with Retry-After, with these reasons:
+//
+//	queue_full     there is no room to wait, or a newer one took it
+//	queue_timeout  its turn did not come within cfg.QueueWait
+//	deadline       its turn did not come before its own deadline
+//	client_gone    it went away while it waited: [StatusClientGone]
+//
+// waited, unless nil, is told how long each request that was in the queue was
+// there, however that ended.
+func Concurrency(cfg ConcurrencyConfig, reject Reject, waited func(context.Context, time.Duration)) (func(http.Handler) http.Handler, *Load) {
+	if cfg.Max == 0 {
+		return nil, nil
+	}
+	l := &Load{limit: int64(cfg.Max), queue: int64(cfg.Queue), maxWait: cfg.QueueWait, pressed: cfg.QueueWait / 10}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !l.tryEnter() {
+				if v := l.wait(r.Context(), waited); v != admitted {
+					refuse(w, r, v, reject)
+					return
+				}
+			}
+			defer l.leave()
+			next.ServeHTTP(w, r)
+		})
+	}, l
+}
+
+func refuse(w http.ResponseWriter, r *http.Request, v verdict, reject Reject) {
+	why := Rejection{Policy: "concurrency", Reason: string(v), Status: http.StatusServiceUnavailable, Detail: "Too many requests are being handled at the moment."}
+	if v == clientGone {
+		why.Status, why.Detail = StatusClientGone, ""
+	} else {
+		w.Header().Set("Retry-After", "1")
+	}
+	reject(w, r, why)
+}
+
+// Active returns how many requests are being handled.
+func (l *Load) Active() int64 { return min(l.held.Load(), l.limit) }
+
+// Queued returns how many requests wait for their turn.
+func (l *Load) Queued() int64 { return max(l.held.Load()-l.limit, 0) }
+
+// tryEnter takes a slot if one is free. None is while there is a queue: slots
+// are passed on to it.
+func (l *Load) tryEnter() bool {
+	for {
+		held := l.held.Load()
+		if held >= l.limit {
+			return false
+		}
+		if l.held.CompareAndSwap(held, held+1) {
+			return true
+		}
+	}
+}
+
+// leave gives a slot back, to a request in the queue if there is one.
+func (l *Load) leave() {
+	for {
+		held := l.held.Load()
+		if held > l.limit {
+			if l.passOn() {
+				return
+			}
+		} else if l.held.CompareAndSwap(held, held-1) {
+			return
+		}
+	}
+}
+
+// passOn calls a request out of the queue, if there is one.
+func (l *Load) passOn() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.oldest
+	if next == nil {
+		return false
+	}
+	if l.isPressed(time.Now()) {
+		next = l.newest
+	}
+	l.remove(next, admitted)
+	return true
+}
+
+// isPressed reports whether the queue does not get shorter. It is for whoever
+// holds mu, and sees a queue that is not empty.
+func (l *Load) isPressed(now time.Time) bool { return now.Sub(l.oldest.since) >= l.pressed }
+
+// wait takes a slot or waits for one, until ctx ends or too much time has
+// passed.
+func (l *Load) wait(ctx context.Context, waited func(context.Context, time.Duration)) verdict {
+	now := time.Now()
+	patience, tooLate := l.maxWait, queueTimeout
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= patience {
+		patience, tooLate = deadline.Sub(now), pastDeadline
+	}
+	if ended := verdictOf(ctx); ended != admitted {
+		return ended
+	}
+	if patience <= 0 {
+		return tooLate
+	}
+	me, v := l.line(now)
+	if me == nil {
+		return v
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case v = <-me.called:
+	case <-timer.C:
+		v = l.giveUp(me, tooLate)
+	case <-ctx.Done():
+		v = l.giveUp(me, verdictOf(ctx))
+	}
+	if waited != nil {
+		waited(ctx, time.Since(now))
+	}
+	if v == admitted {
+		// Both may have come at once: nobody waits for the answer.
+		if v = verdictOf(ctx); v != admitted {
+			l.leave()
+		}
+	}
+	return v
+}
+
+// verdictOf says what the end of ctx means for a request, admitted while it
+// has not come.
+func verdictOf(ctx context.Context) verdict {
+	switch ctx.Err() {
+	case nil:
+		return admitted
+	case context.DeadlineExceeded:
+		return pastDeadline
+	}
+	return clientGone
+}
+
+// line puts a request at the end of the queue. It returns nil when there is a
+// free slot, and the verdict is admitted, or no room.
+func (l *Load) line(now time.Time) (*waiter, verdict) {
+	if l.queue == 0 {
+		return nil, queueFull
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		held := l.held.Load()
+		switch {
+		case held < l.limit: // since tryEnter
+			if l.held.CompareAndSwap(held, held+1) {
+				return nil, admitted
+			}
+			continue
+		case held == l.limit+l.queue && !l.isPressed(now):
+			return nil, queueFull
+		case held == l.limit+l.queue:
+			l.remove(l.oldest, queueFull)
+			continue
+		case !l.held.CompareAndSwap(held, held+1): // a slot has become free
+			continue
+		}
+		me := &waiter{older: l.newest, since: now, called: make(chan verdict, 1)}
+		if l.newest = me; me.older == nil {
+			l.oldest = me
+		} else {
+			me.older.newer = me
+		}
+		return me, admitted
+	}
+}
+
+// giveUp takes a request out of the queue, unless it was called before: then
+// that is what counts.
+func (l *Load) giveUp(w *waiter, v verdict) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case v = <-w.called:
+	default:
+		l.remove(w, v)
+	}
+	return v
+}
+
+// remove takes w out of the queue and tells it why. It is for whoever holds mu.
+// The slot of whoever calls is w's then, if v admits it: w held none.
+func (l *Load) remove(w *waiter, v verdict) {
+	if w.older == nil {
+		l.oldest = w.newer
+	} else {
+		w.older.newer = w.newer
+	}
+	if w.newer == nil {
+		l.newest = w.older
+	} else {
+		w.newer.older = w.older
+	}
+	l.held.Add(-1)
+	w.called <- v
+}

@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"context"
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+)
+
+// MemoryLimiter keeps the counts of at most a fixed number of keys in this
+// process. It starts no goroutine and no timer. It is safe for concurrent use.
+//
+// When there is no room for a new key, the one goes that was used least
+// recently: it is the least likely to be missed. A key that has spent more than
+// half of a burst stays nevertheless, as long as such keys are not the
+// majority: keys are cheap to invent, and whoever wants a count forgotten would
+// otherwise invent enough of them. A key whose bursts are whole again can leave
+// at any time, since one that is not held has just that.
+type MemoryLimiter struct {
+	limits []gcra
+	epoch  time.Time
+	seed   maphash.Seed
+	spare  atomic.Int64 // keys that may still be held, beside the first of each shard
+	shards []shard
+}
+
+// maxShards and minShardKeys bound how finely the keys are divided, each part
+// having a lock of its own.
+const (
+	maxShards    = 64
+	minShardKeys = 256
+)
+
+// NewMemoryLimiter returns a limiter that holds each key to all of limits, and
+// keeps at most maxKeys of them, but at least one. There must be a limit, and
+// no more than there are units.
+func NewMemoryLimiter(limits Limits, maxKeys int) *MemoryLimiter {
+	m := &MemoryLimiter{epoch: time.Now(), seed: maphash.MakeSeed()}
+	for _, limit := range limits {
+		m.limits = append(m.limits, newGCRA(limit))
+	}
+	n := 1
+	for n < maxShards && 2*n*minShardKeys <= maxKeys {
+		n *= 2
+	}
+	// Each shard may always hold one key. So it always has one to give up, while
+	// all share the rest: none is short of room as long as another has some.
+	m.spare.Store(int64(max(maxKeys-n, 0)))
+	m.shards = make([]shard, n)
+	for i := range m.shards {
+		m.shards[i].init(m.seed, max(maxKeys/n, 1), len(m.limits), &m.spare)
+	}
+	return m
+}
+
+// Limit is the [Limiter]. It returns no error.
+func (m *MemoryLimiter) Limit(_ context.Context, key Key) (Decision, error) {
+	now := int64(time.Since(m.epoch)) // monotonic
+	hash := hashOf(m.seed, key.ID)
+	d := m.shards[hash%uint64(len(m.shards))].decide(key.ID, hash, m.limits, now)
+	d.Store = StoreMemory
+	return d, nil
+}
+
+// Keys returns how many keys are held.
+func (m *MemoryLimiter) Keys() int {
+	n := 0
+	for i := range m.shards {
+		n += m.shards[i].len()
+	}
+	return n
+}

@@ -1,0 +1,94 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// RateLimitConfig says how many requests of one key are let in. The zero value
+// lets in all.
+type RateLimitConfig struct {
+	Limits  Limits       `env:"RATE_LIMIT" envDefault:"off" doc:"requests that one client may make: 100/s, 600/m, 1000/h or 10/d; of several, such as 10/s,1000/h, all must be kept"`
+	Burst   int64        `env:"RATE_LIMIT_BURST" envDefault:"0" min:"0" doc:"requests that may come at once, of the limit with the shortest unit; 0: as many as it has"`
+	Key     RateLimitKey `env:"RATE_LIMIT_KEY" envDefault:"client-ip" doc:"who is one client: client-ip (IPv6 by /64), header:NAME (client-ip where it is missing) or global; joined with +, those that have all in common"`
+	MaxKeys int          `env:"RATE_LIMIT_MAX_KEYS" envDefault:"100000" min:"1" max:"100000000" doc:"clients that are kept count of at a time; for one more, the one that came least recently is forgotten"`
+	DryRun  bool         `env:"RATE_LIMIT_DRY_RUN" envDefault:"false" doc:"let in what would be refused, and show it in telemetry"`
+}
+
+// longestBurst is how long a burst may take to come back.
+const longestBurst = 366 * 24 * time.Hour
+
+// Check returns what is wrong with variables that are right by themselves.
+func (c RateLimitConfig) Check() error {
+	if len(c.Limits) == 0 && c.Burst > 0 {
+		return errors.New("RATE_LIMIT_BURST: is of no use without RATE_LIMIT")
+	}
+	if i := c.Limits.shortest(); i >= 0 {
+		l := c.Limits[i]
+		if most := int64(longestBurst / l.Interval()); c.Burst > most {
+			return fmt.Errorf("RATE_LIMIT_BURST=\"%d\": must be at most %d with %v: more take over a year to come back", c.Burst, most, l)
+		}
+	}
+	return nil
+}
+
+// Effective returns the limits with the bursts that they have.
+func (c RateLimitConfig) Effective() Limits {
+	limits := slices.Clone(c.Limits)
+	if i := limits.shortest(); i >= 0 && c.Burst > 0 {
+		limits[i].Burst = c.Burst
+	}
+	return limits
+}
+
+// RateLimit returns a wrapper that lets a request in when limit does, or nil
+// when cfg sets no limit. Each response says what is left, in the fields
+// RateLimit-Policy and RateLimit.
+//
+// A request over the limit is refused with 429 and the reason limited; one for
+// which limit has no answer, and will not let it in either, with 503 and the
+// reason store_error. Both have Retry-After. In a dry run all are let in, and
+// RateLimit is marked. CORS preflights are not counted: their senders cannot
+// help sending them, and would take a refusal for a lack of permission.
+//
+// clientAddr returns the address of a request's client.
+func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request) netip.Addr, reject Reject) func(http.Handler) http.Handler {
+	if len(cfg.Limits) == 0 {
+		return nil
+	}
+	keyOf := cfg.Key.Func(clientAddr)
+	terms := []string{policies(cfg.Effective())}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isPreflight(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			d, err := limit(r.Context(), keyOf(r))
+			uncounted := err != nil && d.Limit == Limit{}
+			header := w.Header()
+			header[policyField] = terms
+			if !uncounted {
+				header[rateLimitField] = []string{available(d, cfg.DryRun)}
+			}
+			if d.Allowed || cfg.DryRun {
+				next.ServeHTTP(w, r)
+				return
+			}
+			header.Set("Retry-After", strconv.FormatInt(seconds(d.RetryAfter), 10))
+			if uncounted {
+				reject(w, r, Rejection{Policy: "rate_limit", Reason: "store_error", Status: http.StatusServiceUnavailable, Detail: "Whether the request may come in cannot be told at the moment."})
+				return
+			}
+			reject(w, r, Rejection{
+				Policy: "rate_limit", Reason: "limited", Status: http.StatusTooManyRequests,
+				Detail: "There were more requests than are let in; Retry-After says when the next one may come.",
+			})
+		})
+	}
+}

@@ -1,0 +1,114 @@
+package policy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// RequestIDHeader is the field that a request's id travels in, in its canonical
+// form. The zero value, off as text, stands for none.
+type RequestIDHeader string
+
+// RequestIDConfig says in which field a request's id travels.
+type RequestIDConfig struct {
+	Header RequestIDHeader `env:"REQUEST_ID_HEADER" envDefault:"X-Request-Id" doc:"header with an id of each request, for backend, client, span and log; what a client sends is kept if it is well-formed, else one is made; off leaves the header alone"`
+}
+
+// UnmarshalText parses the name of a field, or off.
+func (h *RequestIDHeader) UnmarshalText(text []byte) error {
+	name := http.CanonicalHeaderKey(string(text))
+	if name == "Off" {
+		*h = ""
+		return nil
+	}
+	// What must not be in a trailer (framing, routing, credentials) has a
+	// meaning that an id would destroy.
+	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidTrailerHeader(name) {
+		return errors.New("must be the name of a header field such as X-Request-Id, or off")
+	}
+	*h = RequestIDHeader(name)
+	return nil
+}
+
+// maxRequestID is the length up to which a client's id is kept.
+const maxRequestID = 128
+
+// RequestID returns a wrapper that gives each request an id, or nil when header
+// is empty. It is in the header of the request as it is passed on, and in that
+// of the response, in place of whatever the backend says there.
+//
+// An id that comes with the request is kept, whoever sends it: clients and the
+// proxies before this one look for their own. It proves nothing, and need not
+// be the only one of its kind. One that is not well-formed (of letters, digits
+// and the signs -._~:/+=@, not longer than 128 bytes, in one line) is replaced,
+// so that it can do no harm in a log. Ids made here are UUIDs that sort by time
+// (RFC 9562, version 7).
+//
+// note, unless nil, is told the id before next handles the request.
+func RequestID(header RequestIDHeader, note func(ctx context.Context, id string)) func(http.Handler) http.Handler {
+	if header == "" {
+		return nil
+	}
+	name := string(header)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			line := r.Header[name]
+			if len(line) != 1 || !isRequestID(line[0]) {
+				line = []string{newRequestID()}
+				r.Header[name] = line
+			}
+			if note != nil {
+				note(r.Context(), line[0])
+			}
+			w.Header()[name] = line
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func isRequestID(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for i := range len(id) {
+		if !requestIDBytes[id[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+var requestIDBytes = func() (set [256]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/+=@" {
+		set[c] = true
+	}
+	return set
+}()
+
+// newRequestID returns a UUID of version 7: 48 bits of milliseconds, then 74
+// random ones.
+func newRequestID() string {
+	var id [16]byte
+	rand.Read(id[6:]) // never fails
+	now := time.Now().UnixMilli()
+	binary.BigEndian.PutUint16(id[0:], uint16(now>>32))
+	binary.BigEndian.PutUint32(id[2:], uint32(now))
+	id[6] = id[6]&0x0f | 0x70 // version
+	id[8] = id[8]&0x3f | 0x80 // variant
+
+	var text [36]byte
+	hex.Encode(text[0:8], id[0:4])
+	hex.Encode(text[9:13], id[4:6])
+	hex.Encode(text[14:18], id[6:8])
+	hex.Encode(text[19:23], id[8:10])
+	hex.Encode(text[24:36], id[10:16])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
+}

@@ -1,0 +1,64 @@
+package telemetry
+
+import (
+	"sync"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+)
+
+// maxCauses bounds the links of a change.
+const maxCauses = 8
+
+// causes keeps, for each backend, the latest spans of a row that may turn out
+// to lead to a change of its state: a row of requests that failed, or of probes
+// that failed, or of such that succeeded. One that says the opposite ends a row.
+type causes struct {
+	mu sync.Mutex
+	of map[*balancer.Backend]map[balancer.Reason][]cause
+}
+
+// cause is a span. It is a function, as that of a probe is made only when
+// something came of it.
+type cause func() trace.SpanContext
+
+// add notes a cause of changes for that reason.
+func (c *causes) add(b *balancer.Backend, reason balancer.Reason, span cause) {
+	if b.State() == balancer.Draining {
+		return // nothing changes its state any more
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[*balancer.Backend]map[balancer.Reason][]cause{}
+	}
+	if c.of[b] == nil {
+		c.of[b] = map[balancer.Reason][]cause{}
+	}
+	kept := append(c.of[b][reason], span)
+	c.of[b][reason] = kept[max(0, len(kept)-maxCauses):]
+}
+
+// probed notes a probe.
+func (c *causes) probed(b *balancer.Backend, err error, span cause) {
+	reason, opposite := balancer.ProbeSucceeded, balancer.ProbeFailed
+	if err != nil {
+		reason, opposite = opposite, reason
+	}
+	c.take(b, opposite)
+	c.add(b, reason, span)
+}
+
+// take returns what led to a change for that reason, oldest first, and forgets
+// it.
+func (c *causes) take(b *balancer.Backend, reason balancer.Reason) []cause {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.of[b][reason]
+	delete(c.of[b], reason)
+	if reason == balancer.LeftDiscovery {
+		delete(c.of, b)
+	}
+	return all
+}

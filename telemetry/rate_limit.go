@@ -1,0 +1,127 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+	"spangate/policy"
+)
+
+// What can become of a request under the rate limit.
+const (
+	rateLimitAllowed    = "allowed"
+	rateLimitDenied     = "denied"
+	rateLimitDryRun     = "dry_run"     // would have been denied
+	rateLimitStoreError = "store_error" // nobody counted, whatever came of that
+)
+
+// Limiter gives each decision of next a span, where that of the request is
+// recorded, and counts it. Decisions about requests that are not recorded cost
+// no span. It decorates what [policy.RateLimit] asks.
+func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) policy.Limiter {
+	return func(ctx context.Context, key policy.Key) (policy.Decision, error) {
+		var span trace.Span
+		if trace.SpanFromContext(ctx).IsRecording() {
+			ctx, span = t.tracer.Start(ctx, "rate_limit", trace.WithAttributes(rateLimitKeySourceKey.String(key.Source)))
+		}
+		d, err := next(ctx, key)
+		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
+		t.rateLimitDecisions.Add(ctx, 1, t.rateLimitSets.get(set, rateLimitSet.attributes).add...)
+		if span != nil {
+			endRateLimit(span, set, d, err)
+		}
+		return d, err
+	}
+}
+
+func rateLimitResult(d policy.Decision, err error, dryRun bool) string {
+	switch {
+	case err != nil && d.Limit == (policy.Limit{}):
+		return rateLimitStoreError
+	case d.Allowed:
+		return rateLimitAllowed
+	case dryRun:
+		return rateLimitDryRun
+	}
+	return rateLimitDenied
+}
+
+// endRateLimit ends the span of a decision. To deny a request is no error.
+func endRateLimit(span trace.Span, set rateLimitSet, d policy.Decision, err error) {
+	attrs := make([]attribute.KeyValue, 0, 7)
+	attrs = append(attrs, rateLimitResultKey.String(set.result))
+	if d.Store != "" {
+		attrs = append(attrs, rateLimitStoreKey.String(string(d.Store)))
+	}
+	if d.Limit != (policy.Limit{}) {
+		attrs = append(attrs,
+			rateLimitPolicyKey.String(d.Limit.String()),
+			rateLimitLimitKey.Int64(d.Limit.Requests),
+			rateLimitRemainingKey.Int64(d.Remaining),
+			rateLimitResetKey.Float64(d.Reset.Seconds()),
+		)
+	}
+	if err != nil {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(storeErrorType(err))))
+		span.SetStatus(codes.Error, "")
+	}
+	span.SetAttributes(attrs...)
+	span.End()
+}
+
+// storeErrorType says in the words that there are for backends why the store of
+// the counts gave no answer.
+func storeErrorType(err error) balancer.ErrorType {
+	if e, ok := errors.AsType[*balancer.Error](err); ok {
+		return e.Type
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	switch {
+	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return balancer.Timeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return balancer.ConnectionRefused
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return balancer.ConnectionReset
+	}
+	return rateLimitStoreError
+}
+
+// rateLimitSet is a series of decisions. The limit is one of those that are
+// configured, or zero when none decided.
+type rateLimitSet struct {
+	limit  policy.Limit
+	result string
+	store  policy.Store
+}
+
+func (s rateLimitSet) attributes() []attribute.KeyValue {
+	attrs := []attribute.KeyValue{attribute.String("result", s.result)}
+	if s.limit != (policy.Limit{}) {
+		attrs = append(attrs, attribute.String("policy", s.limit.String()))
+	}
+	if s.store != "" {
+		attrs = append(attrs, attribute.String("store", string(s.store)))
+	}
+	return attrs
+}
+
+// ObserveKeys reports, at each collection, how many keys counts are kept of.
+func (t *Telemetry) ObserveKeys(keys func() int) error {
+	_, err := t.meter.Int64ObservableUpDownCounter(rateLimitKeysName, metric.WithUnit("{key}"),
+		metric.WithDescription("Keys that the rate limit keeps count of in this instance."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(keys()))
+			return nil
+		}))
+	return err
+}

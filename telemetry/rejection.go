@@ -1,0 +1,67 @@
+package telemetry
+
+import (
+	"context"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"spangate/balancer"
+	"spangate/policy"
+)
+
+// Reject notes each request that a policy refuses, for its span and its line in
+// the access log, and counts it; next answers it. A client that went away
+// before it could be let in is no refusal, and not counted as one.
+func (t *Telemetry) Reject(next policy.Reject) policy.Reject {
+	return func(w http.ResponseWriter, r *http.Request, why policy.Rejection) {
+		gone := why.Status == policy.StatusClientGone
+		if e := exchangeOf(r.Context()); e != nil {
+			switch {
+			case gone:
+				e.failure = &balancer.Error{Type: balancer.ClientDisconnected}
+			case why.Status == http.StatusRequestEntityTooLarge:
+				e.failure = &balancer.Error{Type: balancer.BodyTooLarge}
+			case why.Status == http.StatusServiceUnavailable && overloaded[why.Reason]:
+				e.failure = &balancer.Error{Type: balancer.Overloaded}
+			}
+			if !gone {
+				e.rejection = why
+			}
+		}
+		if !gone {
+			t.countRejection(r.Context(), why)
+		}
+		next(w, r, why)
+	}
+}
+
+func (t *Telemetry) countRejection(ctx context.Context, why policy.Rejection) {
+	t.rejections.Add(ctx, 1, t.rejectionSets.get(rejectionSet{why.Policy, why.Reason}, rejectionSet.attributes).add...)
+}
+
+// overloaded are the reasons of 503 that are this instance's load. Others say
+// that something is missing which the decision needs.
+var overloaded = map[string]bool{"queue_full": true, "queue_timeout": true, "deadline": true, "busy": true}
+
+// Authenticated notes who the request that ctx is of comes from. It is for
+// [policy.Auth].
+func (t *Telemetry) Authenticated(ctx context.Context, p policy.Principal) {
+	if e := exchangeOf(ctx); e != nil {
+		e.principal = p
+	}
+}
+
+// RequestID notes the id of the request that ctx is of. It is for
+// [policy.RequestID].
+func (t *Telemetry) RequestID(ctx context.Context, id string) {
+	if e := exchangeOf(ctx); e != nil {
+		e.requestID = id
+	}
+}
+
+type rejectionSet struct{ policy, reason string }
+
+func (s rejectionSet) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String("policy", s.policy), attribute.String("reason", s.reason)}
+}

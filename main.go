@@ -252,12 +252,12 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, reject)},
 	)
 
-	ln, err := listen(cfg.Handler.Host, cfg.Handler.Port)
+	ln, err := listen(ctx, cfg.Handler.Host, cfg.Handler.Port)
 	if err != nil {
 		return fmt.Errorf("HOST, PORT: %w", err)
 	}
 	if cfg.Handler.AdminPort != 0 {
-		adminListener, err := listen(cfg.Handler.Host, cfg.Handler.AdminPort)
+		adminListener, err := listen(ctx, cfg.Handler.Host, cfg.Handler.AdminPort)
 		if err != nil {
 			ln.Close()
 			return fmt.Errorf("HOST, ADMIN_PORT: %w", err)
@@ -484,8 +484,13 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load) instance
 	return s
 }
 
-func listen(host handler.Host, port uint16) (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
+// listen opens a socket of plain TCP: one of Multipath TCP, Go's default, takes
+// no filter, and [handler.Serve] could not stop listening without losing who
+// has just connected.
+func listen(ctx context.Context, host handler.Host, port uint16) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	return config.Listen(ctx, "tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
 }
 
 func logDiscovered(log *slog.Logger, found balancer.Discovered) {

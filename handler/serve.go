@@ -14,6 +14,7 @@ import (
 
 // quietPeriod is how long idle keep-alive connections stay open once a drain
 // began: a request that is on its way to one when it is closed would be lost.
+// Those that were accepted last have as long for their first request.
 const quietPeriod = 500 * time.Millisecond
 
 // cutTimeout is the part of cfg.ShutdownTimeout, a twentieth, that handlers
@@ -79,6 +80,11 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 	} else {
 		wait(deadline, quietPeriod, nil)
 		stopListening(deadline, ln)
+		<-failed
+		// Shutdown does not answer the first request of a connection that was just
+		// accepted; the server without keep-alive does, and then closes it.
+		server.SetKeepAlivesEnabled(false)
+		wait(deadline, quietPeriod, func() bool { return open.Load() == 0 })
 	}
 	err := server.Shutdown(deadline)
 	// Upgraded connections are no longer the server's: their handlers are waited

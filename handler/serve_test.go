@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"spangate/handler"
@@ -104,6 +106,59 @@ func TestServeAsksKeepAliveClientsToLeave(t *testing.T) {
 		t.Errorf("Serve returned %v", err)
 	}
 }
+
+func TestServeAnswersWhoConnectedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
+		ctx, leave := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			h := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }
+			cfg := handler.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
+			ended <- handler.Serve(ctx, ln, http.HandlerFunc(h), cfg, slog.New(slog.DiscardHandler))
+		}()
+		near, far := net.Pipe()
+		defer near.Close()
+		ln.accept <- far
+		leave()
+		<-ln.closed
+		synctest.Wait() // whatever follows at once upon the end of listening
+		go io.WriteString(near, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(near), nil)
+		if err != nil {
+			t.Fatalf("the first request of the last connection was lost: %v", err)
+		}
+		if resp.StatusCode != http.StatusOK || !resp.Close {
+			t.Errorf("status %d, close %v", resp.StatusCode, resp.Close)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+}
+
+// pipes is a listener whose connections come from accept.
+type pipes struct {
+	accept chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.accept:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 func TestServeCutsOffWhatOutlastsTheDrain(t *testing.T) {
 	arrived := make(chan struct{}, 2)

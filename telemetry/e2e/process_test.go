@@ -82,6 +82,9 @@ func (p *process) read(from io.Reader, line func([]byte)) {
 
 func (p *process) keep(line []byte) {
 	const lines, width = 40, 400
+	if bytes.HasPrefix(line, []byte(`{"resource`)) {
+		return // what a collector received is its data, and says nothing of how it does
+	}
 	if len(line) > width {
 		line = append(line[:width:width], "…\n"...)
 	}

@@ -235,10 +235,12 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if cfg.Handler.AdminPort != 0 {
 		adminLink = handler.Link{Name: "admin"}
 	}
+	flushing := flushInRequests(cfg.Setup, sdk)
 	chain := handler.Chain(
 		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
 			Origin: origin, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
 		}),
+		flushing,
 		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
 		adminLink,
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
@@ -267,7 +269,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		brief := cfg.Handler
 		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Handler.ShutdownTimeout/100
 		beside.Go(func() error {
-			return handler.Serve(background, adminListener, handler.AdminHandler(admin), brief, log)
+			return handler.Serve(background, adminListener, handler.Chain(handler.AdminHandler(admin), flushing), brief, log)
 		})
 	}
 	if limits.run != nil {
@@ -482,6 +484,16 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load) instance
 		s.Concurrency = &concurrencyStatus{load.Active(), load.Queued()}
 	}
 	return s
+}
+
+// flushInRequests exports telemetry while requests are in flight where that is
+// asked for.
+func flushInRequests(cfg setup.Config, sdk *setup.SDK) handler.Link {
+	flush := handler.Flush{Budget: cfg.Flush.Budget}
+	if cfg.Flush.Mode == setup.FlushInRequests {
+		flush.Export = sdk.ExportNow
+	}
+	return flush.InRequests()
 }
 
 // listen opens a socket of plain TCP: one of Multipath TCP, Go's default, takes

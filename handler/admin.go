@@ -3,12 +3,12 @@ package handler
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"spangate/policy/cidr"
@@ -146,11 +146,18 @@ func answer(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	if err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, err.Error()+"\n")
+		answerWhole(w, http.StatusServiceUnavailable, []byte(err.Error()+"\n"))
 		return
 	}
-	io.WriteString(w, "ok\n")
+	answerWhole(w, http.StatusOK, []byte("ok\n"))
+}
+
+// answerWhole says beforehand how long the answer is, so that it ends before
+// its handler does.
+func answerWhole(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body)
 }
 
 func answerJSON(w http.ResponseWriter, content any) {
@@ -162,5 +169,5 @@ func answerJSON(w http.ResponseWriter, content any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Write(append(body, '\n'))
+	answerWhole(w, http.StatusOK, append(body, '\n'))
 }

@@ -46,6 +46,7 @@ type Conn struct {
 	asked     time.Time // read deadline that the server set; it goes before ours
 	armed     bool      // the deadline of Conn is ours
 	abandoned bool
+	onNext    func()
 }
 
 // Requests returns conn, on which requests arrive. A read that comes upon one
@@ -89,7 +90,24 @@ func (c *Conn) afterRead(p []byte, err error) int {
 		// For good: net/http may take what comes later for another request.
 		c.in.err = err
 	}
+	if c.onNext != nil && (err != nil || c.in.in != beforeRequest) {
+		c.onNext()
+		c.onNext = nil
+	}
 	return n
+}
+
+// OnNext has f called, once, when something comes of the next request or the
+// connection ends, which only a read notices. It reports false, and f is not
+// called, when a request is still coming. f must not use the connection.
+func (c *Conn) OnNext(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.in.in != beforeRequest {
+		return false
+	}
+	c.onNext = f
+	return true
 }
 
 // setDeadline bounds the next read if it is one within a body, and the server

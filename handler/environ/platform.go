@@ -46,7 +46,8 @@ var Platforms = []struct {
 	{"ecs", "ECS_CONTAINER_METADATA_URI_V4", map[string]string{"SHUTDOWN_TIMEOUT": "25s"}},
 	{"kubernetes", "KUBERNETES_SERVICE_HOST", map[string]string{"SHUTDOWN_TIMEOUT": "25s", "SHUTDOWN_DELAY": "5s"}},
 	{"cloudrun", "K_SERVICE", map[string]string{
-		"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand", "TRUSTED_PROXIES": "169.254.0.0/16", "OTEL_TRACES_SAMPLER": "always_on",
+		"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand", "TRUSTED_PROXIES": "169.254.0.0/16",
+		"TELEMETRY_FLUSH": "request", "OTEL_TRACES_SAMPLER": "always_on",
 	}},
 	{"none", "", nil},
 }

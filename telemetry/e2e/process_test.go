@@ -102,11 +102,16 @@ func (p *process) terminate(t *testing.T) error {
 	return p.end(t, syscall.SIGTERM)
 }
 
-func (p *process) end(t *testing.T, sig os.Signal) error {
+func (p *process) signal(t *testing.T, sig os.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {
 		t.Fatalf("%v to %s: %v", sig, p.cmd.Path, err)
 	}
+}
+
+func (p *process) end(t *testing.T, sig os.Signal) error {
+	t.Helper()
+	p.signal(t, sig)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	select {

@@ -19,16 +19,17 @@ type batcher[T any] struct {
 
 	ctx     context.Context // of the exports; ended by a shutdown's deadline
 	cancel  context.CancelFunc
-	wake    chan struct{}      // a batch is full; holds one
-	flushes chan chan struct{} // each is closed when what was queued is exported
+	wake    chan struct{} // a batch is full; holds one
+	hurry   chan struct{} // somebody wants all that is queued exported; holds one
 	closing chan struct{}
 	done    chan struct{} // run has returned
 
-	mu     sync.Mutex
-	closed bool
-	queue  []T
-	taken  int // being exported and not yet counted
-	counts map[outcome]int64
+	mu      sync.Mutex
+	closed  bool
+	queue   []T
+	taken   int           // being exported and not yet counted
+	hurried chan struct{} // closed when that has been done; nil when nobody wants it
+	counts  map[outcome]int64
 }
 
 // newBatcher starts the batcher; shutdown stops it.
@@ -37,7 +38,7 @@ func newBatcher[T any](b bounds, export func(context.Context, []T) error) *batch
 		export:  export,
 		bounds:  b,
 		wake:    make(chan struct{}, 1),
-		flushes: make(chan chan struct{}),
+		hurry:   make(chan struct{}, 1),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 		counts:  map[outcome]int64{exported: 0},
@@ -79,9 +80,13 @@ func (b *batcher[T]) run() {
 		case <-b.wake:
 			n := b.waiting()
 			b.send(n - n%b.bounds.batch)
-		case flushed := <-b.flushes:
+		case <-b.hurry:
+			b.mu.Lock()
+			hurried := b.hurried
+			b.hurried = nil
+			b.mu.Unlock()
 			b.send(b.waiting())
-			close(flushed)
+			close(hurried)
 		case <-b.closing:
 			b.send(b.waiting())
 			return
@@ -104,10 +109,26 @@ func (b *batcher[T]) send(n int) {
 			return
 		}
 		n -= len(batch)
-		ctx, cancel := context.WithTimeout(b.ctx, b.bounds.timeout)
+		err := b.exportInTime(batch)
+		b.settle(err)
+	}
+}
+
+// stopped is how much later than due a deadline is met when the CPU was
+// stopped, rather than busy.
+const stopped = time.Second
+
+// exportInTime gives an export its time, and again when the CPU was stopped in
+// the meantime: its deadline then passed while nothing could be done.
+func (b *batcher[T]) exportInTime(batch []T) error {
+	for {
+		deadline := time.Now().Add(b.bounds.timeout)
+		ctx, cancel := context.WithDeadline(b.ctx, deadline)
 		err := b.export(ctx, batch)
 		cancel()
-		b.settle(err)
+		if err == nil || b.ctx.Err() != nil || time.Since(deadline) < stopped {
+			return err
+		}
 	}
 }
 
@@ -123,18 +144,32 @@ func (b *batcher[T]) take(n int) []T {
 	return batch[:n]
 }
 
+// exportNow begins to export what is queued, without waiting for a timer, and
+// returns a channel that is closed when that has ended, well or not; nil when
+// there is nothing. What a shutdown takes away is left to the shutdown.
+func (b *batcher[T]) exportNow() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 && b.taken == 0 {
+		return nil
+	}
+	if b.hurried == nil {
+		b.hurried = make(chan struct{})
+		b.hurry <- struct{}{}
+	}
+	return b.hurried
+}
+
 // flush exports what is queued now.
 func (b *batcher[T]) flush(ctx context.Context) error {
-	flushed := make(chan struct{})
-	select {
-	case b.flushes <- flushed:
-	case <-b.done:
+	flushed := b.exportNow()
+	if flushed == nil {
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 	select {
 	case <-flushed:
+		return nil
+	case <-b.done:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

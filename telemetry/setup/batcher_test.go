@@ -117,6 +117,86 @@ func TestBatcherAccountsForEveryItem(t *testing.T) {
 	}
 }
 
+func TestBatcherExportsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var came [][]int
+		b := newBatcher(bounds{queue: 100, batch: 2, delay: time.Hour, timeout: time.Hour}, func(_ context.Context, batch []int) error {
+			came = append(came, batch)
+			<-release
+			return nil
+		})
+		if b.exportNow() != nil {
+			t.Error("there is something to export before anything was added")
+		}
+		b.add(1)
+		first := b.exportNow()
+		synctest.Wait()
+		for i := range 3 {
+			b.add(2 + i)
+		}
+		second := b.exportNow()
+		if b.exportNow() != second {
+			t.Error("two who want the same wait for two exports")
+		}
+		release <- struct{}{}
+		<-first
+		select {
+		case <-second:
+			t.Error("what came during an export was not waited for")
+		default:
+		}
+		close(release)
+		<-second
+		if diff := cmp.Diff([][]int{{1}, {2, 3}, {4}}, came); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+		if err := b.shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An export whose deadline passed while nothing ran gets its time again; one
+// that used it up does not.
+func TestBatcherForgivesAStop(t *testing.T) {
+	limits := bounds{queue: 10, batch: 10, delay: time.Hour, timeout: 30 * time.Second}
+	for _, tt := range []struct {
+		name  string
+		first func(context.Context) // the first export
+		want  map[outcome]int64
+		calls int
+	}{
+		{"stopped for long", func(context.Context) { time.Sleep(time.Hour) }, map[outcome]int64{exported: 1}, 2},
+		{"took all of its time", func(ctx context.Context) { <-ctx.Done() }, map[outcome]int64{exported: 0, exportFailed: 1}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				b := newBatcher(limits, func(ctx context.Context, _ []int) error {
+					if calls++; calls == 1 {
+						tt.first(ctx)
+					}
+					return context.Cause(ctx)
+				})
+				b.add(1)
+				if err := b.flush(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if calls != tt.calls {
+					t.Errorf("%d exports, want %d", calls, tt.calls)
+				}
+				if diff := cmp.Diff(tt.want, b.tally()); diff != "" {
+					t.Errorf("counts (-want +got):\n%s", diff)
+				}
+				if err := b.shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 func TestBatcherIsExactUnderLoad(t *testing.T) {
 	const writers, each = 8, 5000
 	var attempts int

@@ -16,7 +16,9 @@ func (t target) client() *http.Client {
 		TLSHandshakeTimeout: t.timeout,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        2,
-		IdleConnTimeout:     90 * time.Second,
+		// Less than load balancers keep an idle connection. The age is looked at
+		// when a connection is taken, so this holds where the CPU was stopped.
+		IdleConnTimeout: 30 * time.Second,
 	}
 	var next http.RoundTripper = transport
 	if t.protocol == "grpc" {

@@ -29,6 +29,7 @@ type Config struct {
 
 	SpanBatch   Batch `envPrefix:"OTEL_BSP_"`
 	RecordBatch Batch `envPrefix:"OTEL_BLRP_"`
+	Flush       Flush
 
 	MetricInterval Milliseconds         `env:"OTEL_METRIC_EXPORT_INTERVAL" envDefault:"60000" doc:"milliseconds from one export of metrics to the next"`
 	MetricTimeout  Milliseconds         `env:"OTEL_METRIC_EXPORT_TIMEOUT" envDefault:"30000" doc:"longest milliseconds that an export of metrics may take, repetitions included"`

@@ -1,0 +1,156 @@
+package handler_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"spangate/handler"
+)
+
+// flushing serves h behind the link, on pipes, in a bubble of synctest.
+func flushing(t *testing.T, f handler.Flush, h http.HandlerFunc) (dial func() net.Conn) {
+	ln := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
+	ctx, leave := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	cfg := handler.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
+	go func() {
+		ended <- handler.Serve(ctx, ln, handler.Chain(h, f.InRequests()), cfg, slog.New(slog.DiscardHandler))
+	}()
+	var conns []net.Conn
+	t.Cleanup(func() {
+		for _, conn := range conns {
+			conn.Close()
+		}
+		leave()
+		<-ended
+	})
+	return func() net.Conn {
+		near, far := net.Pipe()
+		conns = append(conns, near)
+		ln.accept <- far
+		return near
+	}
+}
+
+func whole(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "5")
+	io.WriteString(w, "whole")
+}
+
+func inPieces(w http.ResponseWriter, _ *http.Request) {
+	io.WriteString(w, "in ")
+	w.(http.Flusher).Flush()
+	io.WriteString(w, "pieces")
+}
+
+func TestFlushHoldsOnlyWhoIsAnswered(t *testing.T) {
+	const budget = 20 * time.Millisecond
+	for _, test := range []struct {
+		name    string
+		h       http.HandlerFunc
+		request string
+		held    time.Duration
+	}{
+		{"an answer whose length is known", whole, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", budget},
+		{"to HTTP/1.0", whole, "GET / HTTP/1.0\r\n\r\n", budget},
+		{"with a body that was not read, but has come", whole, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", budget},
+		{"with a body that is still coming", whole, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh", 0},
+		{"an answer whose end is its handler's", inPieces, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+		{"an answer that was given up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var held time.Duration
+				f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
+					return func(ctx context.Context) {
+						start := time.Now()
+						<-ctx.Done()
+						held = time.Since(start)
+					}
+				}}
+				conn := flushing(t, f, test.h)()
+				go io.WriteString(conn, test.request)
+				start := time.Now()
+				if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+					io.Copy(io.Discard, resp.Body)
+				}
+				if waited := time.Since(start); waited != 0 {
+					t.Errorf("the client waited %v for its answer", waited)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if held != test.held {
+					t.Errorf("held for %v, want %v", held, test.held)
+				}
+			})
+		})
+	}
+}
+
+func TestFlushLetsGoOfWhoAsksForMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := handler.Flush{Budget: time.Hour, Export: func() func(context.Context) {
+			return func(ctx context.Context) { <-ctx.Done() }
+		}}
+		conn := flushing(t, f, whole)()
+		in := bufio.NewReader(conn)
+		start := time.Now()
+		for range 3 {
+			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			synctest.Wait()
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("three requests on one connection took %v", waited)
+		}
+	})
+}
+
+func TestFlushExportsWhenTheLastEnds(t *testing.T) {
+	var exports atomic.Int32
+	f := handler.Flush{Export: func() func(context.Context) {
+		exports.Add(1)
+		return nil
+	}}
+	var arrived, leave sync.WaitGroup
+	arrived.Add(3)
+	leave.Add(1)
+	h := f.InRequests().Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived.Done()
+		leave.Wait()
+	}))
+	var clients sync.WaitGroup
+	for range 3 {
+		clients.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", strings.NewReader(""))) })
+	}
+	arrived.Wait()
+	if n := exports.Load(); n != 1 {
+		t.Errorf("%d exports when three requests had come, want the first's", n)
+	}
+	leave.Done()
+	clients.Wait()
+	if n := exports.Load(); n != 2 {
+		t.Errorf("%d exports when they had ended, want one more", n)
+	}
+}
+
+func TestFlushIsOffWithoutExport(t *testing.T) {
+	if (handler.Flush{}).InRequests().Wrap != nil {
+		t.Error("there is a link though nothing is exported")
+	}
+}

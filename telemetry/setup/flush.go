@@ -1,0 +1,60 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Flush says when spans and log records are exported that have waited for
+// their batch to fill.
+type Flush struct {
+	Mode   FlushMode     `env:"TELEMETRY_FLUSH" envDefault:"auto" auto:"timer" doc:"when spans and log records are exported: timer, by OTEL_BSP_SCHEDULE_DELAY and OTEL_BLRP_SCHEDULE_DELAY, or request, also while requests are in flight, for platforms that stop the CPU between them; auto is the platform's, else timer"`
+	Budget time.Duration `env:"TELEMETRY_FLUSH_BUDGET" envDefault:"20ms" min:"1ms" max:"1m" doc:"longest that a request is held for it, once its client has the whole answer"`
+}
+
+// A FlushMode is one of the modes below.
+type FlushMode string
+
+const (
+	FlushByTimer    FlushMode = "timer"
+	FlushInRequests FlushMode = "request" // and by timer
+)
+
+// UnmarshalText accepts the name of a mode.
+func (m *FlushMode) UnmarshalText(text []byte) error {
+	switch mode := FlushMode(text); mode {
+	case FlushByTimer, FlushInRequests:
+		*m = mode
+		return nil
+	}
+	return errors.New("must be timer or request")
+}
+
+// ExportNow begins to deliver the spans and log records that wait, whatever the
+// timers say, and returns a function that waits until that has ended, well or
+// not, or until ctx is done; nil when there are none. It never blocks.
+func (s *SDK) ExportNow() (wait func(ctx context.Context)) {
+	var spans, records <-chan struct{}
+	if s.spans != nil {
+		spans = s.spans.exportNow()
+	}
+	if s.records != nil {
+		records = s.records.exportNow()
+	}
+	if spans == nil && records == nil {
+		return nil
+	}
+	return func(ctx context.Context) {
+		for _, delivered := range []<-chan struct{}{spans, records} {
+			if delivered == nil {
+				continue
+			}
+			select {
+			case <-delivered:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}

@@ -511,8 +511,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, i uint, text, stray string) {
 		v := all[i%uint(len(all))]
-		if strings.HasSuffix(stray, "_FILE") {
-			t.Skip("reads a file")
+		if strings.HasSuffix(stray, "_FILE") || strings.Contains(stray, ":") {
+			t.Skip("reads a file, or its name ends elsewhere in a fault")
 		}
 		_, warnings, err := environ.Load(&config{}, []string{stray + "=" + text, backends, v.Name + "=" + text})
 		for _, line := range append(lines(err), warnings...) {

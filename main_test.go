@@ -79,7 +79,7 @@ func TestLoadRequiresBackends(t *testing.T) {
 func TestLoadAgreesWithEnv(t *testing.T) {
 	given := []string{
 		"BACKENDS=http://a:3000;weight=3,echo:b", "RETRY_BACKOFF=0.5s", "PLATFORM=none", "PORT=0", "LOG_LEVEL=WARN",
-		"TRUSTED_PROXIES=10.0.0.0/8", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,c=d", "OTEL_BSP_MAX_QUEUE_SIZE=7", "TELEMETRY_FLUSH=timer",
+		"TRUSTED_PROXIES=10.0.0.0/8", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,c=d", "OTEL_BSP_MAX_QUEUE_SIZE=7",
 	}
 	var got, want config
 	if _, _, err := environ.Load(&got, given); err != nil {

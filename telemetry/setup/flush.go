@@ -9,7 +9,7 @@ import (
 // Flush says when spans and log records are exported that have waited for
 // their batch to fill.
 type Flush struct {
-	Mode   FlushMode     `env:"TELEMETRY_FLUSH" envDefault:"auto" auto:"timer" doc:"when spans and log records are exported: timer, by OTEL_BSP_SCHEDULE_DELAY and OTEL_BLRP_SCHEDULE_DELAY, or request, also while requests are in flight, for platforms that stop the CPU between them; auto is the platform's, else timer"`
+	Mode   FlushMode     `env:"TELEMETRY_FLUSH" envDefault:"auto" doc:"when spans and log records are exported: timer, by OTEL_BSP_SCHEDULE_DELAY and OTEL_BLRP_SCHEDULE_DELAY, or request, also while requests are in flight, for platforms that stop the CPU between them; auto is the platform's, else timer"`
 	Budget time.Duration `env:"TELEMETRY_FLUSH_BUDGET" envDefault:"20ms" min:"1ms" max:"1m" doc:"longest that a request is held for it, once its client has the whole answer"`
 }
 
@@ -21,14 +21,17 @@ const (
 	FlushInRequests FlushMode = "request" // and by timer
 )
 
-// UnmarshalText accepts the name of a mode.
+// UnmarshalText accepts the name of a mode, and auto for that of no platform.
 func (m *FlushMode) UnmarshalText(text []byte) error {
 	switch mode := FlushMode(text); mode {
+	case "auto":
+		*m = FlushByTimer
 	case FlushByTimer, FlushInRequests:
 		*m = mode
-		return nil
+	default:
+		return errors.New("must be auto, timer or request")
 	}
-	return errors.New("must be timer or request")
+	return nil
 }
 
 // ExportNow begins to deliver the spans and log records that wait, whatever the

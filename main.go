@@ -183,7 +183,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 
 	access := telemetry.NewAccessLog(cfg.Telemetry.AccessLog, lines)
 	origin := cfg.Handler.Origin()
-	providers := telemetry.Providers{Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator}
+	providers := telemetry.Providers{Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler}
 	if cfg.Setup.Disabled {
 		providers.Propagator = nil
 	}
@@ -200,7 +200,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if a := cfg.Balancer.Algorithm; a != balancer.RoundRobin && a != balancer.Random {
 		cfg.Balancer.Pool.Next = a.Picker(key)
 	}
-	cfg.Balancer.Pool.Changed = tel.StateChanged
+	cfg.Balancer.Pool.Changed, cfg.Balancer.Pool.Picked = tel.StateChanged, tel.Picked(cfg.Balancer.Algorithm)
 	pool := balancer.NewPool(sticky.Pick, cfg.Balancer.Pool)
 	fleet := &fleet{cfg: cfg, tel: tel, pool: pool, ctx: background, beside: &beside}
 	fleet.change(backends, nil)
@@ -420,10 +420,10 @@ func newRateLimit(cfg config, tel *telemetry.Telemetry, log *slog.Logger) (rateL
 
 func logStore(log *slog.Logger, onError shared.OnError, degraded bool, err error) {
 	if degraded {
-		log.Warn("rate limits are not shared", "event.name", "rate_limit_store_lost", "on_store_error", string(onError), "error", err.Error())
+		log.Warn("rate limits are not shared", "event.name", "spangate.rate_limit.store_lost", "spangate.rate_limit.on_store_error", string(onError), "exception.message", err.Error())
 		return
 	}
-	log.Info("rate limits are shared", "event.name", "rate_limit_store_reached")
+	log.Info("rate limits are shared", "event.name", "spangate.rate_limit.store_reached")
 }
 
 func logFetched(log *slog.Logger, f jwks.Fetched) {

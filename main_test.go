@@ -1913,14 +1913,17 @@ func (p *program) policyTree() string {
 		"spangate.rate_limit.store", "spangate.rate_limit.key_source"), "made")
 }
 
-// decisions are the counters of policies.
+// decisions are the counters of policies. What their attributes' names begin
+// with is left out.
 func (p *program) decisions() (text string) {
 	for _, m := range p.collector.Metrics() {
 		if m.Name != "spangate.policy.rejections" && m.Name != "spangate.rate_limit.decisions" {
 			continue
 		}
 		for _, point := range m.Points {
-			text += fmt.Sprintf("%s %v %v\n", strings.TrimPrefix(m.Name, "spangate."), point.Attributes, point.Value)
+			namespace := m.Name[:strings.LastIndexByte(m.Name, '.')+1]
+			text += fmt.Sprintf("%s %s %v\n", strings.TrimPrefix(m.Name, "spangate."),
+				strings.ReplaceAll(fmt.Sprint(point.Attributes), namespace, ""), point.Value)
 		}
 	}
 	return text
@@ -2008,7 +2011,7 @@ func TestPolicies(t *testing.T) {
 			requests: []knock{{}},
 			want:     "403 Requests from this address are not accepted.\n",
 			tree:     "GET SERVER Unset http.response.status_code=403 spangate.policy.rejection=access spangate.policy.reason=denied\n",
-			counted:  "policy.rejections map[policy:access reason:denied] 1\n",
+			counted:  "policy.rejections map[reason:denied rejection:access] 1\n",
 			log:      "403 policy=access reason=denied\n",
 		},
 		"access: not allowed": {
@@ -2016,7 +2019,7 @@ func TestPolicies(t *testing.T) {
 			requests: []knock{{}},
 			want:     "403 Requests from this address are not accepted.\n",
 			tree:     "GET SERVER Unset http.response.status_code=403 spangate.policy.rejection=access spangate.policy.reason=not_allowed\n",
-			counted:  "policy.rejections map[policy:access reason:not_allowed] 1\n",
+			counted:  "policy.rejections map[reason:not_allowed rejection:access] 1\n",
 			log:      "403 policy=access reason=not_allowed\n",
 		},
 		"access: no address": {
@@ -2024,7 +2027,7 @@ func TestPolicies(t *testing.T) {
 			requests: []knock{{header: []string{"X-Forwarded-For: unknown"}}},
 			want:     "403 Requests from this address are not accepted.\n",
 			tree:     "GET SERVER Unset http.response.status_code=403 spangate.policy.rejection=access spangate.policy.reason=no_address\n",
-			counted:  "policy.rejections map[policy:access reason:no_address] 1\n",
+			counted:  "policy.rejections map[reason:no_address rejection:access] 1\n",
 			log:      "403 policy=access reason=no_address\n",
 		},
 		"cors: a page that may": {
@@ -2103,7 +2106,7 @@ func TestPolicies(t *testing.T) {
 			want: "403 Pages of this origin may not send such requests here.\n" +
 				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n",
 			tree:    "OPTIONS SERVER Unset http.response.status_code=403 spangate.policy.rejection=cors spangate.policy.reason=origin\n",
-			counted: "policy.rejections map[policy:cors reason:origin] 1\n",
+			counted: "policy.rejections map[reason:origin rejection:cors] 1\n",
 			log:     "403 policy=cors reason=origin\n",
 		},
 		"cors: a preflight of a method": {
@@ -2112,7 +2115,7 @@ func TestPolicies(t *testing.T) {
 			want: "403 Pages of other origins may not use this method here.\n" +
 				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n",
 			tree:    "OPTIONS SERVER Unset http.response.status_code=403 spangate.policy.rejection=cors spangate.policy.reason=method\n",
-			counted: "policy.rejections map[policy:cors reason:method] 1\n",
+			counted: "policy.rejections map[reason:method rejection:cors] 1\n",
 			log:     "403 policy=cors reason=method\n",
 		},
 		"cors: a preflight of a field": {
@@ -2121,7 +2124,7 @@ func TestPolicies(t *testing.T) {
 			want: "403 Pages of other origins may not send one of these header fields here.\n" +
 				"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n",
 			tree:    "OPTIONS SERVER Unset http.response.status_code=403 spangate.policy.rejection=cors spangate.policy.reason=header\n",
-			counted: "policy.rejections map[policy:cors reason:header] 1\n",
+			counted: "policy.rejections map[reason:header rejection:cors] 1\n",
 			log:     "403 policy=cors reason=header\n",
 		},
 		"auth: an API key": {
@@ -2158,7 +2161,7 @@ func TestPolicies(t *testing.T) {
 				"  Www-Authenticate: Basic realm=\"spangate\", charset=\"UTF-8\"\n" +
 				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing\n",
-			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			counted: "policy.rejections map[reason:missing rejection:auth] 1\n",
 			log:     "401 policy=auth reason=missing\n",
 		},
 		"auth: an unknown key": {
@@ -2167,7 +2170,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The API key is not known.\n" +
 				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=unknown_key\n",
-			counted: "policy.rejections map[policy:auth reason:unknown_key] 1\n",
+			counted: "policy.rejections map[reason:unknown_key rejection:auth] 1\n",
 			log:     "401 policy=auth reason=unknown_key\n",
 		},
 		"auth: two keys": {
@@ -2176,7 +2179,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The credentials cannot be read.\n" +
 				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=malformed\n",
-			counted: "policy.rejections map[policy:auth reason:malformed] 1\n",
+			counted: "policy.rejections map[reason:malformed rejection:auth] 1\n",
 			log:     "401 policy=auth reason=malformed\n",
 		},
 		"auth: a wrong password": {
@@ -2185,7 +2188,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The user or the password is wrong.\n" +
 				"  Www-Authenticate: Basic realm=\"spangate\", charset=\"UTF-8\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=bad_password\n",
-			counted: "policy.rejections map[policy:auth reason:bad_password] 1\n",
+			counted: "policy.rejections map[reason:bad_password rejection:auth] 1\n",
 			log:     "401 policy=auth reason=bad_password\n",
 		},
 		"auth: a principal that is made up": {
@@ -2204,7 +2207,7 @@ func TestPolicies(t *testing.T) {
 				"GET SERVER Unset http.response.status_code=200 enduser.id=ci spangate.auth.method=api_key\n" +
 				"  GET CLIENT Unset http.response.status_code=200\n" +
 				"GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing\n",
-			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			counted: "policy.rejections map[reason:missing rejection:auth] 1\n",
 			log: "200\n" +
 				"200 principal=ci auth=api_key\n" +
 				"401 policy=auth reason=missing\n",
@@ -2226,7 +2229,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The token is signed in a way that is not accepted.\n" +
 				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is signed in a way that is not accepted.\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_algorithm\n",
-			counted: "policy.rejections map[policy:auth reason:token_algorithm] 1\n",
+			counted: "policy.rejections map[reason:token_algorithm rejection:auth] 1\n",
 			log:     "401 policy=auth reason=token_algorithm\n",
 		},
 		"auth: a token signed with the public key": {
@@ -2236,7 +2239,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The token is signed in a way that is not accepted.\n" +
 				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is signed in a way that is not accepted.\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_algorithm\n",
-			counted: "policy.rejections map[policy:auth reason:token_algorithm] 1\n",
+			counted: "policy.rejections map[reason:token_algorithm rejection:auth] 1\n",
 			log:     "401 policy=auth reason=token_algorithm\n",
 		},
 		"auth: a token of yesterday": {
@@ -2246,7 +2249,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The token has expired.\n" +
 				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token has expired.\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_expired\n",
-			counted: "policy.rejections map[policy:auth reason:token_expired] 1\n",
+			counted: "policy.rejections map[reason:token_expired rejection:auth] 1\n",
 			log:     "401 policy=auth reason=token_expired\n",
 		},
 		"auth: a token of another issuer": {
@@ -2256,7 +2259,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The token is from another issuer.\n" +
 				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is from another issuer.\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_issuer\n",
-			counted: "policy.rejections map[policy:auth reason:token_issuer] 1\n",
+			counted: "policy.rejections map[reason:token_issuer rejection:auth] 1\n",
 			log:     "401 policy=auth reason=token_issuer\n",
 		},
 		"auth: a token for others": {
@@ -2266,7 +2269,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The token is for another audience.\n" +
 				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is for another audience.\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_audience\n",
-			counted: "policy.rejections map[policy:auth reason:token_audience] 1\n",
+			counted: "policy.rejections map[reason:token_audience rejection:auth] 1\n",
 			log:     "401 policy=auth reason=token_audience\n",
 		},
 		"auth: a token of an unknown key": {
@@ -2276,7 +2279,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 The token is signed with an unknown key.\n" +
 				"  Www-Authenticate: Bearer realm=\"spangate\", error=\"invalid_token\", error_description=\"The token is signed with an unknown key.\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=token_unknown_key\n",
-			counted: "policy.rejections map[policy:auth reason:token_unknown_key] 1\n",
+			counted: "policy.rejections map[reason:token_unknown_key rejection:auth] 1\n",
 			log:     "401 policy=auth reason=token_unknown_key\n",
 		},
 		"auth: a token where there are none": {
@@ -2285,7 +2288,7 @@ func TestPolicies(t *testing.T) {
 			want: "401 Credentials are required.\n" +
 				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing\n",
-			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			counted: "policy.rejections map[reason:missing rejection:auth] 1\n",
 			log:     "401 policy=auth reason=missing\n",
 		},
 		"rate limit: let in": {
@@ -2335,7 +2338,7 @@ func TestPolicies(t *testing.T) {
 				"  GET CLIENT Unset http.response.status_code=200\n" +
 				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
 				"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n",
-			counted: "policy.rejections map[policy:rate_limit reason:limited] 1\n" +
+			counted: "policy.rejections map[reason:limited rejection:rate_limit] 1\n" +
 				"rate_limit.decisions map[policy:1/h result:allowed store:memory] 1\n" +
 				"rate_limit.decisions map[policy:1/h result:denied store:memory] 1\n",
 			log: "200\n" +
@@ -2377,7 +2380,7 @@ func TestPolicies(t *testing.T) {
 				"  GET CLIENT Unset http.response.status_code=200\n" +
 				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
 				"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=memory spangate.rate_limit.key_source=client-ip\n",
-			counted: "policy.rejections map[policy:rate_limit reason:limited] 2\n" +
+			counted: "policy.rejections map[reason:limited rejection:rate_limit] 2\n" +
 				"rate_limit.decisions map[policy:1/h result:allowed store:memory] 3\n" +
 				"rate_limit.decisions map[policy:1/h result:denied store:memory] 2\n",
 			log: "200\n" +
@@ -2425,7 +2428,7 @@ func TestPolicies(t *testing.T) {
 				"  GET CLIENT Unset http.response.status_code=200\n" +
 				"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
 				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=denied spangate.rate_limit.policy=1/h spangate.rate_limit.limit=1 spangate.rate_limit.remaining=0 spangate.rate_limit.store=local spangate.rate_limit.key_source=client-ip\n",
-			counted: "policy.rejections map[policy:rate_limit reason:limited] 1\n" +
+			counted: "policy.rejections map[reason:limited rejection:rate_limit] 1\n" +
 				"rate_limit.decisions map[policy:1/h result:allowed store:local] 1\n" +
 				"rate_limit.decisions map[policy:1/h result:denied store:local] 1\n",
 			log: "200\n" +
@@ -2460,7 +2463,7 @@ func TestPolicies(t *testing.T) {
 				"  Ratelimit-Policy: \"1/h\";q=1;w=3600\n",
 			tree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.policy.rejection=rate_limit spangate.policy.reason=store_error\n" +
 				"  rate_limit INTERNAL Error error.type=connection_refused spangate.rate_limit.result=store_error spangate.rate_limit.key_source=client-ip\n",
-			counted: "policy.rejections map[policy:rate_limit reason:store_error] 1\n" +
+			counted: "policy.rejections map[reason:store_error rejection:rate_limit] 1\n" +
 				"rate_limit.decisions map[result:store_error] 1\n",
 			log: "503 policy=rate_limit reason=store_error\n",
 		},
@@ -2490,7 +2493,7 @@ func TestPolicies(t *testing.T) {
 			requests: []knock{{method: "POST", body: strings.NewReader("four")}},
 			want:     "413 The request's body is larger than is accepted here.\n",
 			tree:     "POST SERVER Unset http.response.status_code=413 spangate.policy.rejection=body spangate.policy.reason=too_large\n",
-			counted:  "policy.rejections map[policy:body reason:too_large] 1\n",
+			counted:  "policy.rejections map[reason:too_large rejection:body] 1\n",
 			log:      "413 policy=body reason=too_large error_type=body_too_large\n",
 		},
 		"body: too large, as it turns out": {
@@ -2499,7 +2502,7 @@ func TestPolicies(t *testing.T) {
 			want:     "413 The request's body is larger than is accepted here.\n",
 			tree: "POST SERVER Unset http.response.status_code=413 spangate.policy.rejection=body spangate.policy.reason=too_large\n" +
 				"  POST CLIENT Unset\n",
-			counted: "policy.rejections map[policy:body reason:too_large] 1\n",
+			counted: "policy.rejections map[reason:too_large rejection:body] 1\n",
 			log:     "413 policy=body reason=too_large error_type=body_too_large\n",
 		},
 		"auth: a key of a file": {
@@ -2560,7 +2563,7 @@ func TestPolicies(t *testing.T) {
 				"  Www-Authenticate: ApiKey realm=\"spangate\", header=\"X-Api-Key\"\n" +
 				"  X-Request-Id: made\n",
 			tree:    "GET SERVER Unset http.response.status_code=401 spangate.policy.rejection=auth spangate.policy.reason=missing spangate.request.id=made\n",
-			counted: "policy.rejections map[policy:auth reason:missing] 1\n",
+			counted: "policy.rejections map[reason:missing rejection:auth] 1\n",
 			log:     "401 policy=auth reason=missing request_id=made\n",
 		},
 		"timeout: in time": {
@@ -2717,7 +2720,7 @@ func TestTokensWithoutKeys(t *testing.T) {
 	if diff := cmp.Diff(want, p.policyTree()); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff("policy.rejections map[policy:auth reason:keys_unavailable] 1\n", p.decisions()); diff != "" {
+	if diff := cmp.Diff("policy.rejections map[reason:keys_unavailable rejection:auth] 1\n", p.decisions()); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 }
@@ -2759,7 +2762,7 @@ func TestLimitOfTwoInstances(t *testing.T) {
 	if diff := cmp.Diff(want, both[1].policyTree()); diff != "" {
 		t.Errorf("spans of the second (-want +got):\n%s", diff)
 	}
-	want = "policy.rejections map[policy:rate_limit reason:limited] 1\n" +
+	want = "policy.rejections map[reason:limited rejection:rate_limit] 1\n" +
 		"rate_limit.decisions map[policy:3/h result:allowed store:redis] 1\n" +
 		"rate_limit.decisions map[policy:3/h result:denied store:redis] 1\n"
 	if diff := cmp.Diff(want, both[1].decisions()); diff != "" {
@@ -2801,7 +2804,7 @@ func TestLoad(t *testing.T) {
 			want: refused,
 			tree: held +
 				"GET SERVER Error http.response.status_code=503 error.type=overloaded spangate.policy.rejection=concurrency spangate.policy.reason=queue_full\n",
-			counted: "policy.rejections map[policy:concurrency reason:queue_full] 1\n",
+			counted: "policy.rejections map[reason:queue_full rejection:concurrency] 1\n",
 			log:     "503 policy=concurrency reason=queue_full error_type=overloaded\n",
 		},
 		"too long in the queue": {
@@ -2813,7 +2816,7 @@ func TestLoad(t *testing.T) {
 			want: refused,
 			tree: held +
 				"GET SERVER Error http.response.status_code=503 error.type=overloaded spangate.policy.rejection=concurrency spangate.policy.reason=queue_timeout\n",
-			counted:  "policy.rejections map[policy:concurrency reason:queue_timeout] 1\n",
+			counted:  "policy.rejections map[reason:queue_timeout rejection:concurrency] 1\n",
 			waits:    1,
 			log:      "503 policy=concurrency reason=queue_timeout error_type=overloaded\n",
 			withWait: true,
@@ -2836,7 +2839,7 @@ func TestLoad(t *testing.T) {
 			tree: held +
 				"GET SERVER Unset http.response.status_code=200\n  GET CLIENT Unset http.response.status_code=200\n" +
 				"GET SERVER Error http.response.status_code=503 error.type=overloaded spangate.policy.rejection=concurrency spangate.policy.reason=queue_full\n",
-			counted:  "policy.rejections map[policy:concurrency reason:queue_full] 1\n",
+			counted:  "policy.rejections map[reason:queue_full rejection:concurrency] 1\n",
 			waits:    1,
 			log:      "503 policy=concurrency reason=queue_full error_type=overloaded\n200\n",
 			withWait: true,

@@ -37,6 +37,10 @@ type PoolConfig struct {
 	// chooses takes nobody's turn.
 	Next Picker `env:"-"`
 
+	// Picked is told of each choice for r, concurrently; b is nil when no backend
+	// was ready.
+	Picked func(r *http.Request, b *Backend) `env:"-"`
+
 	// Changed is told of each change of a backend's state, one at a time. It must
 	// not call the pool.
 	Changed func(StateChange) `env:"-"`
@@ -88,23 +92,35 @@ var errNoneReady = errors.New("no backend is ready")
 // backend that has just refused a connection is passed over as if it had been
 // tried. It returns an *[Error] of type [NoHealthyBackend] when none is ready.
 func (p *Pool) Pick(r *http.Request, tried ...*Backend) (*Backend, error) {
+	b := p.choose(r, tried)
+	if p.cfg.Picked != nil {
+		p.cfg.Picked(r, b)
+	}
+	if b == nil {
+		return nil, &Error{Type: NoHealthyBackend, Err: errNoneReady}
+	}
+	return b, nil
+}
+
+// choose returns nil when no backend is ready.
+func (p *Pool) choose(r *http.Request, tried []*Backend) *Backend {
 	ready := p.Ready()
 	if len(ready) == 0 {
-		return nil, &Error{Type: NoHealthyBackend, Err: errNoneReady}
+		return nil
 	}
 	if len(tried) == 0 {
 		picked := p.pick(r, ready)
 		if !picked.suspected() {
-			return picked, nil
+			return picked
 		}
-		return p.other(r, ready, picked, nil), nil
+		return p.other(r, ready, picked, nil)
 	}
 	// Without the picker: the turns that it counts are those of requests, not of
 	// further attempts at them.
 	if b := p.other(r, ready, nil, tried); b != nil {
-		return b, nil
+		return b
 	}
-	return p.other(r, ready, nil, nil), nil
+	return p.other(r, ready, nil, nil)
 }
 
 // other chooses one that was neither tried nor refused a connection just now,

@@ -20,17 +20,9 @@ func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
 		return err
 	}
 	connections := openConnections.Inst() // callbacks take no wrapped instruments
-	requests, err := t.meter.Int64ObservableUpDownCounter(backendActiveName, metric.WithUnit("{request}"),
-		metric.WithDescription("Requests in flight at a backend, until their responses' bodies have ended."))
-	if err != nil {
-		return err
-	}
-	status, err := t.meter.Int64ObservableUpDownCounter(backendStatusName, metric.WithUnit("1"),
-		metric.WithDescription("1 for the state that a backend is in, 0 for the others."))
-	if err != nil {
-		return err
-	}
-	_, err = t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	ours := instruments{Meter: t.meter}
+	requests, status := ours.observed(backendActiveRequestsName), ours.observed(backendStatusName)
+	return ours.callback(func(_ context.Context, o metric.Observer) error {
 		for b, sum := range sumUp(members()) {
 			server := []attribute.KeyValue{semconv.ServerAddress(b.host), semconv.ServerPort(b.port)}
 			o.ObserveInt64(connections, sum.active, metric.WithAttributes(append(server, semconv.HTTPConnectionStateActive)...))
@@ -38,12 +30,11 @@ func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
 			name := backendKey.String(b.name)
 			o.ObserveInt64(requests, sum.inFlight, metric.WithAttributes(name))
 			for _, state := range balancer.States {
-				o.ObserveInt64(status, sum.states[state], metric.WithAttributes(name, attribute.String("state", string(state))))
+				o.ObserveInt64(status, sum.states[state], metric.WithAttributes(name, backendStateKey.String(string(state))))
 			}
 		}
 		return nil
 	}, requests, connections, status)
-	return err
 }
 
 type backendName struct {

@@ -1,67 +1,77 @@
+// Code generated from telemetry/contract. DO NOT EDIT.
+
 package telemetry
 
-import (
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
-)
+import "go.opentelemetry.io/otel/attribute"
 
-// scope names the instrumentation in traces and metrics.
-const scope = "spangate"
-
-// Attributes of our own. Those of the conventions come from semconv.
+// Attributes of our own.
 const (
-	backendAddressKey    = attribute.Key("spangate.backend.address")
-	backendKey           = attribute.Key("spangate.backend")
-	balancerAlgorithmKey = attribute.Key("spangate.balancer.algorithm")
-	balancerReadyKey     = attribute.Key("spangate.balancer.ready")
-	attemptCountKey      = attribute.Key("spangate.attempt.count")
-	retryReasonKey       = attribute.Key("spangate.retry.reason")
-	retryDelayKey        = attribute.Key("spangate.retry.delay") // seconds
-	retryAttemptKey      = attribute.Key("spangate.retry.attempt")
-	retryStopReasonKey   = attribute.Key("spangate.retry.stop_reason")
-	probeTypeKey         = attribute.Key("spangate.probe.type")
-	probeResultKey       = attribute.Key("spangate.probe.result")
-	probeTriggerKey      = attribute.Key("spangate.probe.trigger")
-	stateKey             = attribute.Key("spangate.backend.state")
-	previousStateKey     = attribute.Key("spangate.backend.previous_state")
-	stateReasonKey       = attribute.Key("spangate.backend.reason")
-	rejectionKey         = attribute.Key("spangate.policy.rejection") // the policy's name
-	rejectionReasonKey   = attribute.Key("spangate.policy.reason")
-	concurrencyWaitKey   = attribute.Key("spangate.concurrency.wait") // seconds
-	authMethodKey        = attribute.Key("spangate.auth.method")
-	requestIDKey         = attribute.Key("spangate.request.id")
-
-	rateLimitPolicyKey    = attribute.Key("spangate.rate_limit.policy")
-	rateLimitResultKey    = attribute.Key("spangate.rate_limit.result")
-	rateLimitLimitKey     = attribute.Key("spangate.rate_limit.limit")
-	rateLimitRemainingKey = attribute.Key("spangate.rate_limit.remaining")
-	rateLimitResetKey     = attribute.Key("spangate.rate_limit.reset") // seconds
-	rateLimitKeySourceKey = attribute.Key("spangate.rate_limit.key_source")
-	rateLimitStoreKey     = attribute.Key("spangate.rate_limit.store")
+	attemptCountKey          = attribute.Key("spangate.attempt.count")
+	authMethodKey            = attribute.Key("spangate.auth.method")
+	backendKey               = attribute.Key("spangate.backend")
+	backendAddressKey        = attribute.Key("spangate.backend.address")
+	backendPreviousStateKey  = attribute.Key("spangate.backend.previous_state")
+	backendReasonKey         = attribute.Key("spangate.backend.reason")
+	backendStateKey          = attribute.Key("spangate.backend.state")
+	balancerAlgorithmKey     = attribute.Key("spangate.balancer.algorithm")
+	balancerReadyKey         = attribute.Key("spangate.balancer.ready")
+	balancerResultKey        = attribute.Key("spangate.balancer.result")
+	concurrencyWaitKey       = attribute.Key("spangate.concurrency.wait")
+	policyReasonKey          = attribute.Key("spangate.policy.reason")
+	policyRejectionKey       = attribute.Key("spangate.policy.rejection")
+	probeResultKey           = attribute.Key("spangate.probe.result")
+	probeTriggerKey          = attribute.Key("spangate.probe.trigger")
+	probeTypeKey             = attribute.Key("spangate.probe.type")
+	rateLimitKeySourceKey    = attribute.Key("spangate.rate_limit.key_source")
+	rateLimitLimitKey        = attribute.Key("spangate.rate_limit.limit")
+	rateLimitPolicyKey       = attribute.Key("spangate.rate_limit.policy")
+	rateLimitRemainingKey    = attribute.Key("spangate.rate_limit.remaining")
+	rateLimitResetKey        = attribute.Key("spangate.rate_limit.reset")
+	rateLimitResultKey       = attribute.Key("spangate.rate_limit.result")
+	rateLimitStoreKey        = attribute.Key("spangate.rate_limit.store")
+	rateLimitOnStoreErrorKey = attribute.Key("spangate.rate_limit.on_store_error")
+	requestIDKey             = attribute.Key("spangate.request.id")
+	retryAttemptKey          = attribute.Key("spangate.retry.attempt")
+	retryDecisionKey         = attribute.Key("spangate.retry.decision")
+	retryDelayKey            = attribute.Key("spangate.retry.delay")
+	retryReasonKey           = attribute.Key("spangate.retry.reason")
+	retryStopReasonKey       = attribute.Key("spangate.retry.stop_reason")
+	telemetryResultKey       = attribute.Key("spangate.telemetry.result")
 )
 
 // Metrics of our own.
 const (
-	forwardDurationName = "spangate.forward.duration"
-	forwardAttemptsName = "spangate.forward.attempts"
-	timeToFirstByteName = "spangate.time_to_first_byte"
-	backendActiveName   = "spangate.backend.active_requests"
-	backendStatusName   = "spangate.backend.status"
-	stateChangesName    = "spangate.backend.state_changes"
-	retryDecisionsName  = "spangate.retry.decisions"
-	retryBudgetName     = "spangate.retry.budget"
-	probeDurationName   = "spangate.probe.duration"
-	rejectionsName      = "spangate.policy.rejections"
-	activeRequestsName  = "spangate.concurrency.active"
-	queuedRequestsName  = "spangate.concurrency.queued"
-	queueWaitName       = "spangate.concurrency.wait"
-
-	rateLimitDecisionsName = "spangate.rate_limit.decisions"
-	rateLimitKeysName      = "spangate.rate_limit.keys"
+	forwardDurationName       = "spangate.forward.duration"
+	forwardAttemptsName       = "spangate.forward.attempts"
+	timeToFirstByteName       = "spangate.time_to_first_byte"
+	balancerPicksName         = "spangate.balancer.picks"
+	backendActiveRequestsName = "spangate.backend.active_requests"
+	backendStatusName         = "spangate.backend.status"
+	backendStateChangesName   = "spangate.backend.state_changes"
+	probeDurationName         = "spangate.probe.duration"
+	retryDecisionsName        = "spangate.retry.decisions"
+	retryBudgetName           = "spangate.retry.budget"
+	policyRejectionsName      = "spangate.policy.rejections"
+	rateLimitDecisionsName    = "spangate.rate_limit.decisions"
+	rateLimitKeysName         = "spangate.rate_limit.keys"
+	concurrencyActiveName     = "spangate.concurrency.active"
+	concurrencyQueuedName     = "spangate.concurrency.queued"
+	concurrencyWaitName       = "spangate.concurrency.wait"
+	telemetrySpansName        = "spangate.telemetry.spans"
 )
 
-// The kinds of our spans.
-var (
-	serverKind = trace.WithSpanKind(trace.SpanKindServer)
-	clientKind = trace.WithSpanKind(trace.SpanKindClient)
+// Spans, save those that are named after the method.
+const (
+	rateLimitSpan          = "rate_limit"
+	retrySpan              = "retry"
+	probeSpan              = "probe"
+	backendStateChangeSpan = "backend_state_change"
+)
+
+// Events.
+const (
+	backendStateChangedEvent   = "spangate.backend.state_changed"
+	policyRejectedEvent        = "spangate.policy.rejected"
+	rateLimitStoreLostEvent    = "spangate.rate_limit.store_lost"
+	rateLimitStoreReachedEvent = "spangate.rate_limit.store_reached"
 )

@@ -27,10 +27,10 @@ func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check
 		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
 		p.end = time.Now()
 		set := t.probeSets.get(probeSet{b.Name, kind, p.result(), p.errorType()}, probeSet.attributes)
-		t.probeDuration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
 		if p.err != nil && ctx.Err() == nil {
-			p.span()
+			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
+		t.probeDuration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
 		t.causes.probed(b, p.err, p.span)
 		return p.err
 	}
@@ -101,7 +101,7 @@ func (p *probed) errorType() string {
 func (p *probed) span() trace.SpanContext {
 	p.once.Do(func() {
 		tracer := p.telemetry.tracer
-		ctx, span := tracer.Start(context.Background(), "probe", trace.WithNewRoot(), trace.WithTimestamp(p.start), trace.WithAttributes(
+		ctx, span := tracer.Start(context.Background(), probeSpan, trace.WithNewRoot(), trace.WithTimestamp(p.start), trace.WithAttributes(
 			backendKey.String(p.backend.Name), probeTypeKey.String(string(p.kind)),
 			probeResultKey.String(p.result()), probeTriggerKey.String(string(p.trigger)),
 		))

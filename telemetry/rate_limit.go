@@ -31,7 +31,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 	return func(ctx context.Context, key policy.Key) (policy.Decision, error) {
 		var span trace.Span
 		if trace.SpanFromContext(ctx).IsRecording() {
-			ctx, span = t.tracer.Start(ctx, "rate_limit", trace.WithAttributes(rateLimitKeySourceKey.String(key.Source)))
+			ctx, span = t.tracer.Start(ctx, rateLimitSpan, trace.WithAttributes(rateLimitKeySourceKey.String(key.Source)))
 		}
 		d, err := next(ctx, key)
 		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
@@ -105,23 +105,22 @@ type rateLimitSet struct {
 }
 
 func (s rateLimitSet) attributes() []attribute.KeyValue {
-	attrs := []attribute.KeyValue{attribute.String("result", s.result)}
+	attrs := []attribute.KeyValue{rateLimitResultKey.String(s.result)}
 	if s.limit != (policy.Limit{}) {
-		attrs = append(attrs, attribute.String("policy", s.limit.String()))
+		attrs = append(attrs, rateLimitPolicyKey.String(s.limit.String()))
 	}
 	if s.store != "" {
-		attrs = append(attrs, attribute.String("store", string(s.store)))
+		attrs = append(attrs, rateLimitStoreKey.String(string(s.store)))
 	}
 	return attrs
 }
 
 // ObserveKeys reports, at each collection, how many keys counts are kept of.
 func (t *Telemetry) ObserveKeys(keys func() int) error {
-	_, err := t.meter.Int64ObservableUpDownCounter(rateLimitKeysName, metric.WithUnit("{key}"),
-		metric.WithDescription("Keys that the rate limit keeps count of in this instance."),
-		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(int64(keys()))
-			return nil
-		}))
-	return err
+	ours := instruments{Meter: t.meter}
+	kept := ours.observed(rateLimitKeysName)
+	return ours.callback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(kept, int64(keys()))
+		return nil
+	}, kept)
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -30,13 +31,19 @@ func (t *Telemetry) Reject(next policy.Reject) policy.Reject {
 			}
 		}
 		if !gone {
-			t.countRejection(r.Context(), why)
+			t.rejected(r.Context(), why)
 		}
 		next(w, r, why)
 	}
 }
 
-func (t *Telemetry) countRejection(ctx context.Context, why policy.Rejection) {
+// rejected counts a refusal and makes it an event. Standard output is spared
+// it, as the access log has it.
+func (t *Telemetry) rejected(ctx context.Context, why policy.Rejection) {
+	if t.events != nil {
+		t.events.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("event.name", policyRejectedEvent),
+			slog.String(string(policyRejectionKey), why.Policy), slog.String(string(policyReasonKey), why.Reason))
+	}
 	t.rejections.Add(ctx, 1, t.rejectionSets.get(rejectionSet{why.Policy, why.Reason}, rejectionSet.attributes).add...)
 }
 
@@ -63,5 +70,5 @@ func (t *Telemetry) RequestID(ctx context.Context, id string) {
 type rejectionSet struct{ policy, reason string }
 
 func (s rejectionSet) attributes() []attribute.KeyValue {
-	return []attribute.KeyValue{attribute.String("policy", s.policy), attribute.String("reason", s.reason)}
+	return []attribute.KeyValue{policyRejectionKey.String(s.policy), policyReasonKey.String(s.reason)}
 }

@@ -17,7 +17,7 @@ import (
 func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision) error) func(context.Context, balancer.RetryDecision) error {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
-		ctx, span := t.tracer.Start(ctx, "retry", trace.WithAttributes(
+		ctx, span := t.tracer.Start(ctx, retrySpan, trace.WithAttributes(
 			retryReasonKey.String(d.Reason),
 			retryDelayKey.Float64(d.Delay.Seconds()),
 			retryAttemptKey.Int(d.Attempt),
@@ -46,17 +46,16 @@ func (t *Telemetry) RetryStopped(ctx context.Context, reason balancer.StopReason
 
 // ObserveBudget reports, at each collection, how many retries may be made.
 func (t *Telemetry) ObserveBudget(left func() float64) error {
-	_, err := t.meter.Float64ObservableGauge(retryBudgetName, metric.WithUnit("{retry}"),
-		metric.WithDescription("Retries that may be made at the moment."),
-		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-			o.Observe(left())
-			return nil
-		}))
-	return err
+	ours := instruments{Meter: t.meter}
+	budget := ours.gauge(retryBudgetName)
+	return ours.callback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveFloat64(budget, left())
+		return nil
+	}, budget)
 }
 
 type retrySet struct{ decision, reason string }
 
 func (s retrySet) attributes() []attribute.KeyValue {
-	return []attribute.KeyValue{attribute.String("decision", s.decision), attribute.String("reason", s.reason)}
+	return []attribute.KeyValue{retryDecisionKey.String(s.decision), retryReasonKey.String(s.reason)}
 }

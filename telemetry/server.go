@@ -143,7 +143,7 @@ func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received,
 		attrs = append(attrs, retryStopReasonKey.String(string(e.stopReason)))
 	}
 	if e.rejection.Policy != "" {
-		attrs = append(attrs, rejectionKey.String(e.rejection.Policy), rejectionReasonKey.String(e.rejection.Reason))
+		attrs = append(attrs, policyRejectionKey.String(e.rejection.Policy), policyReasonKey.String(e.rejection.Reason))
 	}
 	if e.queued {
 		attrs = append(attrs, concurrencyWaitKey.Float64(e.queueWait.Seconds()))

@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
@@ -17,25 +18,28 @@ import (
 func (t *Telemetry) StateChanged(c balancer.StateChange) {
 	ctx := context.Background()
 	t.stateChanges.Add(ctx, 1, metric.WithAttributes(
-		backendKey.String(c.Backend.Name), attribute.String("state", string(c.To)), attribute.String("reason", string(c.Reason))))
+		backendKey.String(c.Backend.Name), backendStateKey.String(string(c.To)), backendReasonKey.String(string(c.Reason))))
 	attrs := []attribute.KeyValue{
 		backendKey.String(c.Backend.Name),
-		stateKey.String(string(c.To)), previousStateKey.String(string(c.From)),
-		stateReasonKey.String(string(c.Reason)),
+		backendStateKey.String(string(c.To)), backendPreviousStateKey.String(string(c.From)),
+		backendReasonKey.String(string(c.Reason)),
 	}
 	var links []trace.Link
 	for _, cause := range t.causes.take(c.Backend, c.Reason) {
 		links = append(links, trace.Link{SpanContext: cause()})
 	}
-	ctx, span := t.tracer.Start(ctx, "backend_state_change", trace.WithNewRoot(), trace.WithLinks(links...), trace.WithAttributes(attrs...))
+	ctx, span := t.tracer.Start(ctx, backendStateChangeSpan, trace.WithNewRoot(), trace.WithLinks(links...), trace.WithAttributes(attrs...))
 	span.End()
 	level := slog.LevelInfo
 	if c.To == balancer.Down || c.To == balancer.Ejected {
 		level = slog.LevelWarn
 	}
-	line := []any{"event.name", "backend_state_change", "backend", c.Backend.Name, "from", string(c.From), "to", string(c.To), "reason", string(c.Reason)}
-	if c.Err != nil {
-		line = append(line, "error", c.Err.Error())
+	line := []slog.Attr{slog.String("event.name", backendStateChangedEvent)}
+	for _, kv := range attrs {
+		line = append(line, slog.String(string(kv.Key), kv.Value.AsString()))
 	}
-	t.log.Log(ctx, level, "backend state changed", line...)
+	if c.Err != nil {
+		line = append(line, slog.String(string(semconv.ExceptionMessageKey), c.Err.Error()))
+	}
+	t.log.LogAttrs(ctx, level, "backend state changed", line...)
 }

@@ -34,6 +34,9 @@ type Providers struct {
 	Tracer     trace.TracerProvider
 	Meter      metric.MeterProvider
 	Propagator propagation.TextMapPropagator
+
+	// Events takes the events that standard output is spared; nil: nothing does.
+	Events slog.Handler
 }
 
 // Telemetry holds what the decorators share. It is safe for concurrent use.
@@ -46,6 +49,7 @@ type Telemetry struct {
 	methods    methodSet
 	access     *AccessLog // nil: off
 	log        *slog.Logger
+	events     *slog.Logger // nil: off
 	warm       atomic.Bool // a request has been seen
 
 	serverDuration     metric.Float64Histogram
@@ -59,6 +63,7 @@ type Telemetry struct {
 	timeToFirstByte    metric.Float64Histogram
 	connectionDuration metric.Float64Histogram
 	probeDuration      metric.Float64Histogram
+	picks              metric.Int64Counter
 	retryDecisions     metric.Int64Counter
 	stateChanges       metric.Int64Counter
 	rejections         metric.Int64Counter
@@ -70,6 +75,7 @@ type Telemetry struct {
 	serverSets  setCache[serverSet]
 	activeSets  setCache[activeSet]
 	forwardSets setCache[string]
+	pickSets    setCache[pickSet]
 	retrySets   setCache[retrySet]
 	probeSets   setCache[probeSet]
 
@@ -91,12 +97,11 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		access:     access,
 		log:        log,
 	}
+	if providers.Events != nil {
+		t.events = slog.New(providers.Events)
+	}
 	return t, t.createInstruments()
 }
-
-// secondsBuckets are the boundaries that the conventions give for the
-// durations of HTTP requests.
-var secondsBuckets = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
 func (t *Telemetry) createInstruments() error {
 	var errs []error
@@ -112,41 +117,25 @@ func (t *Telemetry) createInstruments() error {
 	errs = append(errs, err)
 	clientActive, err := httpconv.NewClientActiveRequests(t.meter)
 	errs = append(errs, err)
+	lifetimes, err := httpconv.NewClientConnectionDuration(t.meter)
+	errs = append(errs, err)
 	t.serverDuration, t.serverActive = serverDuration.Inst(), serverActive.Inst()
 	t.serverRequestSize, t.serverResponseSize = serverRequestSize.Inst(), serverResponseSize.Inst()
 	t.clientDuration, t.clientActive = clientDuration.Inst(), clientActive.Inst()
-	t.forwardDuration, err = t.meter.Float64Histogram(forwardDurationName, metric.WithUnit("s"), secondsBuckets,
-		metric.WithDescription("From a request's first attempt to its response's header or failure, retries and waits included."))
-	errs = append(errs, err)
-	t.forwardAttempts, err = t.meter.Int64Histogram(forwardAttemptsName, metric.WithUnit("{attempt}"),
-		metric.WithExplicitBucketBoundaries(0, 1, 2, 3, 4, 5, 10),
-		metric.WithDescription("Attempts made for one request."))
-	errs = append(errs, err)
-	t.timeToFirstByte, err = t.meter.Float64Histogram(timeToFirstByteName, metric.WithUnit("s"), secondsBuckets,
-		metric.WithDescription("From a request's header to its response's."))
-	errs = append(errs, err)
-	lifetimes, err := httpconv.NewClientConnectionDuration(t.meter)
-	errs = append(errs, err)
 	t.connectionDuration = lifetimes.Float64Histogram
-	t.probeDuration, err = t.meter.Float64Histogram(probeDurationName, metric.WithUnit("s"), secondsBuckets,
-		metric.WithDescription("How long a probe took."))
-	errs = append(errs, err)
-	t.retryDecisions, err = t.meter.Int64Counter(retryDecisionsName, metric.WithUnit("{decision}"),
-		metric.WithDescription("Decisions about trying a failed request again."))
-	errs = append(errs, err)
-	t.stateChanges, err = t.meter.Int64Counter(stateChangesName, metric.WithUnit("{change}"),
-		metric.WithDescription("Changes of backends' states."))
-	errs = append(errs, err)
-	t.rejections, err = t.meter.Int64Counter(rejectionsName, metric.WithUnit("{request}"),
-		metric.WithDescription("Requests that a policy refused."))
-	errs = append(errs, err)
-	t.queueWait, err = t.meter.Float64Histogram(queueWaitName, metric.WithUnit("s"), secondsBuckets,
-		metric.WithDescription("How long a request that had to wait for its turn waited, also in vain."))
-	errs = append(errs, err)
-	t.rateLimitDecisions, err = t.meter.Int64Counter(rateLimitDecisionsName, metric.WithUnit("{decision}"),
-		metric.WithDescription("Decisions about whether a request keeps the rate limit."))
-	errs = append(errs, err)
-	return errors.Join(errs...)
+
+	ours := instruments{Meter: t.meter}
+	t.forwardDuration = ours.histogram(forwardDurationName)
+	t.forwardAttempts = ours.intHistogram(forwardAttemptsName)
+	t.timeToFirstByte = ours.histogram(timeToFirstByteName)
+	t.probeDuration = ours.histogram(probeDurationName)
+	t.picks = ours.counter(balancerPicksName)
+	t.retryDecisions = ours.counter(retryDecisionsName)
+	t.stateChanges = ours.counter(backendStateChangesName)
+	t.rejections = ours.counter(policyRejectionsName)
+	t.queueWait = ours.histogram(concurrencyWaitName)
+	t.rateLimitDecisions = ours.counter(rateLimitDecisionsName)
+	return errors.Join(append(errs, ours.err)...)
 }
 
 // TraceID returns the id of the trace that ctx is part of, or "".
@@ -170,6 +159,6 @@ func (t *Telemetry) Failed(r *http.Request, e *balancer.Error) {
 	q.failure = e
 	if e.Type == balancer.BodyTooLarge {
 		q.rejection = policy.Rejection{Policy: "body", Reason: "too_large"}
-		t.countRejection(r.Context(), q.rejection)
+		t.rejected(r.Context(), q.rejection)
 	}
 }

@@ -70,7 +70,7 @@ type Batch struct {
 
 // AttributeLimits bounds the attributes of one span or log record.
 type AttributeLimits struct {
-	ValueLength Limit `env:"VALUE_LENGTH_LIMIT" doc:"longest text of an attribute, in characters; default no limit"`
+	ValueLength Limit `env:"VALUE_LENGTH_LIMIT" doc:"longest text of an attribute, in characters; default 4096"`
 	Count       Limit `env:"COUNT_LIMIT" doc:"most attributes; default 128"`
 }
 

@@ -88,7 +88,7 @@ func spanCounts(metrics []otlptest.Metric) map[string]float64 {
 			continue
 		}
 		for _, p := range m.Points {
-			key := fmt.Sprint(p.Attributes["result"])
+			key := fmt.Sprint(p.Attributes["spangate.telemetry.result"])
 			if cause, ok := p.Attributes["error.type"]; ok {
 				key += " " + fmt.Sprint(cause)
 			}

@@ -34,14 +34,17 @@ func (l Limit) or(otherwise int) int {
 }
 
 const (
-	unlimited    = -1
 	defaultCount = 128
+
+	// defaultLength lets through what people read, such as an URL or a
+	// User-Agent, and keeps what a client sends from making spans large.
+	defaultLength = 4096
 )
 
 func (c Config) spanLimits() sdktrace.SpanLimits {
 	own, general := c.SpanLimits, c.AttributeLimits
 	return sdktrace.SpanLimits{
-		AttributeValueLengthLimit:   cmp.Or(own.ValueLength, general.ValueLength).or(unlimited),
+		AttributeValueLengthLimit:   cmp.Or(own.ValueLength, general.ValueLength).or(defaultLength),
 		AttributeCountLimit:         cmp.Or(own.Count, general.Count).or(defaultCount),
 		EventCountLimit:             own.Events.or(defaultCount),
 		LinkCountLimit:              own.Links.or(defaultCount),
@@ -54,6 +57,6 @@ func (c Config) spanLimits() sdktrace.SpanLimits {
 // record.
 func (c Config) recordLimits() (length, count int) {
 	own, general := c.RecordLimits, c.AttributeLimits
-	return cmp.Or(own.ValueLength, general.ValueLength).or(unlimited),
+	return cmp.Or(own.ValueLength, general.ValueLength).or(defaultLength),
 		cmp.Or(own.Count, general.Count).or(defaultCount)
 }

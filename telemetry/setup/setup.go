@@ -30,6 +30,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"spangate/telemetry/contract"
 )
 
 const (
@@ -37,6 +39,10 @@ const (
 
 	defaultMetricInterval = time.Minute
 	defaultMetricTimeout  = 30 * time.Second
+
+	// maxSeries bounds those of one instrument. What comes on top is added up in
+	// one of its own, which has the attribute otel.metric.overflow.
+	maxSeries = 2000
 )
 
 // SDK is what the decorators record with. Its fields are not nil, except where
@@ -156,7 +162,8 @@ func (s *SDK) startMetrics(ctx context.Context, cfg Config, res *resource.Resour
 	if err != nil {
 		return err
 	}
-	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()))
+	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()),
+		sdkmetric.WithCardinalityLimit(maxSeries))
 	s.meters = sdkmetric.NewMeterProvider(options...)
 	s.MeterProvider = s.meters
 	return errors.Join(runtime.Start(runtime.WithMeterProvider(s.meters)), s.countSpans())
@@ -168,12 +175,13 @@ func (s *SDK) countSpans() error {
 	if s.spans == nil {
 		return nil
 	}
-	_, err := s.meters.Meter(scope).Int64ObservableCounter("spangate.telemetry.spans",
-		metric.WithUnit("{span}"),
-		metric.WithDescription("Ended sampled spans, by what became of them."),
+	row := contract.MetricOf("spangate.telemetry.spans")
+	_, err := s.meters.Meter(scope).Int64ObservableCounter(row.Name,
+		metric.WithUnit(row.Unit),
+		metric.WithDescription(row.Meaning),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for outcome, n := range s.spans.tally() {
-				attrs := []attribute.KeyValue{attribute.String("result", outcome.result)}
+				attrs := []attribute.KeyValue{attribute.String("spangate.telemetry.result", outcome.result)}
 				if outcome.cause != "" {
 					attrs = append(attrs, attribute.String("error.type", outcome.cause))
 				}

@@ -1,0 +1,93 @@
+package contract
+
+// seconds are the boundaries that the conventions give for the durations of
+// HTTP requests.
+var seconds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+
+var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type"}
+
+// Metrics are all metrics. The descriptions of those from the conventions are
+// theirs.
+var Metrics = []Metric{
+	{
+		Name: "http.server.request.duration", Kind: Histogram, Unit: "s", Stability: Stable, Buckets: seconds,
+		Meaning: "Duration of HTTP server requests.", Attributes: serverAttributes,
+	},
+	{
+		Name: "http.server.request.body.size", Kind: Histogram, Unit: "By", Stability: Development,
+		Meaning: "Size of HTTP server request bodies.", Attributes: serverAttributes,
+	},
+	{
+		Name: "http.server.response.body.size", Kind: Histogram, Unit: "By", Stability: Development,
+		Meaning: "Size of HTTP server response bodies.", Attributes: serverAttributes,
+	},
+	{
+		Name: "http.server.active_requests", Kind: UpDownCounter, Unit: "{request}", Stability: Development,
+		Meaning: "Number of active HTTP server requests.", Attributes: []string{"http.request.method", "url.scheme"},
+	},
+	{
+		Name: "http.client.request.duration", Kind: Histogram, Unit: "s", Stability: Stable, Buckets: seconds,
+		Meaning:    "Duration of HTTP client requests.",
+		Attributes: []string{"http.request.method", "server.address", "server.port", "network.protocol.version", "http.response.status_code", "error.type"},
+	},
+	{
+		Name: "http.client.active_requests", Kind: UpDownCounter, Unit: "{request}", Stability: Development,
+		Meaning: "Number of active HTTP requests.", Attributes: []string{"http.request.method", "server.address", "server.port"},
+	},
+	{
+		Name: "http.client.open_connections", Kind: UpDownCounter, Unit: "{connection}", Stability: Development,
+		Meaning:    "Number of outbound HTTP connections that are currently active or idle on the client.",
+		Attributes: []string{"http.connection.state", "server.address", "server.port"},
+	},
+	{
+		Name: "http.client.connection.duration", Kind: Histogram, Unit: "s", Stability: Development,
+		Meaning:    "The duration of the successfully established outbound HTTP connections.",
+		Attributes: []string{"server.address", "server.port"},
+	},
+
+	ours("spangate.forward.duration", Histogram, "s", "From a request's first attempt to its response's header or failure, retries and waits included.", "error.type"),
+	ours("spangate.forward.attempts", Histogram, "{attempt}", "Attempts made for one request."),
+	ours("spangate.time_to_first_byte", Histogram, "s", "From a request's header to its response's."),
+	ours("spangate.balancer.picks", Counter, "{pick}", "Choices of a backend for an attempt.",
+		"spangate.balancer.algorithm", "spangate.backend", "spangate.balancer.result"),
+	ours("spangate.backend.active_requests", UpDownCounter, "{request}", "Requests in flight at a backend, until their responses' bodies have ended.", "spangate.backend"),
+	ours("spangate.backend.status", UpDownCounter, "1", "1 for the state that a backend is in, 0 for the others. Backends of one name are added up.", "spangate.backend", "spangate.backend.state"),
+	ours("spangate.backend.state_changes", Counter, "{change}", "Changes of backends' states.", "spangate.backend", "spangate.backend.state", "spangate.backend.reason"),
+	ours("spangate.probe.duration", Histogram, "s", "How long a probe took.", "spangate.backend", "spangate.probe.type", "spangate.probe.result", "error.type"),
+	ours("spangate.retry.decisions", Counter, "{decision}", "Decisions about trying a failed request again.", "spangate.retry.decision", "spangate.retry.reason"),
+	ours("spangate.retry.budget", Gauge, "{retry}", "Retries that may be made at the moment."),
+	ours("spangate.policy.rejections", Counter, "{request}", "Requests that a policy refused.", "spangate.policy.rejection", "spangate.policy.reason"),
+	ours("spangate.rate_limit.decisions", Counter, "{decision}", "Decisions about whether a request keeps the rate limit.",
+		"spangate.rate_limit.policy", "spangate.rate_limit.result", "spangate.rate_limit.store"),
+	ours("spangate.rate_limit.keys", UpDownCounter, "{key}", "Keys that the rate limit keeps count of in this instance."),
+	ours("spangate.concurrency.active", UpDownCounter, "{request}", "Requests being handled, of those that MAX_CONCURRENT_REQUESTS limits."),
+	ours("spangate.concurrency.queued", UpDownCounter, "{request}", "Requests that wait for their turn."),
+	ours("spangate.concurrency.wait", Histogram, "s", "How long a request that had to wait for its turn waited, also in vain."),
+	ours("spangate.telemetry.spans", Counter, "{span}", "Ended sampled spans, by what became of them.", "spangate.telemetry.result", "error.type"),
+
+	runtime("go.memory.used", UpDownCounter, "By", "Memory used by the Go runtime.", "go.memory.type"),
+	runtime("go.memory.limit", UpDownCounter, "By", "Go runtime memory limit configured by the user, if a limit exists."),
+	runtime("go.memory.allocated", Counter, "By", "Memory allocated to the heap by the application."),
+	runtime("go.memory.allocations", Counter, "{allocation}", "Count of allocations to the heap by the application."),
+	runtime("go.memory.gc.goal", UpDownCounter, "By", "Heap size target for the end of the GC cycle."),
+	runtime("go.goroutine.count", UpDownCounter, "{goroutine}", "Count of live goroutines."),
+	runtime("go.processor.limit", UpDownCounter, "{thread}", "The number of OS threads that can execute user-level Go code simultaneously."),
+	runtime("go.config.gogc", UpDownCounter, "%", "Heap size target percentage configured by the user, otherwise 100."),
+}
+
+// ours returns a metric that is not of the conventions. Durations have the
+// buckets that the conventions give for requests.
+func ours(name string, kind MetricKind, unit, meaning string, attributes ...string) Metric {
+	m := Metric{Name: name, Kind: kind, Unit: unit, Stability: Development, Meaning: meaning, Attributes: attributes}
+	switch {
+	case kind == Histogram && unit == "s":
+		m.Buckets = seconds
+	case kind == Histogram:
+		m.Buckets = []float64{0, 1, 2, 3, 4, 5, 10}
+	}
+	return m
+}
+
+func runtime(name string, kind MetricKind, unit, meaning string, attributes ...string) Metric {
+	return Metric{Name: name, Kind: kind, Unit: unit, Stability: Development, Meaning: meaning, Attributes: attributes}
+}

@@ -1,0 +1,51 @@
+package contract
+
+// Spans are all spans.
+var Spans = []Span{
+	{
+		Name: "{method}", Kind: "SERVER", Meaning: "a request",
+		Attributes: []string{
+			"http.request.method", "http.request.method_original", "url.scheme", "url.path", "url.query",
+			"server.address", "server.port", "client.address", "network.peer.address", "network.peer.port",
+			"network.protocol.version", "user_agent.original", "faas.coldstart",
+			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type",
+			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.policy.rejection", "spangate.policy.reason",
+			"spangate.concurrency.wait", "spangate.request.id", "enduser.id", "spangate.auth.method",
+		},
+	},
+	{
+		Name: "{method}", Kind: "CLIENT", Meaning: "one attempt at one backend",
+		Attributes: []string{
+			"http.request.method", "http.request.method_original", "url.full", "server.address", "server.port",
+			"http.request.resend_count", "spangate.backend", "spangate.backend.address",
+			"spangate.balancer.algorithm", "spangate.balancer.ready",
+			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "error.type",
+		},
+	},
+	{
+		Name: "rate_limit", Kind: "INTERNAL", Meaning: "the decision to let a request in, where there is a limit",
+		Attributes: []string{
+			"spangate.rate_limit.policy", "spangate.rate_limit.result", "spangate.rate_limit.limit", "spangate.rate_limit.remaining",
+			"spangate.rate_limit.reset", "spangate.rate_limit.key_source", "spangate.rate_limit.store", "error.type",
+		},
+	},
+	{
+		Name: "retry", Kind: "INTERNAL", Meaning: "the decision to make another attempt, and the wait before it",
+		Attributes: []string{"spangate.retry.reason", "spangate.retry.attempt", "spangate.retry.delay", "error.type"},
+	},
+	{
+		Name: "probe", Kind: "INTERNAL", Meaning: "a probe that failed or led to a change of state, in a trace of its own",
+		Attributes: []string{"spangate.backend", "spangate.probe.type", "spangate.probe.result", "spangate.probe.trigger", "error.type"},
+	},
+	{
+		Name: "{method}", Kind: "CLIENT", Meaning: "the request of an http or grpc probe",
+		Attributes: []string{
+			"http.request.method", "url.full", "server.address", "server.port", "user_agent.original", "user_agent.synthetic.type",
+			"http.response.status_code", "error.type",
+		},
+	},
+	{
+		Name: "backend_state_change", Kind: "INTERNAL", Meaning: "a change of a backend's state, in a trace of its own, linked to what led to it",
+		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason"},
+	},
+}

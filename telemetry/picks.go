@@ -1,0 +1,35 @@
+package telemetry
+
+import (
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"spangate/balancer"
+)
+
+// Picked returns what counts the choices of that algorithm. It is for
+// [balancer.PoolConfig.Picked].
+func (t *Telemetry) Picked(algorithm balancer.Algorithm) func(*http.Request, *balancer.Backend) {
+	return func(r *http.Request, b *balancer.Backend) {
+		set := pickSet{algorithm: algorithm}
+		if b != nil {
+			set.backend = b.Name
+		}
+		t.picks.Add(r.Context(), 1, t.pickSets.get(set, pickSet.attributes).add...)
+	}
+}
+
+// pickSet is a series of choices. The backend is empty when there was none.
+type pickSet struct {
+	algorithm balancer.Algorithm
+	backend   string
+}
+
+func (s pickSet) attributes() []attribute.KeyValue {
+	algorithm := balancerAlgorithmKey.String(string(s.algorithm))
+	if s.backend == "" {
+		return []attribute.KeyValue{algorithm, balancerResultKey.String(string(balancer.NoHealthyBackend))}
+	}
+	return []attribute.KeyValue{algorithm, backendKey.String(s.backend), balancerResultKey.String("picked")}
+}

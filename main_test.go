@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -1055,7 +1056,7 @@ func TestEjectionEndedByAProbe(t *testing.T) {
 	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "PROBE_TIMEOUT=1m", "RETRY_ATTEMPTS=0",
 		"OUTLIER_FAILURES=2", "OUTLIER_EJECTION=1h", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+backend.URL)
 	backend.probed(200)
-	p.await(`"to":"ready"`)
+	p.await(`"spangate.backend.state":"ready"`)
 	probe := <-backend.probes
 	for _, status := range []int{503, 200, 503, 503} {
 		backend.statuses <- status
@@ -1063,7 +1064,7 @@ func TestEjectionEndedByAProbe(t *testing.T) {
 	}
 	probe <- 503
 	backend.probed(200)
-	p.await(`"from":"ejected"`)
+	p.await(`"spangate.backend.previous_state":"ejected"`)
 	p.stop()
 	p.checkStates(t, "probe INTERNAL Unset spangate.probe.type=http\n"+
 		"  GET CLIENT Unset\n"+
@@ -1090,15 +1091,15 @@ func TestDownAndReturn(t *testing.T) {
 	backend := newPrompted(t)
 	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "PROBE_TIMEOUT=1m", "PROBE_FALL=2", "RETRY_ATTEMPTS=0", "BACKENDS="+backend.URL)
 	backend.probed(200)
-	p.await(`"to":"ready"`)
+	p.await(`"spangate.backend.state":"ready"`)
 	probe := <-backend.probes
 	backend.statuses <- 503
 	p.once(t.Context(), "GET", "/", nil)
 	probe <- 503
 	backend.probed(503)
-	p.await(`"to":"down"`)
+	p.await(`"spangate.backend.state":"down"`)
 	backend.probed(200)
-	p.await(`"from":"down"`)
+	p.await(`"spangate.backend.previous_state":"down"`)
 	p.stop()
 	p.checkStates(t, "probe INTERNAL Unset spangate.probe.type=http\n"+
 		"  GET CLIENT Unset\n"+
@@ -1215,7 +1216,7 @@ func TestRequestTimeoutIsNoSuccess(t *testing.T) {
 	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=1h", "PROBE_TIMEOUT=1m", "RETRY_ATTEMPTS=0", "REQUEST_TIMEOUT=1s",
 		"OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+backend.URL)
 	backend.probed(200)
-	p.await(`"to":"ready"`)
+	p.await(`"spangate.backend.state":"ready"`)
 	p.once(t.Context(), "GET", "/hang", nil)
 	backend.probed(200)
 	for _, path := range []string{"/", "/hang", "/"} {
@@ -1345,7 +1346,7 @@ func TestHealthOfGRPCServers(t *testing.T) {
 	}
 	p := start(t, "PROBE_TYPE=grpc", "PROBE_INTERVAL=10ms", "BACKENDS="+backends["a"]+","+backends["b"])
 	changes := func(name, from, to string) {
-		p.await(fmt.Sprintf(`"backend":%q,"from":%q,"to":%q`, backends[name], from, to))
+		p.await(fmt.Sprintf(`"spangate.backend":%q,"spangate.backend.state":%q,"spangate.backend.previous_state":%q`, backends[name], to, from))
 	}
 	conn, err := grpc.NewClient("passthrough:///"+p.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -3616,45 +3617,118 @@ func TestSeriesDoNotGrowByPolicies(t *testing.T) {
 	}
 }
 
-// TestSeriesDoNotGrow throws what clients can choose at the program: none of it
-// may become a metric's attribute.
+// TestSeriesDoNotGrow throws all that clients can choose at the program: none of
+// it may become a metric's attribute. The series are those of what the program
+// itself knows: methods, schemes, versions and outcomes.
 func TestSeriesDoNotGrow(t *testing.T) {
-	series := func(requests int) map[string]int {
-		p := start(t, "BACKENDS=echo:a,echo:b", "ACCESS_LOG=off", "OTEL_TRACES_EXPORTER=none", "RETRY_ATTEMPTS=0")
-		transport := &http.Transport{}
-		for i := range requests {
-			r, err := http.NewRequestWithContext(t.Context(), fmt.Sprintf("M%d", i), fmt.Sprintf("http://%s/%d?q=%d", p.addr, i, i), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Host = fmt.Sprintf("host-%d.test", i)
-			r.Header.Set("User-Agent", fmt.Sprint("agent", i))
-			r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d", i%256))
-			r.Header.Set("X-Forwarded-Proto", fmt.Sprint("proto", i))
-			resp, err := transport.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-		}
-		transport.CloseIdleConnections()
-		p.stop()
-		count := map[string]int{}
-		for _, m := range p.collector.Metrics() {
-			if m.Name == "http.client.connection.duration" {
-				continue // has a series for each backend that has closed a connection by then
-			}
-			if strings.HasPrefix(m.Name, "http.") || strings.HasPrefix(m.Name, "spangate.") {
-				count[m.Name] = len(m.Points)
+	var kinds []anyRequest
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "unknown"} {
+		for _, scheme := range []string{"http", "https"} {
+			for outcome := range outcomesOfAny {
+				kinds = append(kinds, anyRequest{method, scheme, outcome, false}, anyRequest{method, scheme, outcome, true})
 			}
 		}
-		return count
 	}
-	few, many := series(4), series(400)
-	if diff := cmp.Diff(few, many); diff != "" || len(few) == 0 {
-		t.Errorf("series after 4 requests and after 400 (-4 +400):\n%s", diff)
+	few, many := seriesOf(t, kinds, len(kinds)), seriesOf(t, kinds, 10_000)
+	if diff := cmp.Diff(few, many); diff != "" || len(few) < 15 {
+		t.Errorf("series after %d requests and after 10,000 (-few +many):\n%s", len(kinds), diff)
 	}
+}
+
+// anyRequest is one of the kinds of requests that have series of their own.
+type anyRequest struct {
+	method, scheme, outcome string
+	http2                   bool
+}
+
+// outcomesOfAny are the statuses by what leads to them.
+var outcomesOfAny = map[string]int{"let in": 200, "no key": 401, "wrong key": 401, "denied": 403, "limited": 429}
+
+// send makes a request of the kind, and draws everything else.
+func (a anyRequest) send(ctx context.Context, random *rand.Rand, client http.RoundTripper, addr string) (*http.Response, error) {
+	word := func() string { return fmt.Sprintf("%x", random.Uint64()) }
+	method, tenant, from := a.method, word(), "198.51.100."
+	if method == "unknown" {
+		method = "M" + strings.ToUpper(word())
+	}
+	switch a.outcome {
+	case "limited":
+		tenant = "limited"
+	case "denied":
+		from = "203.0.113."
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+"/"+word()+"?"+word()+"="+word(), nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Host = word() + ".test"
+	for name, value := range map[string]string{
+		"User-Agent": word(), "Accept": word(), "Cookie": word() + "=" + word(), "Referer": "https://" + word() + ".test/",
+		"Origin": "https://" + word() + ".test", "X-Request-Id": word(), "X-Tenant": tenant,
+		"X-Forwarded-For": from + fmt.Sprint(random.IntN(256)), "X-Forwarded-Proto": a.scheme, "X-Forwarded-Host": word(),
+		"Forwarded": "for=" + word(), "Via": "1.1 " + word(), "X-Real-Ip": word(), "X-" + word(): word(),
+		"Traceparent": fmt.Sprintf("00-%016x%016x-%016x-%02x", random.Uint64(), random.Uint64(), random.Uint64(), random.IntN(4)),
+		"Tracestate":  word()[:1] + "=" + word(), "Baggage": word() + "=" + word(), "B3": word(),
+	} {
+		r.Header.Set(name, value)
+	}
+	switch a.outcome {
+	case "no key":
+	case "wrong key":
+		r.Header.Set("X-Api-Key", word()+word())
+	default:
+		r.Header.Set("X-Api-Key", apiKey)
+	}
+	return client.RoundTrip(r)
+}
+
+// seriesOf returns how many series each metric has after so many requests, of
+// each kind in turn.
+func seriesOf(t *testing.T, kinds []anyRequest, requests int) map[string]int {
+	p := start(t, "BACKENDS=echo:a,echo:b", "ACCESS_LOG=off", "OTEL_TRACES_SAMPLER=always_off", "RETRY_ATTEMPTS=0", "TRUSTED_PROXIES=127.0.0.0/8",
+		"AUTH_API_KEYS=ci:"+apiKey, "RATE_LIMIT=1/d", "RATE_LIMIT_KEY=header:X-Tenant", "DENY_CIDRS=203.0.113.0/24",
+		"CORS_ALLOWED_ORIGINS=https://app.test", "MAX_CONCURRENT_REQUESTS=100")
+	p.once(t.Context(), "GET", "/", nil, "X-Tenant: limited", "X-Api-Key: "+apiKey)
+
+	const clients = 4
+	var all sync.WaitGroup
+	for client := range clients {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(client), uint64(requests)))
+			http1, http2 := &http.Transport{}, &http.Transport{Protocols: new(http.Protocols)}
+			http2.Protocols.SetUnencryptedHTTP2(true)
+			defer http1.CloseIdleConnections()
+			defer http2.CloseIdleConnections()
+			for i := client; i < requests; i += clients {
+				kind, transport := kinds[i%len(kinds)], http1
+				if kind.http2 {
+					transport = http2
+				}
+				resp, err := kind.send(t.Context(), random, transport, p.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if want := outcomesOfAny[kind.outcome]; resp.StatusCode != want {
+					t.Errorf("%+v: status %d, want %d", kind, resp.StatusCode, want)
+				}
+			}
+		})
+	}
+	all.Wait()
+	p.stop()
+	count := map[string]int{}
+	for _, m := range p.collector.Metrics() {
+		if m.Name == "http.client.connection.duration" {
+			continue // has a series for each backend that has closed a connection by then
+		}
+		if strings.HasPrefix(m.Name, "http.") || strings.HasPrefix(m.Name, "spangate.") {
+			count[m.Name] = len(m.Points)
+		}
+	}
+	return count
 }
 
 func TestDurationBuckets(t *testing.T) {

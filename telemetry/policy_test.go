@@ -121,7 +121,7 @@ func TestPolicies(t *testing.T) {
 				status: "Unset",
 				span:   map[string]any{"http.response.status_code": int64(403), "spangate.policy.rejection": "access", "spangate.policy.reason": "denied"},
 				log:    map[string]any{"status": 403.0, "policy": "access", "reason": "denied"},
-				points: []string{"spangate.policy.rejections 1 policy=access,reason=denied"},
+				points: []string{"spangate.policy.rejections 1 spangate.policy.reason=denied,spangate.policy.rejection=access"},
 			},
 		},
 		"413": {
@@ -130,7 +130,7 @@ func TestPolicies(t *testing.T) {
 				status: "Unset",
 				span:   map[string]any{"http.response.status_code": int64(413), "spangate.policy.rejection": "body", "spangate.policy.reason": "too_large"},
 				log:    map[string]any{"status": 413.0, "policy": "body", "reason": "too_large", "error_type": "body_too_large"},
-				points: []string{"spangate.policy.rejections 1 policy=body,reason=too_large"},
+				points: []string{"spangate.policy.rejections 1 spangate.policy.reason=too_large,spangate.policy.rejection=body"},
 			},
 		},
 		"503": {
@@ -139,7 +139,7 @@ func TestPolicies(t *testing.T) {
 				status: "Error",
 				span:   map[string]any{"http.response.status_code": int64(503), "error.type": "overloaded", "spangate.policy.rejection": "concurrency", "spangate.policy.reason": "queue_full"},
 				log:    map[string]any{"status": 503.0, "policy": "concurrency", "reason": "queue_full", "error_type": "overloaded"},
-				points: []string{"spangate.policy.rejections 1 policy=concurrency,reason=queue_full"},
+				points: []string{"spangate.policy.rejections 1 spangate.policy.reason=queue_full,spangate.policy.rejection=concurrency"},
 			},
 		},
 		"a client that went away is not refused": {

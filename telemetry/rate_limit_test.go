@@ -105,16 +105,16 @@ func TestLimiter(t *testing.T) {
 		errs   string // error.type
 		series string
 	}{
-		{name: "allowed", d: allowed, result: "allowed", series: "policy=100/s,result=allowed,store=memory {decision}"},
-		{name: "allowed in a dry run", d: allowed, dryRun: true, result: "allowed", series: "policy=100/s,result=allowed,store=memory {decision}"},
-		{name: "denied", d: denied, result: "denied", series: "policy=100/s,result=denied,store=redis {decision}"},
-		{name: "denied in a dry run", d: denied, dryRun: true, result: "dry_run", series: "policy=100/s,result=dry_run,store=redis {decision}"},
-		{name: "a local share", d: local, err: refused, result: "allowed", errs: "connection_refused", series: "policy=100/s,result=allowed,store=local {decision}"},
-		{name: "nobody counted", d: policy.Decision{Allowed: true}, err: context.DeadlineExceeded, result: "store_error", errs: "timeout", series: "result=store_error {decision}"},
-		{name: "a network timeout", err: os.ErrDeadlineExceeded, result: "store_error", errs: "timeout", series: "result=store_error {decision}"},
-		{name: "a reset", err: syscall.ECONNRESET, result: "store_error", errs: "connection_reset", series: "result=store_error {decision}"},
-		{name: "an error with a type", err: &balancer.Error{Type: balancer.DNSError}, result: "store_error", errs: "dns_error", series: "result=store_error {decision}"},
-		{name: "any other error", err: errors.New("WRONGTYPE 10.1.2.3"), result: "store_error", errs: "store_error", series: "result=store_error {decision}"},
+		{name: "allowed", d: allowed, result: "allowed", series: "spangate.rate_limit.policy=100/s,spangate.rate_limit.result=allowed,spangate.rate_limit.store=memory {decision}"},
+		{name: "allowed in a dry run", d: allowed, dryRun: true, result: "allowed", series: "spangate.rate_limit.policy=100/s,spangate.rate_limit.result=allowed,spangate.rate_limit.store=memory {decision}"},
+		{name: "denied", d: denied, result: "denied", series: "spangate.rate_limit.policy=100/s,spangate.rate_limit.result=denied,spangate.rate_limit.store=redis {decision}"},
+		{name: "denied in a dry run", d: denied, dryRun: true, result: "dry_run", series: "spangate.rate_limit.policy=100/s,spangate.rate_limit.result=dry_run,spangate.rate_limit.store=redis {decision}"},
+		{name: "a local share", d: local, err: refused, result: "allowed", errs: "connection_refused", series: "spangate.rate_limit.policy=100/s,spangate.rate_limit.result=allowed,spangate.rate_limit.store=local {decision}"},
+		{name: "nobody counted", d: policy.Decision{Allowed: true}, err: context.DeadlineExceeded, result: "store_error", errs: "timeout", series: "spangate.rate_limit.result=store_error {decision}"},
+		{name: "a network timeout", err: os.ErrDeadlineExceeded, result: "store_error", errs: "timeout", series: "spangate.rate_limit.result=store_error {decision}"},
+		{name: "a reset", err: syscall.ECONNRESET, result: "store_error", errs: "connection_reset", series: "spangate.rate_limit.result=store_error {decision}"},
+		{name: "an error with a type", err: &balancer.Error{Type: balancer.DNSError}, result: "store_error", errs: "dns_error", series: "spangate.rate_limit.result=store_error {decision}"},
+		{name: "any other error", err: errors.New("WRONGTYPE 10.1.2.3"), result: "store_error", errs: "store_error", series: "spangate.rate_limit.result=store_error {decision}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tel, tracers, recorder, reader := watched(t, sdktrace.AlwaysSample())
@@ -188,7 +188,7 @@ func TestUnrecordedDecisionsHaveNoSpan(t *testing.T) {
 	if n := len(recorder.Started()); n != 0 {
 		t.Errorf("%d spans were started, want none", n)
 	}
-	want := map[string]int64{"policy=100/s,result=allowed,store=memory {decision}": 2 + 2*101}
+	want := map[string]int64{"spangate.rate_limit.policy=100/s,spangate.rate_limit.result=allowed,spangate.rate_limit.store=memory {decision}": 2 + 2*101}
 	if diff := cmp.Diff(want, points(t, reader, "spangate.rate_limit.decisions")); diff != "" {
 		t.Errorf("series (-want +got):\n%s", diff)
 	}

@@ -50,7 +50,7 @@ type Telemetry struct {
 	access     *AccessLog // nil: off
 	log        *slog.Logger
 	events     *slog.Logger // nil: off
-	warm       atomic.Bool // a request has been seen
+	warm       atomic.Bool  // a request has been seen
 
 	serverDuration     metric.Float64Histogram
 	serverActive       metric.Int64UpDownCounter

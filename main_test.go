@@ -46,6 +46,7 @@ import (
 	"spangate/balancer/dnstest"
 	"spangate/handler"
 	"spangate/handler/environ"
+	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
 )
 
@@ -590,13 +591,56 @@ func start(t *testing.T, environ ...string) *program {
 		}
 	}()
 	p.stop = func() { cancel(); <-ended }
-	t.Cleanup(p.stop)
+	t.Cleanup(func() {
+		p.stop()
+		keepsTheContract(t, p.collector)
+	})
 	select {
 	case p.addr = <-p.log.address:
 	case <-ended:
 		t.FailNow()
 	}
 	return p
+}
+
+// emitted are the names in the tables of package contract that some program
+// sent something of.
+var emitted sync.Map
+
+// keepsTheContract fails the test when what was sent is not in the tables of
+// package contract.
+func keepsTheContract(t *testing.T, collector *otlptest.Server) {
+	t.Helper()
+	for _, unknown := range collector.Unknown() {
+		t.Errorf("not in the contract: %s", unknown)
+	}
+	for _, name := range collector.Known() {
+		emitted.Store(name, true)
+	}
+}
+
+// notEmitted are names in the tables that no test here makes the program send,
+// and why.
+var notEmitted = map[string]string{}
+
+// TestMain asserts, when all tests have run, that nothing is in the tables of
+// package contract which the program never sends.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	filtered := false
+	flag.Visit(func(f *flag.Flag) {
+		filtered = filtered || slices.Contains([]string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"}, f.Name)
+	})
+	if code == 0 && !filtered {
+		for _, name := range contract.Names() {
+			_, sent := emitted.Load(name)
+			if why := notEmitted[name]; sent == (why != "") {
+				fmt.Printf("%s: sent is %v, though in notEmitted is %q\n", name, sent, why)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
 }
 
 // await returns when a line with text in it has been written.
@@ -1418,7 +1462,7 @@ func TestBackendsThatDNSNames(t *testing.T) {
 	t.Cleanup(func() { net.DefaultResolver = usual })
 	begin := func(t *testing.T, name string, port int, environ ...string) *program {
 		return start(t, append(environ, fmt.Sprintf("BACKENDS=dns+http://%s:%d", name, port),
-			"BALANCER_DNS_REFRESH=1s", "ACCESS_LOG=off", "OTEL_SDK_DISABLED=true")...)
+			"BALANCER_DNS_REFRESH=1s", "ACCESS_LOG=off")...)
 	}
 	servfail := dnstest.Reply{Code: dnsmessage.RCodeServerFailure}
 
@@ -3685,7 +3729,7 @@ func (a anyRequest) send(ctx context.Context, random *rand.Rand, client http.Rou
 // seriesOf returns how many series each metric has after so many requests, of
 // each kind in turn.
 func seriesOf(t *testing.T, kinds []anyRequest, requests int) map[string]int {
-	p := start(t, "BACKENDS=echo:a,echo:b", "ACCESS_LOG=off", "OTEL_TRACES_SAMPLER=always_off", "RETRY_ATTEMPTS=0", "TRUSTED_PROXIES=127.0.0.0/8",
+	p := start(t, "BACKENDS=echo:a", "ACCESS_LOG=off", "OTEL_TRACES_SAMPLER=always_off", "RETRY_ATTEMPTS=0", "TRUSTED_PROXIES=127.0.0.0/8",
 		"AUTH_API_KEYS=ci:"+apiKey, "RATE_LIMIT=1/d", "RATE_LIMIT_KEY=header:X-Tenant", "DENY_CIDRS=203.0.113.0/24",
 		"CORS_ALLOWED_ORIGINS=https://app.test", "MAX_CONCURRENT_REQUESTS=100")
 	p.once(t.Context(), "GET", "/", nil, "X-Tenant: limited", "X-Api-Key: "+apiKey)
@@ -3729,6 +3773,55 @@ func seriesOf(t *testing.T, kinds []anyRequest, requests int) map[string]int {
 		}
 	}
 	return count
+}
+
+func TestSecretsInAQueryAreNotShown(t *testing.T) {
+	t.Parallel()
+	p := start(t, "BACKENDS=echo:a")
+	p.once(t.Context(), "GET", "/path?a=1&token=s3cret", nil)
+	p.stop()
+	want := "GET SERVER Unset url.query=a=1&token=REDACTED\n" +
+		"  GET CLIENT Unset url.full=" + "http://" // and the port of the built-in backend
+	got := otlptest.Tree(p.collector.Spans(), "url.query", "url.full")
+	if !strings.Contains(got, want) || !strings.Contains(got, "/path?a=1&token=REDACTED\n") {
+		t.Errorf("spans are\n%s", got)
+	}
+	if log := p.log.text.String(); strings.Contains(log, "s3cret") {
+		t.Errorf("the log shows it: %s", log)
+	}
+}
+
+// An exemplar leads from a duration to a trace: to one that was exported.
+func TestExemplarsLeadToExportedTraces(t *testing.T) {
+	t.Parallel()
+	p := start(t, "BACKENDS=echo:a", "PROBE_PATH=/", "TRACE_TRUST=trust")
+	const sampled, unsampled = "0af7651916cd43dd8448eb211c80319c", "11111111111111112222222222222222"
+	for range 3 {
+		p.once(t.Context(), "GET", "/", nil, "Traceparent: 00-"+sampled+"-b7ad6b7169203331-01")
+		p.once(t.Context(), "GET", "/", nil, "Traceparent: 00-"+unsampled+"-b7ad6b7169203331-00")
+	}
+	p.stop()
+	exported := map[string]bool{}
+	for _, span := range p.collector.Spans() {
+		exported[span.TraceID+span.SpanID] = true
+	}
+	found := map[string]bool{}
+	for _, m := range p.collector.Metrics() {
+		for _, point := range m.Points {
+			for _, e := range point.Exemplars {
+				if found[m.Name] = true; !exported[e.TraceID+e.SpanID] {
+					t.Errorf("%s: trace %s, span %s were not exported", m.Name, e.TraceID, e.SpanID)
+				}
+			}
+		}
+	}
+	for _, name := range []string{
+		"http.server.request.duration", "http.client.request.duration", "spangate.forward.duration", "spangate.time_to_first_byte",
+	} {
+		if !found[name] {
+			t.Errorf("%s has no exemplar", name)
+		}
+	}
 }
 
 func TestDurationBuckets(t *testing.T) {

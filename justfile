@@ -76,6 +76,11 @@ nested module *args:
     staticcheck=$(go tool -n staticcheck) && cd "$1" && go vet ./... && "$staticcheck" -checks '{{checks}}' ./...
     cd "$1" && go test -count=1 -timeout=8m "${@:2}" ./...
 
+# the same scenarios before a real Jaeger, whose first build takes minutes; takes flags of go test
+jaeger *args:
+    staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags jaeger . && "$staticcheck" -tags jaeger -checks '{{checks}}' .
+    cd telemetry/e2e && go test -tags jaeger -count=1 -timeout=30m -run='^TestJaeger$' "$@" .
+
 # backends killed, stopped and broken under traffic; takes flags of go test
 chaos *args:
     go vet -tags chaos ./balancer/chaos

@@ -81,10 +81,14 @@ func startSpangate(t *testing.T, env ...string) *spangate {
 	return launch(t, cmd)
 }
 
-func launch(t *testing.T, cmd *exec.Cmd) *spangate {
+// launch hands each line of the program's log to all of log.
+func launch(t *testing.T, cmd *exec.Cmd, log ...func(line []byte)) *spangate {
 	t.Helper()
 	listening := make(chan string, 1)
 	p := start(t, cmd, func(line []byte) {
+		for _, write := range log {
+			write(line)
+		}
 		if !bytes.Contains(line, []byte(`"listening"`)) {
 			return
 		}

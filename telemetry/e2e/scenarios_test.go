@@ -93,7 +93,7 @@ GET SERVER Unset http.response.status_code=429
 				for _, status := range step.statuses {
 					backend.answer(s.t, status)
 				}
-				s.await(from, `"to":"`+step.to+`"`)
+				s.await(from, `"spangate.backend.state":"`+step.to+`"`)
 			}
 		},
 		want: `

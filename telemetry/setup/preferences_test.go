@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -165,5 +166,39 @@ func TestConfigGoesBeforeTheProcessEnvironment(t *testing.T) {
 	}
 	if log.String() != "" {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+// What nobody bounds is bounded.
+func TestLimitsByDefault(t *testing.T) {
+	collector := otlptest.NewServer(t)
+	sdk := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, slog.New(slog.DiscardHandler), io.Discard)
+	const longest, most = 4096, 2000
+	long := strings.Repeat("é", longest+1)
+	_, span := sdk.TracerProvider.Tracer("test").Start(t.Context(), "test")
+	span.SetAttributes(attribute.String("long", long))
+	span.End()
+	slog.New(sdk.LogHandler).Info("test", "long", long)
+	counter, err := sdk.MeterProvider.Meter("test").Int64Counter("test.count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * most {
+		counter.Add(t.Context(), 1, metric.WithAttributes(attribute.Int("i", i)))
+	}
+	if err := sdk.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for what, attributes := range map[string]map[string]any{
+		"span": collector.Spans()[0].Attributes, "log record": collector.Logs()[0].Attributes,
+	} {
+		if n := len([]rune(attributes["long"].(string))); n != longest {
+			t.Errorf("text of a %s: %d characters, want %d", what, n, longest)
+		}
+	}
+	for _, m := range collector.Metrics() {
+		if m.Name == "test.count" && len(m.Points) != most {
+			t.Errorf("%d series, want %d", len(m.Points), most)
+		}
 	}
 }

@@ -52,7 +52,9 @@ func (s *Server) Known() []string {
 // comparison is of what was received with the tables.
 type comparison struct{ unknown, known map[string]bool }
 
-func (c *comparison) wrong(format string, args ...any) { note(&c.unknown, fmt.Sprintf(format, args...)) }
+func (c *comparison) wrong(format string, args ...any) {
+	note(&c.unknown, fmt.Sprintf(format, args...))
+}
 
 func note(in *map[string]bool, name string) {
 	if *in == nil {

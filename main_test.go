@@ -3775,6 +3775,71 @@ func seriesOf(t *testing.T, kinds []anyRequest, requests int) map[string]int {
 	return count
 }
 
+// TestHostileTraceContext sends the program what is no trace context, or too
+// much of it, as a stranger. The request is answered, its span has no parent,
+// and the backend gets the context of the attempt and nothing else.
+func TestHostileTraceContext(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var got http.Header
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = r.Header
+	}))
+	t.Cleanup(backend.Close)
+	p := start(t, "BACKENDS="+backend.URL, "MAX_HEADER_BYTES=512KiB", "TRACE_BAGGAGE=k")
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for name, header := range map[string][]string{
+		"all is well":            {"Traceparent: " + parent, "Tracestate: a=b"},
+		"version ff":             {"Traceparent: ff" + parent[2:]},
+		"no trace":               {"Traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01"},
+		"no span":                {"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"},
+		"capitals":               {"Traceparent: " + strings.ToUpper(parent)},
+		"very long":              {"Traceparent: " + parent + strings.Repeat("-00", 10_000)},
+		"from the future":        {"Traceparent: 42" + parent[2:] + "-x"},
+		"odd spelling":           {"tRACEPARENT: " + parent},
+		"100 KiB of state":       {"Traceparent: " + parent, "Tracestate: a=" + strings.Repeat("b", 100<<10)},
+		"500 states":             {"Traceparent: " + parent, "Tracestate: " + strings.Repeat("a=b,", 500)},
+		"states without a trace": {"Tracestate: a=b"},
+		"100 KiB of baggage":     {"Baggage: k=" + strings.Repeat("v", 100<<10)},
+		"5000 pieces of it":      {"Baggage: " + strings.Repeat("a=b,", 5000)},
+		"garbage":                {"Baggage: k%zz=%zz;;=,,", "B3: x", "X-Cloud-Trace-Context: 1/2/3;o=4", "Uber-Trace-Id: ::::"},
+		"all formats":            {"Traceparent: " + parent, "B3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", "X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "Uberctx-K: v", "Ot-Baggage-K: v"},
+	} {
+		resp, err := p.send(t.Context(), "GET", "/", nil, header...)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %v, %v", name, resp, err)
+			continue
+		}
+		resp.Body.Close()
+		mu.Lock()
+		parents := got["Traceparent"]
+		for field := range got {
+			switch field {
+			case "Accept-Encoding", "User-Agent", "Via", "X-Request-Id", "Traceparent":
+			default:
+				if !strings.HasPrefix(field, "X-Forwarded-") && field != "Forwarded" {
+					t.Errorf("%s: the backend got %s: %.50q", name, field, got[field])
+				}
+			}
+		}
+		mu.Unlock()
+		if len(parents) != 1 || strings.Contains(parents[0], parent[3:35]) {
+			t.Errorf("%s: the backend got the contexts %q", name, parents)
+		}
+	}
+	p.stop()
+	if log := p.log.text.String(); strings.Contains(log, "baggage") {
+		t.Errorf("strangers write to the log: %.500s", log)
+	}
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" && (span.ParentID != "" || span.TraceState != "") {
+			t.Errorf("a stranger's context was adopted: %+v", span)
+		}
+	}
+}
+
 func TestSecretsInAQueryAreNotShown(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a")

@@ -46,6 +46,7 @@ type Telemetry struct {
 	propagator propagation.TextMapPropagator
 	origin     handler.Origin
 	trust      Trust
+	baggage    BaggageKeys
 	methods    methodSet
 	access     *AccessLog // nil: off
 	log        *slog.Logger
@@ -93,6 +94,7 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		propagator: providers.Propagator,
 		origin:     origin,
 		trust:      cfg.Trust,
+		baggage:    cfg.Baggage,
 		methods:    newMethodSet(cfg.KnownMethods),
 		access:     access,
 		log:        log,

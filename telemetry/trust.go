@@ -5,8 +5,8 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strings"
 
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -33,44 +33,34 @@ func (t *Trust) UnmarshalText(text []byte) error {
 	return errors.New("must be auto, link, ignore or trust")
 }
 
-// contextFields are the fields of trace context in all formats. They are
-// removed from what is forwarded whatever the propagators in use are: next to
-// the context of an attempt they would name some other span as the parent.
-var contextFields = map[string]bool{
-	"Traceparent": true, "Tracestate": true, "Baggage": true, "Grpc-Trace-Bin": true,
-	"B3": true, "X-B3-Traceid": true, "X-B3-Spanid": true, "X-B3-Parentspanid": true, "X-B3-Sampled": true, "X-B3-Flags": true,
-	"Uber-Trace-Id": true, "Jaeger-Debug-Id": true, "Jaeger-Baggage": true,
-	"X-Amzn-Trace-Id": true, "X-Cloud-Trace-Context": true,
-	"Ot-Tracer-Traceid": true, "Ot-Tracer-Spanid": true, "Ot-Tracer-Sampled": true,
-}
-
-func isContext(field string) bool {
-	return contextFields[field] || strings.HasPrefix(field, "Uberctx-") || strings.HasPrefix(field, "Ot-Baggage-")
-}
-
 // receive takes the trace context out of r's header, and returns the context
-// for the request's span together with what the span must start with.
+// for the request's span together with what the span must start with. What a
+// peer sends that is not believed has no say in the trace: nothing of it is
+// kept but a link, and the baggage that TRACE_BAGGAGE names.
 func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
 	ctx := r.Context()
 	if t.propagator == nil || !carriesContext(r.Header) {
 		return ctx, nil
 	}
+	if len(r.Header["Traceparent"]) > 1 {
+		delete(r.Header, "Traceparent") // whose it is cannot be told
+	}
 	remote := t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	cloud := r.Header.Get(cloudTraceField)
 	maps.DeleteFunc(r.Header, func(field string, _ []string) bool { return isContext(field) })
+	sc := trace.SpanContextFromContext(remote)
 	if t.trust == TrustAll || t.origin.Trusts(r) {
+		if !sc.IsValid() {
+			sc = parseCloudTrace(cloud)
+		}
+		if sc.IsValid() {
+			remote = trace.ContextWithRemoteSpanContext(remote, sc.WithTraceState(shortened(sc.TraceState())))
+		}
 		return remote, nil
 	}
-	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.trust != TrustIgnore {
-		return ctx, []trace.SpanStartOption{trace.WithLinks(trace.Link{SpanContext: sc})}
+	ctx = t.baggage.admit(ctx, baggage.FromContext(remote))
+	if sc.IsValid() && t.trust != TrustIgnore {
+		return ctx, []trace.SpanStartOption{trace.WithLinks(trace.Link{SpanContext: sc.WithTraceState(trace.TraceState{})})}
 	}
 	return ctx, nil
-}
-
-func carriesContext(h http.Header) bool {
-	for field := range h {
-		if isContext(field) {
-			return true
-		}
-	}
-	return false
 }

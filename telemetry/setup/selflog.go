@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
@@ -21,11 +22,16 @@ func listen(log *slog.Logger, level LogLevel) {
 	handler := selfHandler{log.Handler(), selfLevel(level)}
 	otel.SetLogger(logr.FromSlogHandler(handler))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		if _, ok := errors.AsType[told](err); !ok && slog.LevelError >= handler.least {
+		if _, ok := errors.AsType[told](err); !ok && !ofClients(err) && slog.LevelError >= handler.least {
 			log.Error("telemetry", "error", err.Error())
 		}
 	}))
 }
+
+// ofClients reports whether err is about baggage that cannot be read. Whoever
+// sends it must not write a line of the log with each request. The errors have
+// no exported type: their text is all there is.
+func ofClients(err error) bool { return strings.Contains(err.Error(), "baggage") }
 
 func selfLevel(level LogLevel) slog.Level {
 	switch level {

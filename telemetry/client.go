@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -73,7 +72,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.latest = a.span.SpanContext()
 	}
 	if t.propagator != nil {
-		t.propagator.Inject(a.ctx, propagation.HeaderCarrier(r.Header))
+		t.propagator.Inject(a.ctx, contextHeader(r.Header))
 	}
 	if a.span.IsRecording() {
 		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: a.connected}))
@@ -118,9 +117,9 @@ func (c *client) acquit() {
 // start starts the attempt's span and puts it into its context. The span's
 // attributes are made only when it is recorded, as those of the SERVER span.
 func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.SpanContext) {
-	options := []trace.SpanStartOption{clientKind, trace.WithTimestamp(a.start)}
+	options := clientKind
 	if previous.IsValid() {
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: previous}))
+		options = linked(clientKind, previous)
 	}
 	a.ctx, a.span = c.telemetry.tracer.Start(a.ctx, spanName(a.method), options...)
 	if !a.span.IsRecording() {

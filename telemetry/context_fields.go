@@ -1,7 +1,9 @@
 package telemetry
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -39,3 +41,21 @@ func carriesContext(h http.Header) bool {
 	}
 	return false
 }
+
+// contextHeader is a header as propagators read and write it. They spell names
+// in lower case, which would cost an allocation each time.
+type contextHeader http.Header
+
+var spelled = map[string]string{"traceparent": "Traceparent", "tracestate": "Tracestate", "baggage": "Baggage"}
+
+func spelling(key string) string {
+	if name, ok := spelled[key]; ok {
+		return name
+	}
+	return http.CanonicalHeaderKey(key)
+}
+
+func (h contextHeader) Get(key string) string      { return http.Header(h).Get(spelling(key)) }
+func (h contextHeader) Values(key string) []string { return h[spelling(key)] }
+func (h contextHeader) Set(key, value string)      { h[spelling(key)] = []string{value} }
+func (h contextHeader) Keys() []string             { return slices.Collect(maps.Keys(h)) }

@@ -7,7 +7,6 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
 )
@@ -17,11 +16,14 @@ import (
 func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision) error) func(context.Context, balancer.RetryDecision) error {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
-		ctx, span := t.tracer.Start(ctx, retrySpan, trace.WithAttributes(
-			retryReasonKey.String(d.Reason),
-			retryDelayKey.Float64(d.Delay.Seconds()),
-			retryAttemptKey.Int(d.Attempt),
-		))
+		ctx, span := t.tracer.Start(ctx, retrySpan)
+		if span.IsRecording() {
+			span.SetAttributes(
+				retryReasonKey.String(d.Reason),
+				retryDelayKey.Float64(d.Delay.Seconds()),
+				retryAttemptKey.Int(d.Attempt),
+			)
+		}
 		err := wait(ctx, d)
 		if err != nil {
 			span.SetAttributes(semconv.ErrorTypeKey.String(string(balancer.Classify(ctx, err).Type)))

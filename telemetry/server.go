@@ -34,7 +34,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		t.serverActive.Add(r.Context(), 1, active.add...)
 
 		ctx, options := t.receive(r)
-		ctx, span := t.startServer(ctx, r, serverStart{start, method, scheme, host, client}, options)
+		ctx, span := t.startServer(ctx, r, serverStart{method, scheme, host, client}, options)
 		e := &exchange{}
 		ctx = withExchange(ctx, e)
 		var request *countedRequest
@@ -83,7 +83,6 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 
 // serverStart is what a request's span says of it beside what the request does.
 type serverStart struct {
-	at                   time.Time
 	method, scheme, host string
 	client               netip.Addr
 }
@@ -92,7 +91,6 @@ type serverStart struct {
 // recorded: no sampler that can be configured decides by them.
 func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serverStart, options []trace.SpanStartOption) (context.Context, trace.Span) {
 	cold := !t.warm.Load() && !t.warm.Swap(true)
-	options = append(options, serverKind, trace.WithTimestamp(start.at))
 	ctx, span := t.tracer.Start(ctx, spanName(start.method), options...)
 	if !span.IsRecording() {
 		return ctx, span

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/otel/baggage"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -40,12 +39,12 @@ func (t *Trust) UnmarshalText(text []byte) error {
 func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
 	ctx := r.Context()
 	if t.propagator == nil || !carriesContext(r.Header) {
-		return ctx, nil
+		return ctx, serverKind
 	}
 	if len(r.Header["Traceparent"]) > 1 {
 		delete(r.Header, "Traceparent") // whose it is cannot be told
 	}
-	remote := t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	remote := t.propagator.Extract(ctx, contextHeader(r.Header))
 	cloud := r.Header.Get(cloudTraceField)
 	maps.DeleteFunc(r.Header, func(field string, _ []string) bool { return isContext(field) })
 	sc := trace.SpanContextFromContext(remote)
@@ -56,11 +55,11 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 		if sc.IsValid() {
 			remote = trace.ContextWithRemoteSpanContext(remote, sc.WithTraceState(shortened(sc.TraceState())))
 		}
-		return remote, nil
+		return remote, serverKind
 	}
 	ctx = t.baggage.admit(ctx, baggage.FromContext(remote))
 	if sc.IsValid() && t.trust != TrustIgnore {
-		return ctx, []trace.SpanStartOption{trace.WithLinks(trace.Link{SpanContext: sc.WithTraceState(trace.TraceState{})})}
+		return ctx, linked(serverKind, sc.WithTraceState(trace.TraceState{}))
 	}
-	return ctx, nil
+	return ctx, serverKind
 }

@@ -1,0 +1,139 @@
+//go:build !race
+
+package telemetry_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"spangate/balancer"
+	"spangate/handler"
+	"spangate/telemetry"
+)
+
+// gone is a processor of spans that keeps none.
+type gone struct{}
+
+func (gone) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (gone) OnEnd(sdktrace.ReadOnlySpan)                     {}
+func (gone) Shutdown(context.Context) error                  { return nil }
+func (gone) ForceFlush(context.Context) error                { return nil }
+
+// decorated returns what telemetry puts around a request with one attempt, and
+// around another that is made again.
+func decorated(t testing.TB, providers telemetry.Providers) (once, again http.Handler) {
+	t.Helper()
+	tel, err := telemetry.New(telemetry.Config{}, providers, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1}
+	backend := &balancer.Backend{Name: "http://b", URL: &url.URL{Scheme: "http", Host: "b"}}
+	client := tel.Client(telemetry.ClientConfig{Backend: backend, Ready: func() int { return 1 }}, roundTrip(func(*http.Request) (*http.Response, error) {
+		resp.Body = http.NoBody
+		return resp, nil
+	}))
+	wait := tel.RetryWait(func(context.Context, balancer.RetryDecision) error { return nil })
+	serve := func(attempts int) http.Handler {
+		forward := tel.Forward(roundTrip(func(r *http.Request) (*http.Response, error) {
+			for attempt := range attempts - 1 {
+				if resp, err := client.RoundTrip(r); err == nil {
+					resp.Body.Close()
+				}
+				if err := wait(r.Context(), balancer.RetryDecision{Attempt: attempt + 1, Reason: "503"}); err != nil {
+					return nil, err
+				}
+			}
+			return client.RoundTrip(r)
+		}))
+		return tel.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			resp, err := forward.RoundTrip(r)
+			if err != nil {
+				panic(err)
+			}
+			resp.Body.Close()
+			w.WriteHeader(resp.StatusCode)
+		}))
+	}
+	return serve(1), serve(2)
+}
+
+// TestAllocations holds what telemetry allocates for a request, net/http and
+// the rest of the proxy left aside. A gate that is passed is either raised with
+// a reason, or the change is mended.
+func TestAllocations(t *testing.T) {
+	recording := func(sampler sdktrace.Sampler) telemetry.Providers {
+		return telemetry.Providers{
+			Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(sampler)),
+			Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+			Propagator: propagation.TraceContext{},
+		}
+	}
+	for _, test := range []struct {
+		name        string
+		providers   telemetry.Providers
+		once, again float64
+	}{
+		{"disabled", telemetry.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider()}, 7, 10},
+		{"unsampled", recording(sdktrace.NeverSample()), 11, 22},
+		{"sampled", recording(sdktrace.AlwaysSample()), 40, 72},
+	} {
+		once, again := decorated(t, test.providers)
+		for _, each := range []struct {
+			name string
+			h    http.Handler
+			gate float64
+		}{{"a request", once, test.once}, {"with a retry", again, test.again}} {
+			r := httptest.NewRequest("GET", "/path?x=1", nil)
+			r.Header.Set("User-Agent", "test")
+			w := nowhere{http.Header{}}
+			if got := testing.AllocsPerRun(1000, func() {
+				delete(r.Header, "Traceparent") // what the attempt got
+				each.h.ServeHTTP(w, r)
+			}); got > each.gate {
+				t.Errorf("%s, %s: %v allocations, gate %v", test.name, each.name, got, each.gate)
+			}
+		}
+	}
+}
+
+// nowhere is a response that nobody reads.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header         { return n.header }
+func (n nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (n nowhere) WriteHeader(int)             {}
+
+func BenchmarkRequest(b *testing.B) {
+	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	unsampled, _ := decorated(b, telemetry.Providers{
+		Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(sdktrace.NeverSample())),
+		Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+		Propagator: propagation.TraceContext{},
+	})
+	disabled, _ := decorated(b, telemetry.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider()})
+	for _, bench := range []struct {
+		name string
+		h    http.Handler
+	}{{"bare", bare}, {"disabled", disabled}, {"unsampled", unsampled}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			r := httptest.NewRequest("GET", "/path?x=1", nil)
+			w := nowhere{http.Header{}}
+			for b.Loop() {
+				delete(r.Header, "Traceparent")
+				bench.h.ServeHTTP(w, r)
+			}
+		})
+	}
+}

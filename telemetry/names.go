@@ -36,6 +36,8 @@ const (
 	retryDelayKey            = attribute.Key("spangate.retry.delay")
 	retryReasonKey           = attribute.Key("spangate.retry.reason")
 	retryStopReasonKey       = attribute.Key("spangate.retry.stop_reason")
+	timeToFirstByteKey       = attribute.Key("spangate.time_to_first_byte")
+	samplingReasonKey        = attribute.Key("spangate.sampling.reason")
 	telemetryResultKey       = attribute.Key("spangate.telemetry.result")
 )
 

@@ -57,13 +57,17 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			if request != nil {
 				requestSize = request.n.Load()
 			}
-			t.endServer(span, e, o, requestSize, response.n, end)
+			var firstByte time.Duration
+			if !response.began.IsZero() {
+				firstByte = response.began.Sub(start)
+			}
+			t.endServer(span, e, o, requestSize, response.n, firstByte, end)
 			set := t.serverSets.get(serverSet{method, scheme, protocolVersion(r), o.status, o.spanError}, serverSet.attributes)
 			t.serverDuration.Record(ctx, end.Sub(start).Seconds(), set.record...)
 			t.serverRequestSize.Record(ctx, requestSize, set.record...)
 			t.serverResponseSize.Record(ctx, response.n, set.record...)
-			if !response.began.IsZero() {
-				t.timeToFirstByte.Record(ctx, response.began.Sub(start).Seconds())
+			if firstByte > 0 {
+				t.timeToFirstByte.Record(ctx, firstByte.Seconds())
 			}
 			t.serverActive.Add(ctx, -1, active.add...)
 			if t.access != nil {
@@ -126,7 +130,7 @@ func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serv
 
 // endServer ends the span, which need not be where nothing is recorded. It is
 // not deferred: End would then record ErrAbortHandler as an exception.
-func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received, sent int64, end time.Time) {
+func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received, sent int64, firstByte time.Duration, end time.Time) {
 	if !span.IsRecording() {
 		return
 	}
@@ -137,6 +141,9 @@ func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received,
 		semconv.HTTPResponseBodySize(int(sent)),
 		attemptCountKey.Int(e.attempts),
 	)
+	if firstByte > 0 {
+		attrs = append(attrs, timeToFirstByteKey.Float64(firstByte.Seconds()))
+	}
 	if e.stopReason != "" {
 		attrs = append(attrs, retryStopReasonKey.String(string(e.stopReason)))
 	}

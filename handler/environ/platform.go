@@ -26,7 +26,7 @@ type Platform string
 //     load balancer of one's own, that one's address is the last and belongs in
 //     TRUSTED_PROXIES too. The front end also starts a trace for each request,
 //     which it hardly ever samples. As its context is believed now, the default
-//     sampler would follow it and record next to nothing, hence always_on.
+//     sampler would follow it and record next to nothing, hence resample.
 //   - Fly.io: no. Fly-Client-IP is set by its proxy, whatever the client sends,
 //     while the last address of X-Forwarded-For is the app's own: hence the
 //     header. But the addresses that the proxy comes from are not documented, and
@@ -47,7 +47,7 @@ var Platforms = []struct {
 	{"kubernetes", "KUBERNETES_SERVICE_HOST", map[string]string{"SHUTDOWN_TIMEOUT": "25s", "SHUTDOWN_DELAY": "5s"}},
 	{"cloudrun", "K_SERVICE", map[string]string{
 		"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand", "TRUSTED_PROXIES": "169.254.0.0/16",
-		"TELEMETRY_FLUSH": "request", "OTEL_TRACES_SAMPLER": "always_on",
+		"TELEMETRY_FLUSH": "request", "TRACE_UNSAMPLED_PARENT": "resample",
 	}},
 	{"none", "", nil},
 }

@@ -63,7 +63,7 @@ var Metrics = []Metric{
 	ours("spangate.concurrency.active", UpDownCounter, "{request}", "Requests being handled, of those that MAX_CONCURRENT_REQUESTS limits."),
 	ours("spangate.concurrency.queued", UpDownCounter, "{request}", "Requests that wait for their turn."),
 	ours("spangate.concurrency.wait", Histogram, "s", "How long a request that had to wait for its turn waited, also in vain."),
-	ours("spangate.telemetry.spans", Counter, "{span}", "Ended sampled spans, by what became of them.", "spangate.telemetry.result", "error.type"),
+	ours("spangate.telemetry.spans", Counter, "{span}", "Ended spans that are sampled or kept, by what became of them.", "spangate.telemetry.result", "error.type"),
 
 	runtime("go.memory.used", UpDownCounter, "By", "Memory used by the Go runtime.", "go.memory.type"),
 	runtime("go.memory.limit", UpDownCounter, "By", "Go runtime memory limit configured by the user, if a limit exists."),

@@ -10,7 +10,7 @@ var Spans = []Span{
 			"network.protocol.version", "user_agent.original", "faas.coldstart",
 			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type",
 			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.policy.rejection", "spangate.policy.reason",
-			"spangate.concurrency.wait", "spangate.request.id", "enduser.id", "spangate.auth.method",
+			"spangate.concurrency.wait", "spangate.time_to_first_byte", "spangate.sampling.reason", "spangate.request.id", "enduser.id", "spangate.auth.method",
 		},
 	},
 	{

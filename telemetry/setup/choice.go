@@ -38,10 +38,11 @@ func (c *Compression) UnmarshalText(text []byte) error {
 	return choose(c, text, "none", "gzip")
 }
 
-// UnmarshalText accepts the samplers that need no service of their own.
+// UnmarshalText accepts the samplers that need no service of their own: not
+// jaeger_remote and xray.
 func (s *Sampler) UnmarshalText(text []byte) error {
-	return choose(s, text, "always_on", "always_off", "traceidratio",
-		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
+	return choose(s, text, "always_on", "always_off", "traceidratio", "rate_limited",
+		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio", "parentbased_rate_limited")
 }
 
 // UnmarshalText accepts cumulative, delta and lowmemory in any case.

@@ -15,8 +15,10 @@ type Config struct {
 
 	Propagators Propagators `env:"OTEL_PROPAGATORS" envDefault:"tracecontext,baggage" doc:"comma list of tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace, or none"`
 
-	Sampler    Sampler `env:"OTEL_TRACES_SAMPLER" envDefault:"parentbased_always_on" doc:"always_on, always_off, traceidratio, or one of them after parentbased_"`
-	SamplerArg string  `env:"OTEL_TRACES_SAMPLER_ARG" doc:"share of traces that traceidratio samples, from 0 to 1; default 1"`
+	Sampler         Sampler         `env:"OTEL_TRACES_SAMPLER" envDefault:"parentbased_always_on" doc:"always_on, always_off, traceidratio, rate_limited, or one of them after parentbased_"`
+	SamplerArg      string          `env:"OTEL_TRACES_SAMPLER_ARG" doc:"share of traces that traceidratio samples, from 0 to 1, default 1; traces per second that rate_limited samples, default 10"`
+	UnsampledParent UnsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
+	Keep            Keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
 
 	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" doc:"comma list of otlp and console, or none"`
 	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" doc:"comma list of otlp and console, or none"`

@@ -30,6 +30,9 @@ func TestSampler(t *testing.T) {
 		{"parentbased_always_off", "", false, true, false},
 		{"parentbased_traceidratio", "0", false, true, false},
 		{"PARENTBASED_TRACEIDRATIO", "1", true, true, false},
+		{"rate_limited", "0.001", true, false, false},
+		{"rate_limited", "3", true, true, true},
+		{"parentbased_rate_limited", "0.001", true, true, false},
 	} {
 		t.Run(tt.sampler+tt.arg, func(t *testing.T) {
 			sdk := start(t, map[string]string{
@@ -42,7 +45,7 @@ func TestSampler(t *testing.T) {
 			defer shutdown(t, sdk)
 			sampled := func(traceparent string) bool {
 				ctx := sdk.Propagator.Extract(t.Context(), propagation.MapCarrier{"traceparent": traceparent})
-				_, span := sdk.TracerProvider.Tracer("test").Start(ctx, "span")
+				_, span := sdk.TracerProvider.Tracer("test").Start(ctx, "span", trace.WithSpanKind(trace.SpanKindServer))
 				defer span.End()
 				return span.SpanContext().IsSampled()
 			}
@@ -50,6 +53,47 @@ func TestSampler(t *testing.T) {
 			got := []bool{sampled(""), sampled(parent), sampled(strings.TrimSuffix(parent, "1") + "0")}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("root, sampled parent, unsampled parent (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A caller that is believed and does not sample is asked, or not; what a
+// request leads to has its fate; and the program's own spans have theirs.
+func TestSamplerOfWholeRequests(t *testing.T) {
+	unsampled := strings.TrimSuffix(parent, "1") + "0"
+	for _, tt := range []struct {
+		name        string
+		environ     []string
+		traceparent string
+		want        []bool // sampled: the request's span, its child's, the program's own
+	}{
+		{"follows", nil, unsampled, []bool{false, false, true}},
+		{"decides anew", []string{"TRACE_UNSAMPLED_PARENT", "resample"}, unsampled, []bool{true, true, true}},
+		{"decides anew, not", []string{"TRACE_UNSAMPLED_PARENT", "resample", "OTEL_TRACES_SAMPLER", "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG", "0"}, unsampled, []bool{false, false, true}},
+		{"one of many", []string{"OTEL_TRACES_SAMPLER", "rate_limited", "OTEL_TRACES_SAMPLER_ARG", "0.001"}, "", []bool{true, true, true}},
+		{"none", []string{"OTEL_TRACES_SAMPLER", "always_off"}, parent, []bool{false, false, false}},
+		{"no exporter", []string{"OTEL_TRACES_EXPORTER", "none"}, "", []bool{false, false, false}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			environ := map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+			for i := 0; i < len(tt.environ); i += 2 {
+				environ[tt.environ[i]] = tt.environ[i+1]
+			}
+			sdk := start(t, environ, slog.New(slog.DiscardHandler), io.Discard)
+			defer shutdown(t, sdk)
+			tracer := sdk.TracerProvider.Tracer("test")
+			ctx := sdk.Propagator.Extract(t.Context(), propagation.MapCarrier{"traceparent": tt.traceparent})
+			ctx, request := tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
+			_, child := tracer.Start(ctx, "child", trace.WithSpanKind(trace.SpanKindClient))
+			_, own := tracer.Start(t.Context(), "probe")
+			var got []bool
+			for _, span := range []trace.Span{request, child, own} {
+				span.End()
+				got = append(got, span.SpanContext().IsSampled())
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("request, child, own (-want +got):\n%s", diff)
 			}
 		})
 	}

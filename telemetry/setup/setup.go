@@ -129,7 +129,7 @@ func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Samp
 		}
 		s.spanSinks = sinks
 		s.spans = newBatcher(b, all(s.spanSinks))
-		options = append(options, sdktrace.WithSpanProcessor(spanProcessor{s.spans}))
+		options = append(options, sdktrace.WithSpanProcessor(newKeeper(cfg.Keep, s.spans)))
 	}
 	s.TracerProvider = sdktrace.NewTracerProvider(options...)
 	return nil

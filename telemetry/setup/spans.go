@@ -13,24 +13,6 @@ import (
 
 type spanBatch = []sdktrace.ReadOnlySpan
 
-// spanProcessor hands every ended span that is sampled to the batcher.
-type spanProcessor struct {
-	*batcher[sdktrace.ReadOnlySpan]
-}
-
-func (spanProcessor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
-
-func (p spanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
-	if s.SpanContext().IsSampled() {
-		p.add(s)
-	}
-}
-
-func (p spanProcessor) ForceFlush(ctx context.Context) error { return p.flush(ctx) }
-
-// Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
-func (p spanProcessor) Shutdown(context.Context) error { return nil }
-
 func spanSinks(ctx context.Context, exporters Exporters, d delivery, stdout io.Writer) ([]sink[spanBatch], error) {
 	var sinks []sink[spanBatch]
 	var errs []error

@@ -3887,6 +3887,21 @@ func TestKeptRequests(t *testing.T) {
 	}
 }
 
+func TestKnownMethods(t *testing.T) {
+	t.Parallel()
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,PURGE")
+	for _, method := range []string{"GET", "PURGE", "POST"} {
+		p.once(t.Context(), method, "/", nil)
+	}
+	p.stop()
+	want := "GET SERVER Unset http.request.method=GET\n  GET CLIENT Unset http.request.method=GET\n" +
+		"PURGE SERVER Unset http.request.method=PURGE\n  PURGE CLIENT Unset http.request.method=PURGE\n" +
+		"HTTP SERVER Unset http.request.method=_OTHER http.request.method_original=POST\n  HTTP CLIENT Unset http.request.method=_OTHER http.request.method_original=POST\n"
+	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.request.method", "http.request.method_original")); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
 func TestSecretsInAQueryAreNotShown(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a")

@@ -229,7 +229,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	}
 	admin := handler.AdminConfig{
 		Prefix: cfg.Handler.AdminPrefix, Origin: origin,
-		Ready: readiness(ctx, pool), Status: func() any { return statusOf(pool, limits, load) },
+		Ready: readiness(ctx, pool), Status: func() any { return statusOf(pool, limits, load, sdk) },
 	}
 	adminLink := handler.Admin(admin)
 	if cfg.Handler.AdminPort != 0 {
@@ -440,6 +440,7 @@ type instance struct {
 	Backends    []backendStatus    `json:"backends"`
 	RateLimit   *rateLimitStatus   `json:"rate_limit,omitempty"`
 	Concurrency *concurrencyStatus `json:"concurrency,omitempty"`
+	Telemetry   []setup.Status     `json:"telemetry,omitempty"`
 }
 
 type backendStatus struct {
@@ -462,8 +463,8 @@ type concurrencyStatus struct {
 	Queued int64 `json:"queued"`
 }
 
-func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load) instance {
-	var s instance
+func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *setup.SDK) instance {
+	s := instance{Telemetry: sdk.Status()}
 	for _, b := range pool.Members() {
 		s.Backends = append(s.Backends, backendStatus{Name: b.Name, Address: b.Address, State: b.State(), Active: b.Active()})
 	}

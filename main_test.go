@@ -48,6 +48,7 @@ import (
 	"spangate/handler/environ"
 	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
+	"spangate/telemetry/setup"
 )
 
 var update = flag.Bool("update", false, "rewrite the table of variables in README.md")
@@ -2827,6 +2828,41 @@ func (p *program) status(t *testing.T) (s instance) {
 	return s
 }
 
+// TestStatusOfTelemetry asks the program how delivery does, to a collector and
+// to an address where nobody is.
+func TestStatusOfTelemetry(t *testing.T) {
+	t.Parallel()
+	const brief = "OTEL_BSP_SCHEDULE_DELAY=10"
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_LOGS_EXPORTER=none", brief)
+	p.once(t.Context(), "GET", "/", nil)
+	p.collector.WaitSpans(t, func(spans []otlptest.Span) bool { return len(spans) == 2 })
+	var traces setup.Status
+	for traces.Exported < 2 { // the collector had them before its answer
+		all := p.status(t).Telemetry
+		if len(all) != 2 || all[1].Signal != "metrics" {
+			t.Fatalf("status of telemetry: %+v", all)
+		}
+		traces = all[0]
+	}
+	if traces.Delivered == nil {
+		t.Error("nothing says when it was delivered")
+	}
+	traces.Delivered = nil
+	want := setup.Status{Signal: "traces", Endpoint: p.collector.URL() + "/v1/traces", Capacity: 2048, Exported: 2}
+	if diff := cmp.Diff(want, traces); diff != "" {
+		t.Errorf("of traces (-want +got):\n%s", diff)
+	}
+
+	away := "http://" + refusing(t)
+	p = start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_LOGS_EXPORTER=none", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+away, brief)
+	p.once(t.Context(), "GET", "/", nil)
+	p.await("telemetry is not delivered")
+	traces = p.status(t).Telemetry[0]
+	if traces.Endpoint != away+"/" || traces.FailingSince == nil || !strings.Contains(traces.Error, "refused") || traces.Exported != 0 {
+		t.Errorf("of traces that go nowhere: %+v", traces)
+	}
+}
+
 // TestLoad fills the only slot of a program and knocks at its door.
 func TestLoad(t *testing.T) {
 	const refused = "503 Too many requests are being handled at the moment.\n  Retry-After: 1\n"
@@ -3121,6 +3157,7 @@ func TestOwnEndpoints(t *testing.T) {
 		p.await("rate limits are not shared")
 		p.once(t.Context(), "GET", "/", nil)
 		got := p.status(t)
+		got.Telemetry = nil
 		if got.RateLimit == nil || got.RateLimit.Since == nil || got.RateLimit.Since.IsZero() || !strings.Contains(got.RateLimit.Why, "refused") || strings.Contains(got.RateLimit.Why, "s3cret") {
 			t.Fatalf("rate limit is %+v, want since when and why it is not shared", got.RateLimit)
 		}

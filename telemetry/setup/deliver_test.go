@@ -121,13 +121,15 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 		time.Sleep(time.Second)
 		d.outage.failed(logs, down)
 		time.Sleep(time.Hour)
-		d.outage.delivered(d.target) // nothing more was lost: nothing to tell
+		d.outage.delivered(d.target)
+		d.outage.delivered(d.target) // nothing more to tell
 		lost.spans++
 		d.outage.delivered(d.target)
 
 		want := []string{
 			`signal=traces endpoint=http://collector:4318/v1/traces error="connection refused" spans_lost=0 log_records_lost=0`,
 			`signal=logs endpoint=http://collector:4318/v1/logs error="connection refused" spans_lost=590 log_records_lost=59`,
+			`msg="telemetry is delivered again" signal=traces endpoint=http://collector:4318/v1/traces after=1h1m0s`,
 			`signal=traces endpoint=http://collector:4318/v1/traces error="the queue overflowed: more is recorded than the collector takes" spans_lost=1 log_records_lost=0`,
 		}
 		got := strings.Split(strings.TrimSpace(lines.String()), "\n")

@@ -8,15 +8,28 @@ import (
 )
 
 // outage tells that telemetry does not get out: at once, and from then on no
-// more than once a minute for all signals together. Safe for concurrent use.
+// more than once a minute for all signals together; and that it does again. Safe
+// for concurrent use.
 type outage struct {
 	log  *slog.Logger
 	lost func() losses
 
-	mu   sync.Mutex
-	next time.Time
-	told losses
+	mu     sync.Mutex
+	next   time.Time
+	told   losses
+	states map[string]deliveryState // by signal
 }
+
+// deliveryState is how the last attempts for a signal went.
+type deliveryState struct {
+	delivered time.Time // the last that succeeded
+	since     time.Time // the first of those that failed since
+	err       string    // of the last of them; empty: it succeeded
+	told      bool      // that it fails
+}
+
+// longestError bounds what is kept of an error: a collector may have written it.
+const longestError = 256
 
 // losses are how many of each signal were never delivered.
 type losses struct{ spans, records int64 }
@@ -26,25 +39,48 @@ const quiet = time.Minute
 var errOverflow = errors.New("the queue overflowed: more is recorded than the collector takes")
 
 // failed tells of an attempt to export that failed.
-func (o *outage) failed(t target, err error) { o.tell(t, err, o.lost()) }
+func (o *outage) failed(t target, err error) {
+	lost := o.lost()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	state := o.states[t.signal]
+	if state.err == "" {
+		state.since = time.Now()
+	}
+	state.err = err.Error()[:min(len(err.Error()), longestError)]
+	state.told = o.tell(t, err, lost) || state.told
+	o.note(t, state)
+}
 
 // delivered tells of what was lost meanwhile, though the collector answers.
 func (o *outage) delivered(t target) {
 	lost := o.lost()
 	o.mu.Lock()
-	more := lost != o.told
-	o.mu.Unlock()
-	if more {
+	defer o.mu.Unlock()
+	if lost != o.told {
 		o.tell(t, errOverflow, lost)
 	}
+	if state := o.states[t.signal]; state.told {
+		o.log.Info("telemetry is delivered again", "signal", t.signal, "endpoint", t.url,
+			"after", time.Since(state.since).Round(time.Millisecond).String())
+	}
+	o.note(t, deliveryState{delivered: time.Now()})
 }
 
-func (o *outage) tell(t target, err error, lost losses) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// note replaces what is known of a signal. The caller holds mu.
+func (o *outage) note(t target, state deliveryState) {
+	if o.states == nil {
+		o.states = map[string]deliveryState{}
+	}
+	o.states[t.signal] = state
+}
+
+// tell writes the line unless it was written a short while ago, and reports
+// whether it did. The caller holds mu.
+func (o *outage) tell(t target, err error, lost losses) bool {
 	now := time.Now()
 	if now.Before(o.next) {
-		return
+		return false
 	}
 	o.next = now.Add(quiet)
 	o.log.Warn("telemetry is not delivered",
@@ -54,4 +90,5 @@ func (o *outage) tell(t target, err error, lost losses) {
 		"spans_lost", lost.spans-o.told.spans,
 		"log_records_lost", lost.records-o.told.records)
 	o.told = lost
+	return true
 }

@@ -62,9 +62,13 @@ type SDK struct {
 	once    sync.Once
 	err     error
 
-	spans       *batcher[sdktrace.ReadOnlySpan] // nil when no traces are exported
-	records     *batcher[sdklog.Record]         // nil when no logs are exported
-	meters      *sdkmetric.MeterProvider        // nil when no metrics are exported
+	spans   *batcher[sdktrace.ReadOnlySpan] // nil when no traces are exported
+	records *batcher[sdklog.Record]         // nil when no logs are exported
+	meters  *sdkmetric.MeterProvider        // nil when no metrics are exported
+	outage  *outage
+
+	traces, logs, metrics target // zero for a signal that has no collector
+
 	spanSinks   []sink[spanBatch]
 	recordSinks []sink[recordBatch]
 }
@@ -98,8 +102,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	outage := &outage{log: log, lost: s.lost}
-	to := func(t target) delivery { return delivery{target: t, leaving: s.leaving, outage: outage} }
+	s.outage = &outage{log: log, lost: s.lost}
+	s.traces, s.logs, s.metrics = set.traces, set.logs, set.metrics
+	to := func(t target) delivery { return delivery{target: t, leaving: s.leaving, outage: s.outage} }
 
 	// The exporters read the process's environment before their options, and
 	// complain of values that mean something else to them.

@@ -3924,6 +3924,47 @@ func TestKeptRequests(t *testing.T) {
 	}
 }
 
+func TestServerTiming(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server-Timing", "db;dur=1")
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(backend.Close)
+	const ours = `traceparent;desc="00-TRACE-01", spangate;dur=0.0`
+	for name, test := range map[string]struct {
+		environ []string
+		want    []string // with identifiers and digits replaced
+	}{
+		"off":           {nil, []string{"db;dur=1"}},
+		"forwarded":     {[]string{"SERVER_TIMING=true"}, []string{"db;dur=1", ours + ", backend;dur=0.0"}},
+		"refused":       {[]string{"SERVER_TIMING=true", "DENY_CIDRS=127.0.0.1"}, []string{ours}},
+		"nobody there":  {[]string{"SERVER_TIMING=true", "BACKENDS=http://" + refusing(t), "PROBE_MODE=off"}, []string{ours + ", backend;dur=0.0"}},
+		"not a sampled": {[]string{"SERVER_TIMING=true", "OTEL_TRACES_SAMPLER=always_off", "DENY_CIDRS=127.0.0.1"}, []string{strings.Replace(ours, "TRACE-01", "TRACE-00", 1)}},
+	} {
+		p := start(t, append([]string{"BACKENDS=" + backend.URL}, test.environ...)...)
+		resp, _ := p.ask(t, "GET", "/", nil)
+		p.stop()
+		got := slices.Clone(resp.Header["Server-Timing"])
+		for _, span := range p.collector.Spans() {
+			if span.Kind == "SERVER" {
+				for i := range got {
+					got[i] = strings.Replace(got[i], span.TraceID+"-"+span.SpanID, "TRACE", 1)
+				}
+			}
+		}
+		for i := range got {
+			if strings.Contains(got[i], "spangate") {
+				got[i] = regexp.MustCompile(`dur=[0-9]+\.[0-9]{3}`).ReplaceAllString(got[i], "dur=0.0")
+				got[i] = regexp.MustCompile(`00-[0-9a-f]{32}-[0-9a-f]{16}-00`).ReplaceAllString(got[i], "00-TRACE-00")
+			}
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestKnownMethods(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,PURGE")

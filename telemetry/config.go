@@ -5,10 +5,11 @@ import "log/slog"
 // Config says what is recorded of each request beside what the OTEL_*
 // variables say.
 type Config struct {
-	AccessLog LogFormat   `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
-	LogLevel  slog.Level  `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
-	Trust     Trust       `env:"TRACE_TRUST" envDefault:"auto" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
-	Baggage   BaggageKeys `env:"TRACE_BAGGAGE" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
+	AccessLog    LogFormat   `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
+	LogLevel     slog.Level  `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
+	Trust        Trust       `env:"TRACE_TRUST" envDefault:"auto" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
+	ServerTiming bool        `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`
+	Baggage      BaggageKeys `env:"TRACE_BAGGAGE" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
 
 	KnownMethods []string `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
 }

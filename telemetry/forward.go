@@ -26,8 +26,10 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 			}
 			return []attribute.KeyValue{semconv.ErrorTypeKey.String(errorType)}
 		})
-		t.forwardDuration.Record(r.Context(), time.Since(start).Seconds(), set.record...)
+		took := time.Since(start)
+		t.forwardDuration.Record(r.Context(), took.Seconds(), set.record...)
 		if e := exchangeOf(r.Context()); e != nil {
+			e.forwarded = took
 			t.forwardAttempts.Record(r.Context(), int64(e.attempts))
 		}
 		return resp, err

@@ -43,6 +43,11 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			r.Body = request
 		}
 		response := &countedResponse{ResponseWriter: w}
+		if t.serverTiming {
+			response.beginning = func() {
+				addServerTiming(w.Header(), span.SpanContext(), time.Since(start), e.forwarded)
+			}
+		}
 
 		defer func() {
 			panicked := recover()
@@ -278,22 +283,31 @@ type countedResponse struct {
 	status int
 	n      int64
 	began  time.Time
+
+	beginning func() // just before the header is sent; may be nil
 }
 
 func (c *countedResponse) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c *countedResponse) WriteHeader(status int) {
 	if c.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		c.status, c.began = status, time.Now()
+		c.begin(status)
 	}
 	c.ResponseWriter.WriteHeader(status)
 }
 
 func (c *countedResponse) Write(p []byte) (int, error) {
 	if c.status == 0 {
-		c.status, c.began = http.StatusOK, time.Now()
+		c.begin(http.StatusOK)
 	}
 	n, err := c.ResponseWriter.Write(p)
 	c.n += int64(n)
 	return n, err
+}
+
+func (c *countedResponse) begin(status int) {
+	c.status, c.began = status, time.Now()
+	if c.beginning != nil {
+		c.beginning()
+	}
 }

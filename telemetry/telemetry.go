@@ -41,17 +41,18 @@ type Providers struct {
 
 // Telemetry holds what the decorators share. It is safe for concurrent use.
 type Telemetry struct {
-	tracer     trace.Tracer
-	meter      metric.Meter
-	propagator propagation.TextMapPropagator
-	origin     handler.Origin
-	trust      Trust
-	baggage    BaggageKeys
-	methods    methodSet
-	access     *AccessLog // nil: off
-	log        *slog.Logger
-	events     *slog.Logger // nil: off
-	warm       atomic.Bool  // a request has been seen
+	tracer       trace.Tracer
+	meter        metric.Meter
+	propagator   propagation.TextMapPropagator
+	origin       handler.Origin
+	trust        Trust
+	baggage      BaggageKeys
+	serverTiming bool
+	methods      methodSet
+	access       *AccessLog // nil: off
+	log          *slog.Logger
+	events       *slog.Logger // nil: off
+	warm         atomic.Bool  // a request has been seen
 
 	serverDuration     metric.Float64Histogram
 	serverActive       metric.Int64UpDownCounter
@@ -89,15 +90,16 @@ type Telemetry struct {
 func New(cfg Config, providers Providers, origin handler.Origin, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
-		tracer:     providers.Tracer.Tracer(scope, version),
-		meter:      providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
-		propagator: providers.Propagator,
-		origin:     origin,
-		trust:      cfg.Trust,
-		baggage:    cfg.Baggage,
-		methods:    newMethodSet(cfg.KnownMethods),
-		access:     access,
-		log:        log,
+		tracer:       providers.Tracer.Tracer(scope, version),
+		meter:        providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
+		propagator:   providers.Propagator,
+		origin:       origin,
+		trust:        cfg.Trust,
+		baggage:      cfg.Baggage,
+		serverTiming: cfg.ServerTiming,
+		methods:      newMethodSet(cfg.KnownMethods),
+		access:       access,
+		log:          log,
 	}
 	if providers.Events != nil {
 		t.events = slog.New(providers.Events)

@@ -144,6 +144,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cfg.Setup.Version, cfg.Setup.Platform, cfg.Setup.Environ = release, string(cfg.Platform), env
 	return serve(ctx, cfg, warnings, stdout)
 }
 
@@ -160,7 +161,6 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 
-	cfg.Setup.Version = release
 	sdk, sdkErr := setup.New(ctx, cfg.Setup, log, stdout)
 	backends, err := balancer.New(cfg.Balancer, func(name string) (string, error) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -46,6 +46,11 @@ type Config struct {
 	// Version is the program's own, for service.version; the one that the
 	// build recorded when it is empty.
 	Version string `env:"-"`
+
+	// Platform is the name of where the program runs, which is not auto, and
+	// Environ what is set there, NAME=value: it says more.
+	Platform string   `env:"-"`
+	Environ  []string `env:"-"`
 }
 
 // OTLP says how to reach a collector. The variables of one signal go before

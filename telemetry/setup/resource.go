@@ -35,6 +35,7 @@ func (c Config) resource(ctx context.Context) (*resource.Resource, error) {
 	if host, err := os.Hostname(); err == nil {
 		attrs = append(attrs, semconv.HostName(host))
 	}
+	attrs = append(attrs, platformAttributes(c.Platform, c.Environ)...)
 	for key, value := range c.Resource {
 		attrs = append(attrs, attribute.String(key, value))
 	}

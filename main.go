@@ -181,7 +181,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		log.Warn(warning)
 	}
 
-	access := telemetry.NewAccessLog(cfg.Telemetry.AccessLog, lines)
+	access := telemetry.NewAccessLog(cfg.Telemetry, lines)
 	origin := cfg.Handler.Origin()
 	providers := telemetry.Providers{Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler}
 	if cfg.Setup.Disabled {

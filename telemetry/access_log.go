@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"go.opentelemetry.io/otel/trace"
 )
 
 // LogFormat is the form of a log's lines.
@@ -36,6 +34,7 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 // and requests never wait for it: lines are formatted where they arise.
 type AccessLog struct {
 	to    *Lines
+	form  lineForm
 	forms sync.Pool // of *form
 }
 
@@ -46,19 +45,19 @@ type form struct {
 	handler slog.Handler
 }
 
-// NewAccessLog returns a log in the given format, or nil for LogOff.
-func NewAccessLog(format LogFormat, to *Lines) *AccessLog {
-	if format != LogJSON && format != LogText {
+// NewAccessLog returns a log in the format of cfg, or nil for LogOff.
+func NewAccessLog(cfg Config, to *Lines) *AccessLog {
+	if cfg.AccessLog != LogJSON && cfg.AccessLog != LogText {
 		return nil
 	}
-	l := &AccessLog{to: to}
+	l := &AccessLog{to: to, form: cfg.lineForm()}
 	l.forms.New = func() any {
 		f := &form{}
 		f.release = func() { l.forms.Put(f) }
-		if format == LogText {
-			f.handler = slog.NewTextHandler(f, nil)
+		if options := l.form.options(slog.LevelInfo); l.form.text {
+			f.handler = slog.NewTextHandler(f, options)
 		} else {
-			f.handler = slog.NewJSONHandler(f, nil)
+			f.handler = slog.NewJSONHandler(f, options)
 		}
 		return f
 	}
@@ -70,7 +69,7 @@ type accessLine struct {
 	start          time.Time
 	duration       time.Duration
 	outcome        outcome
-	host           string
+	scheme, host   string
 	client         netip.Addr
 	received, sent int64
 }
@@ -119,15 +118,9 @@ func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a a
 	if e.failure != nil && e.failure.Err != nil {
 		record.AddAttrs(slog.String("error", e.failure.Err.Error()))
 	}
-	addTrace(ctx, &record)
+	l.form.addRequest(&record, r, a)
+	l.form.addTrace(ctx, &record)
 	f := l.forms.Get().(*form)
 	f.handler.Handle(ctx, record)
 	l.to.push(&f.line)
-}
-
-// addTrace adds the ids of the span in ctx, if there is one, to record.
-func addTrace(ctx context.Context, record *slog.Record) {
-	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
-		record.AddAttrs(slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
-	}
 }

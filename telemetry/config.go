@@ -6,6 +6,8 @@ import "log/slog"
 // variables say.
 type Config struct {
 	AccessLog    LogFormat   `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
+	LogFields    LogFields   `env:"LOG_FIELDS" envDefault:"auto" doc:"whose names JSON lines use: plain, or gcp for Google Cloud Logging (severity, trace, httpRequest); auto is the platform's, else plain"`
+	Project      string      `env:"GOOGLE_CLOUD_PROJECT" doc:"project that LOG_FIELDS=gcp names a line's trace by"`
 	LogLevel     slog.Level  `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
 	Trust        Trust       `env:"TRACE_TRUST" envDefault:"auto" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
 	ServerTiming bool        `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`

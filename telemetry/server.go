@@ -78,7 +78,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			if t.access != nil {
 				t.access.write(ctx, r, e, accessLine{
 					start: start, duration: end.Sub(start), outcome: o,
-					client: client, host: host,
+					client: client, scheme: scheme, host: host,
 					received: requestSize, sent: response.n,
 				})
 			}

@@ -47,7 +47,7 @@ var Platforms = []struct {
 	{"kubernetes", "KUBERNETES_SERVICE_HOST", map[string]string{"SHUTDOWN_TIMEOUT": "25s", "SHUTDOWN_DELAY": "5s"}},
 	{"cloudrun", "K_SERVICE", map[string]string{
 		"SHUTDOWN_TIMEOUT": "9s", "PROBE_MODE": "on-demand", "TRUSTED_PROXIES": "169.254.0.0/16",
-		"TELEMETRY_FLUSH": "request", "TRACE_UNSAMPLED_PARENT": "resample",
+		"TELEMETRY_FLUSH": "request", "LOG_FIELDS": "gcp", "TRACE_UNSAMPLED_PARENT": "resample",
 	}},
 	{"none", "", nil},
 }

@@ -92,8 +92,8 @@ func launch(t *testing.T, cmd *exec.Cmd, log ...func(line []byte)) *spangate {
 		if !bytes.Contains(line, []byte(`"listening"`)) {
 			return
 		}
-		var entry struct{ Msg, Address string }
-		if json.Unmarshal(line, &entry) == nil && entry.Msg == "listening" {
+		var entry struct{ Msg, Message, Address string }
+		if json.Unmarshal(line, &entry) == nil && (entry.Msg == "listening" || entry.Message == "listening") {
 			listening <- entry.Address
 		}
 	}, nil)

@@ -3879,6 +3879,70 @@ func TestHostileTraceContext(t *testing.T) {
 	}
 }
 
+// TestTraceContextInTrailers sends context behind the body, announced or not.
+func TestTraceContextInTrailers(t *testing.T) {
+	t.Parallel()
+	trailers := make(chan http.Header, 1)
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		trailers <- r.Trailer
+	}))
+	t.Cleanup(backend.Close)
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for name, test := range map[string]struct {
+		environ []string
+		http2   bool
+		early   bool // announced before the body
+		want    http.Header
+	}{
+		"announced":            {early: true, want: http.Header{"X-Sum": {"3"}}},
+		"announced by HTTP/2":  {early: true, http2: true, want: http.Header{"X-Sum": {"3"}}},
+		"by surprise":          {want: http.Header{"X-Sum": {"3"}}},
+		"no trace of our own":  {environ: []string{"OTEL_PROPAGATORS=none"}, want: http.Header{"X-Sum": {"3"}}},
+		"nothing is done here": {environ: []string{"OTEL_SDK_DISABLED=true"}, early: true, want: http.Header{"X-Sum": {"3"}, "Traceparent": {parent}, "Uberctx-K": {"v"}}},
+	} {
+		p := start(t, append([]string{"BACKENDS=" + backend.URL}, test.environ...)...)
+		trailer := http.Header{"X-Sum": nil}
+		if test.early {
+			trailer["Traceparent"], trailer["Uberctx-K"] = nil, nil
+		}
+		body := &atEnd{Reader: strings.NewReader("body"), do: func() {
+			trailer["X-Sum"], trailer["Traceparent"], trailer["Uberctx-K"] = []string{"3"}, []string{parent}, []string{"v"}
+		}}
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+p.addr, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Trailer = trailer
+		transport := &http.Transport{DisableKeepAlives: true, Protocols: new(http.Protocols)}
+		transport.Protocols.SetHTTP1(!test.http2)
+		transport.Protocols.SetUnencryptedHTTP2(test.http2)
+		resp, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if diff := cmp.Diff(test.want, <-trailers); diff != "" {
+			t.Errorf("%s: the backend's trailers (-want +got):\n%s", name, diff)
+		}
+		p.stop()
+	}
+}
+
+// atEnd does something once all has been read.
+type atEnd struct {
+	io.Reader
+	do func()
+}
+
+func (a *atEnd) Read(p []byte) (int, error) {
+	n, err := a.Reader.Read(p)
+	if err == io.EOF {
+		a.do()
+	}
+	return n, err
+}
+
 // Cloud Run's front end starts a trace for each request and samples next to
 // none: its word is heard, but does not decide.
 func TestUnsampledParentOfAPlatform(t *testing.T) {

@@ -33,6 +33,11 @@ func isContext(field string) bool {
 	return false
 }
 
+// removeContext removes from fields, which may be nil, those of trace context.
+func removeContext(fields http.Header) {
+	maps.DeleteFunc(fields, func(field string, _ []string) bool { return isContext(field) })
+}
+
 func carriesContext(h http.Header) bool {
 	for field := range h {
 		if isContext(field) {

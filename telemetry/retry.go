@@ -25,7 +25,7 @@ func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision)
 			)
 		}
 		err := wait(ctx, d)
-		if err != nil {
+		if err != nil && span.IsRecording() {
 			span.SetAttributes(semconv.ErrorTypeKey.String(string(balancer.Classify(ctx, err).Type)))
 			span.SetStatus(codes.Error, "")
 		}

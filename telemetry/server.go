@@ -40,6 +40,9 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		var request *countedRequest
 		if r.ContentLength < 0 {
 			request = &countedRequest{Reader: r.Body}
+			if t.propagator != nil {
+				request.trailer = r.Trailer
+			}
 			r.Body = request
 		}
 		response := &countedResponse{ResponseWriter: w}
@@ -260,12 +263,16 @@ func splitHost(authority, scheme string) (string, int) {
 // The transport may go on reading after the request has been answered.
 type countedRequest struct {
 	io.Reader
-	n atomic.Int64
+	n       atomic.Int64
+	trailer http.Header // that is to be rid of trace context; may be nil
 }
 
 func (c *countedRequest) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n.Add(int64(n))
+	if err == io.EOF {
+		removeContext(c.trailer) // by now it also has what was not announced
+	}
 	return n, err
 }
 

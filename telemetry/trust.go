@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -38,7 +37,11 @@ func (t *Trust) UnmarshalText(text []byte) error {
 // kept but a link, and the baggage that TRACE_BAGGAGE names.
 func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
 	ctx := r.Context()
-	if t.propagator == nil || !carriesContext(r.Header) {
+	if t.propagator == nil {
+		return ctx, serverKind
+	}
+	removeContext(r.Trailer) // what is announced; see countedRequest for the rest
+	if !carriesContext(r.Header) {
 		return ctx, serverKind
 	}
 	if len(r.Header["Traceparent"]) > 1 {
@@ -46,7 +49,7 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 	}
 	remote := t.propagator.Extract(ctx, contextHeader(r.Header))
 	cloud := r.Header.Get(cloudTraceField)
-	maps.DeleteFunc(r.Header, func(field string, _ []string) bool { return isContext(field) })
+	removeContext(r.Header)
 	sc := trace.SpanContextFromContext(remote)
 	if t.trust == TrustAll || t.origin.Trusts(r) {
 		if !sc.IsValid() {

@@ -1,10 +1,13 @@
 package telemetry_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -208,6 +211,35 @@ func FuzzTrust(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCloudTrace holds that Google's field, of a believed peer, makes the parent
+// that it spells or none.
+func FuzzCloudTrace(f *testing.F) {
+	for _, value := range []string{
+		aTrace + "/13235353014750950193;o=1", aTrace + "/13235353014750950193", strings.ToUpper(aTrace) + "/1;o=0",
+		aTrace, aTrace + "/", aTrace + "/0;o=1", aTrace + "/-1;o=1", aTrace + "/18446744073709551616;o=1", aTrace + "/1/2", aTrace + "0/1",
+		strings.Repeat("0", 32) + "/1;o=1", strings.Repeat("g", 32) + "/1;o=1", "/;", "",
+	} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		want := ""
+		if m := cloudTrace.FindStringSubmatch(value); m != nil && strings.Trim(m[1], "0") != "" {
+			if span, err := strconv.ParseUint(m[2], 10, 64); err == nil && span != 0 {
+				want = fmt.Sprintf("%s %016x 00", strings.ToLower(m[1]), span)
+				if m[3] == ";o=1" {
+					want = want[:len(want)-1] + "1"
+				}
+			}
+		}
+		got := pass(t, telemetry.Config{}, true, http.Header{"X-Cloud-Trace-Context": {value}})
+		if got.Parent != want || got.Link != "" || got.Others != "" || got.Traceparent != "the attempt's" {
+			t.Errorf("%q: %+v, want the parent %q", value, got, want)
+		}
+	})
+}
+
+var cloudTrace = regexp.MustCompile(`(?s)^([0-9a-fA-F]{32})/([0-9]+)(;.*)?$`)
 
 func sorted(baggage string) string {
 	if baggage == "" {

@@ -86,6 +86,53 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestKeepIsBounded has more spans wait at once than are held, in two rounds:
+// what the first gives back, the second can hold.
+func TestKeepIsBounded(t *testing.T) {
+	const requests, attempts, held = 65, 128, 8192
+	collector := otlptest.NewServer(t)
+	sdk := start(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_BSP_MAX_QUEUE_SIZE": "20000",
+		"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0",
+	}, slog.New(slog.DiscardHandler), io.Discard)
+	tracer := sdk.TracerProvider.Tracer("test")
+	for _, outcome := range []codes.Code{codes.Unset, codes.Error} {
+		var servers []trace.Span
+		for range requests {
+			ctx, server := tracer.Start(t.Context(), "request", trace.WithSpanKind(trace.SpanKindServer))
+			servers = append(servers, server)
+			for range attempts {
+				_, attempt := tracer.Start(ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient))
+				attempt.End()
+			}
+		}
+		for _, server := range servers {
+			// No time is slow: how long a round takes is not the test's concern.
+			server.SetAttributes(attribute.Float64("spangate.time_to_first_byte", 0))
+			server.SetStatus(outcome, "")
+			server.End()
+		}
+	}
+	if err := sdk.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	counted := map[any]float64{}
+	for _, m := range collector.Metrics() {
+		for _, p := range m.Points {
+			if m.Name == "spangate.telemetry.spans" {
+				counted[p.Attributes["error.type"]] = p.Value
+			}
+		}
+	}
+	want := map[any]float64{nil: held + requests, "keep_full": requests*attempts - held}
+	if diff := cmp.Diff(want, counted); diff != "" {
+		t.Errorf("exported and given up (-want +got):\n%s", diff)
+	}
+	if got := len(collector.Spans()); got != held+requests {
+		t.Errorf("%d spans received, want %d", got, held+requests)
+	}
+}
+
 func TestKeepIsChecked(t *testing.T) {
 	for text, want := range map[string]setup.Keep{
 		"none":                    {},

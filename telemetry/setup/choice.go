@@ -41,6 +41,10 @@ func (c *Compression) UnmarshalText(text []byte) error {
 // UnmarshalText accepts the samplers that need no service of their own: not
 // jaeger_remote and xray.
 func (s *Sampler) UnmarshalText(text []byte) error {
+	name := strings.TrimPrefix(strings.ToLower(string(text)), "parentbased_")
+	if name == "jaeger_remote" || name == "xray" {
+		return fmt.Errorf("%s is not supported, as it asks a service for its rules; rate_limited bounds traces without one", name)
+	}
 	return choose(s, text, "always_on", "always_off", "traceidratio", "rate_limited",
 		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio", "parentbased_rate_limited")
 }

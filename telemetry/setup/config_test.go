@@ -60,6 +60,7 @@ func TestMalformedVariables(t *testing.T) {
 		{"resource escape", []string{"OTEL_RESOURCE_ATTRIBUTES", "region=%zz"}, []string{"Resource", `value of region: invalid URL escape "%zz"`}},
 		{"propagators", []string{"OTEL_PROPAGATORS", "tracecontext,smoke"}, []string{"Propagators", `"smoke" must be tracecontext, baggage`}},
 		{"sampler", []string{"OTEL_TRACES_SAMPLER", "dice"}, []string{"Sampler", "must be always_on, always_off, traceidratio"}},
+		{"sampler with a service", []string{"OTEL_TRACES_SAMPLER", "parentbased_jaeger_remote"}, []string{"Sampler", "jaeger_remote is not supported"}},
 		{"exporter", []string{"OTEL_TRACES_EXPORTER", "otlp,zipkin"}, []string{"TracesExporter", `"zipkin" must be otlp, console or none`}},
 		{"none and more", []string{"OTEL_METRICS_EXPORTER", "none,otlp"}, []string{"MetricsExporter", "none must stand alone"}},
 		{"protocol", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"}, []string{"Protocol", "must be http/protobuf or grpc"}},

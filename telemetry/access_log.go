@@ -68,6 +68,7 @@ func NewAccessLog(cfg Config, to *Lines) *AccessLog {
 type accessLine struct {
 	start          time.Time
 	duration       time.Duration
+	firstByte      time.Duration // from start to the response; 0: there was none
 	outcome        outcome
 	scheme, host   string
 	client         netip.Addr
@@ -88,6 +89,11 @@ func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a a
 		slog.String("protocol", r.Proto),
 		slog.Int("status", a.outcome.status),
 		slog.Float64("duration", a.duration.Seconds()),
+	)
+	if a.firstByte > 0 {
+		record.AddAttrs(slog.Float64("time_to_first_byte", a.firstByte.Seconds()))
+	}
+	record.AddAttrs(
 		slog.Int64("received", a.received),
 		slog.Int64("sent", a.sent),
 	)

@@ -82,7 +82,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		a.end(balancer.Classify(a.ctx, err))
 		return nil, err
 	}
-	a.status, a.version = resp.StatusCode, responseVersion(resp)
+	a.status, a.version, a.answered = resp.StatusCode, responseVersion(resp), time.Since(a.start)
 	a.settled = balancer.Settled(r, resp)
 	switch {
 	case c.cfg.FailedOn.Failed(resp, nil):
@@ -146,16 +146,18 @@ func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.S
 // attempt is one request to one backend. It stands in for its response's body,
 // with which it ends.
 type attempt struct {
-	client  *client
-	ctx     context.Context // of the request, and with the span
-	span    trace.Span
-	start   time.Time
-	method  string
-	status  int  // 0: none received
-	settled bool // the response's header says how it went
-	version string
-	body    io.ReadCloser
-	ended   atomic.Bool // by the body's end, or by who closes it amid a read
+	client *client
+	ctx    context.Context // of the request, and with the span
+	span   trace.Span
+	start  time.Time
+	method string
+	status int // 0: none received
+
+	answered time.Duration // from start to the response's header
+	settled  bool          // the response's header says how it went
+	version  string
+	body     io.ReadCloser
+	ended    atomic.Bool // by the body's end, or by who closes it amid a read
 }
 
 // connected notes the address that was dialled. net/http calls it before the
@@ -193,7 +195,7 @@ func (a *attempt) end(err *balancer.Error) {
 		c.blame(a)
 	}
 	set := c.sets.get(clientSet{a.method, a.version, a.status, errorType}, c.attributes)
-	t.clientDuration.Record(a.ctx, now.Sub(a.start).Seconds(), set.record...)
+	t.clientDuration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
 	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)
 }
 

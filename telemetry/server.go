@@ -45,11 +45,9 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			}
 			r.Body = request
 		}
-		response := &countedResponse{ResponseWriter: w}
-		if t.serverTiming {
-			response.beginning = func() {
-				addServerTiming(w.Header(), span.SpanContext(), time.Since(start), e.forwarded)
-			}
+		response := &countedResponse{
+			ResponseWriter: w, telemetry: t, ctx: ctx, exchange: e, start: start,
+			series: serverSet{method: method, scheme: scheme, version: protocolVersion(r)},
 		}
 
 		defer func() {
@@ -65,22 +63,17 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			if request != nil {
 				requestSize = request.n.Load()
 			}
-			var firstByte time.Duration
-			if !response.began.IsZero() {
-				firstByte = response.began.Sub(start)
-			}
-			t.endServer(span, e, o, requestSize, response.n, firstByte, end)
-			set := t.serverSets.get(serverSet{method, scheme, protocolVersion(r), o.status, o.spanError}, serverSet.attributes)
-			t.serverDuration.Record(ctx, end.Sub(start).Seconds(), set.record...)
+			t.endServer(span, e, o, requestSize, response.n, response.firstByte, end)
+			series := response.series
+			series.status, series.errorType = o.status, o.spanError
+			set := t.serverSets.get(series, serverSet.attributes)
+			t.serverDuration.Record(ctx, requestDuration(o.status, response.firstByte, end.Sub(start)).Seconds(), set.record...)
 			t.serverRequestSize.Record(ctx, requestSize, set.record...)
 			t.serverResponseSize.Record(ctx, response.n, set.record...)
-			if firstByte > 0 {
-				t.timeToFirstByte.Record(ctx, firstByte.Seconds())
-			}
 			t.serverActive.Add(ctx, -1, active.add...)
 			if t.access != nil {
 				t.access.write(ctx, r, e, accessLine{
-					start: start, duration: end.Sub(start), outcome: o,
+					start: start, duration: end.Sub(start), firstByte: response.firstByte, outcome: o,
 					client: client, scheme: scheme, host: host,
 					received: requestSize, sent: response.n,
 				})
@@ -211,6 +204,16 @@ func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 	return o
 }
 
+// requestDuration returns how long a request took as metrics have it: to its
+// end, or to its answer when that switched protocols. What comes after is not
+// HTTP any more (RFC 9110 section 7.8), and may last for days.
+func requestDuration(status int, toAnswer, toEnd time.Duration) time.Duration {
+	if status == http.StatusSwitchingProtocols {
+		return toAnswer
+	}
+	return toEnd
+}
+
 type activeSet struct{ method, scheme string }
 
 func (s activeSet) attributes() []attribute.KeyValue {
@@ -283,15 +286,20 @@ func (c *countedRequest) Close() error {
 	return nil
 }
 
-// countedResponse notes what is sent. Flush, Hijack and deadlines go past it,
-// by Unwrap.
+// countedResponse notes what is sent, and records how long it took to begin as
+// soon as it does: a stream may go on for hours. Flush, Hijack and deadlines go
+// past it, by Unwrap.
 type countedResponse struct {
 	http.ResponseWriter
-	status int
-	n      int64
-	began  time.Time
+	telemetry *Telemetry
+	ctx       context.Context
+	exchange  *exchange
+	start     time.Time // of the request
+	series    serverSet // of the request, without how it ends
 
-	beginning func() // just before the header is sent; may be nil
+	status    int // 0: it has not begun
+	n         int64
+	firstByte time.Duration // from start
 }
 
 func (c *countedResponse) Unwrap() http.ResponseWriter { return c.ResponseWriter }
@@ -313,8 +321,12 @@ func (c *countedResponse) Write(p []byte) (int, error) {
 }
 
 func (c *countedResponse) begin(status int) {
-	c.status, c.began = status, time.Now()
-	if c.beginning != nil {
-		c.beginning()
+	c.status, c.firstByte = status, time.Since(c.start)
+	series := c.series
+	series.status = status
+	set := c.telemetry.serverSets.get(series, serverSet.attributes)
+	c.telemetry.timeToFirstByte.Record(c.ctx, c.firstByte.Seconds(), set.record...)
+	if c.telemetry.serverTiming {
+		addServerTiming(c.Header(), trace.SpanContextFromContext(c.ctx), c.firstByte, c.exchange.forwarded)
 	}
 }

@@ -1802,6 +1802,30 @@ func TestTraceContext(t *testing.T) {
 	}
 }
 
+// Without propagators no trace context comes in, not even from who is believed,
+// and none goes out.
+func TestNoPropagators(t *testing.T) {
+	t.Parallel()
+	received := make(chan http.Header, 1)
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
+	defer backend.Close()
+	p := start(t, "BACKENDS="+backend.URL, "OTEL_PROPAGATORS=none", "TRUSTED_PROXIES=127.0.0.0/8")
+	p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		"x-cloud-trace-context: 0af7651916cd43dd8448eb211c80319c/1;o=1")
+	p.stop()
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" && (span.ParentID != "" || len(span.Links) != 0) {
+			t.Errorf("SERVER span has parent %q and links %v", span.ParentID, span.Links)
+		}
+	}
+	header := <-received
+	for _, name := range []string{"Traceparent", "X-Cloud-Trace-Context"} {
+		if header[name] != nil {
+			t.Errorf("backend received %s: %q", name, header[name])
+		}
+	}
+}
+
 // front is a backend of the program behind its policies. It answers with what
 // policies have done to a request, in the field Got, and below /own with fields
 // that are theirs; below /wait it does so once the test ends.

@@ -60,7 +60,19 @@ func spelling(key string) string {
 	return http.CanonicalHeaderKey(key)
 }
 
-func (h contextHeader) Get(key string) string      { return http.Header(h).Get(spelling(key)) }
+// Get returns all of a tracestate, which may come in several fields (W3C Trace
+// Context, section 3.3.1.1), and the first field of others.
+func (h contextHeader) Get(key string) string {
+	values := h[spelling(key)]
+	switch {
+	case len(values) == 0:
+		return ""
+	case key == "tracestate":
+		return strings.Join(values, ",")
+	}
+	return values[0]
+}
+
 func (h contextHeader) Values(key string) []string { return h[spelling(key)] }
 func (h contextHeader) Set(key, value string)      { h[spelling(key)] = []string{value} }
 func (h contextHeader) Keys() []string             { return slices.Collect(maps.Keys(h)) }

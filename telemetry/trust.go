@@ -52,7 +52,7 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 	removeContext(r.Header)
 	sc := trace.SpanContextFromContext(remote)
 	if t.trust == TrustAll || t.origin.Trusts(r) {
-		if !sc.IsValid() {
+		if !sc.IsValid() && len(t.propagator.Fields()) > 0 { // none extracts nothing
 			sc = parseCloudTrace(cloud)
 		}
 		if sc.IsValid() {

@@ -139,6 +139,10 @@ func TestTrust(t *testing.T) {
 			trusted: true, header: http.Header{"Traceparent": {aParent}, "Tracestate": {long + "," + strings.Join(many[:31], ",")}},
 			want: passed{Parent: theirs, State: strings.Join(many[:24], ",")},
 		},
+		"of several tracestates all are one": {
+			trusted: true, header: http.Header{"Traceparent": {aParent}, "Tracestate": {"a=b", "c=d"}},
+			want: passed{Parent: theirs, State: "a=b,c=d"},
+		},
 		"two traceparents are none": {
 			trusted: true, header: http.Header{"Traceparent": {aParent, "00-" + aSpan + aSpan + "-" + aSpan + "-01"}},
 		},

@@ -66,14 +66,25 @@ var Metrics = []Metric{
 	ours("spangate.concurrency.wait", Histogram, "s", "How long a request that had to wait for its turn waited, also in vain."),
 	ours("spangate.telemetry.spans", Counter, "{span}", "Ended spans that are sampled or kept, by what became of them.", "spangate.telemetry.result", "error.type"),
 
-	runtime("go.memory.used", UpDownCounter, "By", "Memory used by the Go runtime.", "go.memory.type"),
-	runtime("go.memory.limit", UpDownCounter, "By", "Go runtime memory limit configured by the user, if a limit exists."),
-	runtime("go.memory.allocated", Counter, "By", "Memory allocated to the heap by the application."),
-	runtime("go.memory.allocations", Counter, "{allocation}", "Count of allocations to the heap by the application."),
-	runtime("go.memory.gc.goal", UpDownCounter, "By", "Heap size target for the end of the GC cycle."),
-	runtime("go.goroutine.count", UpDownCounter, "{goroutine}", "Count of live goroutines."),
-	runtime("go.processor.limit", UpDownCounter, "{thread}", "The number of OS threads that can execute user-level Go code simultaneously."),
-	runtime("go.config.gogc", UpDownCounter, "%", "Heap size target percentage configured by the user, otherwise 100."),
+	sdk("otel.sdk.processor.span.processed", Counter, "{span}", "The number of spans for which the processing has finished, either successful or failed.", "error.type"),
+	sdk("otel.sdk.processor.span.queue.size", UpDownCounter, "{span}", "The number of spans in the queue of a given instance of an SDK span processor."),
+	sdk("otel.sdk.processor.span.queue.capacity", UpDownCounter, "{span}", "The maximum number of spans the queue of a given instance of an SDK span processor can hold."),
+	sdk("otel.sdk.exporter.span.exported", Counter, "{span}", "The number of spans for which the export has finished, either successful or failed.", "error.type", "server.address", "server.port"),
+	sdk("otel.sdk.exporter.span.inflight", UpDownCounter, "{span}", "The number of spans which were passed to the exporter, but that have not been exported yet (neither successful, nor failed).", "server.address", "server.port"),
+	sdk("otel.sdk.processor.log.processed", Counter, "{log_record}", "The number of log records for which the processing has finished, either successful or failed.", "error.type"),
+	sdk("otel.sdk.processor.log.queue.size", UpDownCounter, "{log_record}", "The number of log records in the queue of a given instance of an SDK log processor."),
+	sdk("otel.sdk.processor.log.queue.capacity", UpDownCounter, "{log_record}", "The maximum number of log records the queue of a given instance of an SDK Log Record processor can hold."),
+	sdk("otel.sdk.exporter.log.exported", Counter, "{log_record}", "The number of log records for which the export has finished, either successful or failed.", "error.type", "server.address", "server.port"),
+	sdk("otel.sdk.exporter.log.inflight", UpDownCounter, "{log_record}", "The number of log records which were passed to the exporter, but that have not been exported yet (neither successful, nor failed).", "server.address", "server.port"),
+
+	standard("go.memory.used", UpDownCounter, "By", "Memory used by the Go runtime.", "go.memory.type"),
+	standard("go.memory.limit", UpDownCounter, "By", "Go runtime memory limit configured by the user, if a limit exists."),
+	standard("go.memory.allocated", Counter, "By", "Memory allocated to the heap by the application."),
+	standard("go.memory.allocations", Counter, "{allocation}", "Count of allocations to the heap by the application."),
+	standard("go.memory.gc.goal", UpDownCounter, "By", "Heap size target for the end of the GC cycle."),
+	standard("go.goroutine.count", UpDownCounter, "{goroutine}", "Count of live goroutines."),
+	standard("go.processor.limit", UpDownCounter, "{thread}", "The number of OS threads that can execute user-level Go code simultaneously."),
+	standard("go.config.gogc", UpDownCounter, "%", "Heap size target percentage configured by the user, otherwise 100."),
 }
 
 // ours returns a metric that is not of the conventions. Durations have the
@@ -89,6 +100,12 @@ func ours(name string, kind MetricKind, unit, meaning string, attributes ...stri
 	return m
 }
 
-func runtime(name string, kind MetricKind, unit, meaning string, attributes ...string) Metric {
+// sdk returns a metric of the SDK's own components.
+func sdk(name string, kind MetricKind, unit, meaning string, attributes ...string) Metric {
+	return standard(name, kind, unit, meaning, append(attributes, "otel.component.type", "otel.component.name")...)
+}
+
+// standard returns one of the conventions' that is not stable yet.
+func standard(name string, kind MetricKind, unit, meaning string, attributes ...string) Metric {
 	return Metric{Name: name, Kind: kind, Unit: unit, Stability: Development, Meaning: meaning, Attributes: attributes}
 }

@@ -81,6 +81,14 @@ func TestOverflowIsCounted(t *testing.T) {
 	if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
 		t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
 	}
+	want = map[string]float64{
+		"processor.span.queue.capacity": 4, "processor.span.queue.size": 0,
+		"processor.span.processed": 8, "processor.span.processed queue_full": 6,
+		"exporter.span.exported": 8, "exporter.span.inflight": 0,
+	}
+	if diff := cmp.Diff(want, selfMetrics(collector.Metrics())); diff != "" {
+		t.Errorf("otel.sdk.* (-want +got):\n%s", diff)
+	}
 }
 
 func TestDeadlineIsCounted(t *testing.T) {
@@ -117,10 +125,52 @@ func TestDeadlineIsCounted(t *testing.T) {
 	if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
 		t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
 	}
+	want = map[string]float64{
+		"processor.span.queue.capacity": 2048, "processor.span.queue.size": 0,
+		"processor.span.processed": 4, "processor.span.processed shutdown_deadline": 6,
+		"exporter.span.exported": 0, "exporter.span.exported shutdown_deadline": 4, "exporter.span.inflight": 0,
+	}
+	if diff := cmp.Diff(want, selfMetrics(collector.Metrics())); diff != "" {
+		t.Errorf("otel.sdk.* (-want +got):\n%s", diff)
+	}
 	if want := "spans_exported=0 spans_failed=4 spans_dropped=6"; !strings.Contains(log.String(), want) {
 		t.Errorf("log lacks %q:\n%s", want, log)
 	}
 	if again := sdk.Shutdown(t.Context()); !errors.Is(again, err) {
 		t.Errorf("second Shutdown returned %v, want %v", again, err)
+	}
+}
+
+// TestSelfMetrics holds what is said of the components that spans and log
+// records pass through, by both protocols.
+func TestSelfMetrics(t *testing.T) {
+	for protocol, component := range map[string]string{"http/protobuf": "otlp_http", "grpc": "otlp_grpc"} {
+		collector := otlptest.NewServer(t)
+		endpoint := map[string]string{"http/protobuf": collector.URL(), "grpc": collector.GRPCURL()}[protocol]
+		sdk := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}, slog.New(slog.DiscardHandler), io.Discard)
+		record(t, sdk, 3)
+		shutdown(t, sdk)
+		want := map[string]float64{
+			"processor.span.queue.capacity": 2048, "processor.span.queue.size": 0, "processor.span.processed": 4,
+			"exporter.span.exported": 4, "exporter.span.inflight": 0,
+			"processor.log.queue.capacity": 2048, "processor.log.queue.size": 0, "processor.log.processed": 1,
+			"exporter.log.exported": 1, "exporter.log.inflight": 0,
+		}
+		if diff := cmp.Diff(want, selfMetrics(collector.Metrics())); diff != "" {
+			t.Errorf("%s: otel.sdk.* (-want +got):\n%s", protocol, diff)
+		}
+		for _, m := range collector.Metrics() {
+			if m.Name != "otel.sdk.exporter.span.exported" {
+				continue
+			}
+			host, port, _ := strings.Cut(strings.TrimPrefix(endpoint, "http://"), ":")
+			want := fmt.Sprint(map[string]any{
+				"otel.component.type": component + "_span_exporter", "otel.component.name": component + "_span_exporter/0",
+				"server.address": host, "server.port": port,
+			})
+			if got := fmt.Sprint(m.Points[0].Attributes); got != want {
+				t.Errorf("%s: the exporter is %s, want %s", protocol, got, want)
+			}
+		}
 	}
 }

@@ -109,7 +109,7 @@ func TestBatcherAccountsForEveryItem(t *testing.T) {
 					t.Errorf("shutdown: %v", err)
 				}
 				synctest.Wait()
-				if diff := cmp.Diff(tt.want, b.tally()); diff != "" {
+				if diff := cmp.Diff(tt.want, b.account().counts); diff != "" {
 					t.Errorf("counts (-want +got):\n%s", diff)
 				}
 			})
@@ -186,7 +186,7 @@ func TestBatcherForgivesAStop(t *testing.T) {
 				if calls != tt.calls {
 					t.Errorf("%d exports, want %d", calls, tt.calls)
 				}
-				if diff := cmp.Diff(tt.want, b.tally()); diff != "" {
+				if diff := cmp.Diff(tt.want, b.account().counts); diff != "" {
 					t.Errorf("counts (-want +got):\n%s", diff)
 				}
 				if err := b.shutdown(t.Context()); err != nil {
@@ -223,7 +223,7 @@ func TestBatcherIsExactUnderLoad(t *testing.T) {
 	})
 	running.Wait()
 	<-b.done
-	exported, failed, dropped := b.sum()
+	exported, failed, dropped := b.account().sum()
 	if sum := exported + failed + dropped; sum != writers*each {
 		t.Errorf("%d exported + %d failed + %d dropped = %d, want %d", exported, failed, dropped, sum, writers*each)
 	}
@@ -248,7 +248,7 @@ func TestBatcherGivesUpOnAnExportThatHangs(t *testing.T) {
 		<-b.done
 		b.add(2)
 		want := map[outcome]int64{exported: 0, exportCut: 1, tooLate: 1}
-		if diff := cmp.Diff(want, b.tally()); diff != "" {
+		if diff := cmp.Diff(want, b.account().counts); diff != "" {
 			t.Errorf("counts (-want +got):\n%s", diff)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -78,6 +79,24 @@ func record(t testing.TB, sdk *setup.SDK, n int) {
 		slog.New(sdk.LogHandler).InfoContext(ctx, "backend is down", "event.name", "spangate.backend.state", "backend", "a")
 		span.End()
 	}
+}
+
+// selfMetrics returns the points of otel.sdk.*, by what follows in their names.
+func selfMetrics(metrics []otlptest.Metric) map[string]float64 {
+	counts := map[string]float64{}
+	for _, m := range metrics {
+		name, ok := strings.CutPrefix(m.Name, "otel.sdk.")
+		for _, p := range m.Points {
+			key := name
+			if cause, failed := p.Attributes["error.type"]; failed {
+				key += " " + fmt.Sprint(cause)
+			}
+			if ok {
+				counts[key] += p.Value
+			}
+		}
+	}
+	return counts
 }
 
 // spanCounts returns the points of spangate.telemetry.spans.

@@ -20,7 +20,6 @@ import (
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
@@ -30,8 +29,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
-	"spangate/telemetry/contract"
 )
 
 const (
@@ -171,30 +168,7 @@ func (s *SDK) startMetrics(ctx context.Context, cfg Config, res *resource.Resour
 		sdkmetric.WithCardinalityLimit(maxSeries))
 	s.meters = sdkmetric.NewMeterProvider(options...)
 	s.MeterProvider = s.meters
-	return errors.Join(runtime.Start(runtime.WithMeterProvider(s.meters)), s.countSpans())
-}
-
-// countSpans reports what became of the spans. It is read when metrics are
-// collected: ending a span pays nothing for it.
-func (s *SDK) countSpans() error {
-	if s.spans == nil {
-		return nil
-	}
-	row := contract.MetricOf("spangate.telemetry.spans")
-	_, err := s.meters.Meter(scope).Int64ObservableCounter(row.Name,
-		metric.WithUnit(row.Unit),
-		metric.WithDescription(row.Meaning),
-		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			for outcome, n := range s.spans.tally() {
-				attrs := []attribute.KeyValue{attribute.String("spangate.telemetry.result", outcome.result)}
-				if outcome.cause != "" {
-					attrs = append(attrs, attribute.String("error.type", outcome.cause))
-				}
-				o.Observe(n, metric.WithAttributes(attrs...))
-			}
-			return nil
-		}))
-	return err
+	return errors.Join(runtime.Start(runtime.WithMeterProvider(s.meters)), s.selfMetrics(s.meters))
 }
 
 func (s *SDK) lost() (l losses) {

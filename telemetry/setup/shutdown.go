@@ -62,11 +62,11 @@ func (s *SDK) tellLosses() {
 	}
 	var attrs []any
 	if s.spans != nil {
-		exported, failed, dropped := s.spans.sum()
+		exported, failed, dropped := s.spans.account().sum()
 		attrs = append(attrs, "spans_exported", exported, "spans_failed", failed, "spans_dropped", dropped)
 	}
 	if s.records != nil {
-		exported, failed, dropped := s.records.sum()
+		exported, failed, dropped := s.records.account().sum()
 		attrs = append(attrs, "log_records_exported", exported, "log_records_failed", failed, "log_records_dropped", dropped)
 	}
 	s.log.Warn("telemetry was lost", attrs...)

@@ -25,10 +25,10 @@ type Status struct {
 func (s *SDK) Status() []Status {
 	var all []Status
 	if s.spans != nil {
-		all = append(all, s.outage.status(s.traces, s.spans.status()))
+		all = append(all, s.outage.status(s.traces, s.spans.account().status()))
 	}
 	if s.records != nil {
-		all = append(all, s.outage.status(s.logs, s.records.status()))
+		all = append(all, s.outage.status(s.logs, s.records.account().status()))
 	}
 	if s.meters != nil {
 		all = append(all, s.outage.status(s.metrics, Status{}))
@@ -36,9 +36,9 @@ func (s *SDK) Status() []Status {
 	return all
 }
 
-func (b *batcher[T]) status() Status {
-	s := Status{Queued: b.waiting(), Capacity: b.bounds.queue}
-	s.Exported, s.Failed, s.Dropped = b.sum()
+func (a account) status() Status {
+	s := Status{Queued: a.queued, Capacity: a.capacity}
+	s.Exported, s.Failed, s.Dropped = a.sum()
 	return s
 }
 

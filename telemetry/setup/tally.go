@@ -20,6 +20,12 @@ var (
 	tooLate        = outcome{"dropped", "after_shutdown"}
 )
 
+// account is what a batcher knows of its items at one moment.
+type account struct {
+	queued, taken, capacity int // taken: being exported
+	counts                  map[outcome]int64
+}
+
 // settle counts the batch that was taken.
 func (b *batcher[T]) settle(err error) {
 	b.mu.Lock()
@@ -63,16 +69,16 @@ func (b *batcher[T]) giveUp() int {
 	return left
 }
 
-// tally returns what became of the items so far.
-func (b *batcher[T]) tally() map[outcome]int64 {
+// account returns where the items are, and what became of the others.
+func (b *batcher[T]) account() account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return maps.Clone(b.counts)
+	return account{queued: len(b.queue), taken: b.taken, capacity: b.bounds.queue, counts: maps.Clone(b.counts)}
 }
 
 // sum returns how many items came to each result.
-func (b *batcher[T]) sum() (exported, failed, dropped int64) {
-	for o, n := range b.tally() {
+func (a account) sum() (exported, failed, dropped int64) {
+	for o, n := range a.counts {
 		switch o.result {
 		case "exported":
 			exported += n
@@ -86,7 +92,7 @@ func (b *batcher[T]) sum() (exported, failed, dropped int64) {
 }
 
 func (b *batcher[T]) lost() int64 {
-	_, failed, dropped := b.sum()
+	_, failed, dropped := b.account().sum()
 	return failed + dropped
 }
 

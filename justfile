@@ -102,6 +102,10 @@ fuzz time="10s":
 bench *args:
     go test -run='^$' -bench=. -benchmem "$@" ./...
 
+# what clients wait for a collector with a fault, compared with a healthy one; takes flags of go test
+hostile *args:
+    cd telemetry/e2e && go test -run='^$' -bench='^BenchmarkHostileCollector$' -benchtime=10000x -timeout=30m "$@" .
+
 # the static binary, ./spangate
 build:
     {{build}} {{stripped}} -o spangate .

@@ -29,7 +29,7 @@ type process struct {
 
 // start runs cmd and hands each line it writes to stdout or stderr, which may
 // be nil. The process is killed at the end of the test if it still runs then.
-func start(t *testing.T, cmd *exec.Cmd, stdout, stderr func(line []byte)) *process {
+func start(t testing.TB, cmd *exec.Cmd, stdout, stderr func(line []byte)) *process {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -97,19 +97,19 @@ func (p *process) keep(line []byte) {
 }
 
 // terminate asks the process to end and returns how it did.
-func (p *process) terminate(t *testing.T) error {
+func (p *process) terminate(t testing.TB) error {
 	t.Helper()
 	return p.end(t, syscall.SIGTERM)
 }
 
-func (p *process) signal(t *testing.T, sig os.Signal) {
+func (p *process) signal(t testing.TB, sig os.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {
 		t.Fatalf("%v to %s: %v", sig, p.cmd.Path, err)
 	}
 }
 
-func (p *process) end(t *testing.T, sig os.Signal) error {
+func (p *process) end(t testing.TB, sig os.Signal) error {
 	t.Helper()
 	p.signal(t, sig)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

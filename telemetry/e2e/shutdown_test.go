@@ -14,49 +14,18 @@ import (
 // What was answered until the end is what the backends served and what the
 // collector received.
 func TestTerminationUnderLoadLosesNothing(t *testing.T) {
-	const connections, enough = 20, 8000
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
 		t.Run(protocol, func(t *testing.T) {
 			backends := startBackends(t, "a", "b")
 			collector := startCollector(t, "127.0.0.1:0", "127.0.0.1:0")
 			spangate := startSpangate(t, append(collector.environment(protocol), backends.environment())...)
 
-			var answered atomic.Int64
-			loaded := make(chan struct{})
-			var clients sync.WaitGroup
-			for i := range connections {
-				clients.Go(func() {
-					client := newClient(i%2 == 1)
-					defer client.CloseIdleConnections()
-					for {
-						err := post(t.Context(), client, spangate.url, i, false)
-						if errors.Is(err, syscall.ECONNREFUSED) {
-							return
-						}
-						if err != nil {
-							if t.Context().Err() == nil {
-								t.Errorf("connection %d: %v", i, err)
-							}
-							return
-						}
-						if answered.Add(1) == enough {
-							close(loaded)
-						}
-					}
-				})
-			}
-			t.Cleanup(clients.Wait)
-			answering, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			select {
-			case <-loaded:
-			case <-answering.Done():
-				t.Fatalf("%d requests answered, want %d", answered.Load(), enough)
-			}
+			load := startLoad(t, 20, spangate.url)
+			load.await(t, 8000)
 			if err := spangate.terminate(t); err != nil {
 				t.Errorf("spangate ended: %v", err)
 			}
-			clients.Wait()
+			answered := load.wait()
 			collector.finish(t)
 
 			server, attempts := collector.requests()
@@ -65,12 +34,69 @@ func TestTerminationUnderLoadLosesNothing(t *testing.T) {
 				paired += len(attempts[id])
 			}
 			got := fmt.Sprintf("%d served, %d SERVER spans, %d CLIENT spans", backends.served, len(server), paired)
-			want := fmt.Sprintf("%[1]d served, %[1]d SERVER spans, %[1]d CLIENT spans", answered.Load())
+			want := fmt.Sprintf("%[1]d served, %[1]d SERVER spans, %[1]d CLIENT spans", answered)
 			if got != want {
 				t.Errorf("of requests answered:\ngot  %s\nwant %s", got, want)
 			}
 		})
 	}
+}
+
+// load is requests, one after another on each of some connections, half of them
+// of HTTP/2, until nobody listens any more. One that fails fails the test.
+type load struct {
+	answered atomic.Int64
+	more     chan struct{} // holds one
+	clients  sync.WaitGroup
+}
+
+func startLoad(t *testing.T, connections int, url string) *load {
+	l := &load{more: make(chan struct{}, 1)}
+	for i := range connections {
+		l.clients.Go(func() {
+			client := newClient(i%2 == 1)
+			defer client.CloseIdleConnections()
+			for {
+				err := post(t.Context(), client, url, i, false)
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return
+				}
+				if err != nil {
+					if t.Context().Err() == nil {
+						t.Errorf("connection %d: %v", i, err)
+					}
+					return
+				}
+				l.answered.Add(1)
+				select {
+				case l.more <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	t.Cleanup(l.clients.Wait)
+	return l
+}
+
+// await blocks until so many requests have been answered in all.
+func (l *load) await(t *testing.T, n int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for l.answered.Load() < n {
+		select {
+		case <-l.more:
+		case <-ctx.Done():
+			t.Fatalf("%d requests answered, want %d", l.answered.Load(), n)
+		}
+	}
+}
+
+// wait blocks until nobody listens, and returns how many were answered.
+func (l *load) wait() int64 {
+	l.clients.Wait()
+	return l.answered.Load()
 }
 
 // newClient has one connection, of HTTP/1.1 or of HTTP/2 without TLS.

@@ -74,7 +74,7 @@ type spangate struct {
 
 // startSpangate returns once the program listens. Its environment is what is
 // given and nothing else, so that variables of the caller's do not decide.
-func startSpangate(t *testing.T, env ...string) *spangate {
+func startSpangate(t testing.TB, env ...string) *spangate {
 	t.Helper()
 	cmd := exec.Command(spangateBinary)
 	cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=0"}, env...)
@@ -82,7 +82,7 @@ func startSpangate(t *testing.T, env ...string) *spangate {
 }
 
 // launch hands each line of the program's log to all of log.
-func launch(t *testing.T, cmd *exec.Cmd, log ...func(line []byte)) *spangate {
+func launch(t testing.TB, cmd *exec.Cmd, log ...func(line []byte)) *spangate {
 	t.Helper()
 	listening := make(chan string, 1)
 	p := start(t, cmd, func(line []byte) {
@@ -126,7 +126,7 @@ type sight struct{ Backend, Traceparent string }
 // requests of several connections to be in flight at any time.
 const backendTime = 3 * time.Millisecond
 
-func startBackends(t *testing.T, names ...string) *backends {
+func startBackends(t testing.TB, names ...string) *backends {
 	t.Helper()
 	b := &backends{seen: make(map[string]sight)}
 	for _, name := range names {

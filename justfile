@@ -63,7 +63,7 @@ lint:
     # What this Go says with fewer words than the one it was written for.
     go fix -diff ./...
 
-# the proxy as a process, with a real Redis, collector and browser; takes flags of go test
+# the proxy as a process, with a real Redis, collector and browser, and its manifests; takes flags of go test
 e2e *args:
     go vet -tags e2e ./policy/shared
     go tool staticcheck -tags e2e -checks '{{checks}}' ./policy/shared
@@ -71,6 +71,7 @@ e2e *args:
     go test -tags e2e -count=1 -timeout=8m "$@" ./policy/shared -run-for=10s
     {{just_executable()}} nested telemetry/e2e "$@"
     {{just_executable()}} nested policy/browser "$@"
+    {{just_executable()}} nested deploy/schema "$@"
 
 # What must pass in a module of its own, which go's ./... leaves out.
 [private]

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"spangate/balancer/framing"
 )
 
 // Flush exports telemetry while requests are in flight, for platforms that stop
@@ -24,13 +22,15 @@ type Flush struct {
 // InRequests returns a link that has telemetry exported when a request comes
 // and when it ends, unless others are in flight, which leave the CPU to the
 // ordinary schedule. Nothing is delivered later than by the end of the next
-// request.
+// request, if Budget is enough for it.
 //
-// No answer waits for it. An export runs beside the first request that comes
-// after a pause; the last one that ends is held for the budget at most, and only
-// once its client has every byte of the answer and until it asks for more. An
-// answer without a Content-Length, or over HTTP/2, has no end before its
-// handler's: then nobody is held, and what it left is delivered with the next.
+// No byte of an answer waits for it. An export runs beside the first request
+// that comes after a pause. The last one that ends is held for the budget at
+// most, and only once its client has every byte of the answer and until it asks
+// for more. An answer without a Content-Length, or over HTTP/2, has no end before
+// its handler's. Its client is not made to wait for what this request left, which
+// the next one delivers; but it does wait for that end, as long as the export
+// that began with it goes on: else a row of quick answers would deliver nothing.
 //
 // The link belongs around all others. It is nil when f has no Export.
 func (f Flush) InRequests() Link {
@@ -39,18 +39,28 @@ func (f Flush) InRequests() Link {
 		return link
 	}
 	var inFlight atomic.Int64
+	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
 	link.Wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if conn := connOf(r); conn != nil {
+				conn.Handling()
+			}
 			if inFlight.Add(1) == 1 {
-				f.Export()
+				wait := f.Export()
+				begun.Store(&wait)
 			}
 			answered := false
 			defer func() {
 				if inFlight.Add(-1) > 0 {
 					return
 				}
-				if wait := f.Export(); wait != nil && answered {
-					f.hold(w, r, wait)
+				left, own := begun.Swap(nil), f.Export()
+				switch {
+				case !answered:
+				case hasEnd(w, r):
+					f.hold(w, r, own)
+				case left != nil:
+					f.hold(w, r, *left)
 				}
 			}()
 			next.ServeHTTP(w, r)
@@ -60,15 +70,25 @@ func (f Flush) InRequests() Link {
 	return link
 }
 
-// hold waits while the client of r has nothing to wait for.
+// hasEnd reports whether the client sees the end of its answer while the
+// handler still runs.
+func hasEnd(w http.ResponseWriter, r *http.Request) bool {
+	return r.ProtoMajor == 1 && w.Header().Get("Content-Length") != ""
+}
+
+// hold waits, if there is something to wait for, while the client of r has
+// every byte of the answer and asks for nothing.
 func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) {
-	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
-	if conn == nil || r.ProtoMajor == 2 || w.Header().Get("Content-Length") == "" {
+	if wait == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), f.Budget)
 	defer cancel()
-	if conn.OnNext(cancel) && http.NewResponseController(w).Flush() == nil {
+	// Over HTTP/2 other requests come meanwhile.
+	if conn := connOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
+		return
+	}
+	if http.NewResponseController(w).Flush() == nil {
 		wait(ctx)
 	}
 }

@@ -66,7 +66,6 @@ func TestFlushHoldsOnlyWhoIsAnswered(t *testing.T) {
 		{"to HTTP/1.0", whole, "GET / HTTP/1.0\r\n\r\n", budget},
 		{"with a body that was not read, but has come", whole, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", budget},
 		{"with a body that is still coming", whole, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh", 0},
-		{"an answer whose end is its handler's", inPieces, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0},
 		{"an answer that was given up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -119,6 +118,76 @@ func TestFlushLetsGoOfWhoAsksForMore(t *testing.T) {
 			t.Errorf("three requests on one connection took %v", waited)
 		}
 	})
+}
+
+func TestFlushHoldsNobodyWhoAskedForMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := handler.Flush{Budget: time.Hour, Export: func() func(context.Context) {
+			return func(ctx context.Context) { <-ctx.Done() }
+		}}
+		conn := flushing(t, f, whole)()
+		go io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 3))
+		in := bufio.NewReader(conn)
+		start := time.Now()
+		for range 3 {
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("three pipelined requests took %v", waited)
+		}
+	})
+}
+
+// An answer whose end is its handler's has its bytes at once, and its end when
+// what was left before is delivered: of itself nothing is waited for.
+func TestFlushDeliversWhatWasLeft(t *testing.T) {
+	const budget = 20 * time.Millisecond
+	for _, test := range []struct {
+		name       string
+		left, want time.Duration
+	}{
+		{"nothing", 0, 0},
+		{"little", 5 * time.Millisecond, 5 * time.Millisecond},
+		{"more than can be waited for", time.Hour, budget},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				exports := 0
+				f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
+					if exports++; exports > 1 {
+						return func(context.Context) { t.Error("its own export was waited for") }
+					}
+					done := time.After(test.left)
+					return func(ctx context.Context) {
+						select {
+						case <-done:
+						case <-ctx.Done():
+						}
+					}
+				}}
+				conn := flushing(t, f, inPieces)()
+				go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+				start := time.Now()
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(resp.Body, make([]byte, len("in pieces"))); err != nil || time.Since(start) != 0 {
+					t.Errorf("the answer's bytes took %v: %v", time.Since(start), err)
+				}
+				if _, err := resp.Body.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("after it: %v", err)
+				}
+				if got := time.Since(start); got != test.want {
+					t.Errorf("its end took %v, want %v", got, test.want)
+				}
+			})
+		})
+	}
 }
 
 func TestFlushExportsWhenTheLastEnds(t *testing.T) {

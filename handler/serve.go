@@ -155,7 +155,16 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // bodyConn returns the HTTP/1 connection that the body of r comes on, or nil
 // when r has none or did not come through [Serve].
 func bodyConn(r *http.Request) *framing.Conn {
-	if r.ProtoMajor == 2 || r.ContentLength == 0 {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	return connOf(r)
+}
+
+// connOf returns the HTTP/1 connection that r came on, or nil when it did not
+// come through [Serve].
+func connOf(r *http.Request) *framing.Conn {
+	if r.ProtoMajor == 2 {
 		return nil
 	}
 	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)

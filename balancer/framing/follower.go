@@ -25,6 +25,7 @@ type follower struct {
 	head   head
 	noBody bool // the response to come is one to HEAD
 	seen   bool // a request has been read
+	begun  int  // requests of which a byte has been read
 }
 
 func followRequests() *follower {
@@ -100,8 +101,11 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 			return 1, false
 		}
 		f.in = startLine
+		f.begun++
 	case emptyLine:
-		if f.in = startLine; p[0] != '\n' {
+		f.in = startLine
+		f.begun++
+		if p[0] != '\n' {
 			f.err = malformed("a bare CR")
 		}
 		return 1, false

@@ -46,6 +46,7 @@ type Conn struct {
 	asked     time.Time // read deadline that the server set; it goes before ours
 	armed     bool      // the deadline of Conn is ours
 	abandoned bool
+	handled   int // requests
 	onNext    func()
 }
 
@@ -97,13 +98,21 @@ func (c *Conn) afterRead(p []byte, err error) int {
 	return n
 }
 
-// OnNext has f called, once, when something comes of the next request or the
-// connection ends, which only a read notices. It reports false, and f is not
-// called, when a request is still coming. f must not use the connection.
+// Handling says that one more of the connection's requests is being handled.
+func (c *Conn) Handling() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handled++
+}
+
+// OnNext has f called, once, when something comes of the request after the one
+// that is [Conn.Handling], or the connection ends, which only a read notices. It
+// reports false, and f is not called, when that has come already, or the one
+// being handled has not come whole. f must not use the connection.
 func (c *Conn) OnNext(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.in.in != beforeRequest {
+	if c.in.in != beforeRequest || c.in.begun > c.handled {
 		return false
 	}
 	c.onNext = f

@@ -67,6 +67,42 @@ func TestStoppedBetweenRequests(t *testing.T) {
 	}
 }
 
+// Where the end of an answer is its handler's, as over HTTP/2 and in pieces, what
+// the request before it left is delivered by then, however quick the answer is.
+func TestStoppedAfterQuickAnswersInPieces(t *testing.T) {
+	for name, h2c := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			collector := startCollector(t, "127.0.0.1:0", "127.0.0.1:0")
+			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				w.(http.Flusher).Flush()
+				w.Write(body)
+			}))
+			t.Cleanup(backend.Close)
+			spangate := startSpangate(t, append(append(collector.environment("http/protobuf"), noTimer...), "BACKENDS="+backend.URL)...)
+			client := newClient(h2c)
+			t.Cleanup(client.CloseIdleConnections)
+
+			const requests = 30
+			for n := 1; n <= requests; n++ {
+				spangate.signal(t, syscall.SIGCONT)
+				if err := post(t.Context(), client, spangate.url, n, true); err != nil {
+					t.Fatalf("request %d: %v", n, err)
+				}
+				spangate.signal(t, syscall.SIGSTOP)
+				if n > 1 {
+					collector.await(t, fmt.Sprintf("trace %d once request %d was answered", n-1, n), func(arrived int) bool { return arrived == n-1 })
+				}
+			}
+			spangate.signal(t, syscall.SIGCONT)
+			if err := spangate.terminate(t); err != nil {
+				t.Errorf("spangate ended: %v", err)
+			}
+			collector.finish(t)
+		})
+	}
+}
+
 // Where an answer tells its length, its own trace is delivered between its last
 // byte and the end of the request; a health probe delivers what was left.
 func TestStoppedAfterTheRequest(t *testing.T) {

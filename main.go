@@ -183,7 +183,10 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 
 	access := telemetry.NewAccessLog(cfg.Telemetry, lines)
 	origin := cfg.Handler.Origin()
-	providers := telemetry.Providers{Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler}
+	providers := telemetry.Providers{
+		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
+		LongestText: sdk.LongestText,
+	}
 	if cfg.Setup.Disabled {
 		providers.Propagator = nil
 	}

@@ -287,6 +287,10 @@ func TestConfigurationsAtFault(t *testing.T) {
 				`OTEL_EXPORTER_OTLP_ENDPOINT="http://c:99999": port "99999" must be 1 to 65535`,
 			},
 		},
+		"texts that telemetry cannot send": {
+			environ: []string{backends, "OTEL_SERVICE_NAME=a\xff", "OTEL_RESOURCE_ATTRIBUTES=a=%ff"},
+			want:    []string{`OTEL_SERVICE_NAME="a\xff": must be UTF-8`, `OTEL_RESOURCE_ATTRIBUTES="a=%ff": value of a: must be UTF-8`},
+		},
 		"telemetry that is off": {environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=junk", "OTEL_SDK_DISABLED=true"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -4163,6 +4167,40 @@ func TestLogOfGoogleCloud(t *testing.T) {
 		}
 		if size, _ := about["responseSize"].(string); size != fmt.Sprint(span.Attributes["http.response.body.size"]) {
 			t.Errorf("responseSize %q, want %v", size, span.Attributes["http.response.body.size"])
+		}
+	}
+}
+
+// A text that is not UTF-8 cannot be sent, and neither could the batch with it.
+func TestTextsThatAreNotUTF8(t *testing.T) {
+	t.Parallel()
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.0/8", "RATE_LIMIT=2/h", "RATE_LIMIT_KEY=global")
+	for range 3 { // the last is denied, which is an event
+		conn, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET /?\xff HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: b\xff\r\nUser-Agent: c\xff\r\nConnection: close\r\n\r\n")
+		if _, err := io.Copy(io.Discard, conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.stop()
+	got := map[string]int{}
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" {
+			got[fmt.Sprintf("%v %v %v", span.Attributes["url.query"], span.Attributes["server.address"], span.Attributes["user_agent.original"])]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"\uFFFD b\uFFFD c\uFFFD": 3}, got); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	for _, m := range p.collector.Metrics() {
+		for _, point := range m.Points {
+			if m.Name == "spangate.telemetry.spans" && point.Attributes["spangate.telemetry.result"] != "exported" && point.Value > 0 {
+				t.Errorf("%v spans were %v", point.Value, point.Attributes)
+			}
 		}
 	}
 }

@@ -126,9 +126,9 @@ func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.S
 		return
 	}
 	attrs := make([]attribute.KeyValue, 0, 12)
-	attrs = appendMethod(attrs, r.Method, a.method)
+	attrs = c.telemetry.appendMethod(attrs, r.Method, a.method)
 	attrs = append(attrs,
-		semconv.URLFull(fullURL(r)),
+		semconv.URLFull(c.telemetry.text(fullURL(r))),
 		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
 		backendKey.String(c.cfg.Backend.Name),
 		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),

@@ -26,10 +26,11 @@ func newMethodSet(known []string) methodSet {
 	return known
 }
 
-// normalize returns method when it is known, else "_OTHER".
+// normalize returns method when it is known, else "_OTHER". What it returns is
+// never the client's own text, which is a part of a whole request line.
 func (m methodSet) normalize(method string) string {
-	if slices.Contains(m, method) {
-		return method
+	if i := slices.Index(m, method); i >= 0 {
+		return m[i]
 	}
 	return otherMethod
 }
@@ -43,10 +44,10 @@ func spanName(method string) string {
 }
 
 // appendMethod adds the attributes of a method as sent to attrs.
-func appendMethod(attrs []attribute.KeyValue, method, normalized string) []attribute.KeyValue {
+func (t *Telemetry) appendMethod(attrs []attribute.KeyValue, method, normalized string) []attribute.KeyValue {
 	attrs = append(attrs, semconv.HTTPRequestMethodKey.String(normalized))
 	if normalized == otherMethod {
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(method))
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(t.text(method)))
 	}
 	return attrs
 }

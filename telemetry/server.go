@@ -101,17 +101,17 @@ func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serv
 		return ctx, span
 	}
 	attrs := make([]attribute.KeyValue, 0, 16)
-	attrs = appendMethod(attrs, r.Method, start.method)
+	attrs = t.appendMethod(attrs, r.Method, start.method)
 	attrs = append(attrs,
 		semconv.URLScheme(start.scheme),
-		semconv.URLPath(r.URL.EscapedPath()),
+		semconv.URLPath(t.part(r.URL.EscapedPath(), r.RequestURI)),
 		semconv.NetworkProtocolVersion(protocolVersion(r)),
 	)
 	if r.URL.RawQuery != "" {
-		attrs = append(attrs, semconv.URLQuery(redactQuery(r.URL.RawQuery)))
+		attrs = append(attrs, semconv.URLQuery(t.part(redactQuery(r.URL.RawQuery), r.RequestURI)))
 	}
 	if host, port := splitHost(start.host, start.scheme); host != "" {
-		attrs = append(attrs, semconv.ServerAddress(host), semconv.ServerPort(port))
+		attrs = append(attrs, semconv.ServerAddress(t.part(host, start.host)), semconv.ServerPort(port))
 	}
 	if start.client.IsValid() {
 		attrs = append(attrs, semconv.ClientAddress(start.client.String()))
@@ -120,7 +120,7 @@ func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serv
 		attrs = append(attrs, semconv.NetworkPeerAddress(peer.Addr().Unmap().String()), semconv.NetworkPeerPort(int(peer.Port())))
 	}
 	if agent := r.Header.Get("User-Agent"); agent != "" {
-		attrs = append(attrs, semconv.UserAgentOriginal(agent))
+		attrs = append(attrs, semconv.UserAgentOriginal(t.text(agent)))
 	}
 	if cold {
 		attrs = append(attrs, semconv.FaaSColdstart(true))

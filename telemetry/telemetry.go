@@ -35,6 +35,10 @@ type Providers struct {
 	Meter      metric.MeterProvider
 	Propagator propagation.TextMapPropagator
 
+	// LongestText bounds, in bytes, what spans keep of each text that a client
+	// sent; 0 sets no bound.
+	LongestText int
+
 	// Events takes the events that standard output is spared; nil: nothing does.
 	Events slog.Handler
 }
@@ -48,6 +52,7 @@ type Telemetry struct {
 	trust        Trust
 	baggage      BaggageKeys
 	serverTiming bool
+	longestText  int
 	methods      methodSet
 	access       *AccessLog // nil: off
 	log          *slog.Logger
@@ -97,6 +102,7 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		trust:        cfg.Trust,
 		baggage:      cfg.Baggage,
 		serverTiming: cfg.ServerTiming,
+		longestText:  providers.LongestText,
 		methods:      newMethodSet(cfg.KnownMethods),
 		access:       access,
 		log:          log,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -84,6 +85,9 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 // set gives the field the value that the text stands for.
 func (v *Variable) set() error {
 	value, err := v.parse(v.text)
+	if err == nil && !utf8.ValidString(v.text) {
+		err = errors.New("must be UTF-8") // telemetry could not send it
+	}
 	if err == nil && v.Min != "" {
 		if least, _ := v.parse(v.Min); value.Int() < least.Int() {
 			err = fmt.Errorf("must be at least %s", v.Min)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Attributes are the key=value pairs of OTEL_RESOURCE_ATTRIBUTES, decoded.
@@ -78,6 +79,9 @@ func parsePairs(list string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q must be key=value", strings.TrimSpace(item))
 		}
 		decoded, err := url.PathUnescape(strings.TrimSpace(value))
+		if err == nil && !utf8.ValidString(decoded) {
+			err = errors.New("must be UTF-8")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("value of %s: %w", key, err)
 		}

@@ -59,7 +59,7 @@ func platformAttributes(platform string, environ []string) []attribute.KeyValue 
 		if f.variable == "" {
 			attributes = append(attributes, f.attribute)
 		} else if value := given[f.variable]; value != "" {
-			attributes = append(attributes, f.attribute.Key.String(value))
+			attributes = append(attributes, f.attribute.Key.String(validText(value)))
 		}
 	}
 	return attributes

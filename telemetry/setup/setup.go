@@ -49,6 +49,9 @@ type SDK struct {
 	MeterProvider  metric.MeterProvider
 	Propagator     propagation.TextMapPropagator
 
+	// LongestText is the longest value of a span's attribute, in characters.
+	LongestText int
+
 	// LogHandler hands records of every level to the logs exporters, with the
 	// trace and span of their context; the attribute event.name becomes the
 	// record's event name. It is nil when there is no logs exporter.
@@ -130,10 +133,11 @@ func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Samp
 			return err
 		}
 		s.spanSinks = sinks
-		s.spans = newBatcher(b, all(s.spanSinks))
+		s.spans = newBatcher(b, repairing(repairSpans, all(s.spanSinks)))
 		options = append(options, sdktrace.WithSpanProcessor(newKeeper(cfg.Keep, s.spans)))
 	}
 	s.TracerProvider = sdktrace.NewTracerProvider(options...)
+	s.LongestText = cfg.spanLimits().AttributeValueLengthLimit
 	return nil
 }
 
@@ -146,7 +150,7 @@ func (s *SDK) startLogs(ctx context.Context, cfg Config, b bounds, res *resource
 		return err
 	}
 	s.recordSinks = sinks
-	s.records = newBatcher(b, all(s.recordSinks))
+	s.records = newBatcher(b, repairing(repairRecords, all(s.recordSinks)))
 	length, count := cfg.recordLimits()
 	s.LogHandler = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),

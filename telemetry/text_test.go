@@ -1,0 +1,90 @@
+package telemetry_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"spangate/handler"
+	"spangate/telemetry"
+)
+
+// TestSpansKeepLittleOfWhatIsSent holds that a span which waits for its export
+// keeps no more of a request than its limit says, whatever that is a part of.
+func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
+	const requests, sent, limit = 200, 60_000, 100
+	recorder := tracetest.NewSpanRecorder()
+	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: limit,
+	}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := tel.Server(http.NotFoundHandler())
+	for _, part := range []string{"method", "path", "query", "host", "agent"} {
+		before := heap()
+		for range requests {
+			long := strings.Repeat("x", sent)
+			r := httptest.NewRequest("GET", "/", nil)
+			switch part {
+			case "method":
+				r.Method = long
+			case "path":
+				r = httptest.NewRequest("GET", "/"+long+"?a=b", nil)
+			case "query":
+				r = httptest.NewRequest("GET", "/a?"+long, nil)
+			case "host":
+				r.Host = long + ":80"
+			case "agent":
+				r.Header.Set("User-Agent", long)
+			}
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if grown := int(heap()) - int(before); grown > requests*sent/2 {
+			t.Errorf("%d spans of requests with a %s of %d bytes keep %d bytes", requests, part, sent, grown)
+		}
+	}
+	for _, span := range recorder.Ended() {
+		for _, kv := range span.Attributes() {
+			if text := kv.Value.String(); len(text) > limit {
+				t.Fatalf("%s has %d bytes, the limit is %d", kv.Key, len(text), limit)
+			}
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func TestCutTexts(t *testing.T) {
+	for _, test := range []struct{ sent, want string }{
+		{"short", "short"}, {"exactly ten", "exactly te"}, {"nine byteé", "nine byte"}, {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"},
+	} {
+		recorder := tracetest.NewSpanRecorder()
+		tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+			Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: 10,
+		}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("User-Agent", test.sent)
+		tel.Server(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+		for _, kv := range recorder.Ended()[0].Attributes() {
+			if kv.Key == "user_agent.original" && kv.Value.AsString() != test.want {
+				t.Errorf("%q is cut to %q, want %q", test.sent, kv.Value.AsString(), test.want)
+			}
+		}
+	}
+}

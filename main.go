@@ -187,7 +187,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
 		LongestText: sdk.LongestText,
 	}
-	if cfg.Setup.Disabled {
+	if cfg.Setup.Disabled == "true" {
 		providers.Propagator = nil
 	}
 	tel, err := telemetry.New(cfg.Telemetry, providers, origin, access, log)

@@ -291,6 +291,10 @@ func TestConfigurationsAtFault(t *testing.T) {
 			environ: []string{backends, "OTEL_SERVICE_NAME=a\xff", "OTEL_RESOURCE_ATTRIBUTES=a=%ff"},
 			want:    []string{`OTEL_SERVICE_NAME="a\xff": must be UTF-8`, `OTEL_RESOURCE_ATTRIBUTES="a=%ff": value of a: must be UTF-8`},
 		},
+		"lists of what is none": {
+			environ: []string{backends, "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,a b", "TRACE_BAGGAGE=a b"},
+			want:    []string{`TRACE_BAGGAGE="a b": "a b" is no key of baggage`, `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS="GET,a b": "a b" is no method`},
+		},
 		"telemetry that is off": {environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=junk", "OTEL_SDK_DISABLED=true"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -4207,7 +4211,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 
 func TestKnownMethods(t *testing.T) {
 	t.Parallel()
-	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,PURGE")
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET, PURGE")
 	for _, method := range []string{"GET", "PURGE", "POST"} {
 		p.once(t.Context(), method, "/", nil)
 	}

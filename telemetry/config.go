@@ -13,5 +13,5 @@ type Config struct {
 	ServerTiming bool        `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`
 	Baggage      BaggageKeys `env:"TRACE_BAGGAGE" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
 
-	KnownMethods []string `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
+	KnownMethods KnownMethods `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
 }

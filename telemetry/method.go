@@ -1,11 +1,14 @@
 package telemetry
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"golang.org/x/net/http/httpguts"
 )
 
 // knownMethods are those of RFC 9110, RFC 5789 and the QUERY method. Any other
@@ -17,20 +20,38 @@ var knownMethods = []string{
 
 const otherMethod = "_OTHER"
 
-type methodSet []string
+// KnownMethods are those that telemetry names. The zero value stands for those
+// of RFC 9110, PATCH and QUERY.
+type KnownMethods []string
 
-func newMethodSet(known []string) methodSet {
-	if len(known) == 0 {
-		return knownMethods
+// UnmarshalText parses a comma list of methods. They are told apart by case
+// (RFC 9110 section 9.1).
+func (m *KnownMethods) UnmarshalText(text []byte) error {
+	*m = nil
+	for method := range strings.SplitSeq(string(text), ",") {
+		if method = strings.TrimSpace(method); method == "" {
+			continue
+		}
+		if !httpguts.ValidHeaderFieldName(method) { // a token too
+			return fmt.Errorf("%q is no method", method)
+		}
+		*m = append(*m, method)
 	}
-	return known
+	return nil
 }
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (m KnownMethods) MarshalText() ([]byte, error) { return []byte(strings.Join(m, ",")), nil }
 
 // normalize returns method when it is known, else "_OTHER". What it returns is
 // never the client's own text, which is a part of a whole request line.
-func (m methodSet) normalize(method string) string {
-	if i := slices.Index(m, method); i >= 0 {
-		return m[i]
+func (m KnownMethods) normalize(method string) string {
+	known := []string(m)
+	if len(known) == 0 {
+		known = knownMethods
+	}
+	if i := slices.Index(known, method); i >= 0 {
+		return known[i]
 	}
 	return otherMethod
 }

@@ -53,7 +53,7 @@ type Telemetry struct {
 	baggage      BaggageKeys
 	serverTiming bool
 	longestText  int
-	methods      methodSet
+	methods      KnownMethods
 	access       *AccessLog // nil: off
 	log          *slog.Logger
 	events       *slog.Logger // nil: off
@@ -103,7 +103,7 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		baggage:      cfg.Baggage,
 		serverTiming: cfg.ServerTiming,
 		longestText:  providers.LongestText,
-		methods:      newMethodSet(cfg.KnownMethods),
+		methods:      cfg.KnownMethods,
 		access:       access,
 		log:          log,
 	}

@@ -7,7 +7,7 @@ package setup
 // A zero field means its default, except that empty exporters and propagators
 // mean none; so the zero value records nothing but log lines' trace identifiers.
 type Config struct {
-	Disabled bool     `env:"OTEL_SDK_DISABLED" envDefault:"false" doc:"true records nothing and starts nothing; trace context still passes through"`
+	Disabled Flag     `env:"OTEL_SDK_DISABLED" envDefault:"false" doc:"true records nothing and starts nothing; trace context still passes through"`
 	LogLevel LogLevel `env:"OTEL_LOG_LEVEL" envDefault:"warn" doc:"least level of what the OpenTelemetry SDK says of itself: none, error, warn, info or debug"`
 
 	ServiceName string     `env:"OTEL_SERVICE_NAME" doc:"service.name; else the one in OTEL_RESOURCE_ATTRIBUTES, else spangate"`

@@ -54,11 +54,12 @@ func TestMalformedVariables(t *testing.T) {
 		env  []string
 		want []string // parts of the error
 	}{
-		{"disabled", []string{"OTEL_SDK_DISABLED", "perhaps"}, []string{"Disabled", "perhaps"}},
+		{"disabled", []string{"OTEL_SDK_DISABLED", "1"}, []string{"Disabled", "must be true or false"}},
 		{"log level", []string{"OTEL_LOG_LEVEL", "loud"}, []string{"LogLevel", "must be none, error, warn, info or debug"}},
 		{"resource", []string{"OTEL_RESOURCE_ATTRIBUTES", "region"}, []string{"Resource", `"region" must be key=value`}},
 		{"resource escape", []string{"OTEL_RESOURCE_ATTRIBUTES", "region=%zz"}, []string{"Resource", `value of region: invalid URL escape "%zz"`}},
 		{"propagators", []string{"OTEL_PROPAGATORS", "tracecontext,smoke"}, []string{"Propagators", `"smoke" must be tracecontext, baggage`}},
+		{"no propagators and one", []string{"OTEL_PROPAGATORS", "none,b3"}, []string{"Propagators", "none goes with no other"}},
 		{"sampler", []string{"OTEL_TRACES_SAMPLER", "dice"}, []string{"Sampler", "must be always_on, always_off, traceidratio"}},
 		{"sampler with a service", []string{"OTEL_TRACES_SAMPLER", "parentbased_jaeger_remote"}, []string{"Sampler", "jaeger_remote is not supported"}},
 		{"exporter", []string{"OTEL_TRACES_EXPORTER", "otlp,zipkin"}, []string{"TracesExporter", `"zipkin" must be otlp, console or none`}},
@@ -142,7 +143,7 @@ func TestNothingToComplainOf(t *testing.T) {
 	}{
 		{"zero value", setup.Config{}},
 		{"a queue that is not set is as long as a batch", setup.Config{SpanBatch: setup.Batch{Size: "4096"}}},
-		{"disabled", setup.Config{Disabled: true, SamplerArg: "7"}},
+		{"disabled", setup.Config{Disabled: "true", SamplerArg: "7"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := tt.cfg.Check(); err != nil {

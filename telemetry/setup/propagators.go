@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,10 +16,14 @@ type Propagators []string
 // UnmarshalText parses a comma list of the specification's propagators.
 func (p *Propagators) UnmarshalText(text []byte) error {
 	*p = nil
+	none := false
 	for name := range strings.SplitSeq(string(text), ",") {
 		name = strings.TrimSpace(name)
 		if _, err := autoprop.TextMapPropagator(name); err != nil {
 			return fmt.Errorf("%q must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none", name)
+		}
+		if none = none || name == "none"; none && len(*p) > 0 {
+			return errors.New("none goes with no other")
 		}
 		// Listed twice, a propagator would write its headers twice.
 		if !slices.Contains(*p, name) {

@@ -27,7 +27,7 @@ func (c Config) Check() error {
 func (c Config) settings() (settings, error) {
 	var f faults
 	s := settings{propagator: c.Propagators.build(&f)}
-	if c.Disabled {
+	if c.Disabled == "true" {
 		return s, f.err()
 	}
 	s.sampler = c.sampler(&f)

@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 		log:            log,
 		leaving:        make(chan struct{}),
 	}
-	if cfg.Disabled {
+	if cfg.Disabled == "true" {
 		return s, nil
 	}
 

@@ -21,6 +21,16 @@ func TestAnswersOfTheCollector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	remark := func(w http.ResponseWriter, _ *http.Request) {
+		answer, err := proto.Marshal(&coltraces.ExportTraceServiceResponse{
+			PartialSuccess: &coltraces.ExportTracePartialSuccess{ErrorMessage: strings.Repeat("please upgrade ", 1<<16)},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		w.Write(answer)
+	}
 	ok := func(w http.ResponseWriter, _ *http.Request) {}
 	for _, tt := range []struct {
 		name    string
@@ -39,6 +49,10 @@ func TestAnswersOfTheCollector(t *testing.T) {
 		{"refuses for good", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "who are you", http.StatusUnauthorized)
 		}}, map[string]float64{"exported": 0, "failed export_failed": 3}, "who are you"},
+		{"takes all, and remarks something at length", []http.HandlerFunc{remark}, map[string]float64{"exported": 3}, ""},
+		{"refuses, and says that it takes all", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "OTLP partial success: empty message (0 spans rejected)", http.StatusBadRequest)
+		}}, map[string]float64{"exported": 0, "failed export_failed": 3}, "400 Bad Request"},
 		{"hangs up, then takes all", []http.HandlerFunc{func(http.ResponseWriter, *http.Request) {
 			panic(http.ErrAbortHandler)
 		}, ok}, map[string]float64{"exported": 3}, "EOF"},
@@ -73,8 +87,8 @@ func TestAnswersOfTheCollector(t *testing.T) {
 			if diff := cmp.Diff(tt.want, spanCounts(collector.Metrics())); diff != "" {
 				t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
 			}
-			if !strings.Contains(log.String(), tt.log) {
-				t.Errorf("log lacks %q:\n%s", tt.log, log)
+			if tt.log == "" && log.String() != "" || !strings.Contains(log.String(), tt.log) || len(log.String()) > 2000 {
+				t.Errorf("log is not about %q:\n%.2000s", tt.log, log)
 			}
 		})
 	}

@@ -31,7 +31,7 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 	wait := firstWait
 	for {
 		err := d.try(ctx, attempt)
-		if err == nil {
+		if p, ok := errors.AsType[*partial](err); err == nil || ok && p.rejected == 0 {
 			d.outage.delivered(d.target)
 			return nil
 		}
@@ -78,7 +78,7 @@ func gaveUp(ctx context.Context, last error) error {
 func (d delivery) try(ctx context.Context, attempt func(context.Context) error) error {
 	tryCtx, cancel := context.WithTimeout(ctx, d.target.timeout)
 	defer cancel()
-	err := attempt(tryCtx)
+	err := classify(attempt(tryCtx))
 	if err != nil && tryCtx.Err() != nil && ctx.Err() == nil {
 		return &unavailable{err: err}
 	}

@@ -130,7 +130,7 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 			`signal=traces endpoint=http://collector:4318/v1/traces error="connection refused" spans_lost=0 log_records_lost=0`,
 			`signal=logs endpoint=http://collector:4318/v1/logs error="connection refused" spans_lost=590 log_records_lost=59`,
 			`msg="telemetry is delivered again" signal=traces endpoint=http://collector:4318/v1/traces after=1h1m0s`,
-			`signal=traces endpoint=http://collector:4318/v1/traces error="the queue overflowed: more is recorded than the collector takes" spans_lost=1 log_records_lost=0`,
+			`signal=traces endpoint=http://collector:4318/v1/traces error="more is recorded than is delivered in time: there is no room for the rest" spans_lost=1 log_records_lost=0`,
 		}
 		got := strings.Split(strings.TrimSpace(lines.String()), "\n")
 		if len(got) != len(want) {

@@ -28,15 +28,16 @@ type deliveryState struct {
 	told      bool      // that it fails
 }
 
-// longestError bounds what is kept of an error: a collector may have written it.
-const longestError = 256
-
 // losses are how many of each signal were never delivered.
 type losses struct{ spans, records int64 }
 
+func (l losses) of(signal string) int64 {
+	return map[string]int64{"traces": l.spans, "logs": l.records}[signal]
+}
+
 const quiet = time.Minute
 
-var errOverflow = errors.New("the queue overflowed: more is recorded than the collector takes")
+var errOverflow = errors.New("more is recorded than is delivered in time: there is no room for the rest")
 
 // failed tells of an attempt to export that failed.
 func (o *outage) failed(t target, err error) {
@@ -47,7 +48,7 @@ func (o *outage) failed(t target, err error) {
 	if state.err == "" {
 		state.since = time.Now()
 	}
-	state.err = err.Error()[:min(len(err.Error()), longestError)]
+	state.err = err.Error()
 	state.told = o.tell(t, err, lost) || state.told
 	o.note(t, state)
 }
@@ -57,7 +58,7 @@ func (o *outage) delivered(t target) {
 	lost := o.lost()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if lost != o.told {
+	if lost.of(t.signal) != o.told.of(t.signal) {
 		o.tell(t, errOverflow, lost)
 	}
 	if state := o.states[t.signal]; state.told {

@@ -35,7 +35,7 @@ func (c Config) settings() (settings, error) {
 	s.records = c.RecordBatch.bounds(&f, "OTEL_BLRP_", time.Second)
 	collector := func(exporters Exporters, signal string, own OTLP) target {
 		if !exporters.has("otlp") {
-			return target{}
+			return target{signal: signal}
 		}
 		return resolve(&f, signal, c.OTLP, own)
 	}

@@ -67,7 +67,7 @@ type SDK struct {
 	meters  *sdkmetric.MeterProvider        // nil when no metrics are exported
 	outage  *outage
 
-	traces, logs, metrics target // zero for a signal that has no collector
+	traces, logs, metrics target // without a URL for a signal that has no collector
 
 	spanSinks   []sink[spanBatch]
 	recordSinks []sink[recordBatch]

@@ -1,9 +1,8 @@
 package setup
 
 import (
-	"fmt"
+	"errors"
 	"maps"
-	"strings"
 )
 
 // outcome is what became of an item, and why.
@@ -36,10 +35,10 @@ func (b *batcher[T]) settle(err error) {
 		b.count(exported, n)
 		return
 	}
-	if refused, ok := rejected(err); ok {
-		refused = min(max(refused, 0), n)
-		b.count(exportRejected, refused)
-		b.count(exported, n-refused)
+	if p, ok := errors.AsType[*partial](err); ok {
+		rejected := min(p.rejected, n)
+		b.count(exportRejected, rejected)
+		b.count(exported, n-rejected)
 		return
 	}
 	b.count(exportFailed, n)
@@ -94,19 +93,4 @@ func (a account) sum() (exported, failed, dropped int64) {
 func (b *batcher[T]) lost() int64 {
 	_, failed, dropped := b.account().sum()
 	return failed + dropped
-}
-
-// rejected returns how many items a collector refused of an export that it
-// otherwise took. The exporters' error has no exported type: its text is all
-// there is.
-func rejected(err error) (n int, ok bool) {
-	text := err.Error()
-	_, text, partial := strings.Cut(text, "OTLP partial success: ")
-	open := strings.LastIndexByte(text, '(')
-	if !partial || open < 0 {
-		return 0, false
-	}
-	var kind string
-	_, err = fmt.Sscanf(text[open:], "(%d %s", &n, &kind)
-	return n, err == nil
 }

@@ -928,6 +928,49 @@ func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
 	}
 }
 
+// What SHUTDOWN_TIMEOUT cuts off is nobody's fault but the proxy's.
+func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+			io.Copy(io.Discard, conn)
+			return
+		}
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer backend.Close()
+	for name, test := range map[string]struct {
+		header []string
+		status int
+	}{
+		"a stream":               {nil, http.StatusOK},
+		"an upgraded connection": {[]string{"Connection: Upgrade", "Upgrade: x"}, http.StatusSwitchingProtocols},
+	} {
+		p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=400ms")
+		resp, err := p.send(t.Context(), "GET", "/", nil, test.header...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stop()
+		resp.Body.Close()
+		want := fmt.Sprintf("GET SERVER Error http.response.status_code=%[1]d error.type=shutdown\n  GET CLIENT Unset http.response.status_code=%[1]d\n", test.status)
+		if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if line := p.log.requests(t)[0]; line["error_type"] != "shutdown" {
+			t.Errorf("%s: the log says %v", name, line["error_type"])
+		}
+	}
+}
+
 func TestOutcomeOfAClientThatWentAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
@@ -4036,6 +4079,7 @@ func TestServerTiming(t *testing.T) {
 		"forwarded":     {[]string{"SERVER_TIMING=true"}, []string{"db;dur=1", ours + ", backend;dur=0.0"}},
 		"refused":       {[]string{"SERVER_TIMING=true", "DENY_CIDRS=127.0.0.1"}, []string{ours}},
 		"nobody there":  {[]string{"SERVER_TIMING=true", "BACKENDS=http://" + refusing(t), "PROBE_MODE=off"}, []string{ours + ", backend;dur=0.0"}},
+		"disabled":      {[]string{"SERVER_TIMING=true", "OTEL_SDK_DISABLED=true", "DENY_CIDRS=127.0.0.1"}, []string{"spangate;dur=0.0"}},
 		"not a sampled": {[]string{"SERVER_TIMING=true", "OTEL_TRACES_SAMPLER=always_off", "DENY_CIDRS=127.0.0.1"}, []string{strings.Replace(ours, "TRACE-01", "TRACE-00", 1)}},
 	} {
 		p := start(t, append([]string{"BACKENDS=" + backend.URL}, test.environ...)...)

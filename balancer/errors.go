@@ -35,6 +35,7 @@ const (
 	MalformedRequest   ErrorType = "malformed_request"   // the client's body breaks its framing
 	Overloaded         ErrorType = "overloaded"          // shed before it reached a backend
 	InternalError      ErrorType = "internal_error"      // a fault of the proxy's own
+	Shutdown           ErrorType = "shutdown"            // the proxy stopped first; the cause of a request's context says so
 )
 
 // Error is why an attempt failed. It is the only error that RoundTrippers of
@@ -64,7 +65,7 @@ func (e *Error) ErrorType() string { return string(e.Type) }
 // client caused it, or nothing was asked of a backend.
 func (e *Error) Blameless() bool {
 	switch e.Type {
-	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, NoHealthyBackend, Overloaded:
+	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, NoHealthyBackend, Overloaded, Shutdown:
 		return true
 	}
 	return errors.Is(e.Err, errNotKept) || errors.Is(e.Err, errViewClosed)
@@ -81,11 +82,14 @@ func (e *RequestBodyError) Unwrap() error { return e.Err }
 
 // Classify returns err as an *Error: the one in its chain, or a new one whose
 // type follows from what net/http reports. Of ctx, the request's, it takes
-// whether the client went away or the deadline passed, which net/http may
-// report as a broken connection.
+// whether the client went away, the deadline passed or the proxy stops, which
+// net/http may report as a broken connection.
 func Classify(ctx context.Context, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if cause, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
+		return &Error{Type: cause.Type, Sent: true, Err: err}
 	}
 	kind, sent := classify(ctx, err)
 	return &Error{Type: kind, Sent: sent, Err: err}

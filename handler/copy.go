@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -84,6 +85,9 @@ func clientError(ctx context.Context, err error) *balancer.Error {
 	}
 	if ctx.Err() == context.DeadlineExceeded {
 		kind = balancer.Timeout
+	}
+	if cause, ok := errors.AsType[*balancer.Error](context.Cause(ctx)); ok {
+		kind = cause.Type
 	}
 	return &balancer.Error{Type: kind, Sent: true, Err: err}
 }

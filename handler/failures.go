@@ -22,7 +22,7 @@ const retryAfter = 1
 // error becomes one.
 func Status(kind balancer.ErrorType) int {
 	switch kind {
-	case balancer.NoHealthyBackend, balancer.Overloaded:
+	case balancer.NoHealthyBackend, balancer.Overloaded, balancer.Shutdown:
 		return http.StatusServiceUnavailable
 	case balancer.ConnectTimeout, balancer.ResponseTimeout, balancer.Timeout:
 		return http.StatusGatewayTimeout

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"spangate/balancer"
 	"spangate/balancer/framing"
 )
 
@@ -34,8 +35,8 @@ func cutTimeout(cfg Config) time.Duration { return cfg.ShutdownTimeout / 20 }
 // pauses for longer than cfg.ClientTimeout loses its connection or stream.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
 	// Requests outlive ctx, and end when the drain has run out of time.
-	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
+	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
 	var running, open atomic.Int64
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -92,7 +93,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 	none := func() bool { return running.Load() == 0 }
 	if wait(deadline, cfg.ShutdownTimeout, none); err != nil || !none() {
 		log.Warn("drain ran out of time: cutting off what is left", "requests", running.Load())
-		cut()
+		cut(&balancer.Error{Type: balancer.Shutdown})
 		server.Close()
 		wait(context.WithoutCancel(ctx), cutTimeout(cfg), none)
 	}

@@ -65,7 +65,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	// A reset is how many protocols end; the span shows what the 101 led to
 	// only when the proxy itself ended it.
 	if err := errors.Join(errBackend, errClient); err != nil && r.Context().Err() != nil {
-		f.cfg.Failures.report(r, &balancer.Error{Type: balancer.ClientDisconnected, Sent: true, Err: err})
+		f.cfg.Failures.report(r, balancer.Classify(r.Context(), err))
 	}
 }
 

@@ -195,7 +195,7 @@ func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 		o.spanError = o.errorType
 	case e.failure.Type == balancer.ClientDisconnected:
 		o.status, o.spanError = handler.StatusClientClosedRequest, o.errorType
-	case aborted || o.status >= http.StatusInternalServerError:
+	case aborted || o.status/100 != 4:
 		o.spanError = o.errorType
 	}
 	if o.status == 0 {

@@ -11,13 +11,15 @@ import (
 // addServerTiming tells whoever asked where the time went, in milliseconds, and
 // which span to look for (W3C Server Timing). Fields of the backend's own stay.
 //
-//	traceparent  the request's span
+//	traceparent  the request's span, if it has one
 //	spangate     what passed here until the response began, without the next
 //	backend      from the first attempt to the header of the response that is
 //	             passed on, retries and waits included; only if there was one
 func addServerTiming(h http.Header, span trace.SpanContext, total, backend time.Duration) {
-	value := `traceparent;desc="00-` + span.TraceID().String() + "-" + span.SpanID().String() + "-" + span.TraceFlags().String() +
-		`", spangate;dur=` + milliseconds(total-backend)
+	value := "spangate;dur=" + milliseconds(total-backend)
+	if span.IsValid() {
+		value = `traceparent;desc="00-` + span.TraceID().String() + "-" + span.SpanID().String() + "-" + span.TraceFlags().String() + `", ` + value
+	}
 	if backend > 0 {
 		value += ", backend;dur=" + milliseconds(backend)
 	}

@@ -14,6 +14,7 @@ var errorTypes = []Value{
 	{"timeout", "504: the request's own deadline, REQUEST_TIMEOUT"},
 	{"backend_reset", "as sent: the backend ended amid the body"},
 	{"client_disconnected", "499, never sent: the client went away first"},
+	{"shutdown", "503 or as sent: SHUTDOWN_TIMEOUT was over before the request had ended"},
 	{"client_timeout", "408 or as sent: the client paused for longer than CLIENT_TIMEOUT"},
 	{"malformed_request", "400: the client's body breaks its framing"},
 	{"body_too_large", "413: the body passes MAX_REQUEST_BODY"},

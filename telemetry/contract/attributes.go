@@ -73,7 +73,7 @@ var Attributes = []Attribute{
 	own("spangate.retry.reason", String, "why the attempt before failed, an error.type or a status; of a decision to stop, a spangate.retry.stop_reason"),
 	own("spangate.retry.stop_reason", String, "why no further attempt was made", stopReasons...),
 	own("spangate.time_to_first_byte", Double, "seconds from the request's header to its response's"),
-	own("spangate.sampling.reason", String, "why the request was kept though the sampler said no", Value{"error", "its span's status is Error"}, Value{"retry", "it took more than one attempt"}, Value{"slow", "its answer did not begin in time"}),
+	own("spangate.sampling.reason", String, "why the request was kept though the sampler said no", Value{"error", "its span's status is Error, by no doing of the client's"}, Value{"retry", "it took more than one attempt"}, Value{"slow", "its answer did not begin in time"}),
 	own("spangate.telemetry.result", String, "what became of the span", Value{"exported", "the collector took it"}, Value{"failed", "the collector did not take it"}, Value{"dropped", "it was not tried"}),
 }
 

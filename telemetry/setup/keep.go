@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -58,24 +59,32 @@ const (
 	samplingReasonKey  = attribute.Key("spangate.sampling.reason")
 )
 
+// ofClient are the failures that clients cause at will. They keep nothing: who
+// hangs up again and again would decide what is exported.
+var ofClient = map[string]bool{"client_disconnected": true, "client_timeout": true}
+
 // reason returns why the request whose SERVER span is s is to be exported, or
 // nothing.
 func (k Keep) reason(s sdktrace.ReadOnlySpan) string {
-	if k.Errors && s.Status().Code == codes.Error {
-		return "error"
-	}
 	took := s.EndTime().Sub(s.StartTime())
+	failed := s.Status().Code == codes.Error
+	retried := false
 	for _, kv := range s.Attributes() {
 		switch kv.Key {
 		case attemptCountKey:
-			if k.Retries && kv.Value.AsInt64() > 1 {
-				return "retry"
-			}
+			retried = kv.Value.AsInt64() > 1
 		case timeToFirstByteKey:
 			took = time.Duration(kv.Value.AsFloat64() * float64(time.Second))
+		case semconv.ErrorTypeKey:
+			failed = failed && !ofClient[kv.Value.AsString()]
 		}
 	}
-	if k.Slow > 0 && took >= k.Slow {
+	switch {
+	case k.Errors && failed:
+		return "error"
+	case k.Retries && retried:
+		return "retry"
+	case k.Slow > 0 && took >= k.Slow:
 		return "slow"
 	}
 	return ""

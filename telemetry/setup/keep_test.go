@@ -30,6 +30,7 @@ func TestKeep(t *testing.T) {
 	}{
 		"nothing of note":     {attempts: 1, attributes: []attribute.KeyValue{quick, once}},
 		"an error":            {attempts: 1, fails: true, attributes: []attribute.KeyValue{quick, once}, want: "request SERVER Error spangate.sampling.reason=error\n  attempt CLIENT Unset\n"},
+		"a client's error":    {attempts: 1, fails: true, attributes: []attribute.KeyValue{quick, once, attribute.String("error.type", "client_disconnected")}},
 		"retried":             {attempts: 2, attributes: []attribute.KeyValue{quick, twice}, want: "request SERVER Unset spangate.sampling.reason=retry\n  attempt CLIENT Unset\n  attempt CLIENT Unset\n"},
 		"slow":                {attempts: 1, attributes: []attribute.KeyValue{slow, once}, want: "request SERVER Unset spangate.sampling.reason=slow\n  attempt CLIENT Unset\n"},
 		"not asked for":       {keep: "retry", attempts: 1, fails: true, attributes: []attribute.KeyValue{slow, once}},

@@ -161,7 +161,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 
-	sdk, sdkErr := setup.New(ctx, cfg.Setup, log, stdout)
+	sdk, sdkErr := setup.New(ctx, cfg.Setup, log, lines)
 	backends, err := balancer.New(cfg.Balancer, func(name string) (string, error) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -4253,6 +4253,47 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	}
 }
 
+// Nobody reads what the console exporters write: the program serves, delivers
+// what it can, and leaves.
+func TestConsoleThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	collector := otlptest.NewServer(t)
+	unread, stdout := io.Pipe()
+	defer stdout.Close()
+	first := make(chan string, 1)
+	go func() { // the line that says where it listens, and no more
+		for lines := bufio.NewScanner(unread); lines.Scan(); {
+			if _, rest, ok := strings.Cut(lines.Text(), `"address":"`); ok {
+				address, _, _ := strings.Cut(rest, `"`)
+				first <- address
+				return
+			}
+		}
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{
+			"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=0", "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=2s", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL(),
+			"OTEL_TRACES_EXPORTER=otlp,console", "OTEL_METRICS_EXPORTER=otlp,console", "OTEL_LOGS_EXPORTER=otlp,console",
+		}, stdout)
+	}()
+	p := &program{addr: <-first}
+	for range 100 {
+		p.once(t.Context(), "GET", "/", nil)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	if n := len(collector.Spans()); n != 200 {
+		t.Errorf("the collector received %d spans, want 200", n)
+	}
+	if len(collector.Metrics()) == 0 {
+		t.Error("the collector received no metrics")
+	}
+}
+
 func TestKnownMethods(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET, PURGE")

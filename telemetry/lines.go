@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -36,11 +37,16 @@ func NewLines(w io.Writer) *Lines {
 	return &Lines{w: w, wake: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// Write adds p, which is one line. It never fails and never waits.
+var errBacklog = errors.New("the log is read too slowly")
+
+// Write adds p, which is one line or more. It never waits, and fails when p is
+// dropped.
 func (l *Lines) Write(p []byte) (int, error) {
 	added := &line{}
 	added.Buffer.Write(p)
-	l.push(added)
+	if !l.push(added) {
+		return 0, errBacklog
+	}
 	return len(p), nil
 }
 
@@ -91,11 +97,11 @@ func (l *Lines) flush() {
 	}
 }
 
-func (l *Lines) push(n *line) {
+func (l *Lines) push(n *line) (kept bool) {
 	if l.backlog.Add(int64(n.Len())) > maxBacklog {
 		l.dropped.Add(1)
 		l.free(n)
-		return
+		return false
 	}
 	older := l.newest.Load()
 	for n.older = older; !l.newest.CompareAndSwap(older, n); n.older = older {
@@ -108,6 +114,7 @@ func (l *Lines) push(n *line) {
 		default:
 		}
 	}
+	return true
 }
 
 func (l *Lines) free(n *line) {

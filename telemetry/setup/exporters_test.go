@@ -1,7 +1,6 @@
 package setup_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -17,12 +16,12 @@ import (
 )
 
 func TestConsole(t *testing.T) {
-	var stdout bytes.Buffer
+	stdout := newLogged()
 	sdk := start(t, map[string]string{
 		"OTEL_TRACES_EXPORTER":  "console",
 		"OTEL_METRICS_EXPORTER": "console",
 		"OTEL_LOGS_EXPORTER":    "console",
-	}, slog.New(slog.DiscardHandler), &stdout)
+	}, slog.New(slog.DiscardHandler), stdout)
 	record(t, sdk, 1)
 	shutdown(t, sdk)
 
@@ -40,15 +39,15 @@ func TestConsole(t *testing.T) {
 
 func TestConsoleBesideOTLP(t *testing.T) {
 	collector := otlptest.NewServer(t)
-	var stdout bytes.Buffer
+	stdout := newLogged()
 	sdk := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(),
 		"OTEL_TRACES_EXPORTER":        "otlp,console",
-	}, slog.New(slog.DiscardHandler), &stdout)
+	}, slog.New(slog.DiscardHandler), stdout)
 	record(t, sdk, 1)
 	shutdown(t, sdk)
 	if !strings.Contains(stdout.String(), `"span 0"`) || len(collector.Spans()) != 2 {
-		t.Errorf("console: %s\ncollector: %v", &stdout, collector.Spans())
+		t.Errorf("console: %s\ncollector: %v", stdout, collector.Spans())
 	}
 	if diff := cmp.Diff(map[string]float64{"exported": 2}, spanCounts(collector.Metrics())); diff != "" {
 		t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)

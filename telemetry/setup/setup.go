@@ -78,8 +78,9 @@ type SDK struct {
 //
 // What goes wrong later is logged to log, which must not lead to LogHandler:
 // at most one line a minute while telemetry cannot be delivered. The console
-// exporters write to stdout. Shutdown must be called, even of an SDK that was
-// made when ctx had ended.
+// exporters write to stdout, whole documents and several at once; a write that
+// waits for a reader holds up the other exporters and the shutdown. Shutdown
+// must be called, even of an SDK that was made when ctx had ended.
 func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*SDK, error) {
 	set, err := cfg.settings()
 	if err != nil {
@@ -109,7 +110,6 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 	// The exporters read the process's environment before their options, and
 	// complain of values that mean something else to them.
 	otel.SetLogger(logr.Discard())
-	stdout = &console{w: stdout}
 	err = errors.Join(
 		s.startTraces(ctx, cfg, set.sampler, set.spans, res, to(set.traces), stdout),
 		s.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),

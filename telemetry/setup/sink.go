@@ -3,8 +3,6 @@ package setup
 import (
 	"context"
 	"errors"
-	"io"
-	"sync"
 )
 
 // sink is one place that a signal goes to. B is what is exported at once.
@@ -41,16 +39,4 @@ func shutdownAll[B any](ctx context.Context, sinks []sink[B]) error {
 		errs = append(errs, s.shutdown(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// console lets the console exporters of several signals share one writer.
-type console struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.w.Write(p)
 }

@@ -1,6 +1,6 @@
-// Collector is an OpenTelemetry Collector of three components: it receives
-// OTLP and writes what it got as JSON lines. The tests of package e2e run it
-// as a process of its own.
+// Collector is an OpenTelemetry Collector of few components: it receives OTLP,
+// writes what it got as JSON lines, or hands metrics to Prometheus. The tests
+// of package e2e run it as a process of its own.
 //
 // It is what the collector's builder would generate, by hand, so that go.mod
 // and go.sum pin every module of it and Go's build cache keeps it.
@@ -10,6 +10,7 @@ import (
 	"log"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusremotewriteexporter"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
@@ -22,7 +23,7 @@ import (
 
 func main() {
 	err := otelcol.NewCommand(otelcol.CollectorSettings{
-		BuildInfo: component.BuildInfo{Command: "collector", Description: "OTLP to JSON lines", Version: "0.161.0"},
+		BuildInfo: component.BuildInfo{Command: "collector", Description: "OTLP to JSON lines and Prometheus", Version: "0.161.0"},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
@@ -41,7 +42,7 @@ func factories() (otelcol.Factories, error) {
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
-	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](fileexporter.NewFactory())
+	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](fileexporter.NewFactory(), prometheusremotewriteexporter.NewFactory())
 	if err != nil {
 		return otelcol.Factories{}, err
 	}

@@ -50,9 +50,15 @@ type collector struct {
 // addresses; port 0 picks a free one.
 func startCollector(t *testing.T, http, grpc string) *collector {
 	t.Helper()
+	return runCollector(t, fmt.Sprintf(collectorConfig, http, grpc))
+}
+
+// runCollector returns once a collector of this configuration listens.
+func runCollector(t *testing.T, config string) *collector {
+	t.Helper()
 	c := &collector{arrived: make(chan struct{})}
 	ready := make(chan struct{})
-	cmd := exec.Command(collectorBinary, "--config", "yaml:"+fmt.Sprintf(collectorConfig, http, grpc))
+	cmd := exec.Command(collectorBinary, "--config", "yaml:"+config)
 	c.process = start(t, cmd,
 		func(line []byte) {
 			if err := c.receive(line); err != nil {

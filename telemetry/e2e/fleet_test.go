@@ -1,0 +1,177 @@
+//go:build prometheus
+
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// prometheusConfig is a collector that hands metrics to Prometheus.
+const prometheusConfig = `
+receivers:
+  otlp:
+    protocols:
+      http: {endpoint: "127.0.0.1:0"}
+      grpc: {endpoint: "127.0.0.1:0"}
+exporters:
+  file: {path: /dev/null}
+  prometheusremotewrite:
+    endpoint: %s/api/v1/write
+    # Of several one would overtake another, and Prometheus refuses what is older
+    # than what it has.
+    remote_write_queue: {num_consumers: 1}
+service:
+  telemetry:
+    logs: {encoding: json}
+    metrics: {level: none}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [file]}
+    metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
+`
+
+// apiKey lets in at those instances that ask for credentials.
+const apiKey = "0123456789abcdef0123456789abcdef"
+
+// startFleet runs instances of one service under traffic until the test ends:
+// between them, all that has a panel or an alert happens again and again.
+func startFleet(t *testing.T, prometheus *prometheus) {
+	t.Helper()
+	collector := runCollector(t, fmt.Sprintf(prometheusConfig, prometheus.url))
+	export := append(collector.environment("http/protobuf"),
+		"OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_LOGS_EXPORTER=none", "ACCESS_LOG=off")
+
+	// One with all policies, before backends of which one fails requests, and
+	// one comes and goes.
+	serving := func(status int) string { return backend(t, status, func() int { return http.StatusOK }, backendTime) }
+	var probes atomic.Int64
+	flapping := backend(t, http.StatusOK, func() int {
+		if probes.Add(1)%2 == 0 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	}, backendTime)
+	busy := startSpangate(t, append(export,
+		"BACKENDS="+strings.Join([]string{serving(200), serving(200), serving(503), flapping}, ","),
+		"PROBE_PATH=/healthz", "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
+		"OUTLIER_FAILURES=0", "RETRY_BUDGET=0%",
+		"MAX_CONCURRENT_REQUESTS=2", "MAX_QUEUE=2",
+		"RATE_LIMIT=1/h", "RATE_LIMIT_KEY=header:X-Client",
+		"CORS_ALLOWED_ORIGINS=https://app.example.com",
+		"AUTH_API_KEYS=test:"+apiKey,
+		"AUTH_JWT_JWKS_URL=http://"+refusing(t)+"/keys", "AUTH_JWT_ISSUER=issuer", "AUTH_JWT_AUDIENCE=audience",
+		"GOMEMLIMIT=1GiB",
+		"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.5",
+	)...)
+	credentials := "X-API-Key: " + apiKey
+	for range 8 {
+		ask(t, busy.url, "GET", credentials, "X-Client: {n}")
+	}
+	ask(t, busy.url, "POST", credentials, "X-Client: {n}")
+	ask(t, busy.url, "GET", credentials, "X-Client: greedy")
+	ask(t, busy.url, "GET")
+	ask(t, busy.url, "GET", "Authorization: Bearer "+token())
+	ask(t, busy.url, "OPTIONS", "Origin: https://elsewhere.example", "Access-Control-Request-Method: GET")
+
+	// One without a backend.
+	alone := startSpangate(t, append(export, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1")...)
+	ask(t, alone.url, "GET")
+	ask(t, alone.url, "GET")
+
+	// One whose backend is slow, and which reaches neither the store of its rate
+	// limit nor what takes its spans.
+	slow := startSpangate(t, append(export,
+		"BACKENDS="+backend(t, http.StatusOK, func() int { return http.StatusOK }, 1100*time.Millisecond),
+		"RATE_LIMIT=100000/s", "RATE_LIMIT_REDIS_URL=redis://"+refusing(t),
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"+refusing(t)+"/v1/traces",
+		"OTEL_BSP_MAX_QUEUE_SIZE=1", "OTEL_BSP_EXPORT_TIMEOUT=100",
+	)...)
+	for range 32 {
+		ask(t, slow.url, "GET")
+	}
+}
+
+// backend is one that takes a while to answer requests, and none for probes.
+func backend(t *testing.T, status int, health func() int, takes time.Duration) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			w.WriteHeader(health())
+			return
+		}
+		select {
+		case <-time.After(takes):
+		case <-r.Context().Done():
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, "hello")
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// ask sends requests, one after another and not more than 100 a second, until the
+// test ends. How they are answered is for the metrics to say. Of a header, {n} is
+// another number each time.
+func ask(t *testing.T, url, method string, header ...string) {
+	t.Helper()
+	client := newClient(false)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer client.CloseIdleConnections()
+		pace := time.NewTicker(10 * time.Millisecond)
+		defer pace.Stop()
+		for {
+			select {
+			case <-t.Context().Done():
+				return
+			case <-pace.C:
+			}
+			if err := askOnce(t.Context(), client, url, method, header); err != nil && t.Context().Err() == nil {
+				t.Errorf("%s %s: %v", method, url, err)
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { <-ended })
+}
+
+var asked atomic.Int64
+
+func askOnce(ctx context.Context, client *http.Client, url, method string, header []string) error {
+	var body io.Reader
+	if method == "POST" {
+		body = strings.NewReader("hello")
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url+"/hello", body)
+	if err != nil {
+		return err
+	}
+	for _, field := range header {
+		name, value, _ := strings.Cut(field, ": ")
+		r.Header.Set(name, strings.ReplaceAll(value, "{n}", fmt.Sprint(asked.Add(1))))
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// token is one that nobody can judge without the issuer's keys.
+func token() string {
+	part := base64.RawURLEncoding.EncodeToString
+	claims := fmt.Sprintf(`{"iss":"issuer","aud":"audience","sub":"somebody","exp":%d}`, time.Now().Add(time.Hour).Unix())
+	return part([]byte(`{"alg":"RS256","kid":"key"}`)) + "." + part([]byte(claims)) + "." + part(make([]byte, 256))
+}

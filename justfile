@@ -84,6 +84,11 @@ jaeger *args:
     staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags jaeger . && "$staticcheck" -tags jaeger -checks '{{checks}}' .
     cd telemetry/e2e && go test -tags jaeger -count=1 -timeout=30m -run='^TestJaeger$' "$@" .
 
+# the dashboard and the alerts, asked of a real Prometheus; takes flags of go test
+prometheus *args:
+    staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags prometheus . && "$staticcheck" -tags prometheus -checks '{{checks}}' .
+    cd telemetry/e2e && go test -tags prometheus -count=1 -timeout=5m -run='^Test(Prometheus|AlertRules|DashboardSchema)$' "$@" .
+
 # backends killed, stopped and broken under traffic; takes flags of go test
 chaos *args:
     go vet -tags chaos ./balancer/chaos

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,22 +26,36 @@ receivers:
       grpc: {endpoint: "127.0.0.1:0"}
 exporters:
   file: {path: /dev/null}
-  prometheusremotewrite:
-    endpoint: %s/api/v1/write
-    # Of several one would overtake another, and Prometheus refuses what is older
-    # than what it has.
-    remote_write_queue: {num_consumers: 1}
+  prometheus_remote_write: {endpoint: %s/api/v1/write}
 service:
   telemetry:
     logs: {encoding: json}
     metrics: {level: none}
   pipelines:
     traces: {receivers: [otlp], exporters: [file]}
-    metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
+    metrics: {receivers: [otlp], exporters: [prometheus_remote_write]}
 `
+
+// TestPrometheus holds that the dashboard's panels show something, and that the
+// alerts fire, while what they are for happens.
+func TestPrometheus(t *testing.T) {
+	text, err := os.ReadFile(alertsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// How long it has to last is TestAlertRules', which has no need to wait.
+	rules := regexp.MustCompile(`(?m)^( +for:).*$`).ReplaceAllString(string(text), "$1 0s")
+	prometheus := startPrometheus(t, rules)
+	startFleet(t, prometheus)
+	t.Run("dashboard", func(t *testing.T) { testDashboard(t, prometheus) })
+	t.Run("alerts", func(t *testing.T) { testAlerts(t, prometheus, rules) })
+}
 
 // apiKey lets in at those instances that ask for credentials.
 const apiKey = "0123456789abcdef0123456789abcdef"
+
+// fleetSize is how many values the dashboard's variables have of the fleet.
+var fleetSize = map[string]int{"job": 1, "instance": 3, "backend": 6}
 
 // startFleet runs instances of one service under traffic until the test ends:
 // between them, all that has a panel or an alert happens again and again.

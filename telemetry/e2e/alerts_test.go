@@ -26,10 +26,12 @@ func TestAlertRules(t *testing.T) {
 }
 
 func testAlerts(t *testing.T, prometheus *prometheus, rules string) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
 	for _, rule := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(rules, -1) {
 		t.Run(rule[1], func(t *testing.T) {
 			t.Parallel()
-			if err := eventually(t.Context(), func() error { return fires(t.Context(), prometheus, rule[1]) }); err != nil {
+			if err := eventually(ctx, func() error { return fires(t.Context(), prometheus, rule[1]) }); err != nil {
 				t.Error(err)
 			}
 		})

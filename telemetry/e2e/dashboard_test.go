@@ -68,6 +68,9 @@ func testDashboard(t *testing.T, prometheus *prometheus) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// One for all: a few that wait in vain keep the others from beginning.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
 	var d dashboard
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
@@ -81,7 +84,7 @@ func testDashboard(t *testing.T, prometheus *prometheus) {
 		}
 		selector, label, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(v.Definition, "label_values("), ")"), ", ")
 		var values []string
-		err := eventually(t.Context(), func() (err error) {
+		err := eventually(ctx, func() (err error) {
 			values, err = prometheus.labelValues(t.Context(), interpolate(selector, all), label)
 			if err == nil && len(values) != fleetSize[v.Name] {
 				err = fmt.Errorf("there are %d, want %d", len(values), fleetSize[v.Name])
@@ -101,7 +104,7 @@ func testDashboard(t *testing.T, prometheus *prometheus) {
 				expr := interpolate(target.Expr, variables)
 				t.Run(fmt.Sprintf("%s/%s of %s", p.Title, target.RefID, choice), func(t *testing.T) {
 					t.Parallel()
-					if err := eventually(t.Context(), func() error {
+					if err := eventually(ctx, func() error {
 						return shows(t.Context(), prometheus, target, expr, p.FieldConfig.Defaults.Unit)
 					}); err != nil {
 						t.Errorf("%v: %s", err, expr)

@@ -166,10 +166,8 @@ func (p *prometheus) labelValues(ctx context.Context, selector, label string) ([
 }
 
 // eventually repeats a check until it returns nil, and returns what it said last
-// when patience ended.
+// when ctx was done.
 func eventually(ctx context.Context, check func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	again := time.NewTicker(200 * time.Millisecond)
 	defer again.Stop()
 	for {

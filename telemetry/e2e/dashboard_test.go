@@ -15,8 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	schema "github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	prometheusquery "github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
 const dashboardFile = "../../deploy/grafana/dashboard.json"
@@ -28,7 +30,10 @@ func TestDashboardSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plugins.RegisterDefaultPlugins()
+	// A panel or query of another kind would go unchecked.
+	kinds := cog.NewRuntime()
+	kinds.RegisterPanelcfgVariant(timeseries.VariantConfig())
+	kinds.RegisterDataqueryVariant(prometheusquery.VariantConfig())
 	//lint:ignore SA1019 what replaces it is another schema, which Grafana 11 does not know
 	var d schema.Dashboard
 	// Without faults it is an error that says nothing.

@@ -33,6 +33,7 @@ service:
     metrics: {level: none}
   pipelines:
     traces: {receivers: [otlp], exporters: [file]}
+    logs: {receivers: [otlp], exporters: [file]}
     metrics: {receivers: [otlp], exporters: [prometheus_remote_write]}
 `
 
@@ -63,7 +64,7 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	t.Helper()
 	collector := runCollector(t, fmt.Sprintf(prometheusConfig, prometheus.url))
 	export := append(collector.environment("http/protobuf"),
-		"OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_LOGS_EXPORTER=none", "ACCESS_LOG=off")
+		"OTEL_METRIC_EXPORT_INTERVAL=200", "ACCESS_LOG=off")
 
 	// One with all policies, before backends of which one fails requests, and
 	// one comes and goes.

@@ -86,6 +86,8 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"disabled", telemetry.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider()}, 7, 10},
 		{"unsampled", recording(sdktrace.NeverSample()), 11, 22},
+		// As TRACE_KEEP has it: a request is recorded until it is known how it ends.
+		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 40, 72},
 		{"sampled", recording(sdktrace.AlwaysSample()), 40, 72},
 	} {
 		once, again := decorated(t, test.providers)

@@ -22,16 +22,21 @@ func listen(log *slog.Logger, level LogLevel) {
 	handler := selfHandler{log.Handler(), selfLevel(level)}
 	otel.SetLogger(logr.FromSlogHandler(handler))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		if _, ok := errors.AsType[told](err); !ok && !ofClients(err) && slog.LevelError >= handler.least {
+		_, isTold := errors.AsType[told](err)
+		// To be cancelled is how a collection of metrics ends at a shutdown.
+		if !isTold && !ofClients(err) && !errors.Is(err, context.Canceled) && slog.LevelError >= handler.least {
 			log.Error("telemetry", "error", err.Error())
 		}
 	}))
 }
 
-// ofClients reports whether err is about baggage that cannot be read. Whoever
-// sends it must not write a line of the log with each request. The errors have
-// no exported type: their text is all there is.
-func ofClients(err error) bool { return strings.Contains(err.Error(), "baggage") }
+// ofClients reports whether err is about baggage that cannot be read. Who sends
+// it must not write to the log. The errors have no exported type: their text is
+// all there is.
+func ofClients(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "baggage") || strings.HasPrefix(text, "invalid key") || strings.HasPrefix(text, "invalid value")
+}
 
 func selfLevel(level LogLevel) slog.Level {
 	switch level {

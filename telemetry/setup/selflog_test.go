@@ -2,14 +2,17 @@ package setup
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/baggage"
 )
 
 func TestSDKSpeaksThroughTheLog(t *testing.T) {
@@ -38,6 +41,12 @@ func TestSDKSpeaksThroughTheLog(t *testing.T) {
 			listen(log, tt.level)
 			otel.Handle(errors.New("lost"))
 			otel.Handle(fmt.Errorf("export: %w", told{errors.New("logged before")}))
+			otel.Handle(fmt.Errorf("collecting: %w", context.Canceled))
+			for _, sent := range []string{"a=\xff", "a b=c", "a", "a=b;c d", "a=%zz", strings.Repeat("x=y,", 3000)} {
+				if _, err := baggage.Parse(sent); err != nil {
+					otel.Handle(err)
+				}
+			}
 
 			// The verbosities at which the SDK logs.
 			sdk := logr.FromSlogHandler(selfHandler{log.Handler(), selfLevel(tt.level)}).WithName("sdk").WithValues("a", 1)

@@ -118,16 +118,25 @@ func (n nowhere) WriteHeader(int)             {}
 
 func BenchmarkRequest(b *testing.B) {
 	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	unsampled, _ := decorated(b, telemetry.Providers{
-		Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(sdktrace.NeverSample())),
-		Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
-		Propagator: propagation.TraceContext{},
-	})
+	recording := func(sampler sdktrace.Sampler) http.Handler {
+		h, _ := decorated(b, telemetry.Providers{
+			Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(sampler)),
+			Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+			Propagator: propagation.TraceContext{},
+		})
+		return h
+	}
 	disabled, _ := decorated(b, telemetry.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider()})
 	for _, bench := range []struct {
 		name string
 		h    http.Handler
-	}{{"bare", bare}, {"disabled", disabled}, {"unsampled", unsampled}} {
+	}{
+		{"bare", bare},
+		{"disabled", disabled},
+		{"unsampled", recording(sdktrace.NeverSample())},
+		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample()))},
+		{"sampled", recording(sdktrace.AlwaysSample())},
+	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
 			r := httptest.NewRequest("GET", "/path?x=1", nil)

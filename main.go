@@ -185,7 +185,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	origin := cfg.Handler.Origin()
 	providers := telemetry.Providers{
 		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
-		LongestText: sdk.LongestText,
+		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
 	}
 	if cfg.Setup.Disabled == "true" {
 		providers.Propagator = nil

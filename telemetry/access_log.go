@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"net/netip"
 	"sync"
-	"time"
 )
 
 // LogFormat is the form of a log's lines.
@@ -64,22 +61,12 @@ func NewAccessLog(cfg Config, to *Lines) *AccessLog {
 	return l
 }
 
-// accessLine is what a line says beside what the request says.
-type accessLine struct {
-	start          time.Time
-	duration       time.Duration
-	firstByte      time.Duration // from start to the response; 0: there was none
-	outcome        outcome
-	scheme, host   string
-	client         netip.Addr
-	received, sent int64
-}
-
-func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a accessLine) {
-	record := slog.NewRecord(a.start, slog.LevelInfo, "request", 0)
+func (l *AccessLog) write(ctx context.Context, s *served) {
+	r, e := s.request, &s.exchange
+	record := slog.NewRecord(s.start, slog.LevelInfo, "request", 0)
 	record.AddAttrs(
 		slog.String("method", r.Method),
-		slog.String("host", a.host),
+		slog.String("host", s.host),
 		slog.String("path", r.URL.EscapedPath()),
 	)
 	if r.URL.RawQuery != "" {
@@ -87,18 +74,18 @@ func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a a
 	}
 	record.AddAttrs(
 		slog.String("protocol", r.Proto),
-		slog.Int("status", a.outcome.status),
-		slog.Float64("duration", a.duration.Seconds()),
+		slog.Int("status", s.outcome.status),
+		slog.Float64("duration", s.ended.Sub(s.start).Seconds()),
 	)
-	if a.firstByte > 0 {
-		record.AddAttrs(slog.Float64("time_to_first_byte", a.firstByte.Seconds()))
+	if s.response.firstByte > 0 {
+		record.AddAttrs(slog.Float64("time_to_first_byte", s.response.firstByte.Seconds()))
 	}
 	record.AddAttrs(
-		slog.Int64("received", a.received),
-		slog.Int64("sent", a.sent),
+		slog.Int64("received", s.received),
+		slog.Int64("sent", s.response.n),
 	)
-	if a.client.IsValid() {
-		record.AddAttrs(slog.String("client", a.client.String()))
+	if s.client.IsValid() {
+		record.AddAttrs(slog.String("client", s.client.String()))
 	}
 	if agent := r.Header.Get("User-Agent"); agent != "" {
 		record.AddAttrs(slog.String("user_agent", agent))
@@ -118,13 +105,13 @@ func (l *AccessLog) write(ctx context.Context, r *http.Request, e *exchange, a a
 	if e.requestID != "" {
 		record.AddAttrs(slog.String("request_id", e.requestID))
 	}
-	if a.outcome.errorType != "" {
-		record.AddAttrs(slog.String("error_type", a.outcome.errorType))
+	if s.outcome.errorType != "" {
+		record.AddAttrs(slog.String("error_type", s.outcome.errorType))
 	}
 	if e.failure != nil && e.failure.Err != nil {
 		record.AddAttrs(slog.String("error", e.failure.Err.Error()))
 	}
-	l.form.addRequest(&record, r, a)
+	l.form.addRequest(&record, s)
 	l.form.addTrace(ctx, &record)
 	f := l.forms.Get().(*form)
 	f.handler.Handle(ctx, record)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -57,17 +58,22 @@ type client struct {
 
 func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := c.telemetry
-	a := &attempt{client: c, ctx: r.Context(), start: time.Now(), method: t.methods.normalize(r.Method)}
+	e := exchangeOf(r.Context())
+	a := &attempt{
+		client: c, exchange: e, ctx: r.Context(), start: time.Now(),
+		sent: r.Method, url: r.URL, method: t.methods.normalize(r.Method), ready: c.cfg.Ready(),
+	}
 	t.clientActive.Add(a.ctx, 1, c.activeSet(a.method).add...)
-	resend := 0
-	var previous trace.SpanContext
-	e := exchangeOf(a.ctx)
+	options := clientKind
 	if e != nil {
-		resend, previous = e.attempts, e.latest
+		a.resend = e.attempts
 		e.attempts++
 		e.backend = c.cfg.Backend.Name
+		if e.latest.IsValid() {
+			options = linked(clientKind, e.latest)
+		}
 	}
-	c.start(r, a, resend, previous)
+	a.ctx, a.span = t.tracer.Start(a.ctx, spanName(a.method), options...)
 	if e != nil {
 		e.latest = a.span.SpanContext()
 	}
@@ -114,89 +120,83 @@ func (c *client) acquit() {
 	}
 }
 
-// start starts the attempt's span and puts it into its context. The span's
-// attributes are made only when it is recorded, as those of the SERVER span.
-func (c *client) start(r *http.Request, a *attempt, resend int, previous trace.SpanContext) {
-	options := clientKind
-	if previous.IsValid() {
-		options = linked(clientKind, previous)
-	}
-	a.ctx, a.span = c.telemetry.tracer.Start(a.ctx, spanName(a.method), options...)
-	if !a.span.IsRecording() {
-		return
-	}
-	attrs := make([]attribute.KeyValue, 0, 12)
-	attrs = c.telemetry.appendMethod(attrs, r.Method, a.method)
-	attrs = append(attrs,
-		semconv.URLFull(c.telemetry.text(fullURL(r))),
-		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
-		backendKey.String(c.cfg.Backend.Name),
-		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
-		balancerReadyKey.Int(c.cfg.Ready()),
-	)
-	if address := c.cfg.Backend.Address; address != "" {
-		attrs = append(attrs, backendAddressKey.String(address))
-	}
-	if resend > 0 {
-		attrs = append(attrs, semconv.HTTPRequestResendCount(resend))
-	}
-	a.span.SetAttributes(attrs...)
-}
-
 // attempt is one request to one backend. It stands in for its response's body,
 // with which it ends.
 type attempt struct {
-	client *client
-	ctx    context.Context // of the request, and with the span
-	span   trace.Span
-	start  time.Time
-	method string
-	status int // 0: none received
+	client   *client
+	exchange *exchange       // nil: of no request
+	ctx      context.Context // of the request, and with the span
+	span     trace.Span
+	start    time.Time
+	sent     string   // the method
+	url      *url.URL // of this attempt alone
+	method   string   // normalized
+	resend   int      // number of the retry; 0: the first attempt
+	ready    int      // backends
 
-	answered time.Duration // from start to the response's header
-	settled  bool          // the response's header says how it went
-	version  string
-	body     io.ReadCloser
-	ended    atomic.Bool // by the body's end, or by who closes it amid a read
+	peer      net.Addr      // nil: no connection
+	status    int           // 0: none received
+	answered  time.Duration // from start to the response's header
+	settled   bool          // the response's header says how it went
+	version   string
+	body      io.ReadCloser
+	ended     atomic.Bool // by the body's end, or by who closes it amid a read
+	errorType string      // once it has ended
 }
 
 // connected notes the address that was dialled. net/http calls it before the
 // request is written, from RoundTrip's goroutine.
-func (a *attempt) connected(info httptrace.GotConnInfo) {
-	switch addr := info.Conn.RemoteAddr().(type) {
-	case *net.TCPAddr:
-		a.span.SetAttributes(semconv.NetworkPeerAddress(addr.IP.String()), semconv.NetworkPeerPort(addr.Port))
-	case *net.UnixAddr:
-		a.span.SetAttributes(semconv.NetworkPeerAddress(addr.Name))
-	}
-}
+func (a *attempt) connected(info httptrace.GotConnInfo) { a.peer = info.Conn.RemoteAddr() }
 
 // end records the attempt, once. err is nil when nothing went wrong.
 func (a *attempt) end(err *balancer.Error) {
 	if a.ended.Swap(true) {
 		return
 	}
-	errorType := attemptError(a.status, err)
+	a.errorType = attemptError(a.status, err)
 	now := time.Now()
-	if a.span.IsRecording() {
-		attrs := make([]attribute.KeyValue, 0, 3)
-		if a.status != 0 {
-			attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
-		}
-		if errorType != "" {
-			attrs = append(attrs, semconv.ErrorTypeKey.String(errorType))
-			a.span.SetStatus(codes.Error, "")
-		}
-		a.span.SetAttributes(attrs...)
-		a.span.End(trace.WithTimestamp(now))
-	}
+	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
 	if err != nil && a.status != http.StatusSwitchingProtocols && c.cfg.FailedOn.Failed(nil, err) {
 		c.blame(a)
 	}
-	set := c.sets.get(clientSet{a.method, a.version, a.status, errorType}, c.attributes)
+	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType}, c.attributes)
 	t.clientDuration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
 	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)
+}
+
+// tell implements [teller].
+func (a *attempt) tell(span trace.Span) {
+	t, c := a.client.telemetry, a.client
+	attrs := make([]attribute.KeyValue, 0, 16)
+	attrs = t.appendMethod(attrs, a.sent, a.method)
+	attrs = append(attrs,
+		semconv.URLFull(t.text(fullURL(a.url))),
+		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
+		backendKey.String(c.cfg.Backend.Name),
+		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
+		balancerReadyKey.Int(a.ready),
+	)
+	if address := c.cfg.Backend.Address; address != "" {
+		attrs = append(attrs, backendAddressKey.String(address))
+	}
+	if a.resend > 0 {
+		attrs = append(attrs, semconv.HTTPRequestResendCount(a.resend))
+	}
+	switch addr := a.peer.(type) {
+	case *net.TCPAddr:
+		attrs = append(attrs, semconv.NetworkPeerAddress(addr.IP.String()), semconv.NetworkPeerPort(addr.Port))
+	case *net.UnixAddr:
+		attrs = append(attrs, semconv.NetworkPeerAddress(addr.Name))
+	}
+	if a.status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
+	}
+	if a.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(a.errorType))
+		span.SetStatus(codes.Error, "")
+	}
+	span.SetAttributes(attrs...)
 }
 
 // attemptError returns the error.type of an attempt, or "" for one that is no
@@ -250,10 +250,10 @@ func responseVersion(resp *http.Response) string {
 	return "1.1"
 }
 
-func fullURL(r *http.Request) string {
-	full := r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		full += "?" + redactQuery(r.URL.RawQuery)
+func fullURL(u *url.URL) string {
+	full := u.Scheme + "://" + u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		full += "?" + redactQuery(u.RawQuery)
 	}
 	return full
 }

@@ -25,6 +25,7 @@ type exchange struct {
 	principal  policy.Principal // without a method: nobody was asked
 	// latest is the span of the attempt before, for the link to it.
 	latest trace.SpanContext
+	held   held
 	// forwarded is how long it took to get a response, or to fail to; 0: nobody
 	// tried.
 	forwarded time.Duration

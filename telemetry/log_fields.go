@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
@@ -90,21 +89,22 @@ func (f lineForm) addTrace(ctx context.Context, record *slog.Record) {
 
 // addRequest adds what Google Cloud shows of a request beside its line.
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest
-func (f lineForm) addRequest(record *slog.Record, r *http.Request, a accessLine) {
+func (f lineForm) addRequest(record *slog.Record, s *served) {
 	if !f.gcp {
 		return
 	}
-	url := a.scheme + "://" + a.host + r.URL.EscapedPath()
+	r := s.request
+	url := s.scheme + "://" + s.host + r.URL.EscapedPath()
 	if r.URL.RawQuery != "" {
 		url += "?" + redactQuery(r.URL.RawQuery)
 	}
 	request := []any{
-		slog.String("requestMethod", r.Method), slog.String("requestUrl", url), slog.Int("status", a.outcome.status),
-		slog.String("responseSize", strconv.FormatInt(a.sent, 10)),
-		slog.String("latency", strconv.FormatFloat(a.duration.Seconds(), 'f', 9, 64)+"s"), slog.String("protocol", r.Proto),
+		slog.String("requestMethod", r.Method), slog.String("requestUrl", url), slog.Int("status", s.outcome.status),
+		slog.String("responseSize", strconv.FormatInt(s.response.n, 10)),
+		slog.String("latency", strconv.FormatFloat(s.ended.Sub(s.start).Seconds(), 'f', 9, 64)+"s"), slog.String("protocol", r.Proto),
 	}
-	if a.client.IsValid() {
-		request = append(request, slog.String("remoteIp", a.client.String()))
+	if s.client.IsValid() {
+		request = append(request, slog.String("remoteIp", s.client.String()))
 	}
 	if agent := r.Header.Get("User-Agent"); agent != "" {
 		request = append(request, slog.String("userAgent", agent))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"syscall"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -31,13 +32,13 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 	return func(ctx context.Context, key policy.Key) (policy.Decision, error) {
 		var span trace.Span
 		if trace.SpanFromContext(ctx).IsRecording() {
-			ctx, span = t.tracer.Start(ctx, rateLimitSpan, trace.WithAttributes(rateLimitKeySourceKey.String(key.Source)))
+			ctx, span = t.tracer.Start(ctx, rateLimitSpan)
 		}
 		d, err := next(ctx, key)
 		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
 		t.rateLimitDecisions.Add(ctx, 1, t.rateLimitSets.get(set, rateLimitSet.attributes).add...)
 		if span != nil {
-			endRateLimit(span, set, d, err)
+			exchangeOf(ctx).end(span, time.Now(), &rateLimitDecision{key.Source, set, d, err})
 		}
 		return d, err
 	}
@@ -55,10 +56,19 @@ func rateLimitResult(d policy.Decision, err error, dryRun bool) string {
 	return rateLimitDenied
 }
 
-// endRateLimit ends the span of a decision. To deny a request is no error.
-func endRateLimit(span trace.Span, set rateLimitSet, d policy.Decision, err error) {
-	attrs := make([]attribute.KeyValue, 0, 7)
-	attrs = append(attrs, rateLimitResultKey.String(set.result))
+// rateLimitDecision is what the span of one tells.
+type rateLimitDecision struct {
+	source string // of the key
+	set    rateLimitSet
+	d      policy.Decision
+	err    error
+}
+
+// tell implements [teller]. To deny a request is no error.
+func (r *rateLimitDecision) tell(span trace.Span) {
+	d := r.d
+	attrs := make([]attribute.KeyValue, 0, 8)
+	attrs = append(attrs, rateLimitKeySourceKey.String(r.source), rateLimitResultKey.String(r.set.result))
 	if d.Store != "" {
 		attrs = append(attrs, rateLimitStoreKey.String(string(d.Store)))
 	}
@@ -70,12 +80,11 @@ func endRateLimit(span trace.Span, set rateLimitSet, d policy.Decision, err erro
 			rateLimitResetKey.Float64(d.Reset.Seconds()),
 		)
 	}
-	if err != nil {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(string(storeErrorType(err))))
+	if r.err != nil {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(storeErrorType(r.err))))
 		span.SetStatus(codes.Error, "")
 	}
 	span.SetAttributes(attrs...)
-	span.End()
 }
 
 // storeErrorType says in the words that there are for backends why the store of

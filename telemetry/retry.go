@@ -2,11 +2,13 @@ package telemetry
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
 )
@@ -17,21 +19,35 @@ func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision)
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
 		ctx, span := t.tracer.Start(ctx, retrySpan)
-		if span.IsRecording() {
-			span.SetAttributes(
-				retryReasonKey.String(d.Reason),
-				retryDelayKey.Float64(d.Delay.Seconds()),
-				retryAttemptKey.Int(d.Attempt),
-			)
-		}
 		err := wait(ctx, d)
-		if err != nil && span.IsRecording() {
-			span.SetAttributes(semconv.ErrorTypeKey.String(string(balancer.Classify(ctx, err).Type)))
-			span.SetStatus(codes.Error, "")
+		waited := &retryWait{decision: d}
+		if err != nil {
+			waited.errorType = balancer.Classify(ctx, err).Type
 		}
-		span.End()
+		exchangeOf(ctx).end(span, time.Now(), waited)
 		return err
 	}
+}
+
+// retryWait is what the span of a wait tells.
+type retryWait struct {
+	decision  balancer.RetryDecision
+	errorType balancer.ErrorType // empty: the wait was not cut short
+}
+
+// tell implements [teller].
+func (w *retryWait) tell(span trace.Span) {
+	attrs := make([]attribute.KeyValue, 0, 4)
+	attrs = append(attrs,
+		retryReasonKey.String(w.decision.Reason),
+		retryDelayKey.Float64(w.decision.Delay.Seconds()),
+		retryAttemptKey.Int(w.decision.Attempt),
+	)
+	if w.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(w.errorType)))
+		span.SetStatus(codes.Error, "")
+	}
+	span.SetAttributes(attrs...)
 }
 
 // RetryStopped notes why no further attempt is made, for the request's span,

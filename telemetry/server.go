@@ -27,94 +27,126 @@ import (
 // [http.ErrAbortHandler] is logged and becomes one.
 func (t *Telemetry) Server(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		method := t.methods.normalize(r.Method)
-		scheme, host, client := t.origin.Scheme(r), t.origin.Host(r), t.origin.Addr(r)
-		active := t.activeSets.get(activeSet{method, scheme}, activeSet.attributes)
+		s := &served{
+			telemetry: t, request: r, start: time.Now(),
+			method: t.methods.normalize(r.Method), scheme: t.origin.Scheme(r), host: t.origin.Host(r), client: t.origin.Addr(r),
+			cold: !t.warm.Load() && !t.warm.Swap(true), received: r.ContentLength,
+		}
+		active := t.activeSets.get(activeSet{s.method, s.scheme}, activeSet.attributes)
 		t.serverActive.Add(r.Context(), 1, active.add...)
 
 		ctx, options := t.receive(r)
-		ctx, span := t.startServer(ctx, r, serverStart{method, scheme, host, client}, options)
-		e := &exchange{}
-		ctx = withExchange(ctx, e)
-		var request *countedRequest
-		if r.ContentLength < 0 {
-			request = &countedRequest{Reader: r.Body}
-			if t.propagator != nil {
-				request.trailer = r.Trailer
-			}
-			r.Body = request
+		ctx, s.span = t.tracer.Start(ctx, spanName(s.method), options...)
+		ctx = withExchange(ctx, &s.exchange)
+		s.response = countedResponse{
+			ResponseWriter: w, telemetry: t, ctx: ctx, exchange: &s.exchange, start: s.start,
+			series: serverSet{method: s.method, scheme: s.scheme, version: protocolVersion(r)},
 		}
-		response := &countedResponse{
-			ResponseWriter: w, telemetry: t, ctx: ctx, exchange: e, start: start,
-			series: serverSet{method: method, scheme: scheme, version: protocolVersion(r)},
+		var body *countedRequest
+		if r.ContentLength < 0 {
+			body = &countedRequest{Reader: r.Body}
+			if t.propagator != nil {
+				body.trailer = r.Trailer
+			}
+			r.Body = body
 		}
 
 		defer func() {
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
 				t.log.ErrorContext(ctx, "panic while handling a request", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
-				e.failure = &balancer.Error{Type: balancer.InternalError}
+				s.exchange.failure = &balancer.Error{Type: balancer.InternalError}
 				panicked = http.ErrAbortHandler
 			}
-			end := time.Now()
-			o := outcomeOf(e, response, panicked != nil)
-			requestSize := r.ContentLength
-			if request != nil {
-				requestSize = request.n.Load()
+			if body != nil {
+				s.received = body.n.Load()
 			}
-			t.endServer(span, e, o, requestSize, response.n, response.firstByte, end)
-			series := response.series
-			series.status, series.errorType = o.status, o.spanError
-			set := t.serverSets.get(series, serverSet.attributes)
-			t.serverDuration.Record(ctx, requestDuration(o.status, response.firstByte, end.Sub(start)).Seconds(), set.record...)
-			t.serverRequestSize.Record(ctx, requestSize, set.record...)
-			t.serverResponseSize.Record(ctx, response.n, set.record...)
+			s.end(panicked != nil)
 			t.serverActive.Add(ctx, -1, active.add...)
-			if t.access != nil {
-				t.access.write(ctx, r, e, accessLine{
-					start: start, duration: end.Sub(start), firstByte: response.firstByte, outcome: o,
-					client: client, scheme: scheme, host: host,
-					received: requestSize, sent: response.n,
-				})
-			}
 			if panicked != nil {
 				panic(panicked)
 			}
 		}()
-		next.ServeHTTP(response, r.WithContext(ctx))
+		next.ServeHTTP(&s.response, r.WithContext(ctx))
 	})
 }
 
-// serverStart is what a request's span says of it beside what the request does.
-type serverStart struct {
+// served is one request, and what is known of it in the end.
+type served struct {
+	telemetry            *Telemetry
+	request              *http.Request
+	span                 trace.Span
+	start, ended         time.Time
 	method, scheme, host string
 	client               netip.Addr
+	cold                 bool // the first of this instance
+
+	exchange exchange
+	response countedResponse
+	received int64 // bytes of the body
+	outcome  outcome
+	reason   string // why the span is exported though it is not sampled
 }
 
-// startServer starts the span. Its attributes are made only when it is
-// recorded: no sampler that can be configured decides by them.
-func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serverStart, options []trace.SpanStartOption) (context.Context, trace.Span) {
-	cold := !t.warm.Load() && !t.warm.Swap(true)
-	ctx, span := t.tracer.Start(ctx, spanName(start.method), options...)
-	if !span.IsRecording() {
-		return ctx, span
+// end records the request.
+func (s *served) end(aborted bool) {
+	t, ctx := s.telemetry, s.response.ctx
+	s.ended = time.Now()
+	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
+	s.endSpan()
+	series := s.response.series
+	series.status, series.errorType = s.outcome.status, s.outcome.spanError
+	set := t.serverSets.get(series, serverSet.attributes)
+	took := requestDuration(s.outcome.status, s.response.firstByte, s.ended.Sub(s.start))
+	t.serverDuration.Record(ctx, took.Seconds(), set.record...)
+	t.serverRequestSize.Record(ctx, s.received, set.record...)
+	t.serverResponseSize.Record(ctx, s.response.n, set.record...)
+	if t.access != nil {
+		t.access.write(ctx, s)
 	}
-	attrs := make([]attribute.KeyValue, 0, 16)
-	attrs = t.appendMethod(attrs, r.Method, start.method)
+}
+
+// endSpan ends the span where it is exported; where not, nobody misses its end.
+// It is not deferred: End would then record ErrAbortHandler as an exception.
+func (s *served) endSpan() {
+	if !s.span.IsRecording() {
+		return
+	}
+	if !s.span.SpanContext().IsSampled() {
+		answered := s.ended.Sub(s.start)
+		if s.response.status != 0 {
+			answered = s.response.firstByte
+		}
+		s.reason = s.telemetry.keepReason(&s.exchange, s.outcome, answered)
+		s.exchange.held.settle(s.reason != "")
+		if s.reason == "" {
+			return
+		}
+	}
+	s.tell(s.span)
+	s.span.End(trace.WithTimestamp(s.ended))
+}
+
+// tell implements [teller]. All attributes are set at once, at the end:
+// no sampler that can be configured decides by them, and each time would copy
+// those before.
+func (s *served) tell(span trace.Span) {
+	t, r, e := s.telemetry, s.request, &s.exchange
+	attrs := make([]attribute.KeyValue, 0, 26)
+	attrs = t.appendMethod(attrs, r.Method, s.method)
 	attrs = append(attrs,
-		semconv.URLScheme(start.scheme),
+		semconv.URLScheme(s.scheme),
 		semconv.URLPath(t.part(r.URL.EscapedPath(), r.RequestURI)),
 		semconv.NetworkProtocolVersion(protocolVersion(r)),
 	)
 	if r.URL.RawQuery != "" {
 		attrs = append(attrs, semconv.URLQuery(t.part(redactQuery(r.URL.RawQuery), r.RequestURI)))
 	}
-	if host, port := splitHost(start.host, start.scheme); host != "" {
-		attrs = append(attrs, semconv.ServerAddress(t.part(host, start.host)), semconv.ServerPort(port))
+	if host, port := splitHost(s.host, s.scheme); host != "" {
+		attrs = append(attrs, semconv.ServerAddress(t.part(host, s.host)), semconv.ServerPort(port))
 	}
-	if start.client.IsValid() {
-		attrs = append(attrs, semconv.ClientAddress(start.client.String()))
+	if s.client.IsValid() {
+		attrs = append(attrs, semconv.ClientAddress(s.client.String()))
 	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		attrs = append(attrs, semconv.NetworkPeerAddress(peer.Addr().Unmap().String()), semconv.NetworkPeerPort(int(peer.Port())))
@@ -122,28 +154,18 @@ func (t *Telemetry) startServer(ctx context.Context, r *http.Request, start serv
 	if agent := r.Header.Get("User-Agent"); agent != "" {
 		attrs = append(attrs, semconv.UserAgentOriginal(t.text(agent)))
 	}
-	if cold {
+	if s.cold {
 		attrs = append(attrs, semconv.FaaSColdstart(true))
 	}
-	span.SetAttributes(attrs...)
-	return ctx, span
-}
 
-// endServer ends the span, which need not be where nothing is recorded. It is
-// not deferred: End would then record ErrAbortHandler as an exception.
-func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received, sent int64, firstByte time.Duration, end time.Time) {
-	if !span.IsRecording() {
-		return
-	}
-	attrs := make([]attribute.KeyValue, 0, 10)
 	attrs = append(attrs,
-		semconv.HTTPResponseStatusCode(o.status),
-		semconv.HTTPRequestBodySize(int(received)),
-		semconv.HTTPResponseBodySize(int(sent)),
+		semconv.HTTPResponseStatusCode(s.outcome.status),
+		semconv.HTTPRequestBodySize(int(s.received)),
+		semconv.HTTPResponseBodySize(int(s.response.n)),
 		attemptCountKey.Int(e.attempts),
 	)
-	if firstByte > 0 {
-		attrs = append(attrs, timeToFirstByteKey.Float64(firstByte.Seconds()))
+	if s.response.firstByte > 0 {
+		attrs = append(attrs, timeToFirstByteKey.Float64(s.response.firstByte.Seconds()))
 	}
 	if e.stopReason != "" {
 		attrs = append(attrs, retryStopReasonKey.String(string(e.stopReason)))
@@ -160,12 +182,14 @@ func (t *Telemetry) endServer(span trace.Span, e *exchange, o outcome, received,
 	if e.requestID != "" {
 		attrs = append(attrs, requestIDKey.String(e.requestID))
 	}
-	if o.spanError != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
+	if s.reason != "" {
+		attrs = append(attrs, samplingReasonKey.String(s.reason))
+	}
+	if s.outcome.spanError != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(s.outcome.spanError))
 		span.SetStatus(codes.Error, "")
 	}
 	span.SetAttributes(attrs...)
-	span.End(trace.WithTimestamp(end))
 }
 
 // outcome is how a request ended, for span, metrics and log alike.

@@ -39,6 +39,10 @@ type Providers struct {
 	// sent; 0 sets no bound.
 	LongestText int
 
+	// Keep decides about requests that the Tracer records and does not sample;
+	// nil keeps none of them.
+	Keep Keep
+
 	// Events takes the events that standard output is spared; nil: nothing does.
 	Events slog.Handler
 }
@@ -53,6 +57,7 @@ type Telemetry struct {
 	baggage      BaggageKeys
 	serverTiming bool
 	longestText  int
+	keep         Keep
 	methods      KnownMethods
 	access       *AccessLog // nil: off
 	log          *slog.Logger
@@ -103,6 +108,7 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		baggage:      cfg.Baggage,
 		serverTiming: cfg.ServerTiming,
 		longestText:  providers.LongestText,
+		keep:         providers.Keep,
 		methods:      cfg.KnownMethods,
 		access:       access,
 		log:          log,

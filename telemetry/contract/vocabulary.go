@@ -28,7 +28,6 @@ var errorTypes = []Value{
 	{"_OTHER", "of a probe: any other failure"},
 	{"export_failed", "of telemetry: the collector was not reached or took none of the export"},
 	{"rejected", "of telemetry: the collector refused a part of an export"},
-	{"keep_full", "of telemetry: too many spans waited for the end of their requests, by TRACE_KEEP"},
 	{"queue_full", "of telemetry: more than OTEL_BSP_MAX_QUEUE_SIZE waited"},
 	{"shutdown_deadline", "of telemetry: the time for the last flush was over"},
 	{"after_shutdown", "of telemetry: it ended after that"},

@@ -5,14 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -51,164 +46,45 @@ func (k *Keep) UnmarshalText(text []byte) error {
 
 func (k Keep) any() bool { return k != Keep{} }
 
-// The attributes of a SERVER span that its fate depends on, and the one that
-// tells it.
-const (
-	attemptCountKey    = attribute.Key("spangate.attempt.count")
-	timeToFirstByteKey = attribute.Key("spangate.time_to_first_byte")
-	samplingReasonKey  = attribute.Key("spangate.sampling.reason")
-)
-
-// ofClient are the failures that clients cause at will. They keep nothing: who
-// hangs up again and again would decide what is exported.
-var ofClient = map[string]bool{"client_disconnected": true, "client_timeout": true}
-
-// reason returns why the request whose SERVER span is s is to be exported, or
-// nothing.
-func (k Keep) reason(s sdktrace.ReadOnlySpan) string {
-	took := s.EndTime().Sub(s.StartTime())
-	failed := s.Status().Code == codes.Error
-	retried := false
-	for _, kv := range s.Attributes() {
-		switch kv.Key {
-		case attemptCountKey:
-			retried = kv.Value.AsInt64() > 1
-		case timeToFirstByteKey:
-			took = time.Duration(kv.Value.AsFloat64() * float64(time.Second))
-		case semconv.ErrorTypeKey:
-			failed = failed && !ofClient[kv.Value.AsString()]
-		}
-	}
+// Reason returns why a request is to be exported though it is not sampled, or
+// nothing: from whether it failed, how many attempts it took, and how long its
+// answer took to begin.
+func (k Keep) Reason(failed bool, attempts int, answered time.Duration) string {
 	switch {
 	case k.Errors && failed:
 		return "error"
-	case k.Retries && retried:
+	case k.Retries && attempts > 1:
 		return "retry"
-	case k.Slow > 0 && took >= k.Slow:
+	case k.Slow > 0 && answered >= k.Slow:
 		return "slow"
 	}
 	return ""
 }
 
-// How many spans wait for the end of their requests, of all requests and of
-// one. What comes on top is given up, and counted if its request is kept.
-const (
-	mostHeld       = 8192
-	mostHeldOfOne  = 128
-	heldShardCount = 64
-)
-
-// keeper holds the spans of requests that are not sampled until the SERVER
-// span ends, and hands them on if Keep says so. A span that ends later than
-// that is not kept. Requests do not share a lock but one in 64.
-type keeper struct {
-	keep   Keep
-	next   *batcher[sdktrace.ReadOnlySpan]
-	held   atomic.Int64
-	shards [heldShardCount]struct {
-		sync.Mutex
-		requests map[trace.SpanID]*heldRequest // by their SERVER spans
-	}
+// processor hands spans to the batcher. A span that ends though it is not
+// sampled is one that is kept: the others of its kind are never ended.
+type processor struct {
+	next *batcher[sdktrace.ReadOnlySpan]
 }
 
-type heldRequest struct {
-	spans   []sdktrace.ReadOnlySpan
-	givenUp int
+func (processor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+
+func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
+	if !s.SpanContext().IsSampled() {
+		s = kept{s}
+	}
+	p.next.add(s)
 }
 
-func newKeeper(keep Keep, next *batcher[sdktrace.ReadOnlySpan]) *keeper {
-	k := &keeper{keep: keep, next: next}
-	for i := range k.shards {
-		k.shards[i].requests = map[trace.SpanID]*heldRequest{}
-	}
-	return k
-}
-
-// OnStart implements [sdktrace.SpanProcessor].
-func (k *keeper) OnStart(_ context.Context, s sdktrace.ReadWriteSpan) {
-	if sc := s.SpanContext(); !sc.IsSampled() && s.SpanKind() == trace.SpanKindServer {
-		shard := &k.shards[sc.SpanID()[7]%heldShardCount]
-		shard.Lock()
-		shard.requests[sc.SpanID()] = &heldRequest{}
-		shard.Unlock()
-	}
-}
-
-// OnEnd implements [sdktrace.SpanProcessor].
-func (k *keeper) OnEnd(s sdktrace.ReadOnlySpan) {
-	sc := s.SpanContext()
-	switch {
-	case sc.IsSampled():
-		k.next.add(s)
-	case s.SpanKind() == trace.SpanKindServer:
-		k.settle(s)
-	default:
-		k.hold(s)
-	}
-}
-
-func (k *keeper) hold(s sdktrace.ReadOnlySpan) {
-	// Each span of a request is a child of its SERVER span.
-	id := s.Parent().SpanID()
-	shard := &k.shards[id[7]%heldShardCount]
-	shard.Lock()
-	defer shard.Unlock()
-	request := shard.requests[id]
-	switch {
-	case request == nil:
-	case len(request.spans) >= mostHeldOfOne:
-		request.givenUp++
-	case k.held.Add(1) > mostHeld:
-		k.held.Add(-1)
-		request.givenUp++
-	default:
-		request.spans = append(request.spans, s)
-	}
-}
-
-func (k *keeper) settle(server sdktrace.ReadOnlySpan) {
-	id := server.SpanContext().SpanID()
-	shard := &k.shards[id[7]%heldShardCount]
-	shard.Lock()
-	request := shard.requests[id]
-	delete(shard.requests, id)
-	shard.Unlock()
-	if request == nil {
-		return
-	}
-	k.held.Add(-int64(len(request.spans)))
-	reason := k.keep.reason(server)
-	if reason == "" {
-		return
-	}
-	for _, s := range request.spans {
-		k.next.add(kept{ReadOnlySpan: s})
-	}
-	k.next.add(kept{server, reason})
-	k.next.drop(keepFull, request.givenUp)
-}
-
-// ForceFlush implements [sdktrace.SpanProcessor].
-func (k *keeper) ForceFlush(ctx context.Context) error { return k.next.flush(ctx) }
+func (p processor) ForceFlush(ctx context.Context) error { return p.next.flush(ctx) }
 
 // Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
-func (k *keeper) Shutdown(context.Context) error { return nil }
+func (processor) Shutdown(context.Context) error { return nil }
 
 // kept is a span that is exported though it was not sampled.
-type kept struct {
-	sdktrace.ReadOnlySpan
-	reason string // of the SERVER span
-}
+type kept struct{ sdktrace.ReadOnlySpan }
 
 func (s kept) SpanContext() trace.SpanContext {
 	sc := s.ReadOnlySpan.SpanContext()
 	return sc.WithTraceFlags(sc.TraceFlags().WithSampled(true))
-}
-
-func (s kept) Attributes() []attribute.KeyValue {
-	attributes := s.ReadOnlySpan.Attributes()
-	if s.reason == "" {
-		return attributes
-	}
-	return append(attributes[:len(attributes):len(attributes)], samplingReasonKey.String(s.reason))
 }

@@ -1,136 +1,68 @@
 package setup_test
 
 import (
-	"context"
 	"io"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/telemetry/otlptest"
 	"spangate/telemetry/setup"
 )
 
-func TestKeep(t *testing.T) {
-	quick, slow := attribute.Float64("spangate.time_to_first_byte", 0.1), attribute.Float64("spangate.time_to_first_byte", 2)
-	once, twice := attribute.Int("spangate.attempt.count", 1), attribute.Int("spangate.attempt.count", 2)
-	for name, test := range map[string]struct {
-		keep, sampler string
-		attempts      int
-		fails         bool
-		attributes    []attribute.KeyValue
-		want          string // tree of what is exported
-		full          int64  // spans that were given up
+func TestKeepReason(t *testing.T) {
+	all := setup.Keep{Errors: true, Retries: true, Slow: time.Second}
+	for _, test := range []struct {
+		keep     setup.Keep
+		failed   bool
+		attempts int
+		answered time.Duration
+		want     string
 	}{
-		"nothing of note":     {attempts: 1, attributes: []attribute.KeyValue{quick, once}},
-		"an error":            {attempts: 1, fails: true, attributes: []attribute.KeyValue{quick, once}, want: "request SERVER Error spangate.sampling.reason=error\n  attempt CLIENT Unset\n"},
-		"a client's error":    {attempts: 1, fails: true, attributes: []attribute.KeyValue{quick, once, attribute.String("error.type", "client_disconnected")}},
-		"retried":             {attempts: 2, attributes: []attribute.KeyValue{quick, twice}, want: "request SERVER Unset spangate.sampling.reason=retry\n  attempt CLIENT Unset\n  attempt CLIENT Unset\n"},
-		"slow":                {attempts: 1, attributes: []attribute.KeyValue{slow, once}, want: "request SERVER Unset spangate.sampling.reason=slow\n  attempt CLIENT Unset\n"},
-		"not asked for":       {keep: "retry", attempts: 1, fails: true, attributes: []attribute.KeyValue{slow, once}},
-		"nothing asked for":   {keep: "none", attempts: 2, fails: true, attributes: []attribute.KeyValue{slow, twice}},
-		"never":               {sampler: "always_off", attempts: 2, fails: true, attributes: []attribute.KeyValue{slow, twice}},
-		"sampled all the way": {sampler: "always_on", attempts: 1, fails: true, attributes: []attribute.KeyValue{once}, want: "request SERVER Error\n  attempt CLIENT Unset\n"},
-		"more than is held":   {attempts: 130, fails: true, attributes: []attribute.KeyValue{once}, want: "request SERVER Error spangate.sampling.reason=error\n" + strings.Repeat("  attempt CLIENT Unset\n", 128), full: 2},
+		{all, false, 1, 999 * time.Millisecond, ""},
+		{all, false, 0, 0, ""},
+		{all, true, 2, time.Hour, "error"},
+		{all, false, 2, time.Hour, "retry"},
+		{all, false, 1, time.Second, "slow"},
+		{setup.Keep{Retries: true}, true, 1, time.Hour, ""},
+		{setup.Keep{Errors: true}, false, 2, time.Hour, ""},
+		{setup.Keep{}, true, 2, time.Hour, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			collector := otlptest.NewServer(t)
-			environ := map[string]string{
-				"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_TRACES_SAMPLER": test.sampler, "TRACE_KEEP": test.keep,
-			}
-			if test.sampler == "" {
-				environ["OTEL_TRACES_SAMPLER"], environ["OTEL_TRACES_SAMPLER_ARG"] = "traceidratio", "0"
-			}
-			sdk := start(t, environ, slog.New(slog.DiscardHandler), io.Discard)
-			tracer := sdk.TracerProvider.Tracer("test")
-			ctx, server := tracer.Start(t.Context(), "request", trace.WithSpanKind(trace.SpanKindServer))
-			var late trace.Span
-			for range test.attempts {
-				_, attempt := tracer.Start(ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient))
-				attempt.End()
-			}
-			if test.sampler == "" {
-				_, late = tracer.Start(ctx, "late", trace.WithSpanKind(trace.SpanKindClient))
-			}
-			if test.fails {
-				server.SetStatus(codes.Error, "")
-			}
-			server.SetAttributes(test.attributes...)
-			server.End()
-			if late != nil {
-				late.End() // waits for nothing any more
-			}
-			if err := sdk.Shutdown(context.Background()); err != nil {
-				t.Error(err)
-			}
-			if diff := cmp.Diff(test.want, otlptest.Tree(collector.Spans(), "spangate.sampling.reason")); diff != "" {
-				t.Errorf("exported (-want +got):\n%s", diff)
-			}
-			counted := map[string]float64{}
-			for _, m := range collector.Metrics() {
-				for _, p := range m.Points {
-					if m.Name == "spangate.telemetry.spans" {
-						counted[p.Attributes["spangate.telemetry.result"].(string)] += p.Value
-					}
-				}
-			}
-			if exported := float64(len(collector.Spans())); counted["exported"] != exported || counted["dropped"] != float64(test.full) || counted["failed"] != 0 {
-				t.Errorf("%v exported, %v given up, but counted are %v", exported, test.full, counted)
-			}
-		})
+		if got := test.keep.Reason(test.failed, test.attempts, test.answered); got != test.want {
+			t.Errorf("%+v: failed %v, %d attempts, %v: kept for %q, want %q", test.keep, test.failed, test.attempts, test.answered, got, test.want)
+		}
 	}
 }
 
-// TestKeepIsBounded has more spans wait at once than are held, in two rounds:
-// what the first gives back, the second can hold.
-func TestKeepIsBounded(t *testing.T) {
-	const requests, attempts, held = 65, 128, 8192
-	collector := otlptest.NewServer(t)
-	sdk := start(t, map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_BSP_MAX_QUEUE_SIZE": "20000",
-		"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0",
-	}, slog.New(slog.DiscardHandler), io.Discard)
-	tracer := sdk.TracerProvider.Tracer("test")
-	for _, outcome := range []codes.Code{codes.Unset, codes.Error} {
-		var servers []trace.Span
-		for range requests {
+// TestEndedIsExported holds that a span which ends is exported, as one of a
+// trace that is sampled, and that one which is never ended leaves nothing.
+func TestEndedIsExported(t *testing.T) {
+	for sampler, want := range map[string]float64{"traceidratio": 2, "always_off": 0} {
+		collector := otlptest.NewServer(t)
+		sdk := start(t, map[string]string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": "0",
+		}, slog.New(slog.DiscardHandler), io.Discard)
+		tracer := sdk.TracerProvider.Tracer("test")
+		for _, kept := range []bool{true, false} {
 			ctx, server := tracer.Start(t.Context(), "request", trace.WithSpanKind(trace.SpanKindServer))
-			servers = append(servers, server)
-			for range attempts {
-				_, attempt := tracer.Start(ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient))
+			_, attempt := tracer.Start(ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient))
+			if kept {
 				attempt.End()
+				server.End()
 			}
 		}
-		for _, server := range servers {
-			// No time is slow: how long a round takes is not the test's concern.
-			server.SetAttributes(attribute.Float64("spangate.time_to_first_byte", 0))
-			server.SetStatus(outcome, "")
-			server.End()
+		shutdown(t, sdk)
+		if diff := cmp.Diff(map[string]float64{"exported": want}, spanCounts(collector.Metrics())); diff != "" || len(collector.Spans()) != int(want) {
+			t.Errorf("%s: %d spans came, counted are (-want +got):\n%s", sampler, len(collector.Spans()), diff)
 		}
-	}
-	if err := sdk.Shutdown(context.Background()); err != nil {
-		t.Error(err)
-	}
-	counted := map[any]float64{}
-	for _, m := range collector.Metrics() {
-		for _, p := range m.Points {
-			if m.Name == "spangate.telemetry.spans" {
-				counted[p.Attributes["error.type"]] = p.Value
+		for _, span := range collector.Spans() {
+			if !span.Sampled {
+				t.Errorf("%s: %s is not sampled", sampler, span.Name)
 			}
 		}
-	}
-	want := map[any]float64{nil: held + requests, "keep_full": requests*attempts - held}
-	if diff := cmp.Diff(want, counted); diff != "" {
-		t.Errorf("exported and given up (-want +got):\n%s", diff)
-	}
-	if got := len(collector.Spans()); got != held+requests {
-		t.Errorf("%d spans received, want %d", got, held+requests)
 	}
 }
 

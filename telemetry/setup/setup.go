@@ -134,7 +134,7 @@ func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Samp
 		}
 		s.spanSinks = sinks
 		s.spans = newBatcher(b, repairing(repairSpans, all(s.spanSinks)))
-		options = append(options, sdktrace.WithSpanProcessor(newKeeper(cfg.Keep, s.spans)))
+		options = append(options, sdktrace.WithSpanProcessor(processor{s.spans}))
 	}
 	s.TracerProvider = sdktrace.NewTracerProvider(options...)
 	s.LongestText = cfg.spanLimits().AttributeValueLengthLimit

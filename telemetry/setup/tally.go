@@ -14,7 +14,6 @@ var (
 	exportRejected = outcome{"failed", "rejected"}
 	exportCut      = outcome{"failed", "shutdown_deadline"}
 	queueFull      = outcome{"dropped", "queue_full"}
-	keepFull       = outcome{"dropped", "keep_full"}
 	queueCut       = outcome{"dropped", "shutdown_deadline"}
 	tooLate        = outcome{"dropped", "after_shutdown"}
 )
@@ -49,13 +48,6 @@ func (b *batcher[T]) count(o outcome, n int) {
 	if n > 0 {
 		b.counts[o] += int64(n)
 	}
-}
-
-// drop counts items that never came.
-func (b *batcher[T]) drop(o outcome, n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.count(o, n)
 }
 
 func (b *batcher[T]) giveUp() int {

@@ -1,0 +1,80 @@
+package telemetry
+
+import (
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/balancer"
+)
+
+// Keep returns why a request that is not sampled is to be exported all the
+// same, or nothing: from whether it failed by no doing of its client's, how many
+// attempts it took, and how long its answer, or else its end, took to come.
+type Keep func(failed bool, attempts int, answered time.Duration) (reason string)
+
+// held are the spans of a request that is recorded though it is not sampled.
+// They get their attributes, and their ends, once it is known that they are to be exported,
+// else never: most such requests cost no attribute, and hold up nobody. The
+// zero value holds none. It is safe for concurrent use.
+type held struct {
+	mu      sync.Mutex
+	settled bool
+	spans   []heldSpan
+}
+
+type heldSpan struct {
+	span trace.Span
+	at   time.Time // when what it tells of ended
+	of   teller
+}
+
+// teller is what a span tells of.
+type teller interface {
+	tell(trace.Span) // sets all attributes and the status
+}
+
+// end ends a span of the request that e is of, which may be nil: at once if it
+// is sampled, else when the request is kept. What ends later than the request is
+// not kept with it.
+func (e *exchange) end(span trace.Span, at time.Time, of teller) {
+	switch {
+	case !span.IsRecording():
+	case span.SpanContext().IsSampled():
+		of.tell(span)
+		span.End(trace.WithTimestamp(at))
+	case e != nil:
+		e.held.mu.Lock()
+		defer e.held.mu.Unlock()
+		if !e.held.settled {
+			e.held.spans = append(e.held.spans, heldSpan{span, at, of})
+		}
+	}
+}
+
+// settle ends the spans that are held, or forgets them.
+func (h *held) settle(kept bool) {
+	h.mu.Lock()
+	spans := h.spans
+	h.settled, h.spans = true, nil
+	h.mu.Unlock()
+	if !kept {
+		return
+	}
+	for _, s := range spans {
+		s.of.tell(s.span)
+		s.span.End(trace.WithTimestamp(s.at))
+	}
+}
+
+// keepReason returns why the request is to be exported though it is not sampled.
+// What clients cause at will is no reason: who hangs up again and again would
+// decide what is exported.
+func (t *Telemetry) keepReason(e *exchange, o outcome, answered time.Duration) string {
+	if t.keep == nil {
+		return ""
+	}
+	ofClient := e.failure != nil && (e.failure.Type == balancer.ClientDisconnected || e.failure.Type == balancer.ClientTimeout)
+	return t.keep(o.spanError != "" && !ofClient, e.attempts, answered)
+}

@@ -3,9 +3,11 @@ package setup
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +33,7 @@ import (
 type variableCase struct {
 	beside []string // other variables that it needs, as NAME=value
 	value  string
+	await  func(*testing.T, *observed) // with it set, before the SDK is shut down; nil: nothing
 	see    func(*observed) any
 	want   any
 }
@@ -39,9 +43,12 @@ type variableCase struct {
 type observed struct {
 	fault    error // there is nothing else then
 	cfg      Config
-	settings settings
 	usual    *otlptest.Server // where everything goes
-	other    *otlptest.Server // unless a variable says OTHER, OTHERGRPC or OTHERHOST
+	other    *otlptest.Server // unless a variable says OTHER, OTHERGRPC or OTHERHOST,
+	hung     *counting        // HUNG, which takes exports and never answers,
+	secure   *counting        // or SECURE, which asks for certificates
+	early    int              // exports that were begun before the SDK was shut down
+	lost     map[string]int64 // spans and log records, by why
 	stdout   bytes.Buffer
 	log      bytes.Buffer
 	injected propagation.MapCarrier
@@ -62,7 +69,7 @@ func TestVariables(t *testing.T) {
 				if v.Name != "OTEL_LOG_LEVEL" { // the SDK's logger is one for the process
 					t.Parallel()
 				}
-				with, without := observe(t, append(slices.Clip(c.beside), v.Name+"="+c.value)), observe(t, c.beside)
+				with, without := observe(t, append(slices.Clip(c.beside), v.Name+"="+c.value), c.await), observe(t, c.beside, nil)
 				if with.fault != nil {
 					t.Fatal(with.fault)
 				}
@@ -81,11 +88,75 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-func observe(t *testing.T, variables []string) *observed {
+// counting is a server that counts requests by path.
+type counting struct {
+	url string
+
+	mu     sync.Mutex
+	count  map[string]int
+	came   chan struct{}   // holds one
+	client map[string]bool // with a certificate
+}
+
+func newCounting(t *testing.T, start func(*httptest.Server), answer func(*http.Request)) *counting {
 	t.Helper()
-	o := &observed{usual: otlptest.NewServer(t), other: otlptest.NewServer(t), injected: propagation.MapCarrier{}}
+	c := &counting{count: map[string]int{}, client: map[string]bool{}, came: make(chan struct{}, 1)}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		c.mu.Lock()
+		c.count[r.URL.Path]++
+		c.client[r.URL.Path] = r.TLS != nil && len(r.TLS.PeerCertificates) > 0
+		c.mu.Unlock()
+		select {
+		case c.came <- struct{}{}:
+		default:
+		}
+		answer(r)
+	}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	start(server)
+	t.Cleanup(server.Close)
+	c.url = server.URL
+	return c
+}
+
+func (c *counting) of(path string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count[path]
+}
+
+func (c *counting) hadCertificate(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client[path]
+}
+
+// await blocks until so many requests have come for a path.
+func (c *counting) await(t *testing.T, path string, n int) {
+	t.Helper()
+	tooLong := time.After(time.Minute)
+	for c.of(path) < n {
+		select {
+		case <-c.came:
+		case <-tooLong:
+			t.Fatalf("%d requests for %s, want %d", c.of(path), path, n)
+		}
+	}
+}
+
+func observe(t *testing.T, variables []string, await func(*testing.T, *observed)) *observed {
+	t.Helper()
+	o := &observed{
+		usual: otlptest.NewServer(t), other: otlptest.NewServer(t), injected: propagation.MapCarrier{}, lost: map[string]int64{},
+		hung: newCounting(t, (*httptest.Server).Start, func(r *http.Request) { <-r.Context().Done() }),
+		secure: newCounting(t, func(s *httptest.Server) {
+			s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+			s.StartTLS()
+		}, func(*http.Request) {}),
+	}
 	given := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": o.usual.URL()}
-	place := strings.NewReplacer("OTHERGRPC", o.other.GRPCURL(), "OTHERHOST", strings.TrimPrefix(o.other.GRPCURL(), "http://"), "OTHER", o.other.URL())
+	place := strings.NewReplacer("OTHERGRPC", o.other.GRPCURL(), "OTHERHOST", strings.TrimPrefix(o.other.GRPCURL(), "http://"), "OTHER", o.other.URL(), "HUNG", o.hung.url, "SECURE", o.secure.url)
 	for _, variable := range variables {
 		name, value, _ := strings.Cut(variable, "=")
 		given[name] = place.Replace(value)
@@ -93,7 +164,7 @@ func observe(t *testing.T, variables []string) *observed {
 	if err := env.ParseWithOptions(&o.cfg, env.Options{Environment: given}); err != nil {
 		t.Fatal(err)
 	}
-	if o.settings, o.fault = o.cfg.settings(); o.fault != nil {
+	if o.fault = o.cfg.Check(); o.fault != nil {
 		return o
 	}
 	sdk, err := New(t.Context(), o.cfg, slog.New(slog.NewTextHandler(&o.log, nil)), &o.stdout)
@@ -101,10 +172,40 @@ func observe(t *testing.T, variables []string) *observed {
 		t.Fatal(err)
 	}
 	o.emit(t, sdk)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	if await != nil {
+		await(t, o)
+	}
+	o.early = len(o.usual.Requests()) + o.hung.of("/v1/metrics")
+	patience := time.Minute
+	if slices.ContainsFunc(variables, func(v string) bool { return strings.Contains(v, "=HUNG") }) {
+		patience = 2 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	sdk.Shutdown(ctx) // what could not be delivered is among what is seen
+	for _, counts := range []map[outcome]int64{accountOf(sdk.spans), accountOf(sdk.records)} {
+		for outcome, n := range counts {
+			o.lost[outcome.cause] += n
+		}
+	}
 	return o
+}
+
+func accountOf[T any](b *batcher[T]) map[outcome]int64 {
+	if b == nil {
+		return nil
+	}
+	return b.account().counts
+}
+
+// gauge returns the value of a metric that has one series.
+func (o *observed) gauge(name string) any {
+	for _, m := range o.usual.Metrics() {
+		if m.Name == name {
+			return m.Points[0].Value
+		}
+	}
+	return nil
 }
 
 // emit records more of everything than any limit lets through.
@@ -216,17 +317,43 @@ func variableCases(t *testing.T) map[string]variableCase {
 		}, want: true},
 		"OTEL_LOGS_EXPORTER": {value: "none", see: func(o *observed) any { return len(o.usual.Logs()) }, want: 0},
 
-		"OTEL_BSP_SCHEDULE_DELAY":         {value: "7", see: func(o *observed) any { return o.settings.spans.delay }, want: 7 * time.Millisecond},
-		"OTEL_BSP_EXPORT_TIMEOUT":         {value: "7", see: func(o *observed) any { return o.settings.spans.timeout }, want: 7 * time.Millisecond},
-		"OTEL_BLRP_SCHEDULE_DELAY":        {value: "7", see: func(o *observed) any { return o.settings.records.delay }, want: 7 * time.Millisecond},
-		"OTEL_BLRP_EXPORT_TIMEOUT":        {value: "7", see: func(o *observed) any { return o.settings.records.timeout }, want: 7 * time.Millisecond},
-		"OTEL_BSP_MAX_QUEUE_SIZE":         {value: "7", see: func(o *observed) any { return o.settings.spans.queue }, want: 7},
-		"OTEL_BLRP_MAX_QUEUE_SIZE":        {value: "7", see: func(o *observed) any { return o.settings.records.queue }, want: 7},
+		// Exports begin before the SDK is shut down, or are given up before that is.
+		"OTEL_BSP_SCHEDULE_DELAY": {
+			beside: []string{"OTEL_LOGS_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, value: "7", await: spansCame,
+			see: func(o *observed) any { return o.early > 0 }, want: true,
+		},
+		"OTEL_BLRP_SCHEDULE_DELAY": {
+			beside: []string{"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, value: "7",
+			await: func(t *testing.T, o *observed) {
+				o.usual.WaitLogs(t, func(l []otlptest.Log) bool { return len(l) == 2 })
+			},
+			see: func(o *observed) any { return o.early > 0 }, want: true,
+		},
+		"OTEL_BSP_EXPORT_TIMEOUT": {
+			beside: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=HUNG", "OTEL_LOGS_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, value: "7",
+			see: func(o *observed) any { return o.lost["export_failed"] }, want: int64(2),
+		},
+		"OTEL_BLRP_EXPORT_TIMEOUT": {
+			beside: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=HUNG", "OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, value: "7",
+			see: func(o *observed) any { return o.lost["export_failed"] }, want: int64(2),
+		},
+		"OTEL_BSP_MAX_QUEUE_SIZE":         {value: "7", see: func(o *observed) any { return o.gauge("otel.sdk.processor.span.queue.capacity") }, want: 7.0},
+		"OTEL_BLRP_MAX_QUEUE_SIZE":        {value: "7", see: func(o *observed) any { return o.gauge("otel.sdk.processor.log.queue.capacity") }, want: 7.0},
 		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":  {value: "1", see: func(o *observed) any { return exports(o.usual, "traces", each) }, want: 2},
 		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": {value: "1", see: func(o *observed) any { return exports(o.usual, "logs", each) }, want: 2},
 
-		"OTEL_METRIC_EXPORT_INTERVAL":                              {value: "7", see: func(o *observed) any { return o.cfg.MetricInterval.Or(defaultMetricInterval) }, want: 7 * time.Millisecond},
-		"OTEL_METRIC_EXPORT_TIMEOUT":                               {value: "7", see: func(o *observed) any { return o.cfg.MetricTimeout.Or(defaultMetricTimeout) }, want: 7 * time.Millisecond},
+		"OTEL_METRIC_EXPORT_INTERVAL": {
+			beside: []string{"OTEL_LOGS_EXPORTER=none", "OTEL_TRACES_EXPORTER=none"}, value: "7",
+			await: func(t *testing.T, o *observed) {
+				o.usual.WaitMetrics(t, func(m []otlptest.Metric) bool { return len(m) > 0 })
+			},
+			see: func(o *observed) any { return o.early > 0 }, want: true,
+		},
+		"OTEL_METRIC_EXPORT_TIMEOUT": {
+			beside: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=HUNG", "OTEL_METRIC_EXPORT_INTERVAL=7", "OTEL_LOGS_EXPORTER=none", "OTEL_TRACES_EXPORTER=none"}, value: "7",
+			await: func(t *testing.T, o *observed) { o.hung.await(t, "/v1/metrics", 2) },
+			see:   func(o *observed) any { return o.early > 1 }, want: true,
+		},
 		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        {value: "delta", see: func(o *observed) any { return o.histogram().Temporality }, want: "delta"},
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": {value: "base2_exponential_bucket_histogram", see: func(o *observed) any { return o.histogram().Kind }, want: "exponential_histogram"},
 		"OTEL_METRICS_EXEMPLAR_FILTER": {value: "always_off", see: func(o *observed) any {
@@ -265,10 +392,7 @@ func variableCases(t *testing.T) map[string]variableCase {
 		if prefix == "OTEL_EXPORTER_OTLP_" {
 			path = ""
 		}
-		of := func(o *observed) target {
-			return map[string]target{"traces": o.settings.traces, "metrics": o.settings.metrics, "logs": o.settings.logs}[signal]
-		}
-		secure := prefix + "ENDPOINT=https://127.0.0.1:1"
+		secure := prefix + "ENDPOINT=SECURE" + path
 		cases[prefix+"ENDPOINT"] = variableCase{value: "OTHER" + path, see: func(o *observed) any { return exports(o.other, signal, each) > 0 }, want: true}
 		cases[prefix+"PROTOCOL"] = variableCase{
 			beside: []string{prefix + "ENDPOINT=OTHERGRPC"}, value: "grpc",
@@ -279,18 +403,21 @@ func variableCases(t *testing.T) map[string]variableCase {
 		cases[prefix+"HEADERS"] = variableCase{value: "x-key=a%20b", see: func(o *observed) any {
 			return exports(o.usual, signal, func(r otlptest.Request) bool { return r.Header.Get("X-Key") == "a b" }) > 0
 		}, want: true}
-		cases[prefix+"TIMEOUT"] = variableCase{value: "7", see: func(o *observed) any { return of(o).timeout }, want: 7 * time.Millisecond}
+		cases[prefix+"TIMEOUT"] = variableCase{ // of an attempt: another one is made
+			beside: []string{prefix + "ENDPOINT=HUNG" + path}, value: "7",
+			see: func(o *observed) any { return o.hung.of("/v1/"+signal) > 1 }, want: true,
+		}
 		cases[prefix+"COMPRESSION"] = variableCase{value: "gzip", see: func(o *observed) any {
 			return exports(o.usual, signal, func(r otlptest.Request) bool { return r.Compression == "gzip" }) > 0
 		}, want: true}
-		cases[prefix+"CERTIFICATE"] = variableCase{beside: []string{secure}, value: certificate, see: func(o *observed) any { return of(o).tls.RootCAs != nil }, want: true}
+		cases[prefix+"CERTIFICATE"] = variableCase{beside: []string{secure}, value: certificate, see: func(o *observed) any { return o.secure.of("/v1/"+signal) > 0 }, want: true}
 		cases[prefix+"CLIENT_CERTIFICATE"] = variableCase{
-			beside: []string{secure, prefix + "CLIENT_KEY=" + key}, value: certificate,
-			see: func(o *observed) any { return len(of(o).tls.Certificates) }, want: 1,
+			beside: []string{secure, prefix + "CERTIFICATE=" + certificate, prefix + "CLIENT_KEY=" + key}, value: certificate,
+			see: func(o *observed) any { return o.secure.hadCertificate("/v1/" + signal) }, want: true,
 		}
 		cases[prefix+"CLIENT_KEY"] = variableCase{
-			beside: []string{secure, prefix + "CLIENT_CERTIFICATE=" + certificate}, value: key,
-			see: func(o *observed) any { return len(of(o).tls.Certificates) }, want: 1,
+			beside: []string{secure, prefix + "CERTIFICATE=" + certificate, prefix + "CLIENT_CERTIFICATE=" + certificate}, value: key,
+			see: func(o *observed) any { return o.secure.hadCertificate("/v1/" + signal) }, want: true,
 		}
 		cases[prefix+"INSECURE"] = variableCase{
 			beside: []string{prefix + "PROTOCOL=grpc", prefix + "ENDPOINT=OTHERHOST"}, value: "true",
@@ -298,6 +425,10 @@ func variableCases(t *testing.T) map[string]variableCase {
 		}
 	}
 	return cases
+}
+
+func spansCame(t *testing.T, o *observed) {
+	o.usual.WaitSpans(t, func(s []otlptest.Span) bool { return len(s) == 2 })
 }
 
 // pairOfFiles returns the files of a certificate and its key.

@@ -89,6 +89,8 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version, a.answered = resp.StatusCode, responseVersion(resp), time.Since(a.start)
+	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status}, c.attributes)
+	t.attemptFirstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
 	a.settled = balancer.Settled(r, resp)
 	switch {
 	case c.cfg.FailedOn.Failed(resp, nil):

@@ -33,17 +33,17 @@ func TestStreams(t *testing.T) {
 	}{
 		{
 			"a stream", http.StatusOK,
-			map[string]float64{"spangate.time_to_first_byte": 1, "spangate.forward.duration": 1},
+			map[string]float64{"spangate.time_to_first_byte": 1, "spangate.attempt.time_to_first_byte": 1, "spangate.forward.duration": 1},
 			map[string]float64{
-				"spangate.time_to_first_byte": 1, "spangate.forward.duration": 1,
+				"spangate.time_to_first_byte": 1, "spangate.attempt.time_to_first_byte": 1, "spangate.forward.duration": 1,
 				"http.server.request.duration": 3600, "http.client.request.duration": 3600,
 			},
 		},
 		{
 			"an upgraded connection", http.StatusSwitchingProtocols,
-			map[string]float64{"spangate.time_to_first_byte": 1, "spangate.forward.duration": 1},
+			map[string]float64{"spangate.time_to_first_byte": 1, "spangate.attempt.time_to_first_byte": 1, "spangate.forward.duration": 1},
 			map[string]float64{
-				"spangate.time_to_first_byte": 1, "spangate.forward.duration": 1,
+				"spangate.time_to_first_byte": 1, "spangate.attempt.time_to_first_byte": 1, "spangate.forward.duration": 1,
 				"http.server.request.duration": 1, "http.client.request.duration": 1,
 			},
 		},

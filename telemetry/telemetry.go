@@ -73,6 +73,7 @@ type Telemetry struct {
 	forwardDuration    metric.Float64Histogram
 	forwardAttempts    metric.Int64Histogram
 	timeToFirstByte    metric.Float64Histogram
+	attemptFirstByte   metric.Float64Histogram
 	connectionDuration metric.Float64Histogram
 	probeDuration      metric.Float64Histogram
 	picks              metric.Int64Counter
@@ -144,6 +145,7 @@ func (t *Telemetry) createInstruments() error {
 	t.forwardDuration = ours.histogram(forwardDurationName)
 	t.forwardAttempts = ours.intHistogram(forwardAttemptsName)
 	t.timeToFirstByte = ours.histogram(timeToFirstByteName)
+	t.attemptFirstByte = ours.histogram(attemptTimeToFirstByteName)
 	t.probeDuration = ours.histogram(probeDurationName)
 	t.picks = ours.counter(balancerPicksName)
 	t.retryDecisions = ours.counter(retryDecisionsName)

@@ -49,6 +49,8 @@ var Metrics = []Metric{
 	ours("spangate.forward.attempts", Histogram, "{attempt}", "Attempts made for one request."),
 	ours("spangate.time_to_first_byte", Histogram, "s", "From a request's header to its response's, recorded as soon as that begins.",
 		"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code"),
+	ours("spangate.attempt.time_to_first_byte", Histogram, "s", "From the start of an attempt to its response's header, recorded as soon as that has come.",
+		"http.request.method", "server.address", "server.port", "network.protocol.version", "http.response.status_code"),
 	ours("spangate.balancer.picks", Counter, "{pick}", "Choices of a backend for an attempt.",
 		"spangate.balancer.algorithm", "spangate.backend", "spangate.balancer.result"),
 	ours("spangate.backend.active_requests", UpDownCounter, "{request}", "Requests in flight at a backend, until their responses' bodies have ended.", "spangate.backend"),

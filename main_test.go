@@ -971,6 +971,40 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 	}
 }
 
+// Who waits for an answer, or for a turn, is told so.
+func TestOutcomeOfWhatIsCutOffBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer backend.Close()
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=2s", "TRUSTED_PROXIES=127.0.0.0/8",
+		"MAX_CONCURRENT_REQUESTS=1", "MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h")
+	var clients sync.WaitGroup
+	for _, here := range []func(*concurrencyStatus) int64{
+		func(s *concurrencyStatus) int64 { return s.Active }, func(s *concurrencyStatus) int64 { return s.Queued },
+	} {
+		clients.Go(func() {
+			resp, err := p.send(t.Context(), "GET", "/", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", resp.StatusCode)
+			}
+		})
+		for here(p.status(t).Concurrency) == 0 {
+		}
+	}
+	p.stop()
+	clients.Wait()
+	want := "GET SERVER Error http.response.status_code=503 error.type=shutdown spangate.retry.stop_reason=shutdown\n  GET CLIENT Unset\n" +
+		"GET SERVER Error http.response.status_code=503 error.type=shutdown\n"
+	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type", "spangate.retry.stop_reason")); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
 func TestOutcomeOfAClientThatWentAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})

@@ -88,11 +88,20 @@ func Classify(ctx context.Context, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	if cause, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
-		return &Error{Type: cause.Type, Sent: true, Err: err}
+	if ctx.Err() != nil && Gone(ctx).Type == Shutdown {
+		return &Error{Type: Shutdown, Sent: true, Err: err}
 	}
 	kind, sent := classify(ctx, err)
 	return &Error{Type: kind, Sent: sent, Err: err}
+}
+
+// Gone returns why nobody waits any more for the answer to the request that ctx
+// is of: its client went away, unless the cause of ctx says otherwise.
+func Gone(ctx context.Context) *Error {
+	if e, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
+		return e
+	}
+	return &Error{Type: ClientDisconnected}
 }
 
 // ClassifyBody is [Classify] for the error of reading a response's body: a

@@ -62,6 +62,7 @@ const (
 	StopBodyNotReplayable  StopReason = "body_not_replayable" // more of the body was read than is kept
 	StopNoOtherBackend     StopReason = "no_other_backend"    // none may be used any more
 	StopClientDisconnected StopReason = "client_disconnected" // nobody waits for it
+	StopShutdown           StopReason = "shutdown"            // the proxy stops
 )
 
 // Wait waits for d.Delay or until ctx is done, and returns ctx's error then.
@@ -253,6 +254,8 @@ func stopOf(e *Error) StopReason {
 		return StopSuccess
 	case e.Type == Timeout:
 		return StopDeadline
+	case e.Type == Shutdown:
+		return StopShutdown
 	case e.Blameless():
 		return StopClientDisconnected
 	}

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -79,15 +78,12 @@ func (c *clientWriter) copyFrom(ctx context.Context, body io.Reader) *balancer.E
 
 // clientError returns the error of writing to the client.
 func clientError(ctx context.Context, err error) *balancer.Error {
-	kind := balancer.ClientDisconnected
+	kind := balancer.Gone(ctx).Type
 	if timeout, ok := err.(interface{ Timeout() bool }); ok && timeout.Timeout() {
 		kind = balancer.ClientTimeout
 	}
 	if ctx.Err() == context.DeadlineExceeded {
 		kind = balancer.Timeout
-	}
-	if cause, ok := errors.AsType[*balancer.Error](context.Cause(ctx)); ok {
-		kind = cause.Type
 	}
 	return &balancer.Error{Type: kind, Sent: true, Err: err}
 }

@@ -84,12 +84,13 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 
 // Refuse answers r with a status of the proxy's own that is no failure of
 // forwarding, such as 405, in the form of [Failures.Respond]. detail is a
-// sentence for the client; empty, it is the one that the status has. As with
-// Respond, nobody is answered with [StatusClientClosedRequest].
+// sentence for the client; empty, it is the one that the status has. With
+// [StatusClientClosedRequest] it is Respond, with the reason why nobody waits.
 func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	switch status {
 	case StatusClientClosedRequest:
-		f.Abort(r, &balancer.Error{Type: balancer.ClientDisconnected})
+		f.Respond(w, r, balancer.Gone(r.Context()))
+		return
 	case http.StatusNoContent:
 		closeUnread(w, r)
 		w.WriteHeader(status)

@@ -92,10 +92,13 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 	// for here, and cut off like the rest.
 	none := func() bool { return running.Load() == 0 }
 	if wait(deadline, cfg.ShutdownTimeout, none); err != nil || !none() {
-		log.Warn("drain ran out of time: cutting off what is left", "requests", running.Load())
+		if n := running.Load(); n > 0 {
+			log.Warn("drain ran out of time: cutting off what is left", "requests", n)
+		}
 		cut(&balancer.Error{Type: balancer.Shutdown})
+		wait(context.WithoutCancel(ctx), cutTimeout(cfg)/2, none) // whose clients are answered yet
 		server.Close()
-		wait(context.WithoutCancel(ctx), cutTimeout(cfg), none)
+		wait(context.WithoutCancel(ctx), cutTimeout(cfg)/2, none)
 	}
 	return nil
 }

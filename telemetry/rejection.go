@@ -20,7 +20,7 @@ func (t *Telemetry) Reject(next policy.Reject) policy.Reject {
 		if e := exchangeOf(r.Context()); e != nil {
 			switch {
 			case gone:
-				e.failure = &balancer.Error{Type: balancer.ClientDisconnected}
+				e.failure = balancer.Gone(r.Context())
 			case why.Status == http.StatusRequestEntityTooLarge:
 				e.failure = &balancer.Error{Type: balancer.BodyTooLarge}
 			case why.Status == http.StatusServiceUnavailable && overloaded[why.Reason]:

@@ -50,6 +50,7 @@ var stopReasons = []Value{
 	{"body_not_replayable", "more of the body was read than is kept"},
 	{"no_other_backend", "none may be used any more"},
 	{"client_disconnected", "nobody waits for it"},
+	{"shutdown", "the proxy stops"},
 }
 
 var policyReasons = []Value{

@@ -31,6 +31,8 @@ type Flush struct {
 // its handler's. Its client is not made to wait for what this request left, which
 // the next one delivers; but it does wait for that end, as long as the export
 // that began with it goes on: else a row of quick answers would deliver nothing.
+// A client that waits in vain, for a collector that is slow or away, is the last
+// one for a minute.
 //
 // The link belongs around all others. It is nil when f has no Export.
 func (f Flush) InRequests() Link {
@@ -40,6 +42,7 @@ func (f Flush) InRequests() Link {
 	}
 	var inFlight atomic.Int64
 	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
+	var vain atomic.Pointer[time.Time]              // when a client last waited in vain
 	link.Wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn := connOf(r); conn != nil {
@@ -59,8 +62,10 @@ func (f Flush) InRequests() Link {
 				case !answered:
 				case hasEnd(w, r):
 					f.hold(w, r, own)
-				case left != nil:
-					f.hold(w, r, *left)
+				case left != nil && lately(vain.Load()):
+				case left != nil && f.hold(w, r, *left) == context.DeadlineExceeded:
+					now := time.Now()
+					vain.Store(&now)
 				}
 			}()
 			next.ServeHTTP(w, r)
@@ -76,19 +81,23 @@ func hasEnd(w http.ResponseWriter, r *http.Request) bool {
 	return r.ProtoMajor == 1 && w.Header().Get("Content-Length") != ""
 }
 
+func lately(t *time.Time) bool { return t != nil && time.Since(*t) < time.Minute }
+
 // hold waits, if there is something to wait for, while the client of r has
-// every byte of the answer and asks for nothing.
-func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) {
+// every byte of the answer and asks for nothing. It returns why the wait ended
+// before what was waited for, or nil.
+func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) error {
 	if wait == nil {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), f.Budget)
 	defer cancel()
 	// Over HTTP/2 other requests come meanwhile.
 	if conn := connOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
-		return
+		return nil
 	}
 	if http.NewResponseController(w).Flush() == nil {
 		wait(ctx)
 	}
+	return ctx.Err()
 }

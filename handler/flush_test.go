@@ -190,6 +190,31 @@ func TestFlushDeliversWhatWasLeft(t *testing.T) {
 	}
 }
 
+// A collector that is away costs one client the budget, not each one.
+func TestFlushWaitsInVainOnce(t *testing.T) {
+	const budget = 20 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
+			return func(ctx context.Context) { <-ctx.Done() }
+		}}
+		conn := flushing(t, f, inPieces)()
+		in := bufio.NewReader(conn)
+		for _, test := range []struct{ pause, want time.Duration }{{0, budget}, {0, 0}, {59 * time.Second, 0}, {time.Second, budget}, {0, 0}} {
+			time.Sleep(test.pause)
+			start := time.Now()
+			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			if got := time.Since(start); got != test.want {
+				t.Errorf("after %v an answer took %v, want %v", test.pause, got, test.want)
+			}
+		}
+	})
+}
+
 func TestFlushExportsWhenTheLastEnds(t *testing.T) {
 	var exports atomic.Int32
 	f := handler.Flush{Export: func() func(context.Context) {

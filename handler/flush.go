@@ -10,9 +10,9 @@ import (
 // Flush exports telemetry while requests are in flight, for platforms that stop
 // the CPU between them: there a timer is as good as none.
 type Flush struct {
-	// Export begins to deliver what waits, and returns a function that waits for
-	// the end of it or of its context; nil when nothing is to be delivered. It
-	// is safe for concurrent use.
+	// Export begins to deliver what waits, and returns a function that waits
+	// until that is on its way or its context is done; nil when nothing is to be
+	// delivered. It is safe for concurrent use.
 	Export func() (wait func(context.Context))
 
 	// Budget bounds how long a request that has been answered is held.
@@ -31,8 +31,8 @@ type Flush struct {
 // its handler's. Its client is not made to wait for what this request left, which
 // the next one delivers; but it does wait for that end, as long as the export
 // that began with it goes on: else a row of quick answers would deliver nothing.
-// A client that waits in vain, for a collector that is slow or away, is the last
-// one for a minute.
+// A client that waits for long, a quarter of the budget, is the last one for a
+// minute: the collector is slow or away.
 //
 // The link belongs around all others. It is nil when f has no Export.
 func (f Flush) InRequests() Link {
@@ -42,7 +42,7 @@ func (f Flush) InRequests() Link {
 	}
 	var inFlight atomic.Int64
 	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
-	var vain atomic.Pointer[time.Time]              // when a client last waited in vain
+	var long atomic.Pointer[time.Time]              // when a client last waited for long
 	link.Wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn := connOf(r); conn != nil {
@@ -62,10 +62,12 @@ func (f Flush) InRequests() Link {
 				case !answered:
 				case hasEnd(w, r):
 					f.hold(w, r, own)
-				case left != nil && lately(vain.Load()):
-				case left != nil && f.hold(w, r, *left) == context.DeadlineExceeded:
-					now := time.Now()
-					vain.Store(&now)
+				case left != nil && !lately(long.Load()):
+					start := time.Now()
+					f.hold(w, r, *left)
+					if now := time.Now(); now.Sub(start) >= f.Budget/4 {
+						long.Store(&now)
+					}
 				}
 			}()
 			next.ServeHTTP(w, r)
@@ -84,20 +86,18 @@ func hasEnd(w http.ResponseWriter, r *http.Request) bool {
 func lately(t *time.Time) bool { return t != nil && time.Since(*t) < time.Minute }
 
 // hold waits, if there is something to wait for, while the client of r has
-// every byte of the answer and asks for nothing. It returns why the wait ended
-// before what was waited for, or nil.
-func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) error {
+// every byte of the answer and asks for nothing.
+func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) {
 	if wait == nil {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), f.Budget)
 	defer cancel()
 	// Over HTTP/2 other requests come meanwhile.
 	if conn := connOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
-		return nil
+		return
 	}
 	if http.NewResponseController(w).Flush() == nil {
 		wait(ctx)
 	}
-	return ctx.Err()
 }

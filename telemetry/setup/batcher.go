@@ -27,9 +27,16 @@ type batcher[T any] struct {
 	mu      sync.Mutex
 	closed  bool
 	queue   []T
-	taken   int           // being exported and not yet counted
-	hurried chan struct{} // closed when that has been done; nil when nobody wants it
+	taken   int    // being exported and not yet counted
+	written bool   // and with the collector, which has not answered
+	hurried *hurry // nil when nobody wants it
 	counts  map[outcome]int64
+}
+
+// hurry is what those wait for who want all that is queued exported.
+type hurry struct {
+	sent  chan struct{} // closed when the collector has it, or will not get it
+	ended chan struct{} // closed when the collector has answered, or was given up
 }
 
 // newBatcher starts the batcher; shutdown stops it.
@@ -76,19 +83,21 @@ func (b *batcher[T]) run() {
 	for {
 		select {
 		case <-timer.C:
-			b.send(b.waiting())
+			b.send(b.waiting(), nil)
 		case <-b.wake:
 			n := b.waiting()
-			b.send(n - n%b.bounds.batch)
+			b.send(n-n%b.bounds.batch, nil)
 		case <-b.hurry:
 			b.mu.Lock()
 			hurried := b.hurried
 			b.hurried = nil
 			b.mu.Unlock()
-			b.send(b.waiting())
-			close(hurried)
+			sent := sync.OnceFunc(func() { close(hurried.sent) })
+			b.send(b.waiting(), sent)
+			sent()
+			close(hurried.ended)
 		case <-b.closing:
-			b.send(b.waiting())
+			b.send(b.waiting(), nil)
 			return
 		}
 		timer.Reset(b.bounds.delay)
@@ -101,15 +110,24 @@ func (b *batcher[T]) waiting() int {
 	return len(b.queue)
 }
 
-// send exports the n oldest items, or fewer when a shutdown took them away.
-func (b *batcher[T]) send(n int) {
+// send exports the n oldest items, or fewer when a shutdown took them away. It
+// calls sent, if there is one, when the last of them are with the collector.
+func (b *batcher[T]) send(n int, sent func()) {
 	for n > 0 {
 		batch := b.take(min(n, b.bounds.batch))
 		if len(batch) == 0 {
 			return
 		}
 		n -= len(batch)
-		err := b.exportInTime(batch)
+		last := n <= 0
+		err := b.exportInTime(batch, func() {
+			b.mu.Lock()
+			b.written = true
+			b.mu.Unlock()
+			if last && sent != nil {
+				sent()
+			}
+		})
 		b.settle(err)
 	}
 }
@@ -120,10 +138,10 @@ const stopped = time.Second
 
 // exportInTime gives an export its time, and again when the CPU was stopped in
 // the meantime: its deadline then passed while nothing could be done.
-func (b *batcher[T]) exportInTime(batch []T) error {
+func (b *batcher[T]) exportInTime(batch []T, written func()) error {
 	for {
 		deadline := time.Now().Add(b.bounds.timeout)
-		ctx, cancel := context.WithDeadline(b.ctx, deadline)
+		ctx, cancel := context.WithDeadline(whenWritten(b.ctx, written), deadline)
 		err := b.export(ctx, batch)
 		cancel()
 		if err == nil || b.ctx.Err() != nil || time.Since(deadline) < stopped {
@@ -140,34 +158,42 @@ func (b *batcher[T]) take(n int) []T {
 	rest := copy(b.queue, b.queue[n:])
 	clear(b.queue[rest:])
 	b.queue = b.queue[:rest]
-	b.taken = n
+	b.taken, b.written = n, false
 	return batch[:n]
 }
 
-// exportNow begins to export what is queued, without waiting for a timer, and
-// returns a channel that is closed when that has ended, well or not; nil when
-// there is nothing. What a shutdown takes away is left to the shutdown.
-func (b *batcher[T]) exportNow() <-chan struct{} {
+// exportNow begins to export what is queued, without waiting for a timer; it
+// returns nil when there is nothing that the collector does not have. What a
+// shutdown takes away is left to the shutdown.
+func (b *batcher[T]) exportNow() *hurry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) == 0 && b.taken == 0 {
+	if len(b.queue) == 0 && (b.taken == 0 || b.written) {
 		return nil
 	}
+	return b.inAHurry()
+}
+
+// inAHurry returns what to wait for. The caller holds mu.
+func (b *batcher[T]) inAHurry() *hurry {
 	if b.hurried == nil {
-		b.hurried = make(chan struct{})
+		b.hurried = &hurry{make(chan struct{}), make(chan struct{})}
 		b.hurry <- struct{}{}
 	}
 	return b.hurried
 }
 
-// flush exports what is queued now.
+// flush exports what is queued now, and returns when that has ended.
 func (b *batcher[T]) flush(ctx context.Context) error {
-	flushed := b.exportNow()
-	if flushed == nil {
+	b.mu.Lock()
+	if len(b.queue) == 0 && b.taken == 0 {
+		b.mu.Unlock()
 		return nil
 	}
+	hurry := b.inAHurry()
+	b.mu.Unlock()
 	select {
-	case <-flushed:
+	case <-hurry.ended:
 		return nil
 	case <-b.done:
 		return nil

@@ -140,17 +140,71 @@ func TestBatcherExportsNow(t *testing.T) {
 			t.Error("two who want the same wait for two exports")
 		}
 		release <- struct{}{}
-		<-first
+		<-first.ended
 		select {
-		case <-second:
+		case <-second.sent:
 			t.Error("what came during an export was not waited for")
 		default:
 		}
 		close(release)
-		<-second
+		<-second.ended
 		if diff := cmp.Diff([][]int{{1}, {2, 3}, {4}}, came); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
 		}
+		if err := b.shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Who is in a hurry waits until the collector has everything, not for its
+// answer.
+func TestBatcherTellsWhenAllIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		write, answer := make(chan struct{}), make(chan struct{})
+		b := newBatcher(bounds{queue: 100, batch: 2, delay: time.Hour, timeout: time.Hour}, func(ctx context.Context, _ []int) error {
+			<-write
+			ctx.Value(writtenKey{}).(func())()
+			<-answer
+			return nil
+		})
+		isSent := func(h *hurry) bool {
+			synctest.Wait()
+			select {
+			case <-h.sent:
+				return true
+			default:
+				return false
+			}
+		}
+		for i := range 3 { // two batches
+			b.add(i)
+		}
+		h := b.exportNow()
+		write <- struct{}{}
+		if isSent(h) {
+			t.Error("half of it was all")
+		}
+		answer <- struct{}{}
+		if isSent(h) {
+			t.Error("it was sent before it was written")
+		}
+		write <- struct{}{}
+		if !isSent(h) {
+			t.Error("it was written, and counts as not sent")
+		}
+		if b.exportNow() != nil {
+			t.Error("there is something to wait for though the collector has everything")
+		}
+		b.add(3)
+		left := b.exportNow()
+		answer <- struct{}{}
+		<-h.ended
+		write <- struct{}{}
+		if !isSent(left) {
+			t.Error("what came later was not sent")
+		}
+		answer <- struct{}{}
 		if err := b.shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -33,7 +33,7 @@ func (t target) client() *http.Client {
 		next = callGRPC{transport}
 	}
 	return &http.Client{
-		Transport: readAnswers{next},
+		Transport: readAnswers{tellWritten{next}},
 		// A redirect would carry the headers, and with them a credential, to
 		// wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

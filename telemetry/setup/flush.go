@@ -35,26 +35,28 @@ func (m *FlushMode) UnmarshalText(text []byte) error {
 }
 
 // ExportNow begins to deliver the spans and log records that wait, whatever the
-// timers say, and returns a function that waits until that has ended, well or
-// not, or until ctx is done; nil when there are none. It never blocks.
+// timers say, and returns a function that waits until the collector has them,
+// answered or not, will not get them, or ctx is done; nil when there are none.
+// It never blocks.
 func (s *SDK) ExportNow() (wait func(ctx context.Context)) {
-	var spans, records <-chan struct{}
+	var all []<-chan struct{}
 	if s.spans != nil {
-		spans = s.spans.exportNow()
+		if hurry := s.spans.exportNow(); hurry != nil {
+			all = append(all, hurry.sent)
+		}
 	}
 	if s.records != nil {
-		records = s.records.exportNow()
+		if hurry := s.records.exportNow(); hurry != nil {
+			all = append(all, hurry.sent)
+		}
 	}
-	if spans == nil && records == nil {
+	if len(all) == 0 {
 		return nil
 	}
 	return func(ctx context.Context) {
-		for _, delivered := range []<-chan struct{}{spans, records} {
-			if delivered == nil {
-				continue
-			}
+		for _, sent := range all {
 			select {
-			case <-delivered:
+			case <-sent:
 			case <-ctx.Done():
 				return
 			}

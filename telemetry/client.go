@@ -156,7 +156,7 @@ func (a *attempt) end(err *balancer.Error) {
 		return
 	}
 	a.errorType = attemptError(a.status, err)
-	now := time.Now()
+	now := endOf(a.start)
 	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
 	if err != nil && a.status != http.StatusSwitchingProtocols && c.cfg.FailedOn.Failed(nil, err) {
@@ -173,7 +173,7 @@ func (a *attempt) tell(span trace.Span) {
 	attrs := make([]attribute.KeyValue, 0, 16)
 	attrs = t.appendMethod(attrs, a.sent, a.method)
 	attrs = append(attrs,
-		semconv.URLFull(t.text(fullURL(a.url))),
+		semconv.URLFull(t.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
 		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
 		backendKey.String(c.cfg.Backend.Name),
 		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
@@ -252,8 +252,8 @@ func responseVersion(resp *http.Response) string {
 	return "1.1"
 }
 
-func fullURL(u *url.URL) string {
-	full := u.Scheme + "://" + u.Host + u.EscapedPath()
+func fullURL(scheme, host string, u *url.URL) string {
+	full := scheme + "://" + host + u.EscapedPath()
 	if u.RawQuery != "" {
 		full += "?" + redactQuery(u.RawQuery)
 	}

@@ -53,6 +53,10 @@ func (e *exchange) end(span trace.Span, at time.Time, of teller) {
 	}
 }
 
+// endOf returns the present, of the clock that has run on since start: another
+// one may have been set meanwhile.
+func endOf(start time.Time) time.Time { return start.Add(time.Since(start)) }
+
 // settle ends the spans that are held, or forgets them.
 func (h *held) settle(kept bool) {
 	h.mu.Lock()
@@ -69,12 +73,17 @@ func (h *held) settle(kept bool) {
 }
 
 // keepReason returns why the request is to be exported though it is not sampled.
-// What clients cause at will is no reason: who hangs up again and again would
-// decide what is exported.
-func (t *Telemetry) keepReason(e *exchange, o outcome, answered time.Duration) string {
-	if t.keep == nil {
+// That its client hung up or paused is no reason, nor how long it took to: who
+// does so again and again would decide what is exported.
+func (s *served) keepReason() string {
+	if s.telemetry.keep == nil {
 		return ""
 	}
-	ofClient := e.failure != nil && (e.failure.Type == balancer.ClientDisconnected || e.failure.Type == balancer.ClientTimeout)
-	return t.keep(o.spanError != "" && !ofClient, e.attempts, answered)
+	failure := s.exchange.failure
+	ofClient := failure != nil && (failure.Type == balancer.ClientDisconnected || failure.Type == balancer.ClientTimeout)
+	answered := s.response.firstByte
+	if s.response.status == 0 && !ofClient {
+		answered = s.ended.Sub(s.start)
+	}
+	return s.telemetry.keep(s.outcome.spanError != "" && !ofClient, s.exchange.attempts, answered)
 }

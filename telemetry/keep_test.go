@@ -37,13 +37,14 @@ func TestKeep(t *testing.T) {
 		status   int
 		want     string // what ended, without what all have
 	}{
-		"nothing of note":     {attempts: 1, status: 200},
-		"an error":            {attempts: 1, status: 500, want: "rate_limit; GET 500 Error; GET error 500 Error"},
-		"a retry":             {attempts: 2, status: 200, want: "rate_limit; GET 200; retry; GET 200; GET retry 200"},
-		"a slow answer":       {attempts: 1, status: 200, wait: slow, want: "rate_limit; GET 200; GET slow 200"},
-		"a long answer":       {attempts: 1, status: 200, stream: slow},
-		"the client's doing":  {attempts: 1, status: 200, fails: balancer.ClientDisconnected},
-		"the backend's doing": {attempts: 1, status: 200, fails: balancer.BackendReset, want: "rate_limit; GET 200; GET error 200 Error"},
+		"nothing of note":                {attempts: 1, status: 200},
+		"an error":                       {attempts: 1, status: 500, want: "rate_limit; GET 500 Error; GET error 500 Error"},
+		"a retry":                        {attempts: 2, status: 200, want: "rate_limit; GET 200; retry; GET 200; GET retry 200"},
+		"a slow answer":                  {attempts: 1, status: 200, wait: slow, want: "rate_limit; GET 200; GET slow 200"},
+		"a long answer":                  {attempts: 1, status: 200, stream: slow},
+		"the client's doing, after long": {attempts: 1, status: 0, wait: slow, fails: balancer.ClientDisconnected},
+		"the client's doing":             {attempts: 1, status: 200, fails: balancer.ClientDisconnected},
+		"the backend's doing":            {attempts: 1, status: 200, fails: balancer.BackendReset, want: "rate_limit; GET 200; GET error 200 Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -88,7 +89,9 @@ func TestKeep(t *testing.T) {
 							t.Error(err)
 						}
 					}
-					w.WriteHeader(resp.StatusCode)
+					if test.status != 0 {
+						w.WriteHeader(test.status)
+					}
 					time.Sleep(test.stream)
 					resp.Body.Close()
 					if test.fails != "" {

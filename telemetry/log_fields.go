@@ -94,12 +94,8 @@ func (f lineForm) addRequest(record *slog.Record, s *served) {
 		return
 	}
 	r := s.request
-	url := s.scheme + "://" + s.host + r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		url += "?" + redactQuery(r.URL.RawQuery)
-	}
 	request := []any{
-		slog.String("requestMethod", r.Method), slog.String("requestUrl", url), slog.Int("status", s.outcome.status),
+		slog.String("requestMethod", r.Method), slog.String("requestUrl", fullURL(s.scheme, s.host, r.URL)), slog.Int("status", s.outcome.status),
 		slog.String("responseSize", strconv.FormatInt(s.response.n, 10)),
 		slog.String("latency", strconv.FormatFloat(s.ended.Sub(s.start).Seconds(), 'f', 9, 64)+"s"), slog.String("protocol", r.Proto),
 	}

@@ -68,7 +68,8 @@ func spanName(method string) string {
 func (t *Telemetry) appendMethod(attrs []attribute.KeyValue, method, normalized string) []attribute.KeyValue {
 	attrs = append(attrs, semconv.HTTPRequestMethodKey.String(normalized))
 	if normalized == otherMethod {
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(t.text(method)))
+		// A copy, as over HTTP/1.1 it is a part of the whole request line.
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(strings.Clone(t.text(method))))
 	}
 	return attrs
 }

@@ -30,6 +30,7 @@ const (
 // no span. It decorates what [policy.RateLimit] asks.
 func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) policy.Limiter {
 	return func(ctx context.Context, key policy.Key) (policy.Decision, error) {
+		start := time.Now()
 		var span trace.Span
 		if trace.SpanFromContext(ctx).IsRecording() {
 			ctx, span = t.tracer.Start(ctx, rateLimitSpan)
@@ -38,7 +39,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
 		t.rateLimitDecisions.Add(ctx, 1, t.rateLimitSets.get(set, rateLimitSet.attributes).add...)
 		if span != nil {
-			exchangeOf(ctx).end(span, time.Now(), &rateLimitDecision{key.Source, set, d, err})
+			exchangeOf(ctx).end(span, endOf(start), &rateLimitDecision{key.Source, set, d, err})
 		}
 		return d, err
 	}

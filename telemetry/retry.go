@@ -18,13 +18,14 @@ import (
 func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision) error) func(context.Context, balancer.RetryDecision) error {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
+		start := time.Now()
 		ctx, span := t.tracer.Start(ctx, retrySpan)
 		err := wait(ctx, d)
 		waited := &retryWait{decision: d}
 		if err != nil {
 			waited.errorType = balancer.Classify(ctx, err).Type
 		}
-		exchangeOf(ctx).end(span, time.Now(), waited)
+		exchangeOf(ctx).end(span, endOf(start), waited)
 		return err
 	}
 }

@@ -91,7 +91,7 @@ type served struct {
 // end records the request.
 func (s *served) end(aborted bool) {
 	t, ctx := s.telemetry, s.response.ctx
-	s.ended = time.Now()
+	s.ended = endOf(s.start)
 	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
 	s.endSpan()
 	series := s.response.series
@@ -113,11 +113,7 @@ func (s *served) endSpan() {
 		return
 	}
 	if !s.span.SpanContext().IsSampled() {
-		answered := s.ended.Sub(s.start)
-		if s.response.status != 0 {
-			answered = s.response.firstByte
-		}
-		s.reason = s.telemetry.keepReason(&s.exchange, s.outcome, answered)
+		s.reason = s.keepReason()
 		s.exchange.held.settle(s.reason != "")
 		if s.reason == "" {
 			return
@@ -132,18 +128,19 @@ func (s *served) endSpan() {
 // those before.
 func (s *served) tell(span trace.Span) {
 	t, r, e := s.telemetry, s.request, &s.exchange
+	line := len(r.Method) + len(r.RequestURI) // over HTTP/1.1 parts of one text
 	attrs := make([]attribute.KeyValue, 0, 26)
 	attrs = t.appendMethod(attrs, r.Method, s.method)
 	attrs = append(attrs,
 		semconv.URLScheme(s.scheme),
-		semconv.URLPath(t.part(r.URL.EscapedPath(), r.RequestURI)),
+		semconv.URLPath(t.part(r.URL.EscapedPath(), line)),
 		semconv.NetworkProtocolVersion(protocolVersion(r)),
 	)
 	if r.URL.RawQuery != "" {
-		attrs = append(attrs, semconv.URLQuery(t.part(redactQuery(r.URL.RawQuery), r.RequestURI)))
+		attrs = append(attrs, semconv.URLQuery(t.part(redactQuery(r.URL.RawQuery), line)))
 	}
 	if host, port := splitHost(s.host, s.scheme); host != "" {
-		attrs = append(attrs, semconv.ServerAddress(t.part(host, s.host)), semconv.ServerPort(port))
+		attrs = append(attrs, semconv.ServerAddress(t.part(host, len(s.host))), semconv.ServerPort(port))
 	}
 	if s.client.IsValid() {
 		attrs = append(attrs, semconv.ClientAddress(s.client.String()))

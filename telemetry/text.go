@@ -14,15 +14,18 @@ func (t *Telemetry) text(s string) string {
 		return s
 	}
 	end := t.longestText
-	for end > 0 && !utf8.RuneStart(s[end]) {
+	for range utf8.UTFMax - 1 { // more than that are no character
+		if utf8.RuneStart(s[end]) || end == 0 {
+			break
+		}
 		end--
 	}
 	return strings.Clone(s[:end])
 }
 
-// part is text for a part of whole.
-func (t *Telemetry) part(s, whole string) string {
-	if cut := t.text(s); len(cut) < len(s) || t.longestText <= 0 || len(whole) <= t.longestText {
+// part is text for a part of a text of so many bytes.
+func (t *Telemetry) part(s string, whole int) string {
+	if cut := t.text(s); len(cut) < len(s) || t.longestText <= 0 || whole <= t.longestText {
 		return cut
 	}
 	return strings.Clone(s)

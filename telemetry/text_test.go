@@ -28,7 +28,7 @@ func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := tel.Server(http.NotFoundHandler())
-	for _, part := range []string{"method", "path", "query", "host", "agent"} {
+	for _, part := range []string{"method", "path", "query", "host", "agent", "path behind an unknown method", "method before a path"} {
 		before := heap()
 		for range requests {
 			long := strings.Repeat("x", sent)
@@ -36,6 +36,15 @@ func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
 			switch part {
 			case "method":
 				r.Method = long
+			case "path behind an unknown method", "method before a path": // of one text, as a server reads them
+				line := "FOO /" + long
+				if part == "method before a path" {
+					line = long + " /"
+				}
+				method, target, _ := strings.Cut(line, " ")
+				r = httptest.NewRequest("GET", target, nil)
+				r.Method, r.RequestURI = method, target
+				r.URL.Path = target
 			case "path":
 				r = httptest.NewRequest("GET", "/"+long+"?a=b", nil)
 			case "query":
@@ -69,7 +78,7 @@ func heap() uint64 {
 
 func TestCutTexts(t *testing.T) {
 	for _, test := range []struct{ sent, want string }{
-		{"short", "short"}, {"exactly ten", "exactly te"}, {"nine byteé", "nine byte"}, {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"},
+		{"short", "short"}, {"exactly ten", "exactly te"}, {"nine byteé", "nine byte"}, {strings.Repeat("\xff", 11), strings.Repeat("\xff", 10)}, {strings.Repeat("\xbf", 20), strings.Repeat("\xbf", 7)},
 	} {
 		recorder := tracetest.NewSpanRecorder()
 		tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{

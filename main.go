@@ -423,7 +423,7 @@ func newRateLimit(cfg config, tel *telemetry.Telemetry, log *slog.Logger) (rateL
 
 func logStore(log *slog.Logger, onError shared.OnError, degraded bool, err error) {
 	if degraded {
-		log.Warn("rate limits are not shared", "event.name", "spangate.rate_limit.store_lost", "spangate.rate_limit.on_store_error", string(onError), "exception.message", err.Error())
+		log.Warn("rate limits are not shared", "event.name", "spangate.rate_limit.store_lost", "spangate.rate_limit.on_store_error", string(onError), "exception.message", fmt.Sprintf("%.500s", err))
 		return
 	}
 	log.Info("rate limits are shared", "event.name", "spangate.rate_limit.store_reached")

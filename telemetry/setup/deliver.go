@@ -33,6 +33,9 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 		err := d.try(ctx, attempt)
 		if p, ok := errors.AsType[*partial](err); err == nil || ok && p.rejected == 0 {
 			d.outage.delivered(d.target)
+			if err != nil {
+				d.outage.log.Debug("the collector remarks", "signal", d.target.signal, "remark", err.Error())
+			}
 			return nil
 		}
 		d.outage.failed(d.target, err)

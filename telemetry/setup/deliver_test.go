@@ -113,8 +113,8 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 		d.outage.failed(d.target, down)
 		for range 59 {
 			time.Sleep(time.Second)
-			lost.spans += 10
-			lost.records++
+			lost.spans.all += 10
+			lost.records.all++
 			d.outage.failed(d.target, down)
 			d.outage.failed(logs, down)
 		}
@@ -123,14 +123,16 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 		time.Sleep(time.Hour)
 		d.outage.delivered(d.target)
 		d.outage.delivered(d.target) // nothing more to tell
-		lost.spans++
+		lost.spans.all++             // refused: that was told when it was
+		d.outage.delivered(d.target)
+		lost.spans = loss{lost.spans.all + 1, 1}
 		d.outage.delivered(d.target)
 
 		want := []string{
-			`signal=traces endpoint=http://collector:4318/v1/traces error="connection refused" spans_lost=0 log_records_lost=0`,
+			`signal=traces endpoint=http://collector:4318/v1/traces error="connection refused"`,
 			`signal=logs endpoint=http://collector:4318/v1/logs error="connection refused" spans_lost=590 log_records_lost=59`,
 			`msg="telemetry is delivered again" signal=traces endpoint=http://collector:4318/v1/traces after=1h1m0s`,
-			`signal=traces endpoint=http://collector:4318/v1/traces error="more is recorded than is delivered in time: there is no room for the rest" spans_lost=1 log_records_lost=0`,
+			`signal=traces endpoint=http://collector:4318/v1/traces error="more is recorded than is delivered in time: there is no room for the rest" spans_lost=2`,
 		}
 		got := strings.Split(strings.TrimSpace(lines.String()), "\n")
 		if len(got) != len(want) {

@@ -54,6 +54,25 @@ func TestConsoleBesideOTLP(t *testing.T) {
 	}
 }
 
+// What the console does not take is no loss where there is a collector.
+func TestConsoleThatFailsBesideOTLP(t *testing.T) {
+	for exporters, want := range map[string]map[string]float64{
+		"otlp,console": {"exported": 2}, "console": {"exported": 0, "failed export_failed": 2},
+	} {
+		collector := otlptest.NewServer(t)
+		broken, stdout := io.Pipe()
+		broken.Close()
+		sdk := start(t, map[string]string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_TRACES_EXPORTER": exporters,
+		}, slog.New(slog.DiscardHandler), stdout)
+		record(t, sdk, 1)
+		shutdown(t, sdk)
+		if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
+			t.Errorf("%s: spangate.telemetry.spans (-want +got):\n%s", exporters, diff)
+		}
+	}
+}
+
 const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 func TestNothingIsSent(t *testing.T) {

@@ -28,11 +28,15 @@ type deliveryState struct {
 	told      bool      // that it fails
 }
 
-// losses are how many of each signal were never delivered.
-type losses struct{ spans, records int64 }
+// losses are those of spans and of log records.
+type losses struct{ spans, records loss }
 
-func (l losses) of(signal string) int64 {
-	return map[string]int64{"traces": l.spans, "logs": l.records}[signal]
+// loss is how many of a signal were never delivered, and how many of these
+// because there was no room for them.
+type loss struct{ all, overflow int64 }
+
+func (l losses) of(signal string) loss {
+	return map[string]loss{"traces": l.spans, "logs": l.records}[signal]
 }
 
 const quiet = time.Minute
@@ -53,12 +57,12 @@ func (o *outage) failed(t target, err error) {
 	o.note(t, state)
 }
 
-// delivered tells of what was lost meanwhile, though the collector answers.
+// delivered tells of what there was no room for, though the collector answers.
 func (o *outage) delivered(t target) {
 	lost := o.lost()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if lost.of(t.signal) != o.told.of(t.signal) {
+	if lost.of(t.signal).overflow != o.told.of(t.signal).overflow {
 		o.tell(t, errOverflow, lost)
 	}
 	if state := o.states[t.signal]; state.told {
@@ -84,12 +88,14 @@ func (o *outage) tell(t target, err error, lost losses) bool {
 		return false
 	}
 	o.next = now.Add(quiet)
-	o.log.Warn("telemetry is not delivered",
-		"signal", t.signal,
-		"endpoint", t.url,
-		"error", err.Error(),
-		"spans_lost", lost.spans-o.told.spans,
-		"log_records_lost", lost.records-o.told.records)
+	attrs := []any{"signal", t.signal, "endpoint", t.url, "error", err.Error()}
+	if n := lost.spans.all - o.told.spans.all; n > 0 {
+		attrs = append(attrs, "spans_lost", n)
+	}
+	if n := lost.records.all - o.told.records.all; n > 0 {
+		attrs = append(attrs, "log_records_lost", n)
+	}
+	o.log.Warn("telemetry is not delivered", attrs...)
 	o.told = lost
 	return true
 }

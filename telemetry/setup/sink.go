@@ -21,15 +21,14 @@ func (s sink[B]) through(d delivery) sink[B] {
 	return s
 }
 
-// all exports a batch to each sink in turn. The batch is exported when all of
-// them took it.
+// all exports a batch to each sink in turn. What the last one says counts: the
+// collector, where there is one.
 func all[B any](sinks []sink[B]) func(context.Context, B) error {
-	return func(ctx context.Context, batch B) error {
-		var errs []error
+	return func(ctx context.Context, batch B) (err error) {
 		for _, s := range sinks {
-			errs = append(errs, s.export(ctx, batch))
+			err = s.export(ctx, batch)
 		}
-		return errors.Join(errs...)
+		return err
 	}
 }
 

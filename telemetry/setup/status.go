@@ -7,17 +7,20 @@ type Status struct {
 	Signal   string `json:"signal"`             // traces, logs or metrics
 	Endpoint string `json:"endpoint,omitempty"` // of the collector; none of the console
 
-	// Of spans and log records: how many wait, how many may, and what became of
-	// the others.
-	Queued   int   `json:"queued"`
-	Capacity int   `json:"capacity,omitempty"`
-	Exported int64 `json:"exported"`
-	Failed   int64 `json:"failed"`
-	Dropped  int64 `json:"dropped"`
+	*Items // of spans and log records; nil for metrics, which are not queued
 
 	Delivered    *time.Time `json:"last_delivered,omitempty"` // to the collector
 	FailingSince *time.Time `json:"failing_since,omitempty"`
 	Error        string     `json:"error,omitempty"` // of the last attempt, while it fails
+}
+
+// Items are how many wait, how many may, and what became of the others.
+type Items struct {
+	Queued   int   `json:"queued"`
+	Capacity int   `json:"capacity"`
+	Exported int64 `json:"exported"`
+	Failed   int64 `json:"failed"`
+	Dropped  int64 `json:"dropped"`
 }
 
 // Status returns the status of each signal that is exported. It is safe for
@@ -25,27 +28,27 @@ type Status struct {
 func (s *SDK) Status() []Status {
 	var all []Status
 	if s.spans != nil {
-		all = append(all, s.outage.status(s.traces, s.spans.account().status()))
+		all = append(all, s.outage.status(s.traces, s.spans.account().items()))
 	}
 	if s.records != nil {
-		all = append(all, s.outage.status(s.logs, s.records.account().status()))
+		all = append(all, s.outage.status(s.logs, s.records.account().items()))
 	}
 	if s.meters != nil {
-		all = append(all, s.outage.status(s.metrics, Status{}))
+		all = append(all, s.outage.status(s.metrics, nil))
 	}
 	return all
 }
 
-func (a account) status() Status {
-	s := Status{Queued: a.queued, Capacity: a.capacity}
-	s.Exported, s.Failed, s.Dropped = a.sum()
-	return s
+func (a account) items() *Items {
+	i := &Items{Queued: a.queued, Capacity: a.capacity}
+	i.Exported, i.Failed, i.Dropped = a.sum()
+	return i
 }
 
-func (o *outage) status(t target, s Status) Status {
+func (o *outage) status(t target, items *Items) Status {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s.Signal, s.Endpoint = t.signal, t.url
+	s := Status{Signal: t.signal, Endpoint: t.url, Items: items}
 	state := o.states[t.signal]
 	if !state.delivered.IsZero() {
 		s.Delivered = &state.delivered

@@ -82,7 +82,8 @@ func (a account) sum() (exported, failed, dropped int64) {
 	return exported, failed, dropped
 }
 
-func (b *batcher[T]) lost() int64 {
-	_, failed, dropped := b.account().sum()
-	return failed + dropped
+func (b *batcher[T]) lost() loss {
+	a := b.account()
+	_, failed, dropped := a.sum()
+	return loss{all: failed + dropped, overflow: a.counts[queueFull]}
 }

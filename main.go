@@ -188,7 +188,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
 	}
 	if cfg.Setup.Disabled == "true" {
-		providers.Propagator = nil
+		providers.Propagator, providers.Off = nil, true
 	}
 	tel, err := telemetry.New(cfg.Telemetry, providers, origin, access, log)
 	if err != nil {

@@ -34,6 +34,9 @@ type ClientConfig struct {
 // ends with the response's body, so that a backend that is lost on the way
 // shows. Attempts that belong to one request are numbered.
 func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundTripper {
+	if t.off {
+		return next
+	}
 	host, port := splitHost(cfg.Backend.URL.Host, cfg.Backend.URL.Scheme)
 	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
 	cfg.Backend.Connections.Ended = func(d time.Duration) {

@@ -13,6 +13,9 @@ import (
 // Forward records how long next takes to get a response for a request and how
 // many attempts it needs.
 func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
+	if t.off {
+		return next
+	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		start := time.Now()
 		resp, err := next.RoundTrip(r)

@@ -11,6 +11,9 @@ import (
 // Picked returns what counts the choices of that algorithm. It is for
 // [balancer.PoolConfig.Picked].
 func (t *Telemetry) Picked(algorithm balancer.Algorithm) func(*http.Request, *balancer.Backend) {
+	if t.off {
+		return nil
+	}
 	return func(r *http.Request, b *balancer.Backend) {
 		set := pickSet{algorithm: algorithm}
 		if b != nil {

@@ -29,6 +29,9 @@ const (
 // recorded, and counts it. Decisions about requests that are not recorded cost
 // no span. It decorates what [policy.RateLimit] asks.
 func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) policy.Limiter {
+	if t.off {
+		return next
+	}
 	return func(ctx context.Context, key policy.Key) (policy.Decision, error) {
 		start := time.Now()
 		var span trace.Span

@@ -16,6 +16,9 @@ import (
 // RetryWait gives each wait before a retry a span between those of the two
 // attempts, and counts the decision. It decorates [balancer.RetryConfig.Wait].
 func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision) error) func(context.Context, balancer.RetryDecision) error {
+	if t.off {
+		return wait
+	}
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
 		start := time.Now()

@@ -26,6 +26,9 @@ import (
 // the handler returns, also when it panics. A panic other than
 // [http.ErrAbortHandler] is logged and becomes one.
 func (t *Telemetry) Server(next http.Handler) http.Handler {
+	if t.off {
+		return t.logPanics(next)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := &served{
 			telemetry: t, request: r, start: time.Now(),
@@ -54,7 +57,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		defer func() {
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
-				t.log.ErrorContext(ctx, "panic while handling a request", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+				t.logPanic(ctx, panicked)
 				s.exchange.failure = &balancer.Error{Type: balancer.InternalError}
 				panicked = http.ErrAbortHandler
 			}
@@ -68,6 +71,28 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(&s.response, r.WithContext(ctx))
+	})
+}
+
+// logPanic is for whoever has recovered one, with its stack still there.
+func (t *Telemetry) logPanic(ctx context.Context, panicked any) {
+	t.log.ErrorContext(ctx, "panic while handling a request", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+}
+
+// logPanics is what is left of [Telemetry.Server] when nothing is recorded.
+func (t *Telemetry) logPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch panicked := recover(); panicked {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(panicked)
+			default:
+				t.logPanic(r.Context(), panicked)
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -31,6 +31,10 @@ import (
 // Providers are where spans and metrics go, and the format in which trace
 // context travels: without a Propagator it passes through as it came.
 type Providers struct {
+	// Off says that all of these record nothing. Requests are then decorated
+	// with what the access log and Server-Timing need, if they are on.
+	Off bool
+
 	Tracer     trace.TracerProvider
 	Meter      metric.MeterProvider
 	Propagator propagation.TextMapPropagator
@@ -60,6 +64,7 @@ type Telemetry struct {
 	keep         Keep
 	methods      KnownMethods
 	access       *AccessLog // nil: off
+	off          bool       // nothing is recorded of requests
 	log          *slog.Logger
 	events       *slog.Logger // nil: off
 	warm         atomic.Bool  // a request has been seen
@@ -112,6 +117,7 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		keep:         providers.Keep,
 		methods:      cfg.KnownMethods,
 		access:       access,
+		off:          providers.Off && access == nil && !cfg.ServerTiming,
 		log:          log,
 	}
 	if providers.Events != nil {

@@ -81,6 +81,32 @@ func TestServerOutlivesAPanic(t *testing.T) {
 	}
 }
 
+// Where nothing is recorded, a panic is logged all the same.
+func TestPanicsAreLoggedWhenNothingIsRecorded(t *testing.T) {
+	var log bytes.Buffer
+	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+		Off: true, Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(),
+	}, handler.Origin{}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, panicked := range []any{"oh no", http.ErrAbortHandler} {
+		log.Reset()
+		func() {
+			defer func() {
+				if got := recover(); got != http.ErrAbortHandler {
+					t.Errorf("panicked with %v, want http.ErrAbortHandler", got)
+				}
+			}()
+			tel.Server(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(panicked) })).
+				ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		}()
+		if logged := strings.Contains(log.String(), "oh no") && strings.Contains(log.String(), "TestPanicsAreLogged"); logged != (panicked == "oh no") {
+			t.Errorf("after a panic with %v the log is %q", panicked, &log)
+		}
+	}
+}
+
 func TestServerKeepsTheWritersOtherFaces(t *testing.T) {
 	h := newTelemetry(nil, nil).Server(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "x")

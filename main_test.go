@@ -971,6 +971,34 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 	}
 }
 
+// A client that still sends its body is answered too.
+func TestOutcomeOfAnUploadThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	defer backend.Close()
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=2s", "TRUSTED_PROXIES=127.0.0.0/8", "MAX_CONCURRENT_REQUESTS=10")
+	conn, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+	for p.status(t).Concurrency.Active == 0 {
+	}
+	p.stop()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", resp.StatusCode)
+	}
+	want := "POST SERVER Error http.response.status_code=503 error.type=shutdown\n  POST CLIENT Unset\n"
+	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type")); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
 // Who waits for an answer, or for a turn, is told so.
 func TestOutcomeOfWhatIsCutOffBeforeItsAnswer(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,8 @@ func (f Flush) InRequests() Link {
 	}
 	var inFlight atomic.Int64
 	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
-	var long atomic.Pointer[time.Time]              // when a client last waited for long
+	var waiting atomic.Bool                         // a client does, for what was begun
+	var long atomic.Pointer[time.Time]              // when one last waited for long
 	link.Wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn := connOf(r); conn != nil {
@@ -62,12 +63,12 @@ func (f Flush) InRequests() Link {
 				case !answered:
 				case hasEnd(w, r):
 					f.hold(w, r, own)
-				case left != nil && !lately(long.Load()):
-					start := time.Now()
-					f.hold(w, r, *left)
-					if now := time.Now(); now.Sub(start) >= f.Budget/4 {
+				case left != nil && !lately(long.Load()) && waiting.CompareAndSwap(false, true):
+					if f.hold(w, r, *left) >= f.Budget/4 {
+						now := time.Now()
 						long.Store(&now)
 					}
+					waiting.Store(false)
 				}
 			}()
 			next.ServeHTTP(w, r)
@@ -86,18 +87,21 @@ func hasEnd(w http.ResponseWriter, r *http.Request) bool {
 func lately(t *time.Time) bool { return t != nil && time.Since(*t) < time.Minute }
 
 // hold waits, if there is something to wait for, while the client of r has
-// every byte of the answer and asks for nothing.
-func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) {
+// every byte of the answer and asks for nothing. It returns for how long.
+func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) time.Duration {
 	if wait == nil {
-		return
+		return 0
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), f.Budget)
 	defer cancel()
 	// Over HTTP/2 other requests come meanwhile.
 	if conn := connOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
-		return
+		return 0
 	}
-	if http.NewResponseController(w).Flush() == nil {
-		wait(ctx)
+	if http.NewResponseController(w).Flush() != nil {
+		return 0
 	}
+	start := time.Now() // the client may have taken its time
+	wait(ctx)
+	return time.Since(start)
 }

@@ -77,18 +77,16 @@ func (b *requestBody) incomplete() bool {
 	return !b.complete
 }
 
-// interruptBody makes the deadline of r end the wait for its body, until the
-// returned function is called. The transport answers only when its read of the
-// body has ended, and that heeds no context.
+// interruptBody makes the deadline of r, and a shutdown that runs out of time,
+// end the wait for its body, until the returned function is called. The
+// transport answers only when its read of the body has ended, and that heeds no
+// context.
 func interruptBody(w http.ResponseWriter, r *http.Request) (stop func()) {
 	ctx := r.Context()
-	if _, ok := ctx.Deadline(); !ok {
-		return func() {}
-	}
 	interrupted := make(chan struct{})
 	unused := context.AfterFunc(ctx, func() {
 		defer close(interrupted)
-		if ctx.Err() != context.DeadlineExceeded {
+		if ctx.Err() != context.DeadlineExceeded && balancer.Gone(ctx).Type != balancer.Shutdown {
 			return // the client is gone, which its body tells by itself
 		}
 		if conn := bodyConn(r); conn != nil {

@@ -96,7 +96,9 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 			log.Warn("drain ran out of time: cutting off what is left", "requests", n)
 		}
 		cut(&balancer.Error{Type: balancer.Shutdown})
-		wait(context.WithoutCancel(ctx), cutTimeout(cfg)/2, none) // whose clients are answered yet
+		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), cutTimeout(cfg)/2)
+		defer cancel()
+		server.Shutdown(brief) // whoever has had no answer gets one yet
 		server.Close()
 		wait(context.WithoutCancel(ctx), cutTimeout(cfg)/2, none)
 	}

@@ -15,9 +15,9 @@ import (
 type Keep func(failed bool, attempts int, answered time.Duration) (reason string)
 
 // held are the spans of a request that is recorded though it is not sampled.
-// They get their attributes, and their ends, once it is known that they are to be exported,
-// else never: most such requests cost no attribute, and hold up nobody. The
-// zero value holds none. It is safe for concurrent use.
+// They get their attributes and their ends once it is known that they are to be
+// exported, else never: most such requests cost no attribute. The zero value
+// holds none. It is safe for concurrent use.
 type held struct {
 	mu      sync.Mutex
 	settled bool

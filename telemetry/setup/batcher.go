@@ -120,11 +120,11 @@ func (b *batcher[T]) send(n int, sent func()) {
 		}
 		n -= len(batch)
 		last := n <= 0
-		err := b.exportInTime(batch, func() {
+		err := b.exportInTime(batch, func(written bool) {
 			b.mu.Lock()
-			b.written = true
+			b.written = written
 			b.mu.Unlock()
-			if last && sent != nil {
+			if written && last && sent != nil {
 				sent()
 			}
 		})
@@ -138,10 +138,10 @@ const stopped = time.Second
 
 // exportInTime gives an export its time, and again when the CPU was stopped in
 // the meantime: its deadline then passed while nothing could be done.
-func (b *batcher[T]) exportInTime(batch []T, written func()) error {
+func (b *batcher[T]) exportInTime(batch []T, is func(written bool)) error {
 	for {
 		deadline := time.Now().Add(b.bounds.timeout)
-		ctx, cancel := context.WithDeadline(whenWritten(b.ctx, written), deadline)
+		ctx, cancel := context.WithDeadline(whenWritten(b.ctx, is), deadline)
 		err := b.export(ctx, batch)
 		cancel()
 		if err == nil || b.ctx.Err() != nil || time.Since(deadline) < stopped {

@@ -162,9 +162,11 @@ func TestBatcherExportsNow(t *testing.T) {
 func TestBatcherTellsWhenAllIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		write, answer := make(chan struct{}), make(chan struct{})
+		var latest context.Context
 		b := newBatcher(bounds{queue: 100, batch: 2, delay: time.Hour, timeout: time.Hour}, func(ctx context.Context, _ []int) error {
 			<-write
-			ctx.Value(writtenKey{}).(func())()
+			latest = ctx
+			setWritten(ctx, true)
 			<-answer
 			return nil
 		})
@@ -196,6 +198,11 @@ func TestBatcherTellsWhenAllIsSent(t *testing.T) {
 		if b.exportNow() != nil {
 			t.Error("there is something to wait for though the collector has everything")
 		}
+		setWritten(latest, false)
+		if b.exportNow() == nil {
+			t.Error("there is nothing to wait for though the attempt has failed")
+		}
+		setWritten(latest, true)
 		b.add(3)
 		left := b.exportNow()
 		answer <- struct{}{}

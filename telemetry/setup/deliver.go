@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,14 +33,24 @@ type delivery struct {
 // attempt has the target's timeout.
 func (d delivery) do(ctx context.Context, attempt func(context.Context) error) error {
 	wait := firstWait
-	for {
+	for first := true; ; first = false {
 		err := d.try(ctx, attempt)
-		if p, ok := errors.AsType[*partial](err); err == nil || ok && p.rejected == 0 {
+		if err == nil {
 			d.outage.delivered(d.target)
-			if err != nil {
-				d.outage.log.Debug("the collector remarks", "signal", d.target.signal, "remark", err.Error())
-			}
 			return nil
+		}
+		if p, ok := errors.AsType[*partial](err); ok {
+			d.outage.delivered(d.target)
+			if p.rejected == 0 {
+				d.outage.log.Debug("the collector remarks", "signal", d.target.signal, "remark", err.Error())
+				return nil
+			}
+			d.outage.refused(d.target, err)
+			return err
+		}
+		setWritten(ctx, false)
+		if first && broken(err) {
+			continue // over a connection that was kept, most likely: a new one may do
 		}
 		d.outage.failed(d.target, err)
 		u, again := errors.AsType[*unavailable](err)
@@ -86,4 +100,16 @@ func (d delivery) try(ctx context.Context, attempt func(context.Context) error) 
 		return &unavailable{err: err}
 	}
 	return err
+}
+
+// broken reports whether a connection ended under an attempt. net/http has no
+// error of its own for it in some cases, but a text.
+func broken(err error) bool {
+	for _, sign := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	text := err.Error()
+	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "http2: client conn")
 }

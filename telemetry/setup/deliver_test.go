@@ -127,12 +127,24 @@ func TestOutageIsToldOnceAMinute(t *testing.T) {
 		d.outage.delivered(d.target)
 		lost.spans = loss{lost.spans.all + 1, 1}
 		d.outage.delivered(d.target)
+		time.Sleep(quiet)
+		lost.spans.all++
+		d.outage.refused(d.target, errors.New("not these"))
+		time.Sleep(quiet)
+		d.outage.failed(d.target, down)
+		lost.spans = loss{lost.spans.all + 5, 6}
+		d.outage.delivered(d.target)
+		time.Sleep(quiet)
+		d.outage.delivered(d.target) // all was said
 
 		want := []string{
 			`signal=traces endpoint=http://collector:4318/v1/traces error="connection refused"`,
 			`signal=logs endpoint=http://collector:4318/v1/logs error="connection refused" spans_lost=590 log_records_lost=59`,
 			`msg="telemetry is delivered again" signal=traces endpoint=http://collector:4318/v1/traces after=1h1m0s`,
-			`signal=traces endpoint=http://collector:4318/v1/traces error="more is recorded than is delivered in time: there is no room for the rest" spans_lost=2`,
+			`signal=traces endpoint=http://collector:4318/v1/traces error="more was recorded than was delivered in time, and there was no room for the rest" spans_lost=2`,
+			`msg="telemetry was refused" signal=traces endpoint=http://collector:4318/v1/traces error="not these" spans_lost=1`,
+			`msg="telemetry is not delivered" signal=traces endpoint=http://collector:4318/v1/traces error="connection refused"`,
+			`msg="telemetry is delivered again" signal=traces endpoint=http://collector:4318/v1/traces after=0s spans_lost=5`,
 		}
 		got := strings.Split(strings.TrimSpace(lines.String()), "\n")
 		if len(got) != len(want) {

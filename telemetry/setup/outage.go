@@ -41,7 +41,7 @@ func (l losses) of(signal string) loss {
 
 const quiet = time.Minute
 
-var errOverflow = errors.New("more is recorded than is delivered in time: there is no room for the rest")
+var errOverflow = errors.New("more was recorded than was delivered in time, and there was no room for the rest")
 
 // failed tells of an attempt to export that failed.
 func (o *outage) failed(t target, err error) {
@@ -53,21 +53,31 @@ func (o *outage) failed(t target, err error) {
 		state.since = time.Now()
 	}
 	state.err = err.Error()
-	state.told = o.tell(t, err, lost) || state.told
+	state.told = o.tell("telemetry is not delivered", t, err, lost) || state.told
 	o.note(t, state)
 }
 
-// delivered tells of what there was no room for, though the collector answers.
+// refused tells of an export of which the collector took a part.
+func (o *outage) refused(t target, err error) {
+	lost := o.lost()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tell("telemetry was refused", t, err, lost)
+}
+
+// delivered tells that it is again, if it was told that it was not, and else of
+// what there was no room for.
 func (o *outage) delivered(t target) {
 	lost := o.lost()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if lost.of(t.signal).overflow != o.told.of(t.signal).overflow {
-		o.tell(t, errOverflow, lost)
-	}
-	if state := o.states[t.signal]; state.told {
-		o.log.Info("telemetry is delivered again", "signal", t.signal, "endpoint", t.url,
-			"after", time.Since(state.since).Round(time.Millisecond).String())
+	state := o.states[t.signal]
+	switch {
+	case state.told:
+		attrs := []any{"signal", t.signal, "endpoint", t.url, "after", time.Since(state.since).Round(time.Millisecond).String()}
+		o.log.Info("telemetry is delivered again", append(attrs, o.news(lost)...)...)
+	case lost.of(t.signal).overflow != o.told.of(t.signal).overflow:
+		o.tell("telemetry was dropped", t, errOverflow, lost)
 	}
 	o.note(t, deliveryState{delivered: time.Now()})
 }
@@ -80,22 +90,28 @@ func (o *outage) note(t target, state deliveryState) {
 	o.states[t.signal] = state
 }
 
-// tell writes the line unless it was written a short while ago, and reports
+// tell writes a line unless one was written a short while ago, and reports
 // whether it did. The caller holds mu.
-func (o *outage) tell(t target, err error, lost losses) bool {
+func (o *outage) tell(message string, t target, err error, lost losses) bool {
 	now := time.Now()
 	if now.Before(o.next) {
 		return false
 	}
 	o.next = now.Add(quiet)
 	attrs := []any{"signal", t.signal, "endpoint", t.url, "error", err.Error()}
+	o.log.Warn(message, append(attrs, o.news(lost)...)...)
+	return true
+}
+
+// news returns what was lost since a line last said so, for the next one. The
+// caller holds mu.
+func (o *outage) news(lost losses) (attrs []any) {
 	if n := lost.spans.all - o.told.spans.all; n > 0 {
 		attrs = append(attrs, "spans_lost", n)
 	}
 	if n := lost.records.all - o.told.records.all; n > 0 {
 		attrs = append(attrs, "log_records_lost", n)
 	}
-	o.log.Warn("telemetry is not delivered", attrs...)
 	o.told = lost
-	return true
+	return attrs
 }

@@ -404,7 +404,7 @@ func variableCases(t *testing.T) map[string]variableCase {
 			return exports(o.usual, signal, func(r otlptest.Request) bool { return r.Header.Get("X-Key") == "a b" }) > 0
 		}, want: true}
 		cases[prefix+"TIMEOUT"] = variableCase{ // of an attempt: another one is made
-			beside: []string{prefix + "ENDPOINT=HUNG" + path}, value: "7",
+			beside: []string{prefix + "ENDPOINT=HUNG" + path}, value: "300",
 			see: func(o *observed) any { return o.hung.of("/v1/"+signal) > 1 }, want: true,
 		}
 		cases[prefix+"COMPRESSION"] = variableCase{value: "gzip", see: func(o *observed) any {

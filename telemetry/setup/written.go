@@ -8,24 +8,26 @@ import (
 
 type writtenKey struct{}
 
-// whenWritten returns ctx for exports of which written is told when one is with
-// the collector, as far as can be told from here. It may be told more than once.
-func whenWritten(ctx context.Context, written func()) context.Context {
-	return context.WithValue(ctx, writtenKey{}, written)
+// whenWritten returns ctx for an export of which is told whether it is with the
+// collector, as far as can be known from here: true once an attempt is, and
+// false when that has failed.
+func whenWritten(ctx context.Context, is func(written bool)) context.Context {
+	return context.WithValue(ctx, writtenKey{}, is)
+}
+
+func setWritten(ctx context.Context, written bool) {
+	if is, ok := ctx.Value(writtenKey{}).(func(bool)); ok {
+		is(written)
+	}
 }
 
 // tellWritten tells who asked for it by [whenWritten].
 type tellWritten struct{ next http.RoundTripper }
 
 func (t tellWritten) RoundTrip(r *http.Request) (*http.Response, error) {
-	if written, ok := r.Context().Value(writtenKey{}).(func()); ok {
-		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-			WroteRequest: func(info httptrace.WroteRequestInfo) {
-				if info.Err == nil {
-					written()
-				}
-			},
-		}))
-	}
+	ctx := r.Context()
+	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { setWritten(ctx, info.Err == nil) },
+	}))
 	return t.next.RoundTrip(r)
 }

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -31,8 +32,8 @@ type Flush struct {
 // its handler's. Its client is not made to wait for what this request left, which
 // the next one delivers; but it does wait for that end, as long as the export
 // that began with it goes on: else a row of quick answers would deliver nothing.
-// A client that waits for long, a quarter of the budget, is the last one for a
-// minute: the collector is slow or away.
+// In a minute all clients together wait for no longer than the budget, one at a
+// time: a collector that is slow or away is not felt.
 //
 // The link belongs around all others. It is nil when f has no Export.
 func (f Flush) InRequests() Link {
@@ -42,8 +43,7 @@ func (f Flush) InRequests() Link {
 	}
 	var inFlight atomic.Int64
 	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
-	var waiting atomic.Bool                         // a client does, for what was begun
-	var long atomic.Pointer[time.Time]              // when one last waited for long
+	waits := waits{most: f.Budget}
 	link.Wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn := connOf(r); conn != nil {
@@ -62,13 +62,11 @@ func (f Flush) InRequests() Link {
 				switch {
 				case !answered:
 				case hasEnd(w, r):
-					f.hold(w, r, own)
-				case left != nil && !lately(long.Load()) && waiting.CompareAndSwap(false, true):
-					if f.hold(w, r, *left) >= f.Budget/4 {
-						now := time.Now()
-						long.Store(&now)
+					f.hold(w, r, own, f.Budget)
+				case left != nil:
+					if within := waits.begin(); within > 0 {
+						waits.end(f.hold(w, r, *left, within))
 					}
-					waiting.Store(false)
 				}
 			}()
 			next.ServeHTTP(w, r)
@@ -84,15 +82,45 @@ func hasEnd(w http.ResponseWriter, r *http.Request) bool {
 	return r.ProtoMajor == 1 && w.Header().Get("Content-Length") != ""
 }
 
-func lately(t *time.Time) bool { return t != nil && time.Since(*t) < time.Minute }
+// waits are those of clients for the end of an answer. It is safe for concurrent
+// use.
+type waits struct {
+	most time.Duration // of all in a minute
+
+	mu      sync.Mutex
+	waiting bool      // a client does
+	minute  time.Time // when it began
+	sum     time.Duration
+}
+
+// begin returns for how long a client may wait, who then ends it; 0: not at all.
+func (w *waits) begin() (within time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := time.Now(); now.Sub(w.minute) >= time.Minute {
+		w.minute, w.sum = now, 0
+	}
+	if w.waiting || w.sum >= w.most {
+		return 0
+	}
+	w.waiting = true
+	return w.most - w.sum
+}
+
+func (w *waits) end(took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = false
+	w.sum += took
+}
 
 // hold waits, if there is something to wait for, while the client of r has
 // every byte of the answer and asks for nothing. It returns for how long.
-func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context)) time.Duration {
+func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context), within time.Duration) time.Duration {
 	if wait == nil {
 		return 0
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), f.Budget)
+	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
 	// Over HTTP/2 other requests come meanwhile.
 	if conn := connOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {

@@ -1026,10 +1026,11 @@ func TestOutcomeOfWhatIsCutOffBeforeItsAnswer(t *testing.T) {
 	}
 	p.stop()
 	clients.Wait()
-	want := "GET SERVER Error http.response.status_code=503 error.type=shutdown spangate.retry.stop_reason=shutdown\n  GET CLIENT Unset\n" +
-		"GET SERVER Error http.response.status_code=503 error.type=shutdown\n"
-	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type", "spangate.retry.stop_reason")); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
+	// The turn of the second may still come, as the first leaves.
+	const first = "GET SERVER Error http.response.status_code=503 error.type=shutdown spangate.retry.stop_reason=shutdown\n  GET CLIENT Unset\n"
+	const second = "GET SERVER Error http.response.status_code=503 error.type=shutdown\n"
+	if got := otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type", "spangate.retry.stop_reason"); got != first+second && got != first+first {
+		t.Errorf("spans are\n%s", got)
 	}
 }
 

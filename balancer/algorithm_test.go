@@ -97,8 +97,9 @@ func TestAlgorithmsShareByWeightUnderLoad(t *testing.T) {
 					for i, share := range l.under(t, algorithm.Picker(nil)).shares {
 						counts[strconv.Itoa(i)] = int(share * 10_000)
 					}
-					// Two in flight are too few to be in proportion to 6, 3 and 1.
-					tolerance := .03
+					// Two in flight are too few to be in proportion to 6, 3 and 1:
+					// least-requests is wrong by 0.02 to 0.035 then, and by 0.27 without weights.
+					tolerance := .05
 					if rate > 1000 {
 						tolerance = .02
 					}

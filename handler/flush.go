@@ -22,16 +22,16 @@ type Flush struct {
 
 // InRequests returns a link that has telemetry exported when a request comes
 // and when it ends, unless others are in flight, which leave the CPU to the
-// ordinary schedule. Nothing is delivered later than by the end of the next
-// request, if Budget is enough for it.
+// ordinary schedule. What a request leaves is on its way by the end of the next
+// one, if the time that is allowed below is enough for it.
 //
 // No byte of an answer waits for it. An export runs beside the first request
 // that comes after a pause. The last one that ends is held for the budget at
 // most, and only once its client has every byte of the answer and until it asks
 // for more. An answer without a Content-Length, or over HTTP/2, has no end before
 // its handler's. Its client is not made to wait for what this request left, which
-// the next one delivers; but it does wait for that end, as long as the export
-// that began with it goes on: else a row of quick answers would deliver nothing.
+// the next one delivers; but it does wait for that end until the export that
+// began with it is on its way: else a row of quick answers would deliver nothing.
 // In a minute all clients together wait for no longer than the budget, one at a
 // time: a collector that is slow or away is not felt.
 //

@@ -24,7 +24,6 @@ type follower struct {
 	left   int64  // bytes to come of a body or chunk
 	head   head
 	noBody bool // the response to come is one to HEAD
-	seen   bool // a request has been read
 	begun  int  // requests of which a byte has been read
 }
 
@@ -179,11 +178,10 @@ func (f *follower) readLine(line []byte) error {
 }
 
 func (f *follower) requestLine(line []byte) error {
-	if !f.seen && string(line) == "PRI * HTTP/2.0" {
+	if f.begun == 1 && string(line) == "PRI * HTTP/2.0" {
 		f.in = unread
 		return nil
 	}
-	f.seen = true
 	if f.onRequest != nil {
 		f.onRequest(line)
 	}

@@ -186,9 +186,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	providers := telemetry.Providers{
 		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
 		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
-	}
-	if cfg.Setup.Disabled == "true" {
-		providers.Propagator, providers.Off = nil, true
+		Off: cfg.Setup.Disabled == "true", Silent: !cfg.Setup.ExportsSpans(),
 	}
 	tel, err := telemetry.New(cfg.Telemetry, providers, origin, access, log)
 	if err != nil {

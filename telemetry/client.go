@@ -80,7 +80,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if e != nil {
 		e.latest = a.span.SpanContext()
 	}
-	if t.propagator != nil {
+	if t.participates {
 		t.propagator.Inject(a.ctx, contextHeader(r.Header))
 	}
 	if a.span.IsRecording() {

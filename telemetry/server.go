@@ -39,7 +39,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		t.serverActive.Add(r.Context(), 1, active.add...)
 
 		ctx, options := t.receive(r)
-		ctx, s.span = t.tracer.Start(ctx, spanName(s.method), options...)
+		ctx, s.span = t.startServer(ctx, s.method, options)
 		ctx = withExchange(ctx, &s.exchange)
 		s.response = countedResponse{
 			ResponseWriter: w, telemetry: t, ctx: ctx, exchange: &s.exchange, start: s.start,
@@ -47,10 +47,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		}
 		var body *countedRequest
 		if r.ContentLength < 0 {
-			body = &countedRequest{Reader: r.Body}
-			if t.propagator != nil {
-				body.trailer = r.Trailer
-			}
+			body = t.countRequest(r)
 			r.Body = body
 		}
 
@@ -92,6 +89,13 @@ func (t *Telemetry) logPanics(next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler)
 			}
 		}()
+		ctx, _ := t.receive(r)
+		if r.ContentLength < 0 {
+			r.Body = t.countRequest(r)
+		}
+		if ctx != r.Context() {
+			r = r.WithContext(ctx)
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -316,6 +320,14 @@ type countedRequest struct {
 	trailer http.Header // that is to be rid of trace context; may be nil
 }
 
+func (t *Telemetry) countRequest(r *http.Request) *countedRequest {
+	c := &countedRequest{Reader: r.Body}
+	if !t.passesOn(r) {
+		c.trailer = r.Trailer
+	}
+	return c
+}
+
 func (c *countedRequest) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n.Add(int64(n))
@@ -373,6 +385,10 @@ func (c *countedResponse) begin(status int) {
 	set := c.telemetry.serverSets.get(series, serverSet.attributes)
 	c.telemetry.timeToFirstByte.Record(c.ctx, c.firstByte.Seconds(), set.record...)
 	if c.telemetry.serverTiming {
-		addServerTiming(c.Header(), trace.SpanContextFromContext(c.ctx), c.firstByte, c.exchange.forwarded)
+		var span trace.SpanContext
+		if !c.telemetry.silent {
+			span = trace.SpanContextFromContext(c.ctx)
+		}
+		addServerTiming(c.Header(), span, c.firstByte, c.exchange.forwarded)
 	}
 }

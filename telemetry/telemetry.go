@@ -22,6 +22,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
 	"spangate/handler"
@@ -29,11 +30,15 @@ import (
 )
 
 // Providers are where spans and metrics go, and the format in which trace
-// context travels: without a Propagator it passes through as it came.
+// context travels. Without a Propagator none is read, and none written.
 type Providers struct {
 	// Off says that all of these record nothing. Requests are then decorated
 	// with what the access log and Server-Timing need, if they are on.
 	Off bool
+
+	// Silent says that no span is ever exported, as with Off. The proxy then says
+	// nothing to others about their traces, nor does it without a Propagator.
+	Silent bool
 
 	Tracer     trace.TracerProvider
 	Meter      metric.MeterProvider
@@ -53,7 +58,8 @@ type Providers struct {
 
 // Telemetry holds what the decorators share. It is safe for concurrent use.
 type Telemetry struct {
-	tracer       trace.Tracer
+	tracer       trace.Tracer // starts nothing while silent
+	ids          trace.Tracer // of requests' spans, to have ids also while silent
 	meter        metric.Meter
 	propagator   propagation.TextMapPropagator
 	origin       handler.Origin
@@ -65,6 +71,9 @@ type Telemetry struct {
 	methods      KnownMethods
 	access       *AccessLog // nil: off
 	off          bool       // nothing is recorded of requests
+	silent       bool       // no span is exported
+	propagates   bool       // trace context is read and written in some format
+	participates bool       // it propagates and is not silent
 	log          *slog.Logger
 	events       *slog.Logger // nil: off
 	warm         atomic.Bool  // a request has been seen
@@ -106,7 +115,7 @@ type Telemetry struct {
 func New(cfg Config, providers Providers, origin handler.Origin, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
-		tracer:       providers.Tracer.Tracer(scope, version),
+		ids:          providers.Tracer.Tracer(scope, version),
 		meter:        providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		propagator:   providers.Propagator,
 		origin:       origin,
@@ -118,8 +127,18 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		methods:      cfg.KnownMethods,
 		access:       access,
 		off:          providers.Off && access == nil && !cfg.ServerTiming,
+		silent:       providers.Off || providers.Silent,
 		log:          log,
 	}
+	if t.propagator == nil {
+		t.propagator = propagation.NewCompositeTextMapPropagator()
+	}
+	t.tracer = t.ids
+	if t.silent {
+		t.tracer = noop.Tracer{}
+	}
+	t.propagates = len(t.propagator.Fields()) > 0
+	t.participates = t.propagates && !t.silent
 	if providers.Events != nil {
 		t.events = slog.New(providers.Events)
 	}

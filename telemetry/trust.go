@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -31,38 +32,80 @@ func (t *Trust) UnmarshalText(text []byte) error {
 	return errors.New("must be auto, link, ignore or trust")
 }
 
-// receive takes the trace context out of r's header, and returns the context
-// for the request's span together with what the span must start with. What a
-// peer sends that is not believed has no say in the trace: nothing of it is
-// kept but a link, and the baggage that TRACE_BAGGAGE names.
+// passesOn reports whether the trace context that comes with r, in whatever
+// format, goes on to the backend as it came. It does from a peer that is
+// believed, unless the proxy is a participant in traces: unless its own spans are
+// exported and others are told of them. Who is none has nothing to say about a
+// trace, not even that it is not sampled.
+func (t *Telemetry) passesOn(r *http.Request) bool { return !t.participates && t.believes(r) }
+
+func (t *Telemetry) believes(r *http.Request) bool {
+	return t.trust == TrustAll || t.origin.Trusts(r)
+}
+
+// receive takes the trace context out of r's header, where it stays if it passes
+// on, and returns the context for the request's span together with what the span
+// must start with. What a peer sends that is not believed has no say in the
+// trace: nothing of it is kept but a link, and the baggage that TRACE_BAGGAGE
+// names.
 func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
 	ctx := r.Context()
-	if t.propagator == nil {
-		return ctx, serverKind
+	if len(r.Trailer) > 0 && !t.passesOn(r) {
+		removeContext(r.Trailer) // what is announced; see countedRequest for the rest
 	}
-	removeContext(r.Trailer) // what is announced; see countedRequest for the rest
 	if !carriesContext(r.Header) {
 		return ctx, serverKind
 	}
-	if len(r.Header["Traceparent"]) > 1 {
-		delete(r.Header, "Traceparent") // whose it is cannot be told
+	if t.passesOn(r) {
+		return t.extract(ctx, r.Header), serverKind
 	}
-	remote := t.propagator.Extract(ctx, contextHeader(r.Header))
-	cloud := r.Header.Get(cloudTraceField)
+	if t.believes(r) {
+		ctx = t.extract(ctx, r.Header)
+		removeContext(r.Header)
+		return ctx, serverKind
+	}
+	remote := t.propagator.Extract(ctx, readable(r.Header))
 	removeContext(r.Header)
-	sc := trace.SpanContextFromContext(remote)
-	if t.trust == TrustAll || t.origin.Trusts(r) {
-		if !sc.IsValid() && len(t.propagator.Fields()) > 0 { // none extracts nothing
-			sc = parseCloudTrace(cloud)
-		}
-		if sc.IsValid() {
-			remote = trace.ContextWithRemoteSpanContext(remote, sc.WithTraceState(shortened(sc.TraceState())))
-		}
-		return remote, serverKind
-	}
 	ctx = t.baggage.admit(ctx, baggage.FromContext(remote))
-	if sc.IsValid() && t.trust != TrustIgnore {
+	if !t.participates {
+		propagation.Baggage{}.Inject(ctx, contextHeader(r.Header)) // no attempt does
+	}
+	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.trust != TrustIgnore {
 		return ctx, linked(serverKind, sc.WithTraceState(trace.TraceState{}))
 	}
 	return ctx, serverKind
+}
+
+// extract returns ctx with the trace context that a believed peer sent in h, if
+// it is in a format that is read here.
+func (t *Telemetry) extract(ctx context.Context, h http.Header) context.Context {
+	remote := t.propagator.Extract(ctx, readable(h))
+	sc := trace.SpanContextFromContext(remote)
+	if !sc.IsValid() && t.propagates { // none extracts nothing
+		sc = parseCloudTrace(h.Get(cloudTraceField))
+	}
+	if !sc.IsValid() {
+		return remote
+	}
+	return trace.ContextWithRemoteSpanContext(remote, sc.WithTraceState(shortened(sc.TraceState())))
+}
+
+// readable returns what propagators may read of h: of several traceparents none,
+// as whose they are cannot be told.
+func readable(h http.Header) propagation.TextMapCarrier {
+	if len(h["Traceparent"]) > 1 {
+		h = h.Clone()
+		delete(h, "Traceparent")
+	}
+	return contextHeader(h)
+}
+
+// startServer starts a request's span in ctx. Where none is exported, that of
+// the caller is the nearest one that somebody can look up: log lines and error
+// bodies name it. Without a caller they share an id that is known nowhere else.
+func (t *Telemetry) startServer(ctx context.Context, method string, options []trace.SpanStartOption) (context.Context, trace.Span) {
+	if caller := trace.SpanFromContext(ctx); t.silent && caller.SpanContext().IsValid() {
+		return ctx, caller
+	}
+	return t.ids.Start(ctx, spanName(method), options...)
 }

@@ -32,9 +32,8 @@ func (c Config) sampler(f *faults) sdktrace.Sampler {
 		return nil
 	}
 	if len(c.TracesExporter) == 0 {
-		// Identifiers are still made, so that log lines and answers can name
-		// a trace, and a caller's decision is still passed on; but nothing is
-		// recorded on our own account.
+		// Identifiers are still made, so that the log line and the answer of a
+		// request have one in common; but nothing is recorded on our own account.
 		return sdktrace.ParentBased(sdktrace.NeverSample())
 	}
 	if name == "always_off" && !parentBased {

@@ -3175,10 +3175,10 @@ func TestOrderOfPolicies(t *testing.T) {
 		requests []knock
 		want     string
 	}{
-		"access before CORS": {
+		"CORS before access, access before auth": {
 			environ:  []string{"DENY_CIDRS=127.0.0.1", cors, keys, limit},
 			requests: []knock{preflightOf("PUT"), {header: []string{aPage}}},
-			want:     noAccess + noAccess,
+			want:     permitted + noAccess + shared,
 		},
 		"CORS before auth": {
 			environ:  []string{cors, keys},
@@ -3228,7 +3228,7 @@ func TestOrderOfPolicies(t *testing.T) {
 		"nothing before the own endpoints": {
 			environ:  []string{"DENY_CIDRS=all", keys, limit, "MAX_REQUEST_BODY=3", "AUTH_EXEMPT_PATHS=/x", cors},
 			requests: []knock{{target: "/.spangate/live", times: 3, header: []string{aPage}}, {target: "/.spangate/other", times: 2}, {target: "/.spangatex"}},
-			want:     "200\n200\n200\n404\n404\n" + noAccess,
+			want:     "200\n200\n200\n404\n404\n" + noAccess + "  Vary: Origin\n",
 		},
 	}
 	for name, test := range tests {

@@ -17,7 +17,7 @@ type Backend struct {
 	Name    string   // as configured, without options: http://app-1:3000, echo:a; a metric label
 	URL     *url.URL // scheme, authority and an optional path prefix
 	Socket  string   // path of a Unix socket that is dialled instead of the authority; empty for TCP
-	Address string   // host:port that is dialled instead of the authority, for a member of a name; else empty
+	Address string   // host:port that is dialled instead of the authority, for a member of a name or an address with a zone; else empty
 	Weight  int      // share of the traffic in proportion to the others'; at least 1
 	Host    HostRule // which Host header it is sent
 	// Transport sends a request that already carries this backend's URL.

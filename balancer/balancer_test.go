@@ -334,6 +334,7 @@ func TestMembers(t *testing.T) {
 		"http://a/b,http://a/B,echo:b,echo:B":   "http://a/b,http://a/B,echo:b,echo:B",
 		"http://app_1.x-y.:80,http://10.0.0.1":  "http://app_1.x-y.:80,http://10.0.0.1",
 		"http://bücher":                         "http://bücher",
+		"h2c://[FE80::1%25eth0]:3000/a%2Fb/":    "h2c://[FE80::1%25eth0]:3000/a%2Fb/",
 	}
 	for text, want := range good {
 		var m balancer.Members

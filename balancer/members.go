@@ -23,6 +23,7 @@ type Member struct {
 	Scheme string   // http, https, h2c, http+unix or echo; without dns+
 	URL    *url.URL // what to request: http or https, an authority, a path prefix; nil for echo
 	Socket string   // for http+unix: the socket's path
+	Zoned  string   // for an IPv6 address with a zone: what to dial, as the zone is no part of URL
 	Echo   string   // for echo: the name that it answers with
 	Weight int      // 1 unless given
 	Host   HostRule // empty unless given: the value of BACKEND_HOST holds
@@ -64,8 +65,15 @@ func (m Member) identity() string {
 	if m.URL == nil || m.Socket != "" {
 		return m.Scheme + ":" + m.Echo + m.Socket
 	}
-	port := cmp.Or(m.URL.Port(), map[string]string{"http": "80", "https": "443"}[m.URL.Scheme])
-	return m.Scheme + "://" + net.JoinHostPort(strings.ToLower(m.URL.Hostname()), port) + m.URL.EscapedPath()
+	host := strings.ToLower(m.URL.Hostname())
+	if addr, err := netip.ParseAddr(host); err == nil {
+		host = addr.String()
+	}
+	return m.Scheme + "://" + cmp.Or(m.Zoned, net.JoinHostPort(host, portOf(m.URL))) + m.URL.EscapedPath()
+}
+
+func portOf(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
 // redactUserinfo keeps a password, which a URL here must not have, out of the
@@ -76,6 +84,7 @@ func redactUserinfo(entry string) string {
 
 var (
 	userinfo = regexp.MustCompile(`//[^/?#;]*@`)
+	bareZone = regexp.MustCompile(`//\[[0-9A-Fa-f:.]+%(2[^5]|[^2]|25\])`)
 	// hostName takes letters of any script, which net/http encodes for the lookup.
 	hostName = regexp.MustCompile(`^[\pL\pM\pN_-]+(\.[\pL\pM\pN_-]+)*\.?$`)
 	echoName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
@@ -92,7 +101,9 @@ func parseMember(entry string) (Member, error) {
 	var err error
 	switch m.Scheme {
 	case "http", "https", "h2c":
-		m.URL, err = parseBackendURL(m.Scheme, name)
+		if m.URL, err = parseBackendURL(m.Scheme, name); err == nil {
+			m.Zoned = cutZone(m.URL)
+		}
 	case "dns+http", "dns+https", "dns+h2c":
 		m.Scheme = strings.TrimPrefix(m.Scheme, "dns+")
 		m.URL, m.Lookup, err = parseAddressName(m.Scheme, name)
@@ -125,6 +136,9 @@ func parseBackendURL(scheme, text string) (*url.URL, error) {
 		if perr, ok := errors.AsType[*url.Error](err); ok {
 			err = perr.Err // the message repeats the text, credentials and all
 		}
+		if bareZone.MatchString(text) {
+			err = errors.New("the zone of an address is written behind %25, as in http://[fe80::1%25eth0]:3000")
+		}
 		return nil, err
 	}
 	switch {
@@ -148,8 +162,20 @@ func parseBackendURL(scheme, text string) (*url.URL, error) {
 	if scheme == "h2c" {
 		scheme = "http"
 	}
-	path := strings.TrimRight(u.EscapedPath(), "/")
-	return url.Parse(scheme + "://" + u.Host + path)
+	authority := url.URL{Scheme: scheme, Host: u.Host} // which as a text encodes a zone again
+	return url.Parse(authority.String() + strings.TrimRight(u.EscapedPath(), "/"))
+}
+
+// cutZone takes the zone of an IPv6 address out of u's authority and returns what
+// to dial instead, or "" where there is none. A zone means nothing beyond this
+// host: it is no part of Host fields (RFC 6874 §4), certificates and labels.
+func cutZone(u *url.URL) string {
+	addr, err := netip.ParseAddr(u.Hostname())
+	if err != nil || addr.Zone() == "" {
+		return ""
+	}
+	u.Host = strings.Replace(u.Host, "%"+addr.Zone(), "", 1)
+	return net.JoinHostPort(addr.String(), portOf(u))
 }
 
 // parseAddressName reads a URL whose name has an address for each backend, and

@@ -41,7 +41,7 @@ func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backen
 		if member.Lookup != "" {
 			continue // its backends are for a Discovery to find
 		}
-		b := newBackend(cfg, member, member.Socket, member.Weight, trust)
+		b := newBackend(cfg, member, cmp.Or(member.Socket, member.Zoned), member.Weight, trust)
 		if member.Scheme == "echo" {
 			addr, err := echo(member.Echo)
 			if err != nil {
@@ -61,7 +61,7 @@ func newBackend(cfg Config, member Member, address string, weight int, trust *tl
 		Name: member.Name, URL: member.URL, Socket: member.Socket, Weight: weight,
 		Host: cmp.Or(member.Host, cfg.Host),
 	}
-	if member.Lookup != "" {
+	if member.Socket == "" {
 		b.Address = address
 	}
 	b.Transport = NewTransport(cfg, member.Scheme, address, trust, &b.Connections)

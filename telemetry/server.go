@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -305,6 +306,9 @@ func splitHost(authority, scheme string) (string, int) {
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
 			return host, int(n)
 		}
+	}
+	if strings.HasPrefix(authority, "[") && strings.HasSuffix(authority, "]") {
+		authority = authority[1 : len(authority)-1] // an IPv6 address, as where it has a port
 	}
 	if scheme == "https" {
 		return authority, 443

@@ -12,12 +12,10 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +106,7 @@ const usage = `Spangate is a reverse proxy. It is configured by environment vari
     spangate              serves
     spangate config       prints the effective configuration and the origin of each value
     spangate healthcheck  asks the running instance whether it is live
+    spangate status       prints what the running instance says of its backends, limits and telemetry
     spangate version      prints the version
     spangate help         prints this
 
@@ -120,9 +119,12 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 		return run(ctx, env, stdout)
 	case "config":
 		return printConfig(env, stdout)
-	case "healthcheck":
+	case "healthcheck", "status":
 		var cfg config
 		environ.Load(&cfg, env) // other faults are for the instance to report
+		if arg == "status" {
+			return printStatus(ctx, cfg.Handler, stdout)
+		}
 		return healthcheck(ctx, cfg.Handler)
 	case "version":
 		info, _ := debug.ReadBuildInfo()
@@ -132,7 +134,7 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 		_, err := io.WriteString(stdout, usage+environ.Table(&config{}))
 		return err
 	default:
-		return faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, version and help", arg)}
+		return faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, status, version and help", arg)}
 	}
 }
 
@@ -151,7 +153,12 @@ func run(ctx context.Context, env []string, stdout io.Writer) error {
 // serve is the whole program, spelled out in the order in which a request
 // meets it. After ctx is done it leaves in reverse order: requests in flight,
 // what runs beside them, and last the delivery of telemetry.
-func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer) error {
+func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer) (err error) {
+	listeners, err := handler.Listen(ctx, cfg.Handler) // a port in use is the first thing to know, and the last
+	if err != nil {
+		return err
+	}
+	defer listeners.Close()
 	lines := telemetry.NewLines(stdout)
 	go lines.Run()
 	defer lines.Close(handler.FlushTimeout(cfg.Handler) / 2)
@@ -173,13 +180,22 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if err = errors.Join(sdkErr, err); err != nil {
 		return err
 	}
+	defer func() { // the last word, too late for the collector
+		if err == nil {
+			slog.New(stdoutHandler).Info("stopped", "cause", context.Cause(ctx).Error())
+		}
+	}()
 	defer flush(sdk, cfg.Handler, log)
 	if sdk.LogHandler != nil {
 		log = slog.New(slog.NewMultiHandler(stdoutHandler, sdk.LogHandler))
 	}
+	info, _ := debug.ReadBuildInfo()
+	log.Info("starting", "version", versionOf(cmp.Or(info, &debug.BuildInfo{})), "platform", string(cfg.Platform), "platform_found_by", cmp.Or(cfg.Platform.FoundBy(cfg.Setup.Environ), "no mark"))
 	for _, warning := range warnings {
 		log.Warn(warning)
 	}
+	log.LogAttrs(ctx, slog.LevelInfo, "telemetry", sdk.Destinations()...)
+	log.LogAttrs(ctx, slog.LevelInfo, "doors", cfg.Policy.Doors()...)
 
 	access := telemetry.NewAccessLog(cfg.Telemetry, lines)
 	origin := cfg.Handler.Origin()
@@ -233,7 +249,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		Ready: readiness(ctx, pool), Status: func() any { return statusOf(pool, limits, load, sdk) },
 	}
 	adminLink := handler.Admin(admin)
-	if cfg.Handler.AdminPort != 0 {
+	if listeners.Admin != nil {
 		adminLink = handler.Link{Name: "admin"}
 	}
 	flushing := flushInRequests(cfg.Setup, sdk)
@@ -255,22 +271,13 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, reject)},
 	)
 
-	ln, err := listen(ctx, cfg.Handler.Host, cfg.Handler.Port)
-	if err != nil {
-		return fmt.Errorf("HOST, PORT: %w", err)
-	}
-	if cfg.Handler.AdminPort != 0 {
-		adminListener, err := listen(ctx, cfg.Handler.Host, cfg.Handler.AdminPort)
-		if err != nil {
-			ln.Close()
-			return fmt.Errorf("HOST, ADMIN_PORT: %w", err)
-		}
+	if listeners.Admin != nil {
 		// It serves until the requests have been drained, and then has no time of
 		// its own: what is left of SHUTDOWN_TIMEOUT is for telemetry.
 		brief := cfg.Handler
 		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Handler.ShutdownTimeout/100
 		beside.Go(func() error {
-			return handler.Serve(background, adminListener, handler.Chain(handler.AdminHandler(admin), flushing), brief, log)
+			return handler.Serve(background, listeners.Admin, handler.Chain(handler.AdminHandler(admin), flushing), brief, log)
 		})
 	}
 	if limits.run != nil {
@@ -285,8 +292,10 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return nil
 		})
 	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	log.Info("listening", "address", ln.Addr().String(), "url", "http://"+net.JoinHostPort(cmp.Or(string(cfg.Handler.Host), "localhost"), port), "backends", names(cfg.Balancer.Backends))
+	log.Info("listening", "address", listeners.Requests.Addr().String(), "url", cfg.Handler.URL(listeners.Requests), "backends", names(cfg.Balancer.Backends))
+	if listeners.Admin != nil {
+		log.Info("listening for the proxy's own endpoints", "address", listeners.Admin.Addr().String(), "url", cfg.Handler.URL(listeners.Admin)+string(cfg.Handler.AdminPrefix))
+	}
 	for _, d := range discoveries {
 		beside.Go(func() error {
 			d.Run(background, func(found balancer.Discovered) {
@@ -296,7 +305,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return nil
 		})
 	}
-	err = handler.Serve(ctx, ln, chain, cfg.Handler, log)
+	err = handler.Serve(ctx, listeners.Requests, chain, cfg.Handler, log)
 	leave()
 	if dropped := lines.Dropped(); dropped > 0 {
 		log.Warn("the log was read too slowly", "lines_dropped", dropped)
@@ -498,15 +507,6 @@ func flushInRequests(cfg setup.Config, sdk *setup.SDK) handler.Link {
 	return flush.InRequests()
 }
 
-// listen opens a socket of plain TCP: one of Multipath TCP, Go's default, takes
-// no filter, and [handler.Serve] could not stop listening without losing who
-// has just connected.
-func listen(ctx context.Context, host handler.Host, port uint16) (net.Listener, error) {
-	var config net.ListenConfig
-	config.SetMultipathTCP(false)
-	return config.Listen(ctx, "tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
-}
-
 func logDiscovered(log *slog.Logger, found balancer.Discovered) {
 	if found.Err != nil {
 		log.Warn("backends could not be looked up", "name", found.Name, "backends", len(found.Backends), "error", found.Err.Error())
@@ -563,29 +563,20 @@ func printConfig(env []string, stdout io.Writer) error {
 
 // healthcheck returns nil when the instance that cfg describes is live.
 func healthcheck(ctx context.Context, cfg handler.Config) error {
-	if cfg.Port == 0 {
-		return errors.New("healthcheck: PORT must be that of the running instance")
-	}
-	// Without a host, or with an unspecified one, net dials the loopback.
-	address := net.JoinHostPort(string(cfg.Host), strconv.Itoa(int(cmp.Or(cfg.AdminPort, cfg.Port))))
-	live := &url.URL{Scheme: "http", Host: address, Path: string(cfg.AdminPrefix) + "/live"}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, live.String(), nil)
-	if err != nil {
+	if _, err := handler.Ask(ctx, cfg, "live"); err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
-	req.Host = "localhost"
-	// A transport of its own, because HTTP_PROXY is not meant for this.
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-	if err != nil {
-		return fmt.Errorf("healthcheck: %s: %w", live, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("healthcheck: %s: %s", live, resp.Status)
-	}
 	return nil
+}
+
+// printStatus prints what the instance that cfg describes says of itself.
+func printStatus(ctx context.Context, cfg handler.Config, stdout io.Writer) error {
+	status, err := handler.Ask(ctx, cfg, "status")
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	_, err = stdout.Write(status)
+	return err
 }
 
 // release is the version of an image, set by the linker.
@@ -594,7 +585,7 @@ var release string
 // version names the release, or else the module's version (which a build inside
 // a repository takes from there), the revision if known, and Go's.
 func version(info *debug.BuildInfo) string {
-	words := []string{"spangate", cmp.Or(release, info.Main.Version, "(devel)")}
+	words := []string{"spangate", versionOf(info)}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			words = append(words, s.Value)
@@ -602,3 +593,5 @@ func version(info *debug.BuildInfo) string {
 	}
 	return strings.Join(append(words, info.GoVersion), " ")
 }
+
+func versionOf(info *debug.BuildInfo) string { return cmp.Or(release, info.Main.Version, "(devel)") }

@@ -105,14 +105,13 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // showsStatus reports whether r comes from somebody who may see the status.
 func (a *admin) showsStatus(r *http.Request) bool {
-	peer := PeerAddr(r)
-	if a.Status == nil || !a.insiders.Contains(peer) {
+	if a.Status == nil {
 		return false
 	}
 	if !a.Origin.Trusts(r) {
-		// This host. A browser on it could be led here by a name of its own (DNS
+		// A browser on this host could be led here by a name of its own (DNS
 		// rebinding), and a proxy on it serves others.
-		return isLocal(r.Host) && r.Header["Via"] == nil && !a.forwards(r.Header)
+		return isOfThisHost(r) && isLocal(r.Host) && r.Header["Via"] == nil && !a.forwards(r.Header)
 	}
 	// Each of the fields that may name a client, whichever is believed elsewhere.
 	outside := func(field ClientIPHeader) bool {
@@ -130,6 +129,14 @@ func (a *admin) forwards(h http.Header) bool {
 		}
 	}
 	return false
+}
+
+// isOfThisHost reports whether the peer of r is a process of this host: one that
+// comes from the loopback, or from the very address that it came to.
+func isOfThisHost(r *http.Request) bool {
+	peer := PeerAddr(r)
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return peer.IsLoopback() || peer.IsValid() && local != nil && peer == local.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // isLocal reports whether an authority names this host to itself.

@@ -1,12 +1,15 @@
 package handler_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"spangate/handler"
@@ -73,6 +76,7 @@ func TestStatusIsForInsiders(t *testing.T) {
 	type fields = http.Header
 	for name, test := range map[string]struct {
 		peer, host      string // 127.0.0.1:1 and localhost unless given
+		local           string // that the peer came to
 		trusted, header string // of Origin
 		fields          fields
 		want            bool
@@ -81,6 +85,10 @@ func TestStatusIsForInsiders(t *testing.T) {
 		"this host, IPv6":                       {peer: "[::1]:1", host: "[::1]:8080", want: true},
 		"this host, IPv4 in IPv6":               {peer: "[::ffff:127.0.0.1]:1", want: true},
 		"this host, by address":                 {host: "127.0.0.1:8080", want: true},
+		"this host, at another address":         {peer: "10.0.0.5:1", local: "10.0.0.5:8080", want: true},
+		"this host, there by another name":      {peer: "10.0.0.5:1", local: "10.0.0.5:8080", host: "rebound.evil.test"},
+		"this host, there as a proxy":           {peer: "10.0.0.5:1", local: "10.0.0.5:8080", fields: fields{"X-Forwarded-For": {"203.0.113.9"}}},
+		"a neighbour of that address":           {peer: "10.0.0.6:1", local: "10.0.0.5:8080"},
 		"this host, by any other name":          {host: "rebound.evil.test"},
 		"this host, by no name":                 {host: "-"},
 		"a local proxy that names its client":   {fields: fields{"X-Forwarded-For": {"203.0.113.9"}}},
@@ -120,6 +128,10 @@ func TestStatusIsForInsiders(t *testing.T) {
 				r.Host = ""
 			} else if test.host != "" {
 				r.Host = test.host
+			}
+			if test.local != "" {
+				local := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(test.local))
+				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
 			}
 			maps.Copy(r.Header, test.fields)
 			if test.trusted == "" {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // A Platform is the name of an entry of [Platforms], or auto.
@@ -63,6 +65,20 @@ func (p *Platform) UnmarshalText(text []byte) error {
 	}
 	*p = Platform(text)
 	return nil
+}
+
+// FoundBy returns the variable of environ that tells p: PLATFORM, or the mark
+// that the platform left; "" when it is none because there is no mark.
+func (p Platform) FoundBy(environ []string) string {
+	if set := env.ToMap(environ)["PLATFORM"]; set != "" && set != "auto" {
+		return "PLATFORM"
+	}
+	for _, known := range Platforms {
+		if known.Name == string(p) {
+			return known.Mark
+		}
+	}
+	return ""
 }
 
 // platformDefaults returns the defaults of the platform that PLATFORM names,

@@ -235,3 +235,13 @@ func (l List) String() string {
 	text, _ := l.MarshalText() // cannot fail
 	return string(text)
 }
+
+// Summary returns the list as it is written, or of how many networks it is when
+// those are many.
+func (l List) Summary() string {
+	const most = 8
+	if l.table != nil && len(l.table.prefixes) > most {
+		return fmt.Sprintf("%d networks", len(l.table.prefixes))
+	}
+	return l.String()
+}

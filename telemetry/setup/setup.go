@@ -68,6 +68,7 @@ type SDK struct {
 	outage  *outage
 
 	traces, logs, metrics target // without a URL for a signal that has no collector
+	exporters             struct{ traces, logs, metrics Exporters }
 
 	spanSinks   []sink[spanBatch]
 	recordSinks []sink[recordBatch]
@@ -105,6 +106,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*
 	}
 	s.outage = &outage{log: log, lost: s.lost}
 	s.traces, s.logs, s.metrics = set.traces, set.logs, set.metrics
+	s.exporters.traces, s.exporters.logs, s.exporters.metrics = cfg.TracesExporter, cfg.LogsExporter, cfg.MetricsExporter
 	to := func(t target) delivery { return delivery{target: t, leaving: s.leaving, outage: s.outage} }
 
 	// The exporters read the process's environment before their options, and

@@ -1,0 +1,51 @@
+package policy
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+)
+
+// Doors says who is let in: which credentials are asked for, which addresses may
+// come, and what is limited. It shows no secret.
+func (c Config) Doors() []slog.Attr {
+	rate, _ := c.RateLimit.Limits.MarshalText()
+	if len(c.RateLimit.Limits) > 0 && c.RateLimit.DryRun {
+		rate = append(rate, ", dry run"...)
+	}
+	body, _ := c.MaxRequestBody.MarshalText()
+	if c.MaxRequestBody == 0 {
+		body = []byte(off)
+	}
+	concurrent := off
+	if n := c.Concurrency.Max; n > 0 {
+		concurrent = strconv.FormatInt(int64(n), 10)
+	}
+	return []slog.Attr{
+		slog.String("authentication", c.Auth.methods()),
+		slog.String("allow_cidrs", c.Access.Allow.Summary()),
+		slog.String("deny_cidrs", c.Access.Deny.Summary()),
+		slog.String("rate_limit", string(rate)),
+		slog.String("max_concurrent_requests", concurrent),
+		slog.String("max_request_body", string(body)),
+	}
+}
+
+const off = "off"
+
+// methods lists how one can be let in: off when anybody is.
+func (c AuthConfig) methods() string {
+	var all []string
+	for _, method := range []struct {
+		name string
+		on   bool
+	}{{MethodAPIKey, c.APIKeys != ""}, {MethodBasic, c.BasicUsers != ""}, {MethodJWT, c.Token.JWKSURL != ""}} {
+		if method.on {
+			all = append(all, method.name)
+		}
+	}
+	if all == nil {
+		return off
+	}
+	return strings.Join(all, ",")
+}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -28,6 +29,7 @@ import (
 	"spangate/balancer"
 	"spangate/handler"
 	"spangate/handler/environ"
+	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/policy/jwks"
 	"spangate/policy/shared"
@@ -219,12 +221,14 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	}
 	cfg.Balancer.Pool.Changed, cfg.Balancer.Pool.Picked = tel.StateChanged, tel.Picked(cfg.Balancer.Algorithm)
 	pool := balancer.NewPool(sticky.Pick, cfg.Balancer.Pool)
-	fleet := &fleet{cfg: cfg, tel: tel, pool: pool, ctx: background, beside: &beside}
+	notice := &fault.Notice{Log: log}
+	fleet := &fleet{cfg: cfg, tel: tel, pool: pool, notice: notice, ctx: background, beside: &beside}
 	fleet.change(backends, nil)
 	cfg.Balancer.Retry.Wait = tel.RetryWait(balancer.Wait)
 	cfg.Balancer.Retry.Stopped = tel.RetryStopped
 	cfg.Balancer.Retry.Answered = sticky.Bind
 	cfg.Balancer.Retry.Queued = cfg.Balancer.MaxConnections > 0
+	cfg.Balancer.Retry.ResponseTimeout = cfg.Balancer.ResponseTimeout
 	retrier := balancer.Retry(pool, cfg.Balancer.Retry)
 	if err := errors.Join(tel.ObserveBackends(pool.Members), tel.ObserveBudget(retrier.BudgetLeft)); err != nil {
 		return err
@@ -246,7 +250,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	}
 	admin := handler.AdminConfig{
 		Prefix: cfg.Handler.AdminPrefix, Origin: origin,
-		Ready: readiness(ctx, pool), Status: func() any { return statusOf(pool, limits, load, sdk) },
+		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, load, sdk) },
 	}
 	adminLink := handler.Admin(admin)
 	if listeners.Admin != nil {
@@ -277,7 +281,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		brief := cfg.Handler
 		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Handler.ShutdownTimeout/100
 		beside.Go(func() error {
-			return handler.Serve(background, listeners.Admin, handler.Chain(handler.AdminHandler(admin), flushing), brief, log)
+			return handler.Serve(background, handler.Watched(listeners.Admin, notice.Saw), handler.Chain(handler.AdminHandler(admin), flushing), brief, log)
 		})
 	}
 	if limits.run != nil {
@@ -305,7 +309,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return nil
 		})
 	}
-	err = handler.Serve(ctx, listeners.Requests, chain, cfg.Handler, log)
+	err = handler.Serve(ctx, handler.Watched(listeners.Requests, notice.Saw), chain, cfg.Handler, log)
 	leave()
 	if dropped := lines.Dropped(); dropped > 0 {
 		log.Warn("the log was read too slowly", "lines_dropped", dropped)
@@ -318,6 +322,7 @@ type fleet struct {
 	cfg    config
 	tel    *telemetry.Telemetry
 	pool   *balancer.Pool
+	notice *fault.Notice
 	ctx    context.Context // ends the watching of all
 	beside *errgroup.Group
 
@@ -363,9 +368,13 @@ func (f *fleet) attend(b *balancer.Backend) *probe.Watcher {
 		Backend: b, Algorithm: f.cfg.Balancer.Algorithm,
 		Ready: func() int { return len(f.pool.Ready()) }, FailedOn: f.cfg.Balancer.Pool.FailedOn,
 	}, b.Transport)
-	outlier := probe.NewOutlier(f.cfg.Probe.Outlier, func(d time.Duration) bool { return f.pool.Eject(b, d) })
+	outlier := probe.NewOutlier(f.cfg.Probe.Outlier, func(e probe.Ejection) bool { return f.pool.Eject(b, balancer.Ejection(e)) })
 	check := f.cfg.Probe.Check(f.tel.ProbeClient(b.Probes), "", cmp.Or(b.Socket, b.Address))
-	watched := f.tel.Check(b, f.cfg.Probe.Kind(), check)
+	watched := f.tel.Check(b, f.cfg.Probe.Kind(), func(ctx context.Context, u *url.URL) error {
+		err := check(ctx, u)
+		f.notice.Saw(err)
+		return err
+	})
 	watcher := probe.NewWatcher(f.cfg.Probe, b.URL, watched, func(c probe.Change) { f.pool.Probed(b, c.Fit, c.Err) })
 	watcher.Probed = func(err error) {
 		if err == nil {
@@ -375,15 +384,17 @@ func (f *fleet) attend(b *balancer.Backend) *probe.Watcher {
 			f.pool.Readmit(b)
 		}
 	}
+	b.Exhausted = f.notice.Saw
+	failed := f.cfg.Balancer.Pool.FailedOn
 	b.Attempted = func(resp *http.Response, err *balancer.Error) {
 		switch {
-		case f.cfg.Balancer.Pool.FailedOn.Failed(resp, err):
-			outlier.Observe(false)
-			watcher.Suspect()
+		case failed.Failed(resp, err):
+			outlier.Observe(balancer.Failure(resp, err))
 		case err == nil:
-			outlier.Observe(true)
-		case err.Type == balancer.Timeout:
-			watcher.Suspect() // slow, or the request's deadline short: a probe tells
+			outlier.Observe(nil)
+		}
+		if failed.Doubtful(resp, err) {
+			watcher.Suspect()
 		}
 	}
 	return watcher
@@ -516,11 +527,18 @@ func logDiscovered(log *slog.Logger, found balancer.Discovered) {
 }
 
 // readiness returns an error while no request should be sent here: before a
-// backend has answered, and once ctx is done.
-func readiness(ctx context.Context, pool *balancer.Pool) func() error {
+// backend has answered, or without probes, which would wait for nothing but
+// requests, before one is known; and once ctx is done.
+func readiness(ctx context.Context, pool *balancer.Pool, mode probe.Mode) func() error {
 	return func() error {
 		if ctx.Err() != nil {
 			return errors.New("shutting down")
+		}
+		if mode == probe.ModeOff {
+			if len(pool.Members()) == 0 {
+				return errors.New("no backend is known yet")
+			}
+			return nil
 		}
 		if !slices.ContainsFunc(pool.Members(), (*balancer.Backend).Answered) {
 			return errors.New("no backend has answered yet")

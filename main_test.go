@@ -446,6 +446,7 @@ var importers = []struct {
 	{"spangate/policy/cidr", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
 	{"spangate/telemetry", []string{"spangate", "spangate/telemetry"}},
 	{"spangate/handler/environ", []string{"spangate"}},
+	{"spangate/handler/fault", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
 	{"spangate/handler", []string{"spangate", "spangate/telemetry", "spangate/handler"}},
 	{"spangate/balancer", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer"}},
 	{"spangate/probe", []string{"spangate", "spangate/telemetry", "spangate/probe"}},
@@ -458,7 +459,7 @@ var importers = []struct {
 }
 
 // standalone packages import none of ours.
-var standalone = []string{"spangate/balancer/framing", "spangate/policy/size", "spangate/policy/cidr", "spangate/policy/jwks", "spangate/handler/environ"}
+var standalone = []string{"spangate/balancer/framing", "spangate/policy/size", "spangate/policy/cidr", "spangate/policy/jwks", "spangate/handler/environ", "spangate/handler/fault"}
 
 func TestImports(t *testing.T) {
 	within := func(path, parent string) bool {
@@ -1241,13 +1242,13 @@ func TestEjectionEndedByAProbe(t *testing.T) {
 		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
 		"  GET CLIENT Error error.type=503\n"+
 		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ready spangate.backend.state=ejected spangate.backend.reason=outlier link=11 link=13\n"+
-		"probe INTERNAL Unset spangate.probe.type=http\n"+
+		"probe INTERNAL Unset spangate.probe.type=http link=13\n"+
 		"  GET CLIENT Unset\n"+
 		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ejected spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=15\n")
 }
 
-// TestDownAndReturn follows a backend that fails probes, and a request beside
-// them, which has nothing to do with it.
+// TestDownAndReturn follows a backend that fails probes, and a request beside the
+// first, which asks for the second.
 func TestDownAndReturn(t *testing.T) {
 	backend := newPrompted(t)
 	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "PROBE_TIMEOUT=1m", "PROBE_FALL=2", "RETRY_ATTEMPTS=0", "BACKENDS="+backend.URL)
@@ -1269,9 +1270,9 @@ func TestDownAndReturn(t *testing.T) {
 		"  GET CLIENT Error\n"+
 		"GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n"+
 		"  GET CLIENT Error error.type=503\n"+
-		"probe INTERNAL Error error.type=503 spangate.probe.type=http\n"+
+		"probe INTERNAL Error error.type=503 spangate.probe.type=http link=7\n"+
 		"  GET CLIENT Error\n"+
-		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ready spangate.backend.state=down spangate.backend.reason=probe_failed link=4 link=8\n"+
+		"backend_state_change INTERNAL Unset spangate.backend.previous_state=ready spangate.backend.state=down spangate.backend.reason=probe_failed link=4 link=7 link=8\n"+
 		"probe INTERNAL Unset spangate.probe.type=http\n"+
 		"  GET CLIENT Unset\n"+
 		"backend_state_change INTERNAL Unset spangate.backend.previous_state=down spangate.backend.state=ready spangate.backend.reason=probe_succeeded link=11\n")

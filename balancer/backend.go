@@ -31,13 +31,16 @@ type Backend struct {
 	// come to its end, and with an error when the attempt has failed or the body
 	// has broken off. What the client ended is not told.
 	Attempted func(resp *http.Response, err *Error)
+	// Exhausted, if not nil, is told of attempts that failed for want of what this
+	// process or its host has too little of.
+	Exhausted func(error)
 
 	active    atomic.Int64
 	answered  atomic.Bool
 	latency   atomic.Pointer[latency]   // nil until a picker asks for it
 	ramp      atomic.Pointer[ramp]      // nil: the weight is the full one
 	state     atomic.Pointer[State]     // what follows from condition
-	suspect   atomic.Pointer[time.Time] // when it last refused a connection; nil: it answered since
+	suspect   atomic.Pointer[suspicion] // nil: it has answered since
 	condition condition                 // guarded by the pool
 }
 
@@ -71,6 +74,7 @@ func (b *Backend) MarkAnswered() {
 func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.address(r)
 	b.active.Add(1)
+	start := time.Now()
 	latency := b.latency.Load()
 	began := latency.begin(r)
 	resp, err := b.Transport.RoundTrip(r)
@@ -78,13 +82,13 @@ func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
 		b.active.Add(-1)
 		e := Classify(r.Context(), err)
 		latency.end(began, nil, e)
-		b.suspectFor(e)
+		b.suspectFor(e, time.Since(start))
 		b.attempted(nil, e)
 		return nil, e
 	}
 	latency.end(began, resp, nil)
 	b.MarkAnswered()
-	b.suspectFor(nil)
+	b.acquit()
 	settled := Settled(r, resp)
 	if settled {
 		b.attempted(resp, nil)
@@ -103,7 +107,12 @@ func Settled(r *http.Request, resp *http.Response) bool {
 }
 
 func (b *Backend) attempted(resp *http.Response, err *Error) {
-	if b.Attempted != nil && (err == nil || !err.Blameless()) {
+	switch {
+	case err != nil && err.Type == Overloaded:
+		if b.Exhausted != nil {
+			b.Exhausted(err)
+		}
+	case b.Attempted != nil && (err == nil || !err.Blameless()):
 		b.Attempted(resp, err)
 	}
 }

@@ -79,7 +79,19 @@ func (c *Conditions) Failed(resp *http.Response, err *Error) bool {
 	case MalformedResponse:
 		return slices.Contains(c.statuses, http.StatusBadGateway)
 	case ResponseTimeout:
-		return c.timeout || slices.Contains(c.statuses, http.StatusGatewayTimeout)
+		return c.timeouts()
 	}
 	return false
+}
+
+// timeouts reports whether a response that does not come in time is among them.
+func (c *Conditions) timeouts() bool {
+	return c.timeout || slices.Contains(c.statuses, http.StatusGatewayTimeout)
+}
+
+// Doubtful reports whether an attempt that ended with resp or err makes it
+// doubtful that its backend is fit: it has failed in one of these ways, or the
+// request's own deadline has passed, whether that was short or the backend slow.
+func (c *Conditions) Doubtful(resp *http.Response, err *Error) bool {
+	return err != nil && err.Type == Timeout || c.Failed(resp, err)
 }

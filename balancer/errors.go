@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"syscall"
+
+	"spangate/handler/fault"
 )
 
 // ErrorType names what went wrong, once, for status, span, metric and log. The
@@ -33,7 +36,7 @@ const (
 	ClientDisconnected ErrorType = "client_disconnected" // the client went away first
 	ClientTimeout      ErrorType = "client_timeout"      // the client stopped sending its body
 	MalformedRequest   ErrorType = "malformed_request"   // the client's body breaks its framing
-	Overloaded         ErrorType = "overloaded"          // shed before it reached a backend
+	Overloaded         ErrorType = "overloaded"          // shed before it reached a backend, or for want of descriptors, ports or memory
 	InternalError      ErrorType = "internal_error"      // a fault of the proxy's own
 	Shutdown           ErrorType = "shutdown"            // the proxy stopped first; the cause of a request's context says so
 )
@@ -60,6 +63,21 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrorType returns the value of the error.type attribute. It is the method
 // that OpenTelemetry's conventions look for on an error.
 func (e *Error) ErrorType() string { return string(e.Type) }
+
+// Failure returns why an attempt that ended with resp or err has failed: err, or
+// the status of resp.
+func Failure(resp *http.Response, err *Error) error {
+	if err != nil {
+		return err
+	}
+	return failedStatus(resp.StatusCode)
+}
+
+// failedStatus is a status that counts as a failure.
+type failedStatus int
+
+func (s failedStatus) Error() string     { return "status " + strconv.Itoa(int(s)) }
+func (s failedStatus) ErrorType() string { return strconv.Itoa(int(s)) }
 
 // Blameless reports whether the failure says nothing about the backend: the
 // client caused it, or nothing was asked of a backend.
@@ -122,6 +140,8 @@ func classify(ctx context.Context, err error) (kind ErrorType, sent bool) {
 	switch {
 	case isType[*http.MaxBytesError](err):
 		return BodyTooLarge, false
+	case fault.Exhausted(err):
+		return Overloaded, true
 	case context.Cause(ctx) == errTryTimeout:
 		return ResponseTimeout, true
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -140,6 +160,8 @@ func classify(ctx context.Context, err error) (kind ErrorType, sent bool) {
 func classifyDial(err error) *Error {
 	kind := ConnectError
 	switch {
+	case fault.Exhausted(err):
+		kind = Overloaded // no backend has been asked
 	case isType[*net.DNSError](err):
 		kind = DNSError
 	case isTimeout(err):

@@ -31,8 +31,7 @@ type PoolConfig struct {
 
 	SlowStart time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
 
-	// Next chooses in place of a backend that was tried, or has just refused a
-	// connection, among the others; nil draws one at random. It is for pickers
+	// Next chooses in place of a backend that was tried, or is suspected, among the others; nil draws one at random. It is for pickers
 	// that know more of a backend than its turn, and is one of its own: what it
 	// chooses takes nobody's turn.
 	Next Picker `env:"-"`
@@ -89,7 +88,7 @@ var errNoneReady = errors.New("no backend is ready")
 
 // Pick chooses a backend for r: the picker's choice, or for a further attempt
 // PoolConfig.Next's among those that are not in tried, while there are some. A
-// backend that has just refused a connection is passed over as if it had been
+// backend that has just refused a connection, or was waited for in vain, is passed over as if it had been
 // tried. It returns an *[Error] of type [NoHealthyBackend] when none is ready.
 func (p *Pool) Pick(r *http.Request, tried ...*Backend) (*Backend, error) {
 	b := p.choose(r, tried)
@@ -123,8 +122,7 @@ func (p *Pool) choose(r *http.Request, tried []*Backend) *Backend {
 	return p.other(r, ready, nil, nil)
 }
 
-// other chooses one that was neither tried nor refused a connection just now,
-// else picked, if not nil, else one that was not tried. It returns nil when all
+// other chooses one that was neither tried nor is suspected, else picked, if not nil, else one that was not tried. It returns nil when all
 // were.
 func (p *Pool) other(r *http.Request, ready []*Backend, picked *Backend, tried []*Backend) *Backend {
 	var fit, untried []*Backend
@@ -150,6 +148,11 @@ func (p *Pool) other(r *http.Request, ready []*Backend, picked *Backend, tried [
 	// By chance, so that what one backend leaves behind does not all go to the
 	// one listed after it.
 	return fit[rand.IntN(len(fit))]
+}
+
+// hasOther reports whether a backend is ready that is neither b nor in tried.
+func (p *Pool) hasOther(b *Backend, tried []*Backend) bool {
+	return slices.ContainsFunc(p.Ready(), func(other *Backend) bool { return other != b && !slices.Contains(tried, other) })
 }
 
 // RoundTrip sends r to a backend of the picker's choice, once.

@@ -26,7 +26,11 @@ type RetryConfig struct {
 	MaxBackoff time.Duration `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" doc:"longest such wait, also where a backend's Retry-After asks for one"`
 	Budget     Share         `env:"RETRY_BUDGET" envDefault:"20%" doc:"most retries, as a share of all requests"`
 	BodyLimit  size.Bytes    `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" doc:"largest body that is kept to be sent again"`
-	TryTimeout time.Duration `env:"RETRY_TRY_TIMEOUT" envDefault:"0s" min:"0" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; 0 leaves it to BACKEND_RESPONSE_TIMEOUT"`
+	TryTimeout TryTimeout    `env:"RETRY_TRY_TIMEOUT" envDefault:"auto" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; auto is a third of BACKEND_RESPONSE_TIMEOUT, which makes 10s, for a request that can then be tried again at another backend, and no limit for others; 0 sets none"`
+
+	// ResponseTimeout bounds what all attempts at a request together wait for its
+	// response, and between them; 0 sets no bound.
+	ResponseTimeout time.Duration `env:"-"`
 
 	// Wait waits before a retry; nil is [Wait]. Stopped, if not nil, is told
 	// once for each request why no further attempt is made.
@@ -57,7 +61,7 @@ const (
 	StopSuccess            StopReason = "success"             // nothing to try again
 	StopMaxAttempts        StopReason = "max_attempts"        // RETRY_ATTEMPTS are made
 	StopBudgetExhausted    StopReason = "budget_exhausted"    // RETRY_BUDGET is spent
-	StopDeadline           StopReason = "deadline"            // the request's own comes first
+	StopDeadline           StopReason = "deadline"            // the request's own comes first, or all waits together reach ResponseTimeout
 	StopNotIdempotent      StopReason = "not_idempotent"      // a backend may have acted on it
 	StopBodyNotReplayable  StopReason = "body_not_replayable" // more of the body was read than is kept
 	StopNoOtherBackend     StopReason = "no_other_backend"    // none may be used any more
@@ -93,6 +97,13 @@ type Retrier struct {
 // can be repeated, and budget and deadline allow. It can be repeated when no
 // byte of it has reached a backend, or when its method is idempotent (RFC 9110
 // §9.2.2) or it carries an Idempotency-Key, and its body is kept.
+//
+// Whoever was waited for in vain is not asked again: a time-out is followed by an
+// attempt at a backend that was not tried yet, or by none. So is an attempt that
+// failed because this process lacks descriptors, ports or memory, which would
+// fail again at once. Another backend may still be reached: over a connection
+// that is kept, or as ports are counted for each address. Nobody waits for better
+// times, as whoever waits keeps what is lacking.
 //
 // Each attempt owns its request: RoundTrippers below may change it. The body of
 // the request must survive Close, which net/http calls when a dial fails.
@@ -134,26 +145,31 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = &replay{source: source, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}
-	resp, err := t.try(b, r)
-	if e := failure(err); !t.cfg.On.Failed(resp, e) {
+	resp, waited, err := t.try(b, r, t.tryLimit(r, b, 0, nil, 0))
+	if e := failure(err); !t.failed(resp, e) {
 		t.stopUnless(r, e)
 		return t.answered(r, resp, b), err
 	}
-	return t.again(r, host, target, source, body, b, resp, err)
+	return t.again(r, host, target, source, body, b, waited, resp, err)
 }
 
 // again makes the further attempts at a request whose first one has failed
-// with resp or err. host, target and source are what they were before it.
-func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, resp *http.Response, err error) (*http.Response, error) {
+// with resp or err after so long. host, target and source are what they were
+// before it.
+func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, waited time.Duration, resp *http.Response, err error) (*http.Response, error) {
 	t.between.Add(1)
 	defer t.between.Add(-1)
 	backoff := t.backoff()
 	tried := []*Backend{first}
-	asked := *r // what the first attempt made of it is that attempt's
+	var inVain []*Backend // of those: not to be asked again
+	asked := *r           // what the first attempt made of it is that attempt's
 	asked.Host, asked.URL = host, &target
 	for attempt := 1; ; attempt++ {
 		e := failure(err)
-		b, decision, stop := t.decide(&asked, attempt, tried, backoff, body, resp, e)
+		if onlyElsewhere(e) {
+			inVain = append(inVain, tried[len(tried)-1])
+		}
+		b, decision, stop := t.decide(&asked, attempt, tried, inVain, waited, backoff, body, resp, e)
 		if stop != "" {
 			t.stop(r, stop)
 			return t.answered(r, resp, tried[len(tried)-1]), err
@@ -168,6 +184,8 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 			t.stopUnless(r, e)
 			return nil, e
 		}
+		waited += decision.Delay
+		limit := t.tryLimit(&asked, b, attempt, tried, waited)
 		tried = append(tried, b)
 		next, at := asked, target
 		next.URL, next.Header, next.Body = &at, r.Header.Clone(), source
@@ -175,9 +193,11 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 			next.Body = body.view()
 		}
 		t.between.Add(-1)
-		resp, err = t.try(b, &next)
+		var took time.Duration
+		resp, took, err = t.try(b, &next, limit)
+		waited += took
 		t.between.Add(1)
-		if !t.cfg.On.Failed(resp, failure(err)) {
+		if !t.failed(resp, failure(err)) {
 			t.stopUnless(r, failure(err))
 			return t.answered(r, resp, b), err
 		}
@@ -191,8 +211,20 @@ func (t *Retrier) answered(r *http.Request, resp *http.Response, b *Backend) *ht
 	return resp
 }
 
+// failed reports whether an attempt that ended like this may be followed by
+// another one.
+func (t *Retrier) failed(resp *http.Response, e *Error) bool {
+	return t.cfg.On.Failed(resp, e) || e != nil && e.Type == Overloaded && t.cfg.On.connect
+}
+
+// onlyElsewhere reports whether the backend of an attempt that failed with e is
+// no choice for a later one.
+func onlyElsewhere(e *Error) bool {
+	return e != nil && (e.Type == ResponseTimeout || e.Type == ConnectTimeout || e.Type == Overloaded)
+}
+
 // decide says who is asked next, or why nobody is.
-func (t *Retrier) decide(r *http.Request, attempt int, tried []*Backend, backoff retry.Backoff, body *replay, resp *http.Response, e *Error) (*Backend, RetryDecision, StopReason) {
+func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend, waited time.Duration, backoff retry.Backoff, body *replay, resp *http.Response, e *Error) (*Backend, RetryDecision, StopReason) {
 	d := RetryDecision{Attempt: attempt, Reason: reasonOf(resp, e)}
 	switch sent := e == nil || e.Sent; {
 	case r.Context().Err() != nil:
@@ -206,7 +238,13 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried []*Backend, backoff
 	case body != nil && !body.replayable():
 		return nil, d, StopBodyNotReplayable
 	}
-	b, err := t.pool.Pick(r, tried...)
+	avoid := tried
+	if len(inVain) > 0 && !t.pool.hasOther(nil, tried) {
+		if avoid = inVain; !t.pool.hasOther(nil, inVain) {
+			return nil, d, StopNoOtherBackend
+		}
+	}
+	b, err := t.pool.Pick(r, avoid...)
 	if err != nil {
 		return nil, d, StopNoOtherBackend
 	}
@@ -219,6 +257,9 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried []*Backend, backoff
 		}
 	}
 	if deadline, ok := r.Context().Deadline(); ok && time.Until(deadline) <= d.Delay {
+		return nil, d, StopDeadline
+	}
+	if t.cfg.ResponseTimeout > 0 && waited+d.Delay >= t.cfg.ResponseTimeout {
 		return nil, d, StopDeadline
 	}
 	if !t.budget.take() {

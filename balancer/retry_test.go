@@ -34,6 +34,8 @@ const (
 	resets      = "resets"           // before a header
 	readsResets = "reads and resets" // all of the body
 	hangs       = "hangs"
+	lacks       = "lacks descriptors" // to connect
+	unreachable = "unreachable"       // after two seconds
 )
 
 func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -44,6 +46,15 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	if line == refuses {
 		r.Body.Close()
 		return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+	}
+	if line == lacks {
+		r.Body.Close()
+		return nil, &balancer.Error{Type: balancer.Overloaded}
+	}
+	if line == unreachable {
+		r.Body.Close()
+		time.Sleep(2 * time.Second)
+		return nil, &balancer.Error{Type: balancer.ConnectTimeout}
 	}
 	if line == resets {
 		r.Body.Read(make([]byte, 3))
@@ -73,6 +84,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestRetry(t *testing.T) {
+	const auto = time.Duration(balancer.TryAuto)
 	tests := map[string]struct {
 		scripts  [][]string // of backends a, b, c
 		method   string
@@ -81,6 +93,7 @@ func TestRetry(t *testing.T) {
 		deadline time.Duration
 		attempts int // 2 unless given
 		timeout  time.Duration
+		response time.Duration
 		share    balancer.Share // 0.2 unless given
 		spend    int            // retries made before
 
@@ -112,7 +125,24 @@ func TestRetry(t *testing.T) {
 		"Retry-After, another one":       {scripts: [][]string{{"503 after 60"}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success"},
 		"Retry-After, alone":             {scripts: [][]string{{"503 after 1", "200"}}, want: "200", wantTried: "aa", wantStop: "success", wantWaited: time.Second},
 		"Retry-After, alone, too long":   {scripts: [][]string{{"503 after 60", "200"}}, want: "503", wantTried: "a", wantStop: "no_other_backend"},
-		"the budget is spent":            {scripts: [][]string{{refuses}, {"200"}}, spend: 100, want: "connection_refused", wantTried: "a", wantStop: "budget_exhausted"},
+
+		"hangs: another one":                           {scripts: [][]string{{hangs}, {"200"}}, timeout: auto, response: 30 * time.Second, want: "200", wantTried: "ab", wantStop: "success", wantWaited: 10 * time.Second},
+		"POST, hangs":                                  {scripts: [][]string{{hangs}, {"200"}}, method: "POST", timeout: auto, response: 30 * time.Second, deadline: time.Minute, want: "timeout", wantTried: "a", wantStop: "deadline", wantWaited: time.Minute},
+		"POST with a key, hangs":                       {scripts: [][]string{{hangs}, {"200"}}, method: "POST", header: "Idempotency-Key", timeout: auto, response: 30 * time.Second, want: "200", wantTried: "ab", wantStop: "success", wantWaited: 10 * time.Second},
+		"hangs, alone: not cut short":                  {scripts: [][]string{{hangs}}, timeout: auto, response: 30 * time.Second, deadline: time.Minute, want: "timeout", wantTried: "a", wantStop: "deadline", wantWaited: time.Minute},
+		"hangs, retries off: not cut short":            {scripts: [][]string{{hangs}, {"200"}}, attempts: -1, timeout: auto, response: 30 * time.Second, deadline: time.Minute, want: "timeout", wantTried: "a", wantStop: "deadline", wantWaited: time.Minute},
+		"both hang: the second waits for what is left": {scripts: [][]string{{hangs}, {hangs}}, timeout: auto, response: 30 * time.Second, want: "response_timeout", wantTried: "ab", wantStop: "no_other_backend", wantWaited: 30 * time.Second},
+		"all hang: a third each":                       {scripts: [][]string{{hangs}, {hangs}, {hangs}}, timeout: auto, response: 30 * time.Second, want: "response_timeout", wantTried: "a..", wantStop: "max_attempts", wantWaited: 30 * time.Second},
+		"hangs, alone, with a limit":                   {scripts: [][]string{{hangs}}, timeout: time.Second, response: 30 * time.Second, want: "response_timeout", wantTried: "a", wantStop: "no_other_backend", wantWaited: time.Second},
+		"one hangs, the other refuses":                 {scripts: [][]string{{hangs}, {refuses}}, timeout: auto, response: 30 * time.Second, want: "connection_refused", wantTried: "ab.", wantStop: "max_attempts", wantWaited: 10 * time.Second},
+		"hangs for all the time that there is":         {scripts: [][]string{{hangs}, {"200"}}, timeout: 30 * time.Second, response: 30 * time.Second, want: "response_timeout", wantTried: "a", wantStop: "deadline", wantWaited: 30 * time.Second},
+		"unreachable: another one":                     {scripts: [][]string{{unreachable}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success", wantWaited: 2 * time.Second},
+		"unreachable, alone":                           {scripts: [][]string{{unreachable}}, want: "connect_timeout", wantTried: "a", wantStop: "no_other_backend", wantWaited: 2 * time.Second},
+		"no descriptor: another one at once":           {scripts: [][]string{{lacks}, {"200"}}, want: "200", wantTried: "ab", wantStop: "success"},
+		"no descriptor, POST":                          {scripts: [][]string{{lacks}, {"200"}}, method: "POST", body: "sum", want: "200", wantTried: "ab", wantStop: "success"},
+		"no descriptor for any":                        {scripts: [][]string{{lacks}, {lacks}}, want: "overloaded", wantTried: "ab", wantStop: "no_other_backend"},
+		"no descriptor, alone":                         {scripts: [][]string{{lacks, "200"}}, want: "overloaded", wantTried: "a", wantStop: "no_other_backend"},
+		"the budget is spent":                          {scripts: [][]string{{refuses}, {"200"}}, spend: 100, want: "connection_refused", wantTried: "a", wantStop: "budget_exhausted"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +163,7 @@ func TestRetry(t *testing.T) {
 				}
 				var stops []balancer.StopReason
 				cfg := balancer.RetryConfig{
-					Attempts: 2, Backoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, Budget: 0.2, BodyLimit: 10, TryTimeout: test.timeout,
+					Attempts: 2, Backoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, Budget: 0.2, BodyLimit: 10, TryTimeout: balancer.TryTimeout(test.timeout), ResponseTimeout: test.response,
 					Stopped: func(_ context.Context, reason balancer.StopReason) { stops = append(stops, reason) },
 				}
 				if test.attempts != 0 {

@@ -13,7 +13,7 @@ const (
 	Unknown  State = "unknown"  // no verdict yet
 	Ready    State = "ready"    // probed, and fit
 	Down     State = "down"     // probed, and not fit
-	Ejected  State = "ejected"  // failed too many requests in a row; comes back by itself
+	Ejected  State = "ejected"  // failed too many requests in a row; comes back by itself, and serves while no other may
 	Draining State = "draining" // left the configuration or its name; finishes what it has
 )
 
@@ -25,7 +25,15 @@ type StateChange struct {
 	Backend  *Backend
 	From, To State
 	Reason   Reason
-	Err      error // what a probe met with, or nil
+	Err      error    // what the probe met with, or the last request that failed; or nil
+	Ejection Ejection // of a change to Ejected
+}
+
+// Ejection says for how long a backend is left out, and why.
+type Ejection struct {
+	For      time.Duration
+	Failures int   // of requests in a row, that led to it
+	Err      error // the last of them
 }
 
 // Reason names why a backend's state changed.
@@ -46,6 +54,7 @@ type condition struct {
 	verdict      State // Unknown, Ready or Down: what probes say
 	draining     bool
 	ejectedUntil time.Time // zero: not ejected
+	ejection     Ejection  // the latest
 }
 
 func (c *condition) state(now time.Time) State {
@@ -88,11 +97,11 @@ func (p *Pool) Probed(b *Backend, fit bool, err error) {
 	p.settle(b, ProbeFailed, err)
 }
 
-// Eject leaves b out for d, and reports whether it did: at most
+// Eject leaves b out for e.For, and reports whether it did: at most
 // PoolConfig.MaxEjected of the members may be out at once. One that may not is
 // passed over for a moment, while there are others, as if it had refused a
-// connection.
-func (p *Pool) Eject(b *Backend, d time.Duration) bool {
+// connection. One that is ejected goes on serving when nobody else is left.
+func (p *Pool) Eject(b *Backend, e Ejection) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -103,11 +112,11 @@ func (p *Pool) Eject(b *Backend, d time.Duration) bool {
 		}
 	}
 	if out*100 > p.cfg.MaxEjected*len(p.members) || !slices.Contains(p.members, b) {
-		b.suspect.Store(&now)
+		b.suspect.Store(&suspicion{now, minSuspicion})
 		return false
 	}
-	b.condition.ejectedUntil = now.Add(d)
-	p.settle(b, Outlier, nil)
+	b.condition.ejectedUntil, b.condition.ejection = now.Add(e.For), e
+	p.settle(b, Outlier, e.Err)
 	return true
 }
 
@@ -172,7 +181,11 @@ func (p *Pool) note(b *Backend, reason Reason, err error) bool {
 		return false
 	}
 	if reason != "" {
-		p.changes = append(p.changes, StateChange{Backend: b, From: from, To: to, Reason: reason, Err: err})
+		change := StateChange{Backend: b, From: from, To: to, Reason: reason, Err: err}
+		if to == Ejected {
+			change.Ejection = b.condition.ejection
+		}
+		p.changes = append(p.changes, change)
 	}
 	return true
 }

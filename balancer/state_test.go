@@ -44,22 +44,22 @@ func TestStates(t *testing.T) {
 			{"a verdict", func() { p.Probed(a, true, nil); p.Probed(b, false, errors.New("x")) }, []string{"a", "c"}},
 			{"the same again", func() { p.Probed(b, false, errors.New("y")) }, []string{"a", "c"}},
 			{"back", func() { p.Probed(b, true, nil) }, []string{"a", "b", "c"}},
-			{"ejected", func() { p.Eject(a, time.Minute) }, []string{"b", "c"}},
+			{"ejected", func() { p.Eject(a, balancer.Ejection{For: time.Minute}) }, []string{"b", "c"}},
 			{"only half may be", func() {
-				if p.Eject(b, time.Minute) {
+				if p.Eject(b, balancer.Ejection{For: time.Minute}) {
 					t.Error("two of three were ejected")
 				}
 			}, []string{"b", "c"}},
 			{"a probe does not end it", func() { p.Probed(a, true, nil) }, []string{"b", "c"}},
 			{"time does", func() { time.Sleep(time.Minute) }, []string{"a", "b", "c"}},
 			{"ejected, then gone, then back", func() {
-				p.Eject(a, time.Hour)
+				p.Eject(a, balancer.Ejection{For: time.Hour})
 				p.Probed(a, false, nil)
 				p.Probed(a, true, nil)
 			}, []string{"a", "b", "c"}},
-			{"readmitted", func() { p.Eject(a, time.Hour); p.Readmit(a) }, []string{"a", "b", "c"}},
+			{"readmitted", func() { p.Eject(a, balancer.Ejection{For: time.Hour}); p.Readmit(a) }, []string{"a", "b", "c"}},
 			{"left", func() { p.SetMembers([]*balancer.Backend{b, c}) }, []string{"b", "c"}},
-			{"the ejected when there is nobody else", func() { p.Eject(b, time.Hour); p.Probed(c, false, nil) }, []string{"b"}},
+			{"the ejected when there is nobody else", func() { p.Eject(b, balancer.Ejection{For: time.Hour}); p.Probed(c, false, nil) }, []string{"b"}},
 			{"but not the last one that is fit", func() { p.Probed(c, true, nil) }, []string{"c"}},
 			{"none is left", func() { p.Readmit(b); p.Probed(b, false, nil); p.Probed(c, false, nil) }, nil},
 		}

@@ -10,52 +10,120 @@ import (
 	"time"
 )
 
-// errTryTimeout ends one attempt, not the request.
-var errTryTimeout = errors.New("no response within RETRY_TRY_TIMEOUT")
+// TryTimeout is how long one attempt may wait for its response. As text it is a
+// duration, of which 0 sets no limit, or auto.
+type TryTimeout time.Duration
 
-// try makes one attempt. When TryTimeout passes without the beginning of a
-// response, it fails. The time in which the client owes a part of the request's
-// body is not the backend's.
-func (t *Retrier) try(b *Backend, r *http.Request) (*http.Response, error) {
-	if t.cfg.TryTimeout == 0 {
-		return b.RoundTrip(r)
+// TryAuto gives an attempt a third of RetryConfig.ResponseTimeout, so that there
+// is as much left for two others, and only where there may be others: the request
+// can be tried again at a backend that was not tried yet. What nobody else would
+// answer is not cut short.
+const TryAuto TryTimeout = -1
+
+// UnmarshalText parses a duration, or auto.
+func (t *TryTimeout) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*t = TryAuto
+		return nil
 	}
-	// It ends with the request at the latest: a response's body may need it
-	// until then.
-	ctx, cancel := context.WithCancelCause(r.Context())
-	timer := &tryTimer{limit: t.cfg.TryTimeout, giveUp: func() { cancel(errTryTimeout) }}
-	if t.cfg.Queued {
-		// net/http dials in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
-		r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.run() }}))
-	} else {
-		timer.run()
+	d, err := time.ParseDuration(string(text))
+	switch {
+	case err != nil:
+		return errors.New("must be auto, or a duration such as 500ms, 10s or 1m30s")
+	case d < 0:
+		return errors.New("must be at least 0")
+	}
+	*t = TryTimeout(d)
+	return nil
+}
+
+// MarshalText renders t as UnmarshalText reads it.
+func (t TryTimeout) MarshalText() ([]byte, error) {
+	if t == TryAuto {
+		return []byte("auto"), nil
+	}
+	return []byte(time.Duration(t).String()), nil
+}
+
+// errTryTimeout ends one attempt, not the request.
+var errTryTimeout = errors.New("no response in the time that an attempt has")
+
+// tryLimit returns how long the next attempt at r may wait for its response, for
+// which others have waited already; 0 leaves it to the transport. It is the one
+// at b, and the attempt-th after the first.
+func (t *Retrier) tryLimit(r *http.Request, b *Backend, attempt int, tried []*Backend, waited time.Duration) time.Duration {
+	all := t.cfg.ResponseTimeout
+	limit := time.Duration(max(t.cfg.TryTimeout, 0))
+	if t.cfg.TryTimeout == TryAuto && all > 0 && attempt < t.cfg.Attempts && t.cfg.On.timeouts() && idempotent(r) && t.pool.hasOther(b, tried) {
+		limit = all / 3
+	}
+	if attempt > 0 && all > 0 {
+		left := max(all-waited, 1)
+		if limit == 0 || left < limit {
+			limit = left
+		}
+	}
+	return limit
+}
+
+// try makes one attempt, and returns how long it has waited for the backend: the
+// time in which the client owes a part of the request's body is not the
+// backend's. When limit passes without the beginning of a response, the attempt
+// fails; 0 sets no limit.
+func (t *Retrier) try(b *Backend, r *http.Request, limit time.Duration) (*http.Response, time.Duration, error) {
+	if limit == 0 && r.Body == nil {
+		began := time.Now()
+		resp, err := b.RoundTrip(r)
+		return resp, time.Since(began), err
+	}
+	timer := &tryTimer{limit: limit}
+	if limit > 0 {
+		// It ends with the request at the latest: a response's body may need it
+		// until then.
+		ctx, cancel := context.WithCancelCause(r.Context())
+		timer.giveUp = func() { cancel(errTryTimeout) }
+		if t.cfg.Queued {
+			// net/http dials in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
+			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.run() }})
+		}
 		r = r.WithContext(ctx)
+	}
+	if limit == 0 || !t.cfg.Queued {
+		timer.run()
 	}
 	if r.Body != nil {
 		r.Body = &awaitedBody{r.Body, timer}
 	}
 	resp, err := b.RoundTrip(r)
-	if timer.end() && err == nil {
+	waited, gaveUp := timer.end()
+	if gaveUp && err == nil {
 		resp.Body.Close()
-		return nil, &Error{Type: ResponseTimeout, Sent: true, Err: errTryTimeout}
+		return nil, waited, &Error{Type: ResponseTimeout, Sent: true, Err: errTryTimeout}
 	}
-	return resp, err
+	return resp, waited, err
 }
 
-// tryTimer gives an attempt up when it has run for as long as limit.
+// tryTimer counts how long an attempt waits, and gives it up when it has run for
+// as long as limit, if that is not 0.
 type tryTimer struct {
 	limit  time.Duration
 	giveUp func()
 
-	mu    sync.Mutex
-	timer *time.Timer // nil while it stands still
-	ended bool
+	mu     sync.Mutex
+	began  time.Time     // since when it runs; zero: it stands still
+	waited time.Duration // before
+	timer  *time.Timer   // nil while it stands still
+	ended  bool
 }
 
 func (t *tryTimer) run() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.ended && t.timer == nil {
+	if t.ended || !t.began.IsZero() {
+		return
+	}
+	t.began = time.Now()
+	if t.limit > 0 {
 		t.timer = time.AfterFunc(t.limit, t.giveUp)
 	}
 }
@@ -63,17 +131,35 @@ func (t *tryTimer) run() {
 func (t *tryTimer) pause() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.ended && t.timer != nil && t.timer.Stop() {
-		t.timer = nil
+	if !t.ended {
+		t.stop()
 	}
 }
 
-// end stops the timer for good, and reports whether it has given up.
-func (t *tryTimer) end() bool {
+// end stops the timer for good, and reports for how long it ran and whether it
+// has given up.
+func (t *tryTimer) end() (waited time.Duration, gaveUp bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
-	return t.timer != nil && !t.timer.Stop()
+	gaveUp = !t.stop()
+	if gaveUp {
+		t.waited += time.Since(t.began)
+	}
+	return t.waited, gaveUp
+}
+
+// stop reports whether it came before the timer gave up. The caller holds mu.
+func (t *tryTimer) stop() bool {
+	if t.timer != nil && !t.timer.Stop() {
+		return false
+	}
+	t.timer = nil
+	if !t.began.IsZero() {
+		t.waited += time.Since(t.began)
+		t.began = time.Time{}
+	}
+	return true
 }
 
 // awaitedBody is a request's body for which the timer stands still while the

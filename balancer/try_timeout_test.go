@@ -58,7 +58,7 @@ func TestTryTimeout(t *testing.T) {
 					}
 					return answering(http.StatusOK).RoundTrip(r)
 				})
-				rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), balancer.RetryConfig{TryTimeout: limit, Queued: test.queued})
+				rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), balancer.RetryConfig{TryTimeout: balancer.TryTimeout(limit), Queued: test.queued})
 				r := httptest.NewRequest("PUT", "/path", nil)
 				if test.upload != nil {
 					r.Body = told(long, test.upload...)

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"net"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +18,8 @@ const acceptRest = 300 * time.Millisecond
 // first to leave new ones unanswered, and whoever accepts on ln takes the rest.
 // A client that comes in between asks again a second later, and is refused.
 func stopListening(ctx context.Context, ln net.Listener) {
-	if tcp, ok := ln.(*net.TCPListener); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
+	if socket, ok := ln.(syscall.Conn); ok {
+		if raw, err := socket.SyscallConn(); err == nil {
 			raw.Control(ignoreConnections)
 			wait(ctx, acceptRest, nil)
 		}

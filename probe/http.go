@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"spangate/handler/fault"
 )
 
 // maxDrained bounds what is read of a body, in bytes. Nothing looks at it, but
@@ -50,7 +52,10 @@ func HTTP(rt http.RoundTripper, host, path string, statuses StatusSet) Check {
 // brokenOff returns the error of a body that could not be read to its end.
 func brokenOff(ctx context.Context, err error) error {
 	kind := "backend_reset"
-	if ctx.Err() != nil {
+	switch {
+	case fault.Exhausted(err):
+		kind = exhausted
+	case ctx.Err() != nil:
 		kind = "timeout"
 	}
 	return &failure{kind, fmt.Errorf("reading the body: %w", err)}

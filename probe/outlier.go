@@ -14,6 +14,13 @@ type OutlierConfig struct {
 	Ejection time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
 }
 
+// Ejection says that, and why, a backend is left out.
+type Ejection struct {
+	For      time.Duration
+	Failures int   // in a row, that led to it
+	Err      error // the last of them
+}
+
 // maxEjections is the most times OutlierConfig.Ejection that an ejection takes.
 const maxEjections = 10
 
@@ -21,7 +28,7 @@ const maxEjections = 10
 // many fail in a row. It is safe for concurrent use.
 type Outlier struct {
 	cfg   OutlierConfig
-	eject func(time.Duration) bool
+	eject func(Ejection) bool
 
 	failures atomic.Int64 // in a row
 
@@ -32,43 +39,45 @@ type Outlier struct {
 }
 
 // NewOutlier returns the outlier detection of one backend. eject leaves the
-// backend out for a time, or refuses to by returning false; the next failure
+// backend out, or refuses to by returning false; the next failure
 // then asks again. It is called by whoever observes the failure, one call at a
 // time, and must not call the Outlier.
-func NewOutlier(cfg OutlierConfig, eject func(time.Duration) bool) *Outlier {
+func NewOutlier(cfg OutlierConfig, eject func(Ejection) bool) *Outlier {
 	cfg.Ejection = cmp.Or(cfg.Ejection, 30*time.Second)
 	return &Outlier{cfg: cfg, eject: eject}
 }
 
-// Observe counts the outcome of a request. Success costs an atomic load.
-func (o *Outlier) Observe(ok bool) {
+// Observe counts the outcome of a request: why it failed, or nil. Success costs
+// an atomic load.
+func (o *Outlier) Observe(err error) {
 	switch {
 	case o.cfg.Failures == 0:
-	case ok:
+	case err == nil:
 		// The load keeps the line of memory shared between cores.
 		if o.failures.Load() != 0 {
 			o.failures.Store(0)
 		}
 	default:
-		o.failed()
+		o.failed(err)
 	}
 }
 
-func (o *Outlier) failed() {
+func (o *Outlier) failed(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
 	if now.Before(o.until) {
 		return // a request that the backend still had when it was ejected
 	}
-	if o.failures.Add(1) < int64(o.cfg.Failures) {
+	failures := o.failures.Add(1)
+	if failures < int64(o.cfg.Failures) {
 		return
 	}
 	// Each ejection is forgotten once the backend stayed for as long as one takes.
 	forgotten := int(min(now.Sub(o.until)/o.cfg.Ejection, maxEjections))
 	times := min(1+max(0, o.times-forgotten), maxEjections)
 	d := time.Duration(times) * o.cfg.Ejection
-	if o.eject(d) {
+	if o.eject(Ejection{For: d, Failures: int(failures), Err: err}) {
 		o.times, o.until = times, now.Add(d)
 		o.failures.Store(0)
 	}

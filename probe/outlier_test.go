@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,14 +15,15 @@ import (
 )
 
 func ExampleOutlier() {
-	outlier := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(d time.Duration) bool {
-		fmt.Println("left out for", d)
+	outlier := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(e probe.Ejection) bool {
+		fmt.Println("left out for", e.For, "after", e.Failures, "failures in a row, of which the last is:", e.Err)
 		return true
 	})
-	for _, ok := range []bool{false, false, true, false, false, false} {
-		outlier.Observe(ok)
+	refused := errors.New("connection refused")
+	for _, err := range []error{refused, refused, nil, refused, refused, refused} {
+		outlier.Observe(err)
 	}
-	// Output: left out for 30s
+	// Output: left out for 30s after 3 failures in a row, of which the last is: connection refused
 }
 
 // story is a sequence of events at one backend: + a request that succeeds,
@@ -29,8 +31,8 @@ func ExampleOutlier() {
 // passes, m a minute, h an hour, r from here on the pool refuses, a it accepts.
 func story(events string) (ejections []string) {
 	accept := true
-	o := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(d time.Duration) bool {
-		said := d.String()
+	o := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(e probe.Ejection) bool {
+		said := e.For.String()
 		if !accept {
 			said = "refused " + said
 		}
@@ -39,8 +41,10 @@ func story(events string) (ejections []string) {
 	})
 	for _, event := range events {
 		switch event {
-		case '+', '-':
-			o.Observe(event == '+')
+		case '+':
+			o.Observe(nil)
+		case '-':
+			o.Observe(errDown)
 		case 'P':
 			if o.Probed(nil) {
 				ejections = append(ejections, "ended")
@@ -99,28 +103,28 @@ func TestOutlier(t *testing.T) {
 func TestOutlierGrowsToALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last time.Duration
-		o := probe.NewOutlier(probe.OutlierConfig{Failures: 1, Ejection: time.Second}, func(d time.Duration) bool {
-			last = d
+		o := probe.NewOutlier(probe.OutlierConfig{Failures: 1, Ejection: time.Second}, func(e probe.Ejection) bool {
+			last = e.For
 			return true
 		})
 		for i := range 30 {
-			o.Observe(false)
+			o.Observe(errDown)
 			if want := time.Duration(min(i+1, 10)) * time.Second; last != want {
 				t.Fatalf("ejection %d takes %v, want %v", i+1, last, want)
 			}
 			time.Sleep(last)
 		}
 		time.Sleep(3 * time.Second)
-		if o.Observe(false); last != 8*time.Second {
+		if o.Observe(errDown); last != 8*time.Second {
 			t.Errorf("after three quiet times, an ejection takes %v, want 8s", last)
 		}
 	})
 }
 
 func TestOutlierOff(t *testing.T) {
-	o := probe.NewOutlier(probe.OutlierConfig{}, func(time.Duration) bool { t.Error("ejected"); return true })
+	o := probe.NewOutlier(probe.OutlierConfig{}, func(probe.Ejection) bool { t.Error("ejected"); return true })
 	for range 1000 {
-		o.Observe(false)
+		o.Observe(errDown)
 	}
 	if o.Probed(errDown) || o.Probed(nil) {
 		t.Error("ended what never began")
@@ -129,7 +133,7 @@ func TestOutlierOff(t *testing.T) {
 
 func TestOutlierOfManyAtOnce(t *testing.T) {
 	var ejections atomic.Int64
-	o := probe.NewOutlier(probe.OutlierConfig{Failures: 5, Ejection: time.Hour}, func(time.Duration) bool {
+	o := probe.NewOutlier(probe.OutlierConfig{Failures: 5, Ejection: time.Hour}, func(probe.Ejection) bool {
 		ejections.Add(1)
 		return true
 	})
@@ -137,7 +141,7 @@ func TestOutlierOfManyAtOnce(t *testing.T) {
 	for range 8 {
 		requests.Go(func() {
 			for range 1000 {
-				o.Observe(false)
+				o.Observe(errDown)
 				o.Probed(nil)
 			}
 		})
@@ -150,19 +154,19 @@ func TestOutlierOfManyAtOnce(t *testing.T) {
 
 func BenchmarkOutlier(b *testing.B) {
 	for name, cfg := range map[string]probe.OutlierConfig{"on": {Failures: 5, Ejection: time.Second}, "off": {}} {
-		o := probe.NewOutlier(cfg, func(time.Duration) bool { return true })
+		o := probe.NewOutlier(cfg, func(probe.Ejection) bool { return true })
 		b.Run("success/"+name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					o.Observe(true)
+					o.Observe(nil)
 				}
 			})
 		})
 		b.Run("failure/"+name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				o.Observe(false)
+				o.Observe(errDown)
 			}
 		})
 	}

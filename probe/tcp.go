@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+
+	"spangate/handler/fault"
 )
 
 // TCP returns a check that is content with a connection to the URL's
@@ -37,6 +39,8 @@ func dialFailure(err error) string {
 	_, isDNS := errors.AsType[*net.DNSError](err)
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
+	case fault.Exhausted(err):
+		return exhausted
 	case isDNS:
 		return "dns_error"
 	case isNet && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):

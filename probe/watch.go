@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 // Change says that the verdict on a backend is another one, or the first.
@@ -86,6 +88,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-w.suspect: // what came before this probe is answered by it
+			if w.verdict.is != down {
+				trigger = TriggerRequest
+			}
 		default:
 		}
 		began := time.Now()
@@ -147,13 +152,14 @@ func (w *Watcher) Suspect() {
 const stalled = 2
 
 // probe asks once and counts the answer. It reports whether there was one: a
-// failure has none that ctx or this process itself may have caused.
+// failure has none that ctx or this process itself may have caused, by its end,
+// by a stop, or by a want of descriptors, ports or memory.
 func (w *Watcher) probe(ctx context.Context, trigger Trigger) (conclusive bool) {
 	began := time.Now()
 	limited, cancel := context.WithTimeout(context.WithValue(ctx, triggerKey{}, trigger), w.cfg.Timeout)
 	defer cancel()
 	err := w.check(limited, w.url)
-	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.cfg.Timeout) {
+	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.cfg.Timeout || fault.Exhausted(err)) {
 		return false
 	}
 	if w.verdict.count(err == nil) {

@@ -15,8 +15,9 @@ const maxCauses = 8
 // to lead to a change of its state: a row of requests that failed, or of probes
 // that failed, or of such that succeeded. One that says the opposite ends a row.
 type causes struct {
-	mu sync.Mutex
-	of map[*balancer.Backend]map[balancer.Reason][]cause
+	mu     sync.Mutex
+	of     map[*balancer.Backend]map[balancer.Reason][]cause
+	asking map[*balancer.Backend]cause // the latest attempt that asked for a probe which has not begun yet
 }
 
 // cause is a span. It is a function, as that of a probe is made only when
@@ -40,13 +41,39 @@ func (c *causes) add(b *balancer.Backend, reason balancer.Reason, span cause) {
 	c.of[b][reason] = kept[max(0, len(kept)-maxCauses):]
 }
 
-// probed notes a probe.
-func (c *causes) probed(b *balancer.Backend, err error, span cause) {
+// ask notes an attempt after which b is to be probed.
+func (c *causes) ask(b *balancer.Backend, attempt cause) {
+	if b.State() == balancer.Draining {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking == nil {
+		c.asking = map[*balancer.Backend]cause{}
+	}
+	c.asking[b] = attempt
+}
+
+// asked returns the attempt that asked for the probe of b which begins, or nil,
+// and forgets it.
+func (c *causes) asked(b *balancer.Backend) cause {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	attempt := c.asking[b]
+	delete(c.asking, b)
+	return attempt
+}
+
+// probed notes a probe, and the attempt that asked for it, which may be nil.
+func (c *causes) probed(b *balancer.Backend, err error, span, attempt cause) {
 	reason, opposite := balancer.ProbeSucceeded, balancer.ProbeFailed
 	if err != nil {
 		reason, opposite = opposite, reason
 	}
 	c.take(b, opposite)
+	if err != nil && attempt != nil {
+		c.add(b, reason, attempt)
+	}
 	c.add(b, reason, span)
 }
 
@@ -59,6 +86,7 @@ func (c *causes) take(b *balancer.Backend, reason balancer.Reason) []cause {
 	delete(c.of[b], reason)
 	if reason == balancer.LeftDiscovery {
 		delete(c.of, b)
+		delete(c.asking, b)
 	}
 	return all
 }

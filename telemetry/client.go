@@ -95,10 +95,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status}, c.attributes)
 	t.attemptFirstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
 	a.settled = balancer.Settled(r, resp)
-	switch {
-	case c.cfg.FailedOn.Failed(resp, nil):
-		c.blame(a) // what it leads to does not wait for the body
-	case a.settled:
+	if !c.doubt(a, resp, nil) && a.settled { // what it leads to does not wait for the body
 		c.acquit()
 	}
 	a.body = resp.Body
@@ -110,10 +107,18 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// blame notes that a may be a reason to leave its backend out.
-func (c *client) blame(a *attempt) {
-	c.failing.Store(true)
-	c.telemetry.causes.add(c.cfg.Backend, balancer.Outlier, a.span.SpanContext)
+// doubt notes what a, which has come to resp or err, may lead to: a probe, or
+// that its backend is left out. It reports whether a may lead to anything.
+func (c *client) doubt(a *attempt, resp *http.Response, err *balancer.Error) bool {
+	if !c.cfg.FailedOn.Doubtful(resp, err) {
+		return false
+	}
+	c.telemetry.causes.ask(c.cfg.Backend, a.span.SpanContext)
+	if c.cfg.FailedOn.Failed(resp, err) {
+		c.failing.Store(true)
+		c.telemetry.causes.add(c.cfg.Backend, balancer.Outlier, a.span.SpanContext)
+	}
+	return true
 }
 
 // acquit notes that an attempt has succeeded: those that failed before lead to
@@ -162,8 +167,8 @@ func (a *attempt) end(err *balancer.Error) {
 	now := endOf(a.start)
 	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
-	if err != nil && a.status != http.StatusSwitchingProtocols && c.cfg.FailedOn.Failed(nil, err) {
-		c.blame(a)
+	if err != nil && a.status != http.StatusSwitchingProtocols {
+		c.doubt(a, nil, err)
 	}
 	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType}, c.attributes)
 	t.clientDuration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
@@ -205,10 +210,11 @@ func (a *attempt) tell(span trace.Span) {
 }
 
 // attemptError returns the error.type of an attempt, or "" for one that is no
-// error: what the client caused says nothing about the backend.
+// error: what the client caused says nothing about the backend. What this process
+// caused is an error of the attempt all the same.
 func attemptError(status int, err *balancer.Error) string {
 	switch {
-	case err != nil && !err.Blameless():
+	case err != nil && (!err.Blameless() || err.Type == balancer.Overloaded):
 		return string(err.Type)
 	case err == nil && status >= http.StatusBadRequest:
 		return strconv.Itoa(status)

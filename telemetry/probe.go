@@ -24,6 +24,9 @@ import (
 func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check) probe.Check {
 	return func(ctx context.Context, u *url.URL) error {
 		p := &probed{telemetry: t, backend: b, kind: kind, trigger: probe.TriggerOf(ctx), start: time.Now()}
+		if p.trigger == probe.TriggerRequest {
+			p.asked = t.causes.asked(b)
+		}
 		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
 		p.end = time.Now()
 		set := t.probeSets.get(probeSet{b.Name, kind, p.result(), p.errorType()}, probeSet.attributes)
@@ -31,7 +34,9 @@ func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check
 			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
 		t.probeDuration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
-		t.causes.probed(b, p.err, p.span)
+		if p.result() != probeInconclusive {
+			t.causes.probed(b, p.err, p.span, p.asked)
+		}
 		return p.err
 	}
 }
@@ -62,6 +67,7 @@ type probed struct {
 	backend    *balancer.Backend
 	kind       probe.Type
 	trigger    probe.Trigger
+	asked      cause // the attempt after which it was made; may be nil
 	start, end time.Time
 	err        error
 	call       *probeCall // nil: it made no request
@@ -78,11 +84,21 @@ type probeCall struct {
 	errorType                        string
 }
 
+// The values of spangate.probe.result.
+const (
+	probeSuccess      = "success"
+	probeFailure      = "failure"
+	probeInconclusive = "inconclusive"
+)
+
 func (p *probed) result() string {
-	if p.err != nil {
-		return "failure"
+	switch {
+	case p.err == nil:
+		return probeSuccess
+	case p.errorType() == string(balancer.Overloaded): // nobody was asked
+		return probeInconclusive
 	}
-	return "success"
+	return probeFailure
 }
 
 // errorType returns what the probe failed of, or "".
@@ -90,8 +106,13 @@ func (p *probed) errorType() string {
 	if p.err == nil {
 		return ""
 	}
+	return errorTypeOf(p.err)
+}
+
+// errorTypeOf returns the error.type of a probe's failure, or a backend's.
+func errorTypeOf(err error) string {
 	var typed interface{ ErrorType() string }
-	if errors.As(p.err, &typed) {
+	if errors.As(err, &typed) {
 		return typed.ErrorType()
 	}
 	return "_OTHER"
@@ -101,7 +122,11 @@ func (p *probed) errorType() string {
 func (p *probed) span() trace.SpanContext {
 	p.once.Do(func() {
 		tracer := p.telemetry.tracer
-		ctx, span := tracer.Start(context.Background(), probeSpan, trace.WithNewRoot(), trace.WithTimestamp(p.start), trace.WithAttributes(
+		var asked []trace.Link
+		if p.asked != nil {
+			asked = append(asked, trace.Link{SpanContext: p.asked()})
+		}
+		ctx, span := tracer.Start(context.Background(), probeSpan, trace.WithNewRoot(), trace.WithLinks(asked...), trace.WithTimestamp(p.start), trace.WithAttributes(
 			backendKey.String(p.backend.Name), probeTypeKey.String(string(p.kind)),
 			probeResultKey.String(p.result()), probeTriggerKey.String(string(p.trigger)),
 		))

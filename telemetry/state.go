@@ -24,6 +24,12 @@ func (t *Telemetry) StateChanged(c balancer.StateChange) {
 		backendStateKey.String(string(c.To)), backendPreviousStateKey.String(string(c.From)),
 		backendReasonKey.String(string(c.Reason)),
 	}
+	if c.Ejection.For > 0 {
+		attrs = append(attrs, ejectionFailuresKey.Int(c.Ejection.Failures), ejectionDurationKey.Float64(c.Ejection.For.Seconds()))
+	}
+	if c.Err != nil {
+		attrs = append(attrs, backendErrorTypeKey.String(errorTypeOf(c.Err)))
+	}
 	var links []trace.Link
 	for _, cause := range t.causes.take(c.Backend, c.Reason) {
 		links = append(links, trace.Link{SpanContext: cause()})
@@ -36,7 +42,7 @@ func (t *Telemetry) StateChanged(c balancer.StateChange) {
 	}
 	line := []slog.Attr{slog.String("event.name", backendStateChangedEvent)}
 	for _, kv := range attrs {
-		line = append(line, slog.String(string(kv.Key), kv.Value.AsString()))
+		line = append(line, slog.Any(string(kv.Key), kv.Value.AsInterface()))
 	}
 	if c.Err != nil {
 		line = append(line, slog.String(string(semconv.ExceptionMessageKey), c.Err.Error()))

@@ -5,7 +5,7 @@ package contract
 var Events = []Event{
 	{
 		Name: "spangate.backend.state_changed", Severity: "INFO, WARN", Meaning: "a backend went from one state to another; WARN when it is lost",
-		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "exception.message"},
+		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration", "exception.message"},
 	},
 	{
 		Name: "spangate.policy.rejected", Severity: "INFO", Meaning: "a policy refused a request; not on standard output, where the access log says so",

@@ -46,6 +46,6 @@ var Spans = []Span{
 	},
 	{
 		Name: "backend_state_change", Kind: "INTERNAL", Meaning: "a change of a backend's state, in a trace of its own, linked to what led to it",
-		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason"},
+		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration"},
 	},
 }

@@ -21,9 +21,11 @@ type Conditions struct {
 	statuses                []int
 }
 
-// UnmarshalText parses a list of conditions.
+// UnmarshalText parses a list of conditions. Its error joins one for each that is
+// wrong.
 func (c *Conditions) UnmarshalText(text []byte) error {
 	*c = Conditions{}
+	var wrong []error
 	for word := range strings.SplitSeq(string(text), ",") {
 		switch word = strings.TrimSpace(word); word {
 		case "connect":
@@ -34,18 +36,17 @@ func (c *Conditions) UnmarshalText(text []byte) error {
 			c.timeout = true
 		default:
 			status, err := strconv.Atoi(word)
-			if err != nil || status < 100 || status > 599 {
-				return fmt.Errorf("%q must be connect, reset, timeout or a status code", word)
-			}
-			if status < 400 {
-				return errors.New(word + " is not the status of a failure")
-			}
-			if !slices.Contains(c.statuses, status) {
+			switch {
+			case err != nil || status < 100 || status > 599:
+				wrong = append(wrong, fmt.Errorf("%q must be connect, reset, timeout or a status code", word))
+			case status < 400:
+				wrong = append(wrong, errors.New(word+" is not the status of a failure"))
+			case !slices.Contains(c.statuses, status):
 				c.statuses = append(c.statuses, status)
 			}
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // MarshalText renders the list as UnmarshalText reads it.

@@ -51,13 +51,24 @@ func (m *Members) UnmarshalText(text []byte) error {
 			err = fmt.Errorf("is listed twice, first as %q; to give it a larger share write %s;weight=2", first, member.Name)
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("backend %q: %w", redactUserinfo(entry), err))
+			wrong = append(wrong, ofBackend(entry, err)...)
 			continue
 		}
 		seen[member.identity()] = entry
 		*m = append(*m, member)
 	}
 	return errors.Join(append(wrong, empty)...)
+}
+
+// ofBackend returns the faults that err joins, the entry before each.
+func ofBackend(entry string, err error) (faults []error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			faults = append(faults, ofBackend(entry, err)...)
+		}
+		return faults
+	}
+	return []error{fmt.Errorf("backend %q: %w", redactUserinfo(entry), err)}
 }
 
 // identity is the same for two ways to write one backend.
@@ -124,39 +135,42 @@ func parseMember(entry string) (Member, error) {
 		}
 		err = fmt.Errorf("scheme %q must be http, https, h2c, http+unix or echo, or dns+ with http, https, h2c, srv, srv+https or srv+h2c", scheme)
 	}
-	if err != nil {
-		return Member{}, err
-	}
-	return m, m.parseOptions(options)
+	return m, errors.Join(err, m.parseOptions(options))
 }
 
+// parseBackendURL returns what to request of a backend. Its error joins all that
+// is wrong with the URL.
 func parseBackendURL(scheme, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil {
-		if perr, ok := errors.AsType[*url.Error](err); ok {
-			err = perr.Err // the message repeats the text, credentials and all
-		}
-		if bareZone.MatchString(text) {
-			err = errors.New("the zone of an address is written behind %25, as in http://[fe80::1%25eth0]:3000")
-		}
-		return nil, err
-	}
 	switch {
-	case u.User != nil:
-		return nil, errors.New("must not carry credentials")
-	case u.Hostname() == "":
-		return nil, errors.New("has no host")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, errors.New("must not have a query or fragment")
+	case err != nil && bareZone.MatchString(text):
+		return nil, errors.New("the zone of an address is written behind %25, as in http://[fe80::1%25eth0]:3000")
+	case err != nil, u.Opaque != "":
+		return nil, errors.New("must be a URL such as http://app:3000; what its host or path cannot hold is written as % and two digits")
+	}
+	var wrong []error
+	if u.User != nil {
+		wrong = append(wrong, errors.New("must not carry credentials"))
+	}
+	if u.RawQuery != "" || u.ForceQuery {
+		wrong = append(wrong, errors.New("must not have a query"))
+	}
+	if u.Fragment != "" {
+		wrong = append(wrong, errors.New("must not have a fragment"))
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, fmt.Errorf("port %q must be 1 to 65535", port)
+			wrong = append(wrong, fmt.Errorf("port %q must be 1 to 65535", port))
 		}
-	} else if strings.HasSuffix(u.Host, ":") {
-		return nil, errors.New("has a colon but no port")
+	} else if strings.HasSuffix(u.Host, ":") && u.Hostname() != "" {
+		wrong = append(wrong, errors.New("has a colon but no port"))
 	}
-	if err := checkHost(u); err != nil {
+	if u.Hostname() == "" {
+		wrong = append(wrong, errors.New("has no host"))
+	} else {
+		wrong = append(wrong, checkHost(u))
+	}
+	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
 	if scheme == "h2c" {
@@ -251,24 +265,25 @@ func (m *Member) parseOptions(options string) error {
 	if options == "" {
 		return nil
 	}
+	var wrong []error
 	for option := range strings.SplitSeq(options, ";") {
 		key, value, _ := strings.Cut(option, "=")
 		switch key {
 		case "weight":
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 1 || n > maxWeight {
-				return fmt.Errorf("weight %q must be a whole number from 1 to %d", value, maxWeight)
+				wrong = append(wrong, fmt.Errorf("weight %q must be a whole number from 1 to %d", value, maxWeight))
 			}
 			m.Weight = n
 		case "host":
 			if err := m.Host.UnmarshalText([]byte(value)); err != nil {
-				return fmt.Errorf("host %q %w", value, err)
+				wrong = append(wrong, fmt.Errorf("host %q %w", value, err))
 			}
 		default:
-			return fmt.Errorf("option %q must be weight=N or host=RULE", option)
+			wrong = append(wrong, fmt.Errorf("option %q must be weight=N or host=RULE", option))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // MarshalText renders the list as UnmarshalText reads it.

@@ -38,23 +38,31 @@ type keyPart struct {
 // UnmarshalText parses parts joined with "+".
 func (k *RateLimitKey) UnmarshalText(text []byte) error {
 	var parts []keyPart
+	var wrong []error
+	unknown := false
 	for item := range strings.SplitSeq(string(text), "+") {
 		source, name, named := strings.Cut(item, ":")
 		part := keyPart{source: source}
 		switch {
 		case source == "header" && !httpguts.ValidHeaderFieldName(name):
-			return fmt.Errorf("must name a header, such as header:X-Tenant; %q cannot be one", name)
+			wrong = append(wrong, fmt.Errorf("must name a header, such as header:X-Tenant; %q cannot be one", name))
 		case source == "header":
 			part.header = http.CanonicalHeaderKey(name)
 		case source != "client-ip" && source != "global":
-			return errors.New("must be client-ip, header:NAME or global, or several joined with +")
+			unknown = true
 		case named:
-			return fmt.Errorf("%s takes no name", source)
+			wrong = append(wrong, fmt.Errorf("%s takes no name", source))
 		}
-		if slices.Contains(parts, part) {
-			return fmt.Errorf("%s is there twice", item)
+		if !unknown && slices.Contains(parts, part) {
+			wrong = append(wrong, fmt.Errorf("%s is there twice", item))
 		}
 		parts = append(parts, part)
+	}
+	if unknown {
+		wrong = append(wrong, errors.New("must be client-ip, header:NAME or global, or several joined with +"))
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
 	}
 	k.parts = parts
 	return nil

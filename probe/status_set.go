@@ -27,13 +27,15 @@ func (s StatusSet) Contains(status int) bool {
 	return false
 }
 
-// UnmarshalText parses a set. Its error names the entry at fault.
+// UnmarshalText parses a set. Its error joins one for each entry at fault.
 func (s *StatusSet) UnmarshalText(text []byte) error {
 	var set StatusSet
+	var wrong []error
 	for entry := range strings.SplitSeq(string(text), ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
-			return errors.New("has an empty entry; a list looks like 200,204,300-399")
+			wrong = append(wrong, errors.New("has an empty entry; a list looks like 200,204,300-399"))
+			continue
 		}
 		first, last, isRange := strings.Cut(entry, "-")
 		if !isRange {
@@ -42,11 +44,14 @@ func (s *StatusSet) UnmarshalText(text []byte) error {
 		r := StatusRange{status(first), status(last)}
 		switch {
 		case r.First == 0 || r.Last == 0:
-			return fmt.Errorf("%q must be a status from 100 to 599, or a range such as 200-399", entry)
+			wrong = append(wrong, fmt.Errorf("%q must be a status from 100 to 599, or a range such as 200-399", entry))
 		case r.First > r.Last:
-			return fmt.Errorf("%q must begin with its lesser status", entry)
+			wrong = append(wrong, fmt.Errorf("%q must begin with its lesser status", entry))
 		}
 		set = append(set, r)
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
 	}
 	*s = set
 	return nil

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,7 @@ type BaggageKeys struct {
 // UnmarshalText parses a comma list of keys, or * for all.
 func (k *BaggageKeys) UnmarshalText(text []byte) error {
 	*k = BaggageKeys{keys: map[string]bool{}}
+	var wrong []error
 	for key := range strings.SplitSeq(string(text), ",") {
 		switch key = strings.TrimSpace(key); key {
 		case "":
@@ -28,12 +30,12 @@ func (k *BaggageKeys) UnmarshalText(text []byte) error {
 			k.all = true
 		default:
 			if !httpguts.ValidHeaderFieldName(key) { // a token, as keys are (W3C Baggage, section 3.2.1)
-				return fmt.Errorf("%q is no key of baggage", key)
+				wrong = append(wrong, fmt.Errorf("%q is no key of baggage", key))
 			}
 			k.keys[key] = true
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // admit returns ctx with what may pass of received.

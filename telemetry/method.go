@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -28,16 +29,17 @@ type KnownMethods []string
 // (RFC 9110 section 9.1).
 func (m *KnownMethods) UnmarshalText(text []byte) error {
 	*m = nil
+	var wrong []error
 	for method := range strings.SplitSeq(string(text), ",") {
 		if method = strings.TrimSpace(method); method == "" {
 			continue
 		}
 		if !httpguts.ValidHeaderFieldName(method) { // a token too
-			return fmt.Errorf("%q is no method", method)
+			wrong = append(wrong, fmt.Errorf("%q is no method", method))
 		}
 		*m = append(*m, method)
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // MarshalText renders the list as UnmarshalText reads it.

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,23 +11,25 @@ import (
 // it is empty.
 type Exporters []string
 
-// UnmarshalText parses a comma list of otlp and console, or none.
+// UnmarshalText parses a comma list of otlp and console, or none. Its error joins
+// one for each item that is wrong.
 func (e *Exporters) UnmarshalText(text []byte) error {
 	*e = nil
+	var wrong []error
 	items := strings.Split(string(text), ",")
 	for _, item := range items {
 		item = strings.TrimSpace(item)
 		switch {
 		case item == "none" && len(items) > 1:
-			return fmt.Errorf("none must stand alone")
+			wrong = append(wrong, errors.New("none must stand alone"))
 		case item == "none", slices.Contains(*e, item):
 		case item == "otlp", item == "console":
 			*e = append(*e, item)
 		default:
-			return fmt.Errorf("%q must be otlp, console or none", item)
+			wrong = append(wrong, fmt.Errorf("%q must be otlp, console or none", item))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // MarshalText renders the list as UnmarshalText reads it.

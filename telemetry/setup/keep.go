@@ -24,6 +24,7 @@ func (k *Keep) UnmarshalText(text []byte) error {
 	if strings.TrimSpace(string(text)) == "none" {
 		return nil
 	}
+	var wrong []error
 	for reason := range strings.SplitSeq(string(text), ",") {
 		name, value, given := strings.Cut(strings.TrimSpace(reason), ":")
 		switch {
@@ -34,14 +35,14 @@ func (k *Keep) UnmarshalText(text []byte) error {
 		case name == "slow" && given:
 			slow, err := time.ParseDuration(value)
 			if err != nil || slow <= 0 {
-				return fmt.Errorf("slow:%s: must be a duration above zero, such as slow:1s", value)
+				wrong = append(wrong, fmt.Errorf("slow:%s: must be a duration above zero, such as slow:1s", value))
 			}
 			k.Slow = slow
 		default:
-			return errors.New("must be a comma list of error, retry and slow:DURATION, or none")
+			wrong = append(wrong, fmt.Errorf("%q must be error, retry or slow:DURATION; none stands alone", strings.TrimSpace(reason)))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 func (k Keep) any() bool { return k != Keep{} }

@@ -68,6 +68,7 @@ func (h Headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
 func parsePairs(list string) (map[string]string, error) {
 	pairs := map[string]string{}
+	var wrong []error
 	for item := range strings.SplitSeq(list, ",") {
 		// Lists put together by scripts often end with a comma.
 		if strings.TrimSpace(item) == "" {
@@ -76,16 +77,19 @@ func parsePairs(list string) (map[string]string, error) {
 		key, value, ok := strings.Cut(item, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" {
-			return nil, fmt.Errorf("%q must be key=value", strings.TrimSpace(item))
+			wrong = append(wrong, fmt.Errorf("%q must be key=value", strings.TrimSpace(item)))
+			continue
 		}
 		decoded, err := url.PathUnescape(strings.TrimSpace(value))
-		if err == nil && !utf8.ValidString(decoded) {
-			err = errors.New("must be UTF-8")
-		}
 		if err != nil {
-			return nil, fmt.Errorf("value of %s: %w", key, err)
+			wrong = append(wrong, fmt.Errorf("value of %s: a %% that is meant as such is written %%25", key))
+		} else if !utf8.ValidString(decoded) {
+			wrong = append(wrong, fmt.Errorf("value of %s: must be UTF-8", key))
 		}
 		pairs[key] = decoded
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	return pairs, nil
 }

@@ -16,21 +16,24 @@ type Propagators []string
 // UnmarshalText parses a comma list of the specification's propagators.
 func (p *Propagators) UnmarshalText(text []byte) error {
 	*p = nil
+	var wrong []error
 	none := false
 	for name := range strings.SplitSeq(string(text), ",") {
 		name = strings.TrimSpace(name)
 		if _, err := autoprop.TextMapPropagator(name); err != nil {
-			return fmt.Errorf("%q must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none", name)
+			wrong = append(wrong, fmt.Errorf("%q must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none", name))
+			continue
 		}
-		if none = none || name == "none"; none && len(*p) > 0 {
-			return errors.New("none goes with no other")
-		}
+		none = none || name == "none"
 		// Listed twice, a propagator would write its headers twice.
 		if !slices.Contains(*p, name) {
 			*p = append(*p, name)
 		}
 	}
-	return nil
+	if none && len(*p) > 1 {
+		wrong = append(wrong, errors.New("none goes with no other"))
+	}
+	return errors.Join(wrong...)
 }
 
 // MarshalText renders the list as UnmarshalText reads it.

@@ -53,13 +53,10 @@ type config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *config) check() error {
-	wrong := errors.Join(c.Balancer.Check(), c.Probe.Validate(), c.Policy.Check(), c.Shared.Check(), c.Handler.Check(), c.Setup.Check())
-	if wrong == nil && c.Shared.RedisURL != "" && len(c.Policy.RateLimit.Limits) == 0 {
-		wrong = errors.New("RATE_LIMIT_REDIS_URL: is of no use without RATE_LIMIT")
-	}
+	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check(), c.Handler.Check(), c.Setup.Check())
 	key, _ := c.Balancer.HashKey.MarshalText()
-	if header, ok := strings.CutPrefix(string(key), "header:"); wrong == nil && ok && c.Policy.Auth.Takes(header) {
-		wrong = fmt.Errorf("BALANCER_HASH_KEY=%q: is not there any more when a backend is chosen", key)
+	if header, ok := strings.CutPrefix(string(key), "header:"); ok && c.Policy.Auth.Takes(header) {
+		wrong = errors.Join(wrong, fmt.Errorf("BALANCER_HASH_KEY=%q: is not there any more when a backend is chosen", key))
 	}
 	return wrong
 }

@@ -4,9 +4,9 @@ import "time"
 
 // Config says where requests go and how one backend is chosen among several.
 type Config struct {
-	Backends  Members   `env:"BACKENDS,required" example:"http://app-1:3000,http://app-2:3000" doc:"comma list of backends: http, https, h2c or http+unix URLs, or echo:NAME, a built-in demonstration backend; dns+http://name:port is one member for each address of the name, dns+srv://_http._tcp.name one for each of its SRV records; options follow with a semicolon: http://a:3000;weight=3;host=preserve"`
+	Backends  Members   `env:"BACKENDS,required" example:"http://app-1:3000,http://app-2:3000" list:"true" doc:"comma list of backends: http, https, h2c or http+unix URLs, or echo:NAME, a built-in demonstration backend; dns+http://name:port is one member for each address of the name, dns+srv://_http._tcp.name one for each of its SRV records; options follow with a semicolon: http://a:3000;weight=3;host=preserve"`
 	Algorithm Algorithm `env:"BALANCER" envDefault:"round-robin" doc:"round-robin, least-requests (in flight), power-of-two (the less busy of two), peak-ewma (the faster and less busy), random, or hash (consistent, with bounded load); all of them follow weights"`
-	HashKey   HashKey   `env:"BALANCER_HASH_KEY" envDefault:"client-ip" doc:"what of a request BALANCER=hash keeps at one backend: client-ip, header:NAME, cookie:NAME or path; requests without it are spread at random"`
+	HashKey   HashKey   `env:"BALANCER_HASH_KEY" envDefault:"client-ip" needs:"BALANCER=hash" doc:"what of a request BALANCER=hash keeps at one backend: client-ip, header:NAME, cookie:NAME or path; requests without it are spread at random"`
 
 	StickyCookie CookieName `env:"BALANCER_STICKY_COOKIE" doc:"name of a cookie that keeps a client with the backend that answered it first, whatever the algorithm; none when empty"`
 
@@ -16,11 +16,11 @@ type Config struct {
 	MaxConnections  int           `env:"BACKEND_MAX_CONNECTIONS" envDefault:"0" min:"0" doc:"most connections to one backend; further requests wait for a free one; 0 sets no limit"`
 	Host            HostRule      `env:"BACKEND_HOST" envDefault:"auto" doc:"Host header sent to a backend: preserve (the client's), backend (its URL's) or auto (the backend's for https, else the client's)"`
 
-	CAFile   string `env:"BACKEND_CA_FILE" doc:"PEM file of the authorities that may sign the backends' certificates; the system's when empty"`
-	CertFile string `env:"BACKEND_CERT_FILE" doc:"PEM file of the client certificate shown to backends"`
-	KeyFile  string `env:"BACKEND_KEY_FILE" doc:"PEM file of the key of BACKEND_CERT_FILE"`
+	CAFile   string `env:"BACKEND_CA_FILE" needs:"BACKENDS*=https:" doc:"PEM file of the authorities that may sign the backends' certificates; the system's when empty"`
+	CertFile string `env:"BACKEND_CERT_FILE" needs:"BACKENDS*=https:" doc:"PEM file of the client certificate shown to backends"`
+	KeyFile  string `env:"BACKEND_KEY_FILE" needs:"BACKENDS*=https:" doc:"PEM file of the key of BACKEND_CERT_FILE"`
 
-	DNSRefresh time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
+	DNSRefresh time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" needs:"BACKENDS*=dns+" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
 
 	Retry RetryConfig
 	Pool  PoolConfig

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -13,16 +12,8 @@ import (
 // sets no limit.
 type ConcurrencyConfig struct {
 	Max       int           `env:"MAX_CONCURRENT_REQUESTS" envDefault:"0" min:"0" doc:"requests that are handled at once, streams and upgraded connections until they end; 0 sets no limit"`
-	Queue     int           `env:"MAX_QUEUE" envDefault:"0" min:"0" doc:"requests that may wait for their turn above MAX_CONCURRENT_REQUESTS; with 0 they are refused at once"`
-	QueueWait time.Duration `env:"MAX_QUEUE_WAIT" envDefault:"1s" min:"1ms" doc:"longest time that a request waits for its turn; from a tenth of it on the queue counts as overloaded, and the newest request goes first"`
-}
-
-// Check returns what is wrong with variables that are right by themselves.
-func (c ConcurrencyConfig) Check() error {
-	if c.Max == 0 && c.Queue > 0 {
-		return errors.New("MAX_QUEUE: is of no use without MAX_CONCURRENT_REQUESTS")
-	}
-	return nil
+	Queue     int           `env:"MAX_QUEUE" envDefault:"0" min:"0" needs:"MAX_CONCURRENT_REQUESTS" doc:"requests that may wait for their turn above MAX_CONCURRENT_REQUESTS; with 0 they are refused at once"`
+	QueueWait time.Duration `env:"MAX_QUEUE_WAIT" envDefault:"1s" min:"1ms" needs:"MAX_QUEUE" within:"REQUEST_TIMEOUT" doc:"longest time that a request waits for its turn; from a tenth of it on the queue counts as overloaded, and the newest request goes first"`
 }
 
 // StatusClientGone is the status of a [Rejection] that nobody waits for any

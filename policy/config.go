@@ -36,5 +36,5 @@ func (c Config) Check() error {
 	if id == "Cookie" || c.Auth.Takes(id) || names(c.Auth.PrincipalHeader) || names(c.Auth.MethodHeader) {
 		wrong = append(wrong, fmt.Errorf("REQUEST_ID_HEADER=%q: must be a field that has no other meaning", id))
 	}
-	return errors.Join(append(wrong, c.CORS.Check(), c.Auth.Check(), c.RateLimit.Check(), c.Concurrency.Check())...)
+	return errors.Join(append(wrong, c.CORS.Check(), c.Auth.Check(), c.RateLimit.Check())...)
 }

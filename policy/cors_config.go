@@ -10,16 +10,14 @@ import (
 // CORSConfig says which pages of other origins may use the service, and how.
 // Methods and Headers that are nil stand for their defaults.
 type CORSConfig struct {
-	Origins             CORSOrigins   `env:"CORS_ALLOWED_ORIGINS" envDefault:"none" doc:"comma list of origins whose pages may use the service from a browser: https://app.example.com, https://*.example.com for all names below example.com at any depth, or * alone for all; none leaves CORS to the backends"`
-	Methods             CORSMethods   `env:"CORS_ALLOWED_METHODS" envDefault:"GET,HEAD,POST,PUT,PATCH,DELETE" doc:"comma list of methods that pages of these origins may use, or *; responses to others are not shown to them"`
-	Headers             CORSHeaders   `env:"CORS_ALLOWED_HEADERS" envDefault:"Content-Type" doc:"comma list of request header fields that they may set, or *, which is all but Authorization, or *,Authorization"`
-	Exposed             CORSExposed   `env:"CORS_EXPOSED_HEADERS" doc:"comma list of response header fields that they may read, or *; a few such as Content-Type always are"`
-	AllowCredentials    bool          `env:"CORS_ALLOW_CREDENTIALS" envDefault:"false" doc:"true lets them send cookies and what else the browser knows of the user; asks for lists without *"`
-	MaxAge              time.Duration `env:"CORS_MAX_AGE" envDefault:"2h" min:"0" doc:"how long browsers may keep what they were allowed, in whole seconds up to 24h; they have limits of their own, Chromium 2h"`
-	AllowPrivateNetwork bool          `env:"CORS_ALLOW_PRIVATE_NETWORK" envDefault:"false" doc:"true lets them use the service in a private network though they are public (Access-Control-Request-Private-Network)"`
+	Origins             CORSOrigins   `env:"CORS_ALLOWED_ORIGINS" envDefault:"none" list:"true" doc:"comma list of origins whose pages may use the service from a browser: https://app.example.com, https://*.example.com for all names below example.com at any depth, or * alone for all; none leaves CORS to the backends"`
+	Methods             CORSMethods   `env:"CORS_ALLOWED_METHODS" envDefault:"GET,HEAD,POST,PUT,PATCH,DELETE" list:"true" needs:"CORS_ALLOWED_ORIGINS" doc:"comma list of methods that pages of these origins may use, or *; responses to others are not shown to them"`
+	Headers             CORSHeaders   `env:"CORS_ALLOWED_HEADERS" envDefault:"Content-Type" list:"true" needs:"CORS_ALLOWED_ORIGINS" doc:"comma list of request header fields that they may set, or *, which is all but Authorization, or *,Authorization"`
+	Exposed             CORSExposed   `env:"CORS_EXPOSED_HEADERS" list:"true" needs:"CORS_ALLOWED_ORIGINS" doc:"comma list of response header fields that they may read, or *; a few such as Content-Type always are"`
+	AllowCredentials    bool          `env:"CORS_ALLOW_CREDENTIALS" envDefault:"false" needs:"CORS_ALLOWED_ORIGINS" doc:"true lets them send cookies and what else the browser knows of the user; asks for lists without *"`
+	MaxAge              time.Duration `env:"CORS_MAX_AGE" envDefault:"2h" min:"0" needs:"CORS_ALLOWED_ORIGINS" doc:"how long browsers may keep what they were allowed, in whole seconds up to 24h; they have limits of their own, Chromium 2h"`
+	AllowPrivateNetwork bool          `env:"CORS_ALLOW_PRIVATE_NETWORK" envDefault:"false" needs:"CORS_ALLOWED_ORIGINS" doc:"true lets them use the service in a private network though they are public (Access-Control-Request-Private-Network)"`
 }
-
-const defaultCORSMaxAge = 2 * time.Hour
 
 var (
 	defaultCORSMethods = CORSMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
@@ -44,38 +42,10 @@ func (c CORSConfig) Check() error {
 	if c.MaxAge > 24*time.Hour || c.MaxAge%time.Second != 0 {
 		refuse("CORS_MAX_AGE=%q: must be whole seconds, up to 24h", c.MaxAge)
 	}
-	switch {
-	case c.Origins == nil: // or at fault
-	case len(c.Origins) == 0:
-		for _, name := range c.set() {
-			refuse("%s: is of no use without CORS_ALLOWED_ORIGINS", name)
-		}
-	case c.AllowCredentials || c.AllowPrivateNetwork:
+	if len(c.Origins) > 0 {
 		wrong = append(wrong, c.checkTrust())
 	}
 	return errors.Join(wrong...)
-}
-
-// set names the variables that differ from their defaults. One that is zero may
-// be at fault.
-func (c CORSConfig) set() (names []string) {
-	c = c.withDefaults()
-	for _, v := range []struct {
-		name string
-		set  bool
-	}{
-		{"CORS_ALLOWED_METHODS", !slices.Equal(c.Methods, defaultCORSMethods)},
-		{"CORS_ALLOWED_HEADERS", !slices.Equal(c.Headers, defaultCORSHeaders)},
-		{"CORS_EXPOSED_HEADERS", c.Exposed != nil},
-		{"CORS_ALLOW_CREDENTIALS", c.AllowCredentials},
-		{"CORS_MAX_AGE", c.MaxAge != 0 && c.MaxAge != defaultCORSMaxAge},
-		{"CORS_ALLOW_PRIVATE_NETWORK", c.AllowPrivateNetwork},
-	} {
-		if v.set {
-			names = append(names, v.name)
-		}
-	}
-	return names
 }
 
 // checkTrust returns what must not be together with more trust in pages than

@@ -230,20 +230,6 @@ func TestCORSConfigCheck(t *testing.T) {
 		"a day":            {defaults("*", func(c *cfg) { c.MaxAge = 24 * time.Hour }), nil},
 		"more":             {defaults("*", func(c *cfg) { c.MaxAge = 25 * time.Hour }), []string{`CORS_MAX_AGE="25h0m0s": must be whole seconds, up to 24h`}},
 		"off, and a fault": {defaults("none", func(c *cfg) { c.Methods, c.Headers, c.MaxAge = nil, nil, 0 }), nil},
-		"off, and others set": {
-			defaults("none", func(c *cfg) {
-				c.Methods, c.Headers, c.Exposed = policy.CORSMethods{"GET"}, policy.CORSHeaders{"*"}, policy.CORSExposed{"*"}
-				c.AllowCredentials, c.MaxAge, c.AllowPrivateNetwork = true, time.Minute, true
-			}),
-			[]string{
-				"CORS_ALLOWED_METHODS: is of no use without CORS_ALLOWED_ORIGINS",
-				"CORS_ALLOWED_HEADERS: is of no use without CORS_ALLOWED_ORIGINS",
-				"CORS_EXPOSED_HEADERS: is of no use without CORS_ALLOWED_ORIGINS",
-				"CORS_ALLOW_CREDENTIALS: is of no use without CORS_ALLOWED_ORIGINS",
-				"CORS_MAX_AGE: is of no use without CORS_ALLOWED_ORIGINS",
-				"CORS_ALLOW_PRIVATE_NETWORK: is of no use without CORS_ALLOWED_ORIGINS",
-			},
-		},
 		"credentials and *": {
 			defaults("*", func(c *cfg) {
 				c.Methods, c.Headers, c.Exposed = policy.CORSMethods{"*"}, policy.CORSHeaders{"*"}, policy.CORSExposed{"*"}

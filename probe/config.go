@@ -16,14 +16,14 @@ import (
 // stands for its default.
 type Config struct {
 	Mode     Mode          `env:"PROBE_MODE" envDefault:"auto" doc:"active (by timers), on-demand (within requests, for platforms that stop the CPU between them) or off; auto is active where the platform's default is no other"`
-	Type     Type          `env:"PROBE_TYPE" envDefault:"auto" doc:"http, tcp or grpc (the standard health protocol); auto is http when PROBE_PATH is set, else tcp"`
-	Path     Path          `env:"PROBE_PATH" doc:"path, and query if any, that an http probe gets; with PROBE_TYPE=http it is / when empty; the path of a backend's own URL is not put before it"`
-	Status   StatusSet     `env:"PROBE_STATUS" envDefault:"200-399" doc:"statuses, and ranges of them, with which a backend that is fit answers an http probe: 200,204,300-399"`
-	Service  string        `env:"PROBE_GRPC_SERVICE" doc:"service that a grpc probe asks about; the server as a whole when empty"`
-	Interval time.Duration `env:"PROBE_INTERVAL" envDefault:"10s" min:"10ms" doc:"time from one probe of a backend to the next, or up to a tenth less; with PROBE_MODE=on-demand the least time"`
-	Timeout  time.Duration `env:"PROBE_TIMEOUT" envDefault:"2s" min:"1ms" doc:"longest wait for a backend's answer to a probe"`
-	Rise     int           `env:"PROBE_RISE" envDefault:"1" min:"1" doc:"probes that must succeed in a row for a backend to be used again"`
-	Fall     int           `env:"PROBE_FALL" envDefault:"2" min:"1" doc:"probes that must fail in a row for a backend to be left out"`
+	Type     Type          `env:"PROBE_TYPE" envDefault:"auto" needs:"PROBE_MODE!=off" doc:"http, tcp or grpc (the standard health protocol); auto is http when PROBE_PATH is set, else tcp"`
+	Path     Path          `env:"PROBE_PATH" needs:"PROBE_MODE!=off PROBE_TYPE!=tcp PROBE_TYPE!=grpc" doc:"path, and query if any, that an http probe gets; with PROBE_TYPE=http it is / when empty; the path of a backend's own URL is not put before it"`
+	Status   StatusSet     `env:"PROBE_STATUS" envDefault:"200-399" list:"true" needs:"PROBE_MODE!=off PROBE_TYPE=http|PROBE_PATH" doc:"statuses, and ranges of them, with which a backend that is fit answers an http probe: 200,204,300-399"`
+	Service  string        `env:"PROBE_GRPC_SERVICE" needs:"PROBE_MODE!=off PROBE_TYPE=grpc" doc:"service that a grpc probe asks about; the server as a whole when empty"`
+	Interval time.Duration `env:"PROBE_INTERVAL" envDefault:"10s" min:"10ms" needs:"PROBE_MODE!=off" doc:"time from one probe of a backend to the next, or up to a tenth less; with PROBE_MODE=on-demand the least time"`
+	Timeout  time.Duration `env:"PROBE_TIMEOUT" envDefault:"2s" min:"1ms" needs:"PROBE_MODE!=off" doc:"longest wait for a backend's answer to a probe"`
+	Rise     int           `env:"PROBE_RISE" envDefault:"1" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must succeed in a row for a backend to be used again"`
+	Fall     int           `env:"PROBE_FALL" envDefault:"2" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must fail in a row for a backend to be left out"`
 
 	Outlier OutlierConfig
 }
@@ -45,18 +45,6 @@ func (c Config) Kind() Type {
 		return TypeHTTP
 	}
 	return TypeTCP
-}
-
-// Validate returns what contradicts itself in c, naming the variables.
-func (c Config) Validate() error {
-	var wrong []error
-	if kind := c.Kind(); c.Path != "" && kind != TypeHTTP {
-		wrong = append(wrong, fmt.Errorf("PROBE_PATH: is for PROBE_TYPE=http, not %s", kind))
-	}
-	if kind := c.Kind(); c.Service != "" && kind != TypeGRPC {
-		wrong = append(wrong, fmt.Errorf("PROBE_GRPC_SERVICE: is for PROBE_TYPE=grpc, not %s", kind))
-	}
-	return errors.Join(wrong...)
 }
 
 // Check returns the check that c asks for. rt and host are as for [HTTP] and
@@ -127,10 +115,7 @@ func (p *Path) UnmarshalText(text []byte) error {
 	case strings.Contains(string(text), "#"):
 		return errors.New("must not have a fragment")
 	case err != nil:
-		if perr, ok := errors.AsType[*url.Error](err); ok {
-			err = perr.Err // without the text, which whoever shows the error adds
-		}
-		return err
+		return errors.New("must be a path, in which a % that is meant as such is written %25, and what is not visible ASCII as % and two digits")
 	}
 	*p = Path(text)
 	return nil

@@ -11,7 +11,7 @@ import (
 // value never does.
 type OutlierConfig struct {
 	Failures int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
-	Ejection time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
+	Ejection time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" needs:"OUTLIER_FAILURES" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
 }
 
 // Ejection says that, and why, a backend is left out.

@@ -11,7 +11,7 @@ type Config struct {
 	LogLevel     slog.Level  `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
 	Trust        Trust       `env:"TRACE_TRUST" envDefault:"auto" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
 	ServerTiming bool        `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`
-	Baggage      BaggageKeys `env:"TRACE_BAGGAGE" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
+	Baggage      BaggageKeys `env:"TRACE_BAGGAGE" list:"true" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
 
-	KnownMethods KnownMethods `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
+	KnownMethods KnownMethods `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" list:"true" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
 }

@@ -10,6 +10,10 @@
 //	example     what to suggest when it is required and missing
 //	auto        what "auto" stands for where the platform has no default
 //	min, max    the least and the greatest value, of a number or a duration
+//	within      the variable above which its value is of no use
+//	needs       what it is of no use without, see [Variable]
+//	list        "true": blanks and line ends separate its items as commas do
+//	door        how to open on purpose what it keeps closed: set but empty, it is refused
 //	secret      "true": it is never shown, and NAME_FILE names a file to read it from
 //
 // A type may parse itself as an [encoding.TextUnmarshaler]; its error is shown
@@ -19,6 +23,8 @@ package environ
 
 import (
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -30,23 +36,24 @@ type Faults []string
 func (f Faults) Error() string { return strings.Join(f, "\n") }
 
 // Load sets cfg, a pointer to a struct, from environ, of the form of
-// [os.Environ], in which an empty value means that a variable is not set.
-// warnings are about names that may be misspelled. The error is [Faults], all
-// of them, the warnings behind; cfg then holds what is right.
+// [os.Environ], in which an empty value means that a variable is not set, but
+// for those of a door. warnings are about names that may be misspelled. The
+// error is [Faults], all of them, the warnings behind; cfg then holds what is
+// right.
 //
 // Each of checks is asked, once cfg is set, what is wrong with values that are
-// right by themselves; its error names their variables. The field of a variable
-// that is at fault is zero then, and a check should not complain of that.
+// right by themselves. Its error joins one for each complaint, which begins with
+// the names of the variables that it is about, and names the others. A complaint
+// in which a variable takes part whose value is not known is not heard: the field
+// is zero then.
 func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
 	given := env.ToMap(environ)
-	maps.DeleteFunc(given, func(_, text string) bool { return text == "" })
 	defaults := platformDefaults(given)
-	maps.DeleteFunc(given, func(name, text string) bool {
-		return isServiceLink(name, text) || name == "PLATFORM" && text == "auto"
-	})
-	var wrong Faults
-	var known []string
 	variables = Variables(cfg)
+	ignore(given, variables)
+
+	var wrong Faults
+	amiss := map[string]bool{} // variables that a fault names
 	for i := range variables {
 		v := &variables[i]
 		err := v.choose(given, defaults)
@@ -55,20 +62,50 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 		}
 		for _, err := range each(err) {
 			wrong = append(wrong, err.Error())
+			amiss[v.Name] = true
 		}
+	}
+	unknown := maps.Clone(amiss)
+	for _, check := range checks {
+		for _, err := range each(check()) {
+			text := plain(err.Error())
+			if slices.ContainsFunc(names.FindAllString(text, -1), func(name string) bool { return unknown[name] }) {
+				continue
+			}
+			wrong = append(wrong, text)
+			for _, name := range names.FindAllString(subject.FindString(text), -1) {
+				amiss[name] = true
+			}
+		}
+	}
+	wrong = append(wrong, useless(variables, amiss, unknown)...)
+	strays, warnings := misspelled(given, knownNames(variables))
+	if wrong = append(wrong, strays...); len(wrong) > 0 {
+		err = append(wrong, warnings...)
+	}
+	return variables, warnings, err
+}
+
+var (
+	names   = regexp.MustCompile(`[A-Z][A-Z0-9_]+`)
+	subject = regexp.MustCompile(`^[A-Z][A-Z0-9_]+(, [A-Z][A-Z0-9_]+)*`)
+)
+
+// ignore removes from given what is not meant for us.
+func ignore(given map[string]string, variables []Variable) {
+	known := knownNames(variables)
+	maps.DeleteFunc(given, func(name, text string) bool {
+		return isServiceLink(name, text) || isContainerLink(name, text) && !slices.Contains(known, name) || name == "PLATFORM" && text == "auto"
+	})
+}
+
+// knownNames returns the names that are read.
+func knownNames(variables []Variable) (known []string) {
+	for _, v := range variables {
 		known = append(known, v.Name)
 		if v.Secret {
 			known = append(known, v.Name+"_FILE")
 		}
 	}
-	for _, check := range checks {
-		for _, err := range each(check()) {
-			wrong = append(wrong, plain(err.Error()))
-		}
-	}
-	unknown, warnings := misspelled(given, known)
-	if wrong = append(wrong, unknown...); len(wrong) > 0 {
-		err = append(wrong, warnings...)
-	}
-	return variables, warnings, err
+	return known
 }

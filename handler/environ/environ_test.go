@@ -269,7 +269,7 @@ func TestRequired(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
-	file := write(t, "a:b\r\n")
+	file, marked := write(t, "a:b\r\n"), write(t, "\ufeffa:b\n")
 	for name, test := range map[string]struct {
 		environ            []string
 		variable           string
@@ -283,6 +283,7 @@ func TestOrigins(t *testing.T) {
 		"a neighbour's":                   {[]string{"ADMIN_PORT=tcp://10.0.0.1:80"}, "ADMIN_PORT", "", "default"},
 		"secret set":                      {[]string{"TOKEN=a:b"}, "TOKEN", "a:b", "set"},
 		"secret in a file":                {[]string{"TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
+		"secret behind a mark":            {[]string{"TOKEN_FILE=" + marked}, "TOKEN", "a:b", "file"},
 		"secret empty, and a file":        {[]string{"TOKEN=", "TOKEN_FILE=" + file}, "TOKEN", "a:b", "file"},
 		"nowhere":                         {nil, "PLATFORM", "none", "platform"},
 		"auto":                            {[]string{"PLATFORM=auto"}, "PLATFORM", "none", "platform"},

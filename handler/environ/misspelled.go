@@ -12,27 +12,41 @@ import (
 // Of those that guard the door even a slip within the first word counts.
 var prefixes = []string{
 	"BACKEND_", "BACKENDS_", "BALANCER_", "CORS_", "OUTLIER_", "PROBE_", "RATE_", "RETRY_", "SHUTDOWN_",
-	"ALLOW_CIDR", "AUTH_API_", "AUTH_BASIC_", "AUTH_EXEMPT_", "AUTH_JWT_", "AUTH_METHOD_", "AUTH_PRINCIPAL_", "DENY_CIDR", "MAX_CONCURRENT_", "MAX_QUEUE", "MAX_REQUEST_", "TRUSTED_PROX",
+	"ALLOW_CIDR", "AUTH_", "DENY_CIDR", "MAX_CONCURRENT_", "MAX_QUEUE", "MAX_REQUEST_", "TRUSTED_PROX",
 }
 
+// doors begin the names of what keeps people out. Of those an empty one counts
+// too: it would be missed as soon as it is not.
+var doors = []string{"ALLOW_CIDR", "AUTH_", "DENY_CIDR", "RATE_LIMIT"}
+
 // misspelled returns a line for each given name that is not known but seems to
-// be meant for us. It is wrong under a prefix of ours, and a warning when it is
-// one or two slips away from a known name; not from HOST, PORT and the like,
-// to which too much is near.
+// be meant for us: it means the same as one of ours, or is spelled nearly alike.
+// It is wrong under a prefix of ours, or when a door would be open that somebody
+// thinks closed. Else it is a warning, for which it must be one or two slips away
+// from a known name; not from HOST, PORT and the like, to which too much is near.
 func misspelled(given map[string]string, known []string) (wrong, warnings []string) {
-	ours := func(name string) bool {
+	begins := func(name string, prefixes []string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool {
 			return strings.HasPrefix(name, p) && slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k+"_", p) })
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if slices.Contains(known, name) {
+		if slices.Contains(known, name) || given[name] == "" && !begins(name, doors) {
+			continue
+		}
+		if m, ok := meant[strings.ToUpper(name)]; ok && (m.name == "" || slices.Contains(known, m.name)) {
+			line := plain(name) + ": " + m.String()
+			if m.door || begins(name, prefixes) {
+				wrong = append(wrong, line)
+			} else {
+				warnings = append(warnings, line)
+			}
 			continue
 		}
 		near, slips := nearest(strings.ToUpper(name), known)
 		line := fmt.Sprintf("%s: unknown; did you mean %s?", plain(name), near)
 		switch {
-		case ours(name):
+		case begins(name, prefixes), slips <= 2 && begins(near, doors):
 			wrong = append(wrong, line)
 		case slips <= 2 && len(near) >= len("BACKENDS"):
 			warnings = append(warnings, line)

@@ -10,7 +10,10 @@ import (
 
 const maxSecret = 64 << 10
 
-// readSecret refuses an empty file: unlike an empty variable, it is hardly
+// byteOrderMark begins what some editors save as UTF-8.
+const byteOrderMark = "\ufeff"
+
+// readSecret returns what is in a file, without line ends behind it. It refuses an empty file: unlike an empty variable, it is hardly
 // meant to say that what the secret protects is open.
 func readSecret(path string) (string, error) {
 	f, err := os.Open(path)
@@ -19,13 +22,15 @@ func readSecret(path string) (string, error) {
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	text := strings.TrimRight(string(b), "\r\n")
+	text := strings.TrimRight(strings.TrimPrefix(string(b), byteOrderMark), "\r\n")
 	switch {
 	case err != nil:
 		return "", errors.Unwrap(err)
 	case len(b) > maxSecret:
 		return "", fmt.Errorf("is larger than %d KiB", maxSecret>>10)
-	case text == "":
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "", errors.New("is UTF-16; save it as UTF-8")
+	case strings.TrimSpace(text) == "":
 		return "", errors.New("is empty")
 	}
 	return text, nil

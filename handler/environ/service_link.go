@@ -7,3 +7,10 @@ import "regexp"
 func isServiceLink(name, text string) bool { return serviceLink.MatchString(name + "=" + text) }
 
 var serviceLink = regexp.MustCompile(`^[^=]+_(SERVICE_HOST|SERVICE_PORT(_[^=]+)?|PORT_\d+_(TCP|UDP|SCTP)(_[^=]+)?)=|^[^=]+_PORT=(tcp|udp|sctp)://`)
+
+// isContainerLink reports whether docker run --link tells of a neighbour by this
+// variable: who links to whom, or what is set there. Variables of ours can look
+// like that too.
+func isContainerLink(name, text string) bool { return containerLink.MatchString(name + "=" + text) }
+
+var containerLink = regexp.MustCompile(`^[^=]+_NAME=/[^/]+/[^/]+$|^[^=]+_ENV_[^=]+=`)

@@ -1,37 +1,52 @@
 package environ
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // A Variable is a field of a configuration that has an env tag.
+//
+// Needs lists conditions, with blanks between them, without which a value that
+// somebody set is of no use, and behind "; " what is so instead. Each condition
+// is one of several that stand for themselves, with | between them: NAME (is on:
+// neither zero nor empty), NAME=value, NAME!=value, or NAME*=part, where part is
+// in the value. Values are in lower case. Names are those of the variables with
+// the nearest prefix, so that a struct means its own wherever it stands.
 type Variable struct {
 	Name     string
 	Default  string // whatever the platform
 	Auto     string // what "auto" stands for, unless the platform says; it stands for itself when empty
 	Min, Max string // least and greatest value; there is none when empty
 	Doc      string // what it means
+	Needs    string
+	Within   string // the name of a variable: a greater value than its is of no use, unless that is zero
 	Required bool
 	Secret   bool
 	Origin   string // set, file, platform or default; empty before Load
 
-	text  string // what the value is parsed from
-	field reflect.StructField
-	value reflect.Value
+	text     string // what the value is parsed from
+	prefixes []string
+	field    reflect.StructField
+	value    reflect.Value
 }
 
 // Variables returns the variables of cfg, a pointer to a struct, in its order.
 func Variables(cfg any) []Variable {
-	return variablesIn(reflect.ValueOf(cfg).Elem(), "")
+	return variablesIn(reflect.ValueOf(cfg).Elem(), []string{""})
 }
 
-func variablesIn(group reflect.Value, prefix string) (all []Variable) {
+// variablesIn returns the variables of a struct. The last of prefixes begins
+// their names, the others those of the structs around it.
+func variablesIn(group reflect.Value, prefixes []string) (all []Variable) {
+	prefix := prefixes[len(prefixes)-1]
 	for field, value := range group.Fields() {
 		tag := field.Tag
 		name, options, _ := strings.Cut(tag.Get("env"), ",")
@@ -39,12 +54,13 @@ func variablesIn(group reflect.Value, prefix string) (all []Variable) {
 		case name == "-" || !field.IsExported():
 		case name != "":
 			all = append(all, Variable{
-				Name: prefix + name, Default: tag.Get("envDefault"), Auto: tag.Get("auto"), Min: tag.Get("min"), Max: tag.Get("max"), Doc: tag.Get("doc"),
+				Name: prefix + name, Default: tag.Get("envDefault"), Auto: tag.Get("auto"), Min: tag.Get("min"), Max: tag.Get("max"),
+				Doc: tag.Get("doc"), Needs: tag.Get("needs"), Within: tag.Get("within"),
 				Required: options == "required", Secret: tag.Get("secret") == "true",
-				field: field, value: value,
+				prefixes: prefixes, field: field, value: value,
 			})
 		case value.Kind() == reflect.Struct:
-			all = append(all, variablesIn(value, prefix+tag.Get("envPrefix"))...)
+			all = append(all, variablesIn(value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")))...)
 		}
 	}
 	return all
@@ -61,6 +77,11 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 		v.text, err = readSecret(given[file])
 		return fault(file, given[file], err)
 	}
+	if how, door := v.field.Tag.Lookup("door"); door {
+		if err := v.emptyDoor(given, how); err != nil {
+			return err
+		}
+	}
 	isAuto := func(text string) bool { return v.Auto != "" && text == "auto" }
 	switch text := given[v.Name]; {
 	case text != "" && !isAuto(text):
@@ -72,6 +93,9 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 	default:
 		v.text, v.Origin = v.Default, "default"
 	}
+	if v.field.Tag.Get("list") == "true" {
+		v.text = commas(v.text)
+	}
 	switch example := v.field.Tag.Get("example"); {
 	case v.text != "" || !v.Required:
 		return nil
@@ -80,6 +104,29 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 	default:
 		return fmt.Errorf("%s: required: %s", v.Name, v.Doc)
 	}
+}
+
+// emptyDoor refuses a variable that is set but empty, or the one that names its
+// file: a door must not be open because a variable of somebody's script was not
+// set. how says what opens it on purpose.
+func (v *Variable) emptyDoor(given map[string]string, how string) error {
+	names := []string{v.Name}
+	if v.Secret {
+		names = append(names, v.Name+"_FILE")
+	}
+	empty := ""
+	for _, name := range names {
+		switch text, isSet := given[name]; {
+		case strings.TrimSpace(text) != "":
+			return nil
+		case isSet && empty == "":
+			empty = name
+		}
+	}
+	if empty == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: is set but empty, which must not open the door by mistake; %s", empty, how)
 }
 
 // set gives the field the value that the text stands for.
@@ -122,14 +169,41 @@ func (v *Variable) faults(reasons []error) error {
 	return errors.Join(all...)
 }
 
-// parse converts text as package env does, but in a struct of one field: env's
-// errors name the field, and several structs have one of that name.
+// parse converts text as package env does. What env does with reflection for a
+// whole struct is too slow to do for each variable.
 func (v *Variable) parse(text string) (reflect.Value, error) {
-	field := reflect.StructField{Name: v.field.Name, Type: v.field.Type, Tag: `env:"V" ` + v.field.Tag}
-	alone := reflect.New(reflect.StructOf([]reflect.StructField{field}))
-	err := env.ParseWithOptions(alone.Interface(), env.Options{Environment: map[string]string{"V": text}})
-	if perr, ok := errors.AsType[env.ParseError](err); ok {
-		err = reason(v.field.Type, perr.Err)
+	value := reflect.New(v.field.Type)
+	into := value.Elem()
+	var err error
+	switch to := value.Interface().(type) {
+	case encoding.TextUnmarshaler:
+		err = to.UnmarshalText([]byte(text))
+	case *[]string:
+		*to = strings.Split(text, ",")
+	case *time.Duration:
+		*to, err = time.ParseDuration(text)
+	default:
+		switch {
+		case into.Kind() == reflect.String:
+			into.SetString(text)
+		case into.Kind() == reflect.Bool:
+			var b bool
+			b, err = strconv.ParseBool(text)
+			into.SetBool(b)
+		case into.CanInt():
+			var n int64
+			n, err = strconv.ParseInt(text, 10, into.Type().Bits())
+			into.SetInt(n)
+		case into.CanUint():
+			var n uint64
+			n, err = strconv.ParseUint(text, 10, into.Type().Bits())
+			into.SetUint(n)
+		default:
+			panic(fmt.Sprintf("environ: %s has the type %s", v.Name, v.field.Type))
+		}
 	}
-	return alone.Elem().Field(0), err
+	if err != nil {
+		err = reason(v.field.Type, err)
+	}
+	return into, err
 }

@@ -13,16 +13,16 @@ type Config struct {
 	ServiceName string     `env:"OTEL_SERVICE_NAME" doc:"service.name; else the one in OTEL_RESOURCE_ATTRIBUTES, else spangate"`
 	Resource    Attributes `env:"OTEL_RESOURCE_ATTRIBUTES" doc:"comma list of key=value, percent-encoded, that says who sends"`
 
-	Propagators Propagators `env:"OTEL_PROPAGATORS" envDefault:"tracecontext,baggage" doc:"comma list of tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace, or none, with which what believed callers send passes as it is"`
+	Propagators Propagators `env:"OTEL_PROPAGATORS" envDefault:"tracecontext,baggage" list:"true" doc:"comma list of tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace, or none, with which what believed callers send passes as it is"`
 
 	Sampler         Sampler         `env:"OTEL_TRACES_SAMPLER" envDefault:"parentbased_always_on" doc:"always_on, always_off, traceidratio, rate_limited, or one of them after parentbased_"`
-	SamplerArg      string          `env:"OTEL_TRACES_SAMPLER_ARG" doc:"share of traces that traceidratio samples, from 0 to 1, default 1; traces per second that rate_limited samples, default 10"`
-	UnsampledParent UnsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
-	Keep            Keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
+	SamplerArg      string          `env:"OTEL_TRACES_SAMPLER_ARG" needs:"OTEL_TRACES_SAMPLER*=traceidratio|OTEL_TRACES_SAMPLER*=rate_limited" doc:"share of traces that traceidratio samples, from 0 to 1, default 1; traces per second that rate_limited samples, default 10"`
+	UnsampledParent UnsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" needs:"OTEL_TRACES_SAMPLER*=parentbased" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
+	Keep            Keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
 
-	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" doc:"comma list of otlp and console, or none, with which trace context of callers that are believed passes as it is"`
-	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" doc:"comma list of otlp and console, or none"`
-	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" doc:"comma list of otlp and console, or none"`
+	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none, with which trace context of callers that are believed passes as it is"`
+	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
+	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
 
 	OTLP        OTLP `envPrefix:"OTEL_EXPORTER_OTLP_"`
 	OTLPTraces  OTLP `envPrefix:"OTEL_EXPORTER_OTLP_TRACES_"`

@@ -108,10 +108,13 @@ func (t *target) useGRPC(endpoint string, insecure bool) (secure bool, err error
 }
 
 func parseURL(endpoint string) (*url.URL, error) {
+	if !strings.Contains(endpoint, "://") && strings.Contains(endpoint, ":") {
+		return nil, fmt.Errorf("needs http:// or https:// before it: http://%s", endpoint)
+	}
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil:
-		return nil, errors.Unwrap(err)
+		return nil, errScheme
 	case u.User != nil:
 		return nil, errCredentials
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":

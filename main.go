@@ -46,6 +46,7 @@ type config struct {
 	Shared    shared.Config
 	Handler   handler.Config
 	Platform  environ.Platform `env:"PLATFORM" envDefault:"auto" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
+	Memory    environ.Memory
 	Telemetry telemetry.Config
 	Setup     setup.Config
 }
@@ -65,6 +66,10 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE) // that nobody reads the log is no reason to end
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	var cfg config
+	if _, _, err := environ.Load(&cfg, os.Environ()); err == nil {
+		cfg.Memory.Apply() // it is the process's: run, which there may be several of, leaves it alone
+	}
 	ctx := interruptible(context.Background(), signals, os.Exit)
 	os.Exit(report(os.Stderr, command(ctx, os.Args[1:], os.Environ(), os.Stdout)))
 }

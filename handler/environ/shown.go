@@ -8,10 +8,15 @@ import (
 )
 
 // Shown returns what Load read, as it may be shown: in one line, without
-// secrets.
+// secrets. A value says by a method InForce() string what it comes to here.
 func (v Variable) Shown() string {
 	if v.Secret && v.text != "" {
 		return "***"
+	}
+	if v.value.IsValid() && v.text != "" {
+		if says, ok := v.value.Interface().(interface{ InForce() string }); ok {
+			return says.InForce()
+		}
 	}
 	return plain(v.text)
 }

@@ -1379,7 +1379,7 @@ func TestRequestTimeoutIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	backend := newPrompted(t)
 	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=1h", "PROBE_TIMEOUT=1m", "RETRY_ATTEMPTS=0", "REQUEST_TIMEOUT=1s",
-		"OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+backend.URL)
+		"OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "TRACE_PROBES=failed", "BACKENDS="+backend.URL)
 	backend.probed(200)
 	p.await(`"spangate.backend.state":"ready"`)
 	p.once(t.Context(), "GET", "/hang", nil)

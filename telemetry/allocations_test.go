@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
 
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
@@ -18,6 +19,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler"
+	"spangate/policy"
 	"spangate/telemetry"
 )
 
@@ -106,6 +108,36 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("%s, %s: %v allocations, gate %v", test.name, each.name, got, each.gate)
 			}
 		}
+	}
+}
+
+// TestAllocationsOfDecisions holds what telemetry allocates for a decision of the
+// rate limit that lets a request in.
+func TestAllocationsOfDecisions(t *testing.T) {
+	decision := policy.Decision{Allowed: true, Limit: policy.Limit{Requests: 10, Per: time.Second, Burst: 10}, Remaining: 9, Store: policy.StoreMemory}
+	for _, test := range []struct {
+		name    string
+		sampler sdktrace.Sampler
+		traced  telemetry.TracedDecisions
+		gate    float64
+	}{
+		{"unsampled", sdktrace.NeverSample(), telemetry.DecisionsAll, 0},
+		{"sampled", sdktrace.AlwaysSample(), telemetry.DecisionsAll, 10},
+		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.DecisionsDenied, 0},
+	} {
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(test.sampler))
+		tel, err := telemetry.New(telemetry.Config{RateLimit: test.traced}, telemetry.Providers{
+			Tracer: provider, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+		}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := tel.Limiter(func(context.Context, policy.Key) (policy.Decision, error) { return decision, nil }, policy.RateLimitConfig{})
+		ctx, span := provider.Tracer("test").Start(t.Context(), "request")
+		if got := testing.AllocsPerRun(1000, func() { limit(ctx, policy.Key{Source: "client-ip"}) }); got > test.gate {
+			t.Errorf("%s: %v allocations, gate %v", test.name, got, test.gate)
+		}
+		span.End()
 	}
 }
 

@@ -17,10 +17,10 @@ import (
 	"spangate/probe"
 )
 
-// Check records how long each probe of b that next makes takes. A probe that
-// fails has a span, with a child for its request, if it made one through
-// [Telemetry.ProbeClient]. One that succeeds gets it only when it changes b's
-// state: what goes on all day and says nothing would cost people money.
+// Check records how long each probe of b that next makes takes, and gives it a
+// span, with a child for its request, if it made one through
+// [Telemetry.ProbeClient]. By [Config.Probes] some get theirs only when they turn
+// out to have changed b's state.
 func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check) probe.Check {
 	return func(ctx context.Context, u *url.URL) error {
 		p := &probed{telemetry: t, backend: b, kind: kind, trigger: probe.TriggerOf(ctx), start: time.Now()}
@@ -30,7 +30,7 @@ func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check
 		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
 		p.end = time.Now()
 		set := t.probeSets.get(probeSet{b.Name, kind, p.result(), p.errorType()}, probeSet.attributes)
-		if p.err != nil && ctx.Err() == nil {
+		if t.probes.atOnce(p.err) && ctx.Err() == nil {
 			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
 		t.probeDuration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)

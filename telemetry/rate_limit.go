@@ -26,8 +26,9 @@ const (
 )
 
 // Limiter gives each decision of next a span, where that of the request is
-// recorded, and counts it. Decisions about requests that are not recorded cost
-// no span. It decorates what [policy.RateLimit] asks.
+// recorded, or by [Config.RateLimit] only those that do not let it in, and counts
+// it. Decisions about requests that are not recorded cost no span. It decorates
+// what [policy.RateLimit] asks.
 func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) policy.Limiter {
 	if t.off {
 		return next
@@ -35,11 +36,15 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 	return func(ctx context.Context, key policy.Key) (policy.Decision, error) {
 		start := time.Now()
 		var span trace.Span
-		if trace.SpanFromContext(ctx).IsRecording() {
+		recording := trace.SpanFromContext(ctx).IsRecording()
+		if recording && t.decisions != DecisionsDenied {
 			ctx, span = t.tracer.Start(ctx, rateLimitSpan)
 		}
 		d, err := next(ctx, key)
 		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
+		if recording && span == nil && set.result != rateLimitAllowed {
+			ctx, span = t.tracer.Start(ctx, rateLimitSpan, trace.WithTimestamp(start))
+		}
 		t.rateLimitDecisions.Add(ctx, 1, t.rateLimitSets.get(set, rateLimitSet.attributes).add...)
 		if span != nil {
 			exchangeOf(ctx).end(span, endOf(start), &rateLimitDecision{key.Source, set, d, err})

@@ -65,6 +65,8 @@ type Telemetry struct {
 	origin       handler.Origin
 	trust        Trust
 	baggage      BaggageKeys
+	probes       TracedProbes
+	decisions    TracedDecisions
 	serverTiming bool
 	longestText  int
 	keep         Keep
@@ -121,6 +123,8 @@ func New(cfg Config, providers Providers, origin handler.Origin, access *AccessL
 		origin:       origin,
 		trust:        cfg.Trust,
 		baggage:      cfg.Baggage,
+		probes:       cfg.Probes,
+		decisions:    cfg.RateLimit,
 		serverTiming: cfg.ServerTiming,
 		longestText:  providers.LongestText,
 		keep:         providers.Keep,

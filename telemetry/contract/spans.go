@@ -34,7 +34,7 @@ var Spans = []Span{
 		Attributes: []string{"spangate.retry.reason", "spangate.retry.attempt", "spangate.retry.delay", "error.type"},
 	},
 	{
-		Name: "probe", Kind: "INTERNAL", Meaning: "a probe that failed or led to a change of state, in a trace of its own",
+		Name: "probe", Kind: "INTERNAL", Meaning: "a probe, in a trace of its own",
 		Attributes: []string{"spangate.backend", "spangate.probe.type", "spangate.probe.result", "spangate.probe.trigger", "error.type"},
 	},
 	{

@@ -51,8 +51,8 @@ func (c Config) sampler(f *faults) sdktrace.Sampler {
 }
 
 // wholeRequests asks root about requests, and has all spans of one share its
-// fate. Spans of the program's own, which are of probes that failed and of
-// backends that changed, are few and are always sampled.
+// fate. Spans of the program's own, which are of probes and of backends that
+// changed, are always sampled.
 type wholeRequests struct {
 	root sdktrace.Sampler
 	keep bool // requests that root refuses are recorded, to be exported by what becomes of them

@@ -64,6 +64,7 @@ type head struct {
 	status                          int // of a response
 	http10, chunked, sized, upgrade bool
 	length                          int64
+	options                         []string // lines of Connection that say more than whether it stays open
 }
 
 // maxLine bounds what is held of a line that comes in pieces. net/http gives
@@ -267,6 +268,10 @@ func (h *head) field(line []byte) error {
 	}
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	switch len(name) {
+	case len("Connection"):
+		if value = bytes.Trim(value, " \t"); bytes.EqualFold(name, []byte("Connection")) && !bytes.EqualFold(value, []byte("close")) && !bytes.EqualFold(value, []byte("keep-alive")) {
+			h.options = append(h.options, string(value))
+		}
 	case len("Upgrade"):
 		if bytes.EqualFold(name, []byte("Upgrade")) {
 			h.upgrade = h.upgrade || Switches(string(value))

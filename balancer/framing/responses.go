@@ -94,5 +94,18 @@ func (r *responses) follow(p []byte) int {
 
 var errUnfinished = errors.New("answered before the request was sent")
 
+// Options returns the lines of Connection in the latest header of a response on
+// conn, but for those that say no more than whether the connection stays open;
+// none of a connection that is not from [Responses].
+func Options(conn net.Conn) []string {
+	r, ok := conn.(*responses)
+	if !ok {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.in.head.options
+}
+
 // CloseWrite ends the sending direction, as of an upgraded connection.
 func (r *responses) CloseWrite() error { return closeWrite(r.Conn) }

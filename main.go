@@ -30,6 +30,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/environ"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 	"spangate/policy"
 	"spangate/policy/jwks"
 	"spangate/policy/shared"
@@ -203,6 +204,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 
 	access := telemetry.NewAccessLog(cfg.Telemetry, lines)
 	origin := cfg.Handler.Origin()
+	fields := field.NewSet(append(cfg.Policy.Fields(), string(cfg.Handler.ClientIPHeader), cfg.Balancer.HashKey.Header())...)
 	providers := telemetry.Providers{
 		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
 		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
@@ -261,10 +263,11 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	flushing := flushInRequests(cfg.Setup, sdk)
 	chain := handler.Chain(
 		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
-			Origin: origin, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
+			Origin: origin, Fields: fields, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
 		}),
 		flushing,
 		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
+		handler.Fields(fields),
 		adminLink,
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
 		handler.Link{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
@@ -283,7 +286,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		brief := cfg.Handler
 		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Handler.ShutdownTimeout/100
 		beside.Go(func() error {
-			return handler.Serve(background, handler.Watched(listeners.Admin, notice.Saw), handler.Chain(handler.AdminHandler(admin), flushing), brief, log)
+			return handler.Serve(background, handler.Watched(listeners.Admin, notice.Saw), handler.Chain(handler.AdminHandler(admin), flushing, handler.Fields(fields)), brief, log)
 		})
 	}
 	if limits.run != nil {

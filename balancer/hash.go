@@ -168,6 +168,14 @@ func (k HashKey) Func(clientIP func(*http.Request) string) func(*http.Request) s
 	return clientIP
 }
 
+// Header returns the name of the header field that the key is in, or "".
+func (k HashKey) Header() string {
+	if k.source == "header" {
+		return k.name
+	}
+	return ""
+}
+
 // UnmarshalText parses client-ip, header:NAME, cookie:NAME or path.
 func (k *HashKey) UnmarshalText(text []byte) error {
 	source, name, named := strings.Cut(string(text), ":")

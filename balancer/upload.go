@@ -12,14 +12,35 @@ type upload struct {
 	io.ReadCloser
 	left  int64 // bytes still to come; not above 0 when their number is unknown
 	ended atomic.Bool
+
+	trailer http.Header // of the request that all attempts have in common
+	sent    http.Header // of this attempt
 }
 
+// newUpload returns the body of r, and gives r a trailer of its own, which is
+// filled when the body has ended: the transport goes through the names while the
+// body of an attempt that was given up may be coming to its end.
 func newUpload(r *http.Request) *upload {
-	return &upload{ReadCloser: r.Body, left: r.ContentLength}
+	u := &upload{ReadCloser: r.Body, left: r.ContentLength, trailer: r.Trailer}
+	if r.Trailer != nil {
+		u.sent = make(http.Header, len(r.Trailer))
+		for name := range r.Trailer {
+			u.sent[name] = nil
+		}
+		r.Trailer = u.sent
+	}
+	return u
 }
 
 func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
+	if err == io.EOF {
+		for name, values := range u.trailer {
+			if len(values) > 0 && values[0] != "" {
+				u.sent[name] = values
+			}
+		}
+	}
 	last := u.left > 0 && u.left <= int64(n) // net/http may send it before it looks for the end
 	u.left -= int64(n)
 	if last || err != nil {

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -11,12 +12,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"spangate/handler/field"
 )
 
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
 // trusts no peer and waits for a client without limit.
 type ForwardConfig struct {
 	Origin        Origin        // whose word about where a request comes from is believed
+	Fields        field.Set     // what must be neither a trailer nor removed by Connection
 	ClientTimeout time.Duration // longest wait for an HTTP/2 client to take a part of a response; 0: no limit
 	Failures      Failures
 }
@@ -62,11 +66,11 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		defer interruptBody(w, r)()
 	}
-	interim := &interimResponses{w: w}
+	interim := &interimResponses{w: w, fields: f.cfg.Fields}
 	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
 
 	resp, err := f.rt.RoundTrip(out)
-	interim.end()
+	conn := interim.end()
 	if err != nil {
 		if cause := body.failure(); cause != nil {
 			err = cause
@@ -74,6 +78,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.cfg.Failures.Respond(w, r, err)
 		return
 	}
+	restoreOptions(resp, conn)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		f.upgrade(w, r, out, resp)
 		return
@@ -131,7 +136,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	header := make(http.Header, len(r.Header)+8)
 	copyHeader(header, r.Header)
 	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
-	removeHopByHop(header)
+	f.cfg.Fields.EndHop(header)
 	if upgrade != "" && body == nil && r.ProtoMajor == 1 {
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
@@ -156,7 +161,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	}).WithContext(ctx)
 	if body != nil {
 		out.Body = body
-		out.Trailer = r.Trailer // filled by the server when the body ends
+		out.Trailer = body.announced(f.cfg.Fields)
 	}
 	return out
 }
@@ -165,18 +170,14 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 // is sent by then.
 func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
 	header := w.Header()
-	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
-	removeHopByHop(resp.Header)
+	named := f.endHop(resp)
 	answerWith(header, resp.Header)
 	if header["Content-Type"] == nil {
 		header["Content-Type"] = nil // keeps net/http from guessing one
 	}
-	announced := len(resp.Trailer)
-	if announced > 0 && r.ProtoMajor == 1 {
+	trailers := trailers{fields: f.cfg.Fields, named: named}
+	if trailers.announce(header, resp.Trailer) && r.ProtoMajor == 1 {
 		delete(header, "Content-Length") // HTTP/1 has trailers behind chunks only
-	}
-	for name := range resp.Trailer {
-		header["Trailer"] = append(header["Trailer"], name)
 	}
 	closeUnread(w, r)
 	w.WriteHeader(resp.StatusCode)
@@ -194,32 +195,22 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	if err := client.copyFrom(r.Context(), resp.Body); err != nil {
 		return err
 	}
-	sendTrailers(header, resp.Trailer, announced)
+	trailers.send(header, resp.Trailer)
 	return nil
-}
-
-// sendTrailers hands the trailers to the server. Those that were not announced
-// need its prefix to be told from header fields.
-func sendTrailers(header, trailer http.Header, announced int) {
-	prefix := ""
-	if len(trailer) != announced {
-		prefix = http.TrailerPrefix
-	}
-	for name, values := range trailer {
-		header[prefix+name] = values
-	}
 }
 
 // interimResponses passes 1xx responses on while they come. net/http tells of
 // them from another goroutine, which may go on after the final response.
 type interimResponses struct {
-	w     http.ResponseWriter
-	mu    sync.Mutex
-	ended bool
+	w      http.ResponseWriter
+	fields field.Set
+	mu     sync.Mutex
+	ended  bool
+	conn   net.Conn // to the backend, that the latest attempt got
 }
 
 func (i *interimResponses) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
+	return &httptrace.ClientTrace{GotConn: i.connected, Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if i.ended || code == http.StatusSwitchingProtocols {
@@ -228,7 +219,7 @@ func (i *interimResponses) trace() *httptrace.ClientTrace {
 		header := i.w.Header()
 		final := maps.Clone(header) // what policies have set is for that response
 		clear(header)
-		removeHopByHop(http.Header(fields))
+		i.fields.EndHop(http.Header(fields))
 		copyHeader(header, http.Header(fields))
 		i.w.WriteHeader(code)
 		clear(header)
@@ -237,8 +228,16 @@ func (i *interimResponses) trace() *httptrace.ClientTrace {
 	}}
 }
 
-func (i *interimResponses) end() {
+func (i *interimResponses) connected(info httptrace.GotConnInfo) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.conn = info.Conn
+}
+
+// end returns the connection that the final response came on, or nil.
+func (i *interimResponses) end() net.Conn {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.ended = true
+	return i.conn
 }

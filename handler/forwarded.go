@@ -4,8 +4,9 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
+
+	"spangate/handler/field"
 )
 
 // addressFields name the client, in a list or alone.
@@ -14,25 +15,11 @@ var addressFields = []ClientIPHeader{
 	"Fly-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip",
 }
 
-// forwardedFields, beside whatever begins with X-Forwarded or X-Original or ends
-// with Client-Ip, say who the client is or what else it was that it asked for.
-// Proxy is what CGI makes HTTP_PROXY of.
-var forwardedFields = []string{
-	"X-Rewrite-Url", "X-Host", "X-Envoy-External-Address", "X-Azure-Clientip", "X-Appengine-User-Ip", "Cf-Connecting-Ipv6", "Proxy",
-}
-
-// isForwarded reports whether a field says whom a request comes from, and how.
-// Backends believe such a field, so what an untrusted peer wrote there is
-// deleted, and also what CGI, and what descends from it, cannot tell from one.
+// isForwarded reports whether a field says whom a request comes from, and how, or
+// would be taken for one that does.
 func (o Origin) isForwarded(name string) bool {
-	if name == string(o.Header) {
-		return true
-	}
-	if strings.Contains(name, "_") {
-		name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-	}
-	return name == string(o.Header) || slices.Contains(addressFields, ClientIPHeader(name)) || slices.Contains(forwardedFields, name) ||
-		strings.HasPrefix(name, "X-Forwarded") || strings.HasPrefix(name, "X-Original-") || strings.HasSuffix(name, "Client-Ip")
+	name = field.Canonical(name)
+	return field.IsForwarded(name) || name == field.Canonical(string(o.Header))
 }
 
 // setForwarded writes into h, the header to be sent, whom r comes from. The

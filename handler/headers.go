@@ -2,53 +2,39 @@ package handler
 
 import (
 	"net/http"
-	"net/textproto"
-	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/balancer/framing"
+	"spangate/handler/field"
 )
 
-// hopByHop are the fields that end at the next hop whether Connection names
-// them or not (RFC 9110 §7.6.1, and the two proxy fields of §11.7, which are
-// between a client and the proxy it chose).
-var hopByHop = []string{
-	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info",
-}
-
-// removeHopByHop deletes from h what is meant for the next hop only.
-func removeHopByHop(h http.Header) {
-	for _, list := range h["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			if name = textproto.TrimString(name); name != "" {
-				h.Del(name)
+// Fields returns a link that takes out of a request what nobody behind it may
+// see: the fields that Connection names, from header and trailer, and those that
+// would be taken for others that fields has. Policies write fields of their own
+// later, which must not be removed because a client has named them.
+func Fields(fields field.Set) Link {
+	return Link{Name: "fields", Wrap: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := r.Header
+			if lines := h["Connection"]; lines != nil {
+				for name := range fields.Options(lines) {
+					delete(h, name)
+					delete(r.Trailer, name)
+				}
+				delete(h, "Connection")
+				if httpguts.HeaderValuesContainsToken(lines, "Upgrade") {
+					h["Connection"] = []string{"Upgrade"}
+				}
 			}
-		}
-	}
-	for _, name := range hopByHop {
-		delete(h, name)
-	}
-}
-
-// removeNamed deletes from h, a request's header, the fields that Connection
-// names. Policies write fields of their own later, which must not be removed
-// because a client has named them.
-func removeNamed(h http.Header) {
-	lines := h["Connection"]
-	if len(lines) == 0 {
-		return
-	}
-	upgrade, te := h["Upgrade"], h["Te"]
-	offers := httpguts.HeaderValuesContainsToken(lines, "Upgrade")
-	removeHopByHop(h)
-	if offers {
-		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, upgrade
-	}
-	if te != nil {
-		h["Te"] = te
-	}
+			for name := range h {
+				if fields.IsAlias(name) {
+					delete(h, name)
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}}
 }
 
 // upgradeOf returns the protocol that h offers or agrees to switch to, or "" if

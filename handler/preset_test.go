@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler"
+	"spangate/handler/field"
 )
 
 // TestForwardKeepsWhatPoliciesSet checks whose fields a response has: of an
@@ -74,10 +76,10 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 func TestConnectionCannotNameWhatPoliciesSet(t *testing.T) {
 	received := make(chan http.Header, 1)
 	addr := backend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
-	front := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	front := serve(t, handler.Chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header["X-Policy"] = append(r.Header["X-Policy"], "set")
 		forwardTo(t, addr, 10*time.Second, &proxy{}).ServeHTTP(w, r)
-	}), time.Second)
+	}), handler.Fields(field.Set{})), time.Second)
 	raw(t, front, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close, X-Policy, x-own\r\nX-Policy: forged\r\nX-Own: gone\r\nX-Kept: kept\r\n\r\n")
 	got := <-received
 	want := http.Header{"X-Policy": {"set"}, "X-Kept": {"kept"}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type requestBody struct {
 	body    io.Reader
 	trailer http.Header // that the server fills when the body ends; may be nil
+	passed  http.Header // what goes on of it; see announced
 
 	mu       sync.Mutex
 	left     int64 // bytes still to come; negative when the length is unknown
@@ -39,9 +41,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.left -= int64(n)
 	}
 	if err == io.EOF {
-		// RFC 9110 §6.5.1: what says where a request is from is no trailer.
-		for _, name := range forwardedFields {
-			delete(b.trailer, name)
+		for name, value := range b.passed {
+			value[0] = strings.Join(b.trailer[name], ", ")
 		}
 	}
 	if err == io.EOF || b.left == 0 {

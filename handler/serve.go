@@ -154,7 +154,6 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if conn := bodyConn(r); conn != nil {
 		defer finish(conn, r.Body)
 	}
-	removeNamed(r.Header)
 	g.next.ServeHTTP(w, r)
 }
 

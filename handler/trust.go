@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"spangate/handler/field"
 	"spangate/policy/cidr"
 )
 
@@ -130,7 +131,7 @@ const (
 // UnmarshalText parses the name of a field.
 func (h *ClientIPHeader) UnmarshalText(text []byte) error {
 	name := http.CanonicalHeaderKey(string(text))
-	if !httpguts.ValidHeaderFieldName(name) || name == "Host" || slices.Contains(hopByHop, name) {
+	if !httpguts.ValidHeaderFieldName(name) || name == "Host" || field.EndsHere(name) {
 		return errors.New("must be the name of a header field that holds an address, such as X-Forwarded-For, Forwarded or Fly-Client-IP")
 	}
 	*h = ClientIPHeader(name)

@@ -28,8 +28,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	}
 	defer backend.Close()
 	protocol := resp.Header.Get("Upgrade")
-	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
-	removeHopByHop(resp.Header)
+	f.endHop(resp)
 	header := w.Header()
 	answerWith(header, resp.Header)
 	header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{protocol}

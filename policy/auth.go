@@ -3,12 +3,12 @@ package policy
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 
+	"spangate/handler/field"
 	"spangate/policy/jwks"
 )
 
@@ -64,8 +64,8 @@ var authDetails = map[authReason]string{
 // could take one that it finds for verified. When there are two, an API key says
 // which program it is, and the other one who uses it: that one is the principal.
 //
-// What a client wrote into the fields that name the principal is removed, also
-// from trailers and whether it writes - or _. An API key and a password are for
+// What a client wrote into the fields that name the principal is removed, whether
+// it writes - or _. An API key and a password are for
 // this door and go no further; a token does, because much is in it that backends
 // ask for. A request to an exempt path passes without a principal, whatever
 // credentials it has.
@@ -231,61 +231,11 @@ func (a *auth) unname(r *http.Request) {
 			delete(r.Header, name)
 		}
 	}
-	if r.Trailer != nil && r.Body != nil {
-		a.unnameTrailer(r.Trailer)
-		r.Body = &unnamedTrailer{r.Body, r.Trailer, a}
-	}
 }
 
 // names reports whether a field of that name would be taken for one that names
-// the principal. Many a program cannot tell an underscore, or another character
-// that is no letter or digit, from a hyphen.
-func (a *auth) names(field string) bool {
-	return looksLike(field, a.nameField) || looksLike(field, a.methodField)
-}
-
-func looksLike(field, name string) bool {
-	if len(field) != len(name) {
-		return false
-	}
-	for i := range len(name) {
-		c, n := lower(field[i]), lower(name[i])
-		if n == '-' && !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
-			continue
-		}
-		if c != n {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
-}
-
-func (a *auth) unnameTrailer(trailer http.Header) {
-	for name := range trailer {
-		if a.names(name) {
-			delete(trailer, name)
-		}
-	}
-}
-
-// unnamedTrailer is a body after which the server fills a trailer.
-type unnamedTrailer struct {
-	io.ReadCloser
-	trailer http.Header
-	auth    *auth
-}
-
-func (b *unnamedTrailer) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		b.auth.unnameTrailer(b.trailer)
-	}
-	return n, err
+// the principal.
+func (a *auth) names(name string) bool {
+	name = field.Canonical(name)
+	return name == a.nameField || name == a.methodField
 }

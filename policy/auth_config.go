@@ -66,6 +66,11 @@ func (c AuthConfig) Check() error {
 	return errors.Join(append(wrong, c.Token.check()...)...)
 }
 
+// configured reports whether anything but everybody is let in.
+func (c AuthConfig) configured() bool {
+	return c.APIKeys != "" || c.BasicUsers != "" || c.Token.JWKSURL != ""
+}
+
 // Takes reports whether a header field is for this door only: what lies behind
 // does not get it.
 func (c AuthConfig) Takes(name string) bool {

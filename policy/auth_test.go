@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -483,35 +482,6 @@ func TestWhatGoesOn(t *testing.T) {
 				t.Errorf("header (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// A server fills the trailer when the body has ended, also with fields that were
-// not announced.
-func TestPrincipalIsNoTrailer(t *testing.T) {
-	var got http.Header
-	wrap := policy.Auth(apiKeyConfig(), nil, nil, nil, nil)
-	server := httptest.NewServer(wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if string(body) != "hello" || err != nil {
-			t.Errorf("body %q, %v", body, err)
-		}
-		got = r.Trailer
-	})))
-	defer server.Close()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL, io.MultiReader(strings.NewReader("hello")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-API-Key", ciKey)
-	r.Trailer = http.Header{"X-Checksum": {"5"}, "X-Auth-Principal": {"root"}, "X_auth_method": {"jwt"}}
-	resp, err := server.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if diff := cmp.Diff(http.Header{"X-Checksum": {"5"}}, got); diff != "" {
-		t.Errorf("trailer (-want +got):\n%s", diff)
 	}
 }
 

@@ -22,6 +22,21 @@ type Config struct {
 	Concurrency ConcurrencyConfig
 }
 
+// Fields returns the header fields that policies read, write or vouch for.
+func (c Config) Fields() []string {
+	names := []string{string(c.RequestID.Header)}
+	if c.Auth.configured() {
+		names = append(names, string(c.Auth.PrincipalHeader), string(c.Auth.MethodHeader))
+	}
+	if c.Auth.APIKeys != "" {
+		names = append(names, string(c.Auth.APIKeyHeader))
+	}
+	for _, part := range c.RateLimit.Key.parts {
+		names = append(names, part.header)
+	}
+	return names
+}
+
 // Check returns what is wrong with variables that are right by themselves.
 func (c Config) Check() error {
 	var wrong []error

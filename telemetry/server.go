@@ -48,7 +48,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		}
 		var body *countedRequest
 		if r.ContentLength < 0 {
-			body = t.countRequest(r)
+			body = &countedRequest{Reader: r.Body}
 			r.Body = body
 		}
 
@@ -91,9 +91,6 @@ func (t *Telemetry) logPanics(next http.Handler) http.Handler {
 			}
 		}()
 		ctx, _ := t.receive(r)
-		if r.ContentLength < 0 {
-			r.Body = t.countRequest(r)
-		}
 		if ctx != r.Context() {
 			r = r.WithContext(ctx)
 		}
@@ -320,24 +317,12 @@ func splitHost(authority, scheme string) (string, int) {
 // The transport may go on reading after the request has been answered.
 type countedRequest struct {
 	io.Reader
-	n       atomic.Int64
-	trailer http.Header // that is to be rid of trace context; may be nil
-}
-
-func (t *Telemetry) countRequest(r *http.Request) *countedRequest {
-	c := &countedRequest{Reader: r.Body}
-	if !t.passesOn(r) {
-		c.trailer = r.Trailer
-	}
-	return c
+	n atomic.Int64
 }
 
 func (c *countedRequest) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n.Add(int64(n))
-	if err == io.EOF {
-		removeContext(c.trailer) // by now it also has what was not announced
-	}
 	return n, err
 }
 

@@ -50,9 +50,6 @@ func (t *Telemetry) believes(r *http.Request) bool {
 // names.
 func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
 	ctx := r.Context()
-	if len(r.Trailer) > 0 && !t.passesOn(r) {
-		removeContext(r.Trailer) // what is announced; see countedRequest for the rest
-	}
 	if !carriesContext(r.Header) {
 		return ctx, serverKind
 	}

@@ -1,0 +1,67 @@
+package field_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/field"
+)
+
+func Example() {
+	fields := field.NewSet("X-Auth-Principal")
+	h := http.Header{"X_auth_principal": {"root"}, "X-Auth-Principal": {"ann"}, "X-Hop": {"1"}, "Connection": {"X-Hop, X-Auth-Principal"}}
+	fields.EndHop(h)
+	fmt.Println(h, fields.InTrailer("X-Auth-Principal"), fields.InTrailer("X-Sum"))
+	// Output: map[X-Auth-Principal:[ann]] false true
+}
+
+func TestCanonical(t *testing.T) {
+	for name, want := range map[string]string{
+		"X-Forwarded-For": "X-Forwarded-For", "x_forwarded_for": "X-Forwarded-For", "X.Forwarded~For": "X-Forwarded-For", "xforwardedfor": "Xforwardedfor",
+		"": "", "_": "-", "X-ä": "X---", "a b": "A-B", "\xff": "-",
+	} {
+		if got := field.Canonical(name); got != want {
+			t.Errorf("%q is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// What a configuration names meets the rule as what HTTP defines does, and under
+// the spelling that it has there is no alias.
+func TestSet(t *testing.T) {
+	fields := field.NewSet("", "X_Real", "X-Tenant")
+	for name, want := range map[string]struct{ inTrailer, isAlias bool }{
+		"X_real": {}, "X-Real": {}, "X.real": {isAlias: true}, "X-Tenant": {}, "X_tenant": {isAlias: true},
+		"Content-Length": {}, "Content_length": {isAlias: true}, "Trailer": {}, "Cookie": {}, "If-Match": {}, "If_match": {isAlias: true},
+		"Etag": {inTrailer: true}, "Content-Digest": {inTrailer: true}, "Content_digest": {inTrailer: true}, "Grpc-Status": {inTrailer: true},
+		"Grpc-Trace-Bin": {}, "X-B3-Sampled": {}, "Uberctx-Anything": {}, "X-Forwarded-Anything": {}, "Any-Client-Ip": {},
+		"X-Sum": {inTrailer: true}, "X_sum": {inTrailer: true}, "-": {inTrailer: true},
+	} {
+		if got := fields.InTrailer(name); got != want.inTrailer {
+			t.Errorf("InTrailer(%q) is %t", name, got)
+		}
+		if got := fields.IsAlias(name); got != want.isAlias {
+			t.Errorf("IsAlias(%q) is %t", name, got)
+		}
+	}
+	got := slices.Collect(fields.Options([]string{"close, x-hop,, X-Tenant", "", "Connection, te,X_Hop ,x-real,X_Real,Etag,X_tenant,upgrade, keep-alive"}))
+	if diff := cmp.Diff([]string{"Close", "X-Hop", "X_hop"}, got); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+func BenchmarkEndHop(b *testing.B) {
+	fields := field.NewSet("X-Auth-Principal", "X-Request-Id")
+	h := http.Header{}
+	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Cookie", "Referer", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "Sec-Fetch-Mode", "Via", "X_other"} {
+		h[name] = []string{"1"}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		fields.EndHop(h)
+	}
+}

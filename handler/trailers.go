@@ -1,0 +1,84 @@
+package handler
+
+import (
+	"net"
+	"net/http"
+	"slices"
+
+	"spangate/balancer/framing"
+	"spangate/handler/field"
+)
+
+// announced returns the trailer of the request to be sent: what the client has
+// announced, without what must stand in the header. Each field has one value, set
+// when the body has ended; empty, it did not come. The map is never written to
+// again, as attempts that were given up may still read it.
+func (b *requestBody) announced(fields field.Set) http.Header {
+	for name := range b.trailer {
+		if fields.InTrailer(name) {
+			if b.passed == nil {
+				b.passed = http.Header{}
+			}
+			b.passed[name] = []string{""}
+		}
+	}
+	return b.passed
+}
+
+// endHop removes from the header of resp what is meant for this hop only, adds
+// the hop to it, and returns the fields that Connection has named.
+func (f *forwarder) endHop(resp *http.Response) (named []string) {
+	named = slices.Collect(f.cfg.Fields.Options(resp.Header["Connection"]))
+	f.cfg.Fields.EndHop(resp.Header)
+	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
+	return named
+}
+
+// restoreOptions puts back the lines of Connection of resp, which came on conn.
+// net/http removes them where close is among them, and what they name would pass.
+func restoreOptions(resp *http.Response, conn net.Conn) {
+	if resp.Close && resp.ProtoMajor == 1 && resp.Header["Connection"] == nil {
+		if lines := framing.Options(conn); lines != nil {
+			resp.Header["Connection"] = lines
+		}
+	}
+}
+
+// trailers pass a response's trailer on.
+type trailers struct {
+	fields    field.Set
+	named     []string // by the response's Connection
+	announced []string
+}
+
+func (t *trailers) pass(name string) bool {
+	return t.fields.InTrailer(name) && !slices.Contains(t.named, name)
+}
+
+// announce writes into header which fields of trailer will follow, and reports
+// whether there are any.
+func (t *trailers) announce(header, trailer http.Header) bool {
+	for name := range trailer {
+		if t.pass(name) {
+			t.announced = append(t.announced, name)
+		}
+	}
+	if t.announced != nil {
+		header["Trailer"] = t.announced
+	}
+	return t.announced != nil
+}
+
+// send hands the trailer to the server, in its header. What was not announced
+// needs a prefix there to be told from a header field.
+func (t *trailers) send(header, trailer http.Header) {
+	for name, values := range trailer {
+		switch {
+		case !t.pass(name):
+		case slices.Contains(t.announced, name):
+			header[name] = values
+		default:
+			header[http.TrailerPrefix+name] = values
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// sendRaw sends text to addr and returns what comes back until the connection
+// ends.
+func sendRaw(t *testing.T, addr, text string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// h2cTransport speaks HTTP/2 with prior knowledge.
+func h2cTransport(t *testing.T) *http.Transport {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// trailerBackend serves HTTP/1.1 and h2c. It tells which trailers a request has
+// announced, and which came.
+func trailerBackend(t *testing.T) (addr string, came <-chan string) {
+	t.Helper()
+	told := make(chan string, 1)
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var announced []string
+		for name := range r.Trailer {
+			announced = append(announced, name)
+		}
+		slices.Sort(announced)
+		io.Copy(io.Discard, r.Body)
+		var came bytes.Buffer
+		r.Trailer.Write(&came)
+		told <- strings.Join(announced, ",") + ": " + strings.TrimSpace(strings.ReplaceAll(came.String(), "\r\n", " "))
+	}))
+	backend.Config.Protocols = new(http.Protocols)
+	backend.Config.Protocols.SetHTTP1(true)
+	backend.Config.Protocols.SetUnencryptedHTTP2(true)
+	backend.Start()
+	t.Cleanup(backend.Close)
+	return backend.Listener.Addr().String(), told
+}
+
+// Fields that clients put behind the content though they are for the header, or
+// are not theirs to write.
+var headerFields = []string{
+	"X-Forwarded-For", "Host", "Authorization",
+	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "Forwarded", "X-Real-Ip", "Client-Ip", "X-Original-Url", "Via", "Proxy",
+	"X_forwarded_for", "X-Forwarded_for", "X.forwarded.for", "Content_length", "Transfer_encoding",
+	"Connection", "Keep-Alive", "Proxy-Authorization", "Te", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range",
+	"Cookie", "Cache-Control", "Expect", "If-Match", "Range", "Max-Forwards", "Origin", "Idempotency-Key",
+	"X-Own-Client", "X_own_client", "X-Auth-Principal", "X_auth_principal", "X-Auth-Method", "X-Api-Key", "X_api_key", "X-Request-Id", "X_request_id",
+	"X-Tenant", "X-User", "Traceparent", "Tracestate", "Baggage", "B3", "X-B3-Traceid", "X_b3_traceid", "X-Datadog-Trace-Id", "Grpc-Trace-Bin",
+}
+
+// TestRequestTrailers sends each of these fields behind the content, announced or
+// not: nothing of it reaches the backend. What is nobody's does.
+func TestRequestTrailers(t *testing.T) {
+	for _, scheme := range []string{"http", "h2c"} {
+		t.Run("to a backend of "+scheme, func(t *testing.T) {
+			t.Parallel()
+			addr, came := trailerBackend(t)
+			p := start(t, "BACKENDS="+scheme+"://"+addr, "PROBE_MODE=off", "CLIENT_IP_HEADER=X-Own-Client", "TRUSTED_PROXIES=127.0.0.1",
+				"AUTH_API_KEYS=ci:"+apiKey, "RATE_LIMIT=1000/s", "RATE_LIMIT_KEY=header:X-Tenant", "BALANCER=hash", "BALANCER_HASH_KEY=header:X-User")
+			head := "POST / HTTP/1.1\r\nHost: a.test\r\nX-Api-Key: " + apiKey + "\r\nTransfer-Encoding: chunked\r\nConnection: close, X-Named\r\n"
+			const kept = "X-Sum: 1\r\nGrpc-Status: 0\r\nContent-Digest: 2\r\nX_sum: 3\r\n"
+			const want = "Content-Digest,Grpc-Status,X-Sum,X_sum: Content-Digest: 2 Grpc-Status: 0 X-Sum: 1 X_sum: 3"
+			check := func(name, got string) {
+				t.Helper()
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", name, diff)
+				}
+			}
+			for _, name := range append(headerFields, "X-Named") {
+				for _, announced := range []string{name, strings.ToLower(name), ""} {
+					answer := sendRaw(t, p.addr, head+"Trailer: X-Sum, Grpc-Status, "+announced+"\r\nTrailer: Content-Digest, X_sum\r\n\r\n"+
+						"4\r\nbody\r\n0\r\n"+kept+name+": forged\r\n\r\n")
+					if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+						t.Fatalf("%s, announced %q: answered %q", name, announced, answer)
+					}
+					check(fmt.Sprintf("%s, announced %q", name, announced), <-came)
+				}
+			}
+
+			transport := h2cTransport(t)
+			for _, name := range headerFields {
+				if !httpguts.ValidTrailerHeader(name) {
+					continue // net/http resets the stream
+				}
+				r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+p.addr, io.MultiReader(strings.NewReader("body")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("X-Api-Key", apiKey)
+				r.Trailer = http.Header{"X-Sum": {"1"}, "Grpc-Status": {"0"}, "Content-Digest": {"2"}, "X_sum": {"3"}, name: {"forged"}}
+				resp, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Fatalf("%s over h2c: %v", name, err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Fatalf("%s over h2c: status %d", name, resp.StatusCode)
+				}
+				check(name+" over h2c", <-came)
+			}
+		})
+	}
+}
+
+// TestRequestTrailersAlone sends nothing but what may not pass: then the backend
+// is told of no trailer at all. Of several lines each value passes, and what was
+// announced and did not come is not made up.
+func TestRequestTrailersAlone(t *testing.T) {
+	addr, came := trailerBackend(t)
+	p := start(t, "BACKENDS=http://"+addr, "PROBE_MODE=off")
+	for name, test := range map[string]struct{ announced, trailer, want string }{
+		"nothing may pass":             {"X-Forwarded-For, Host, Authorization", "X-Forwarded-For: 6.6.6.6\r\nHost: evil.test\r\nAuthorization: Basic eDp5\r\n", ": "},
+		"two lines":                    {"X-Sum", "X-Sum: 1\r\nX-Sum: 2\r\n", "X-Sum: X-Sum: 1, 2"},
+		"did not come":                 {"X-Sum, X-Other", "X-Other: 1\r\n", "X-Other,X-Sum: X-Other: 1"},
+		"empty elements":               {", X-Sum,, ", "X-Sum: 1\r\n", "X-Sum: X-Sum: 1"},
+		"nobody has announced it":      {"X-Sum", "X-Sum: 1\r\nX-Surprise: 2\r\n", "X-Sum: X-Sum: 1"},
+		"vouched for by nobody's will": {"X-Auth-Principal", "X-Auth-Principal: 1\r\n", "X-Auth-Principal: X-Auth-Principal: 1"}, // anybody is let in
+	} {
+		answer := sendRaw(t, p.addr, "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nTrailer: "+test.announced+"\r\n\r\n4\r\nbody\r\n0\r\n"+test.trailer+"\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+			t.Fatalf("%s: answered %q", name, answer)
+		}
+		if diff := cmp.Diff(test.want, <-came); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// responseTrailers are what a backend puts behind its content. What begins with
+// Kept may pass.
+var responseTrailers = [][2]string{
+	{"connection", "X-Hop"}, {"content-length", "1"}, {"transfer-encoding", "chunked"},
+	{"keep-alive", "timeout=1"}, {"proxy-authenticate", "Basic"}, {"te", "trailers"}, {"trailer", "X"}, {"upgrade", "x"},
+	{"content_length", "1"}, {"set-cookie", "a=b"}, {"www-authenticate", "Basic"}, {"location", "/x"}, {"cache-control", "public"}, {"vary", "x"},
+	{"content-type", "text/html"}, {"content-encoding", "gzip"}, {"via", "1.1 x"}, {"x-forwarded-for", "6.6.6.6"}, {"forwarded", "for=6.6.6.6"},
+	{"x-request-id", "forged"}, {"x_request_id", "forged"}, {"access-control-allow-origin", "*"}, {"ratelimit", "x"}, {"retry-after", "1"}, {"traceparent", "x"},
+	{"kept-sum", "1"}, {"grpc-status", "0"}, {"grpc-message", "fine"}, {"etag", `"x"`}, {"server-timing", "db;dur=1"},
+}
+
+// TestResponseTrailers has backends of either protocol send them, to clients of
+// either.
+func TestResponseTrailers(t *testing.T) {
+	// In the order in which Go's writers put them.
+	const want = "Etag: \"x\"\r\nGrpc-Message: fine\r\nGrpc-Status: 0\r\nKept-Sum: 1\r\nServer-Timing: db;dur=1\r\n"
+	for name, listen := range map[string]func(*testing.T) string{"http": http1Trailers, "h2c": http2Trailers} {
+		t.Run("from a backend of "+name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "BACKENDS="+name+"://"+listen(t), "PROBE_MODE=off")
+			answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n")
+			head, rest, _ := strings.Cut(answer, "\r\n\r\n")
+			_, trailer, _ := strings.Cut(rest, "\r\n0\r\n")
+			lines := strings.SplitAfter(strings.TrimSuffix(trailer, "\r\n"), "\r\n")
+			slices.Sort(lines)
+			if diff := cmp.Diff(want, strings.Join(lines, "")); diff != "" {
+				t.Errorf("trailer over HTTP/1.1 (-want +got):\n%s\n%s", diff, answer)
+			}
+			for line := range strings.Lines(head) {
+				if field, names, _ := strings.Cut(line, ":"); strings.EqualFold(field, "Trailer") && !strings.EqualFold(strings.TrimSpace(names), "Kept-Sum") {
+					t.Errorf("announced is %s", names)
+				}
+			}
+
+			r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := h2cTransport(t).RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(http.Header{"Kept-Sum": nil}, resp.Trailer); diff != "" {
+				t.Errorf("announced over h2c (-want +got):\n%s", diff)
+			}
+			if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "body" {
+				t.Errorf("body %q over h2c, %v", body, err)
+			}
+			resp.Body.Close()
+			var got bytes.Buffer
+			resp.Trailer.Write(&got)
+			if diff := cmp.Diff(want, got.String()); diff != "" {
+				t.Errorf("trailer over h2c (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// http1Trailers listens as a backend that announces some of what follows. X-Hop
+// is named by Connection.
+func http1Trailers(t *testing.T) string {
+	answer := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close, x-hop\r\nTrailer: Kept-Sum, Set-Cookie, X-Hop, Connection\r\n\r\n4\r\nbody\r\n0\r\nX-Hop: 1\r\n"
+	for _, field := range responseTrailers {
+		answer += field[0] + ": " + field[1] + "\r\n"
+	}
+	return saying(t, answer+"\r\n")
+}
+
+// http2Trailers listens as one that speaks HTTP/2, and knows no rule.
+func http2Trailers(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	block := func(fields ...[2]string) []byte {
+		var b bytes.Buffer
+		encoder := hpack.NewEncoder(&b)
+		for _, f := range fields {
+			encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+		return b.Bytes()
+	}
+	serve := func(conn net.Conn) {
+		defer conn.Close()
+		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		framer := http2.NewFramer(conn, conn)
+		framer.WriteSettings()
+		for {
+			frame, err := framer.ReadFrame()
+			if err != nil {
+				return
+			}
+			headers, ok := frame.(*http2.HeadersFrame)
+			if !ok {
+				continue
+			}
+			id := headers.StreamID
+			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, EndHeaders: true, BlockFragment: block([2]string{":status", "200"}, [2]string{"trailer", "kept-sum, set-cookie, content-length"})})
+			framer.WriteData(id, false, []byte("body"))
+			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, EndHeaders: true, EndStream: true, BlockFragment: block(responseTrailers...)})
+		}
+	}
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return ln.Addr().String()
+}

@@ -4252,7 +4252,7 @@ func TestLogOfGoogleCloud(t *testing.T) {
 		lines[fields["message"]] = fields
 	}
 	change, request := lines["backend state changed"], lines["request"]
-	if change["severity"] != "WARNING" || request["severity"] != "INFO" {
+	if change["severity"] != "WARNING" || request["severity"] != "ERROR" {
 		t.Errorf("severities %v of a backend that is lost, %v of a request", change["severity"], request["severity"])
 	}
 	about := request["httpRequest"].(map[string]any)

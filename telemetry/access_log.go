@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
+
+	"spangate/balancer"
+	"spangate/handler"
 )
 
 // LogFormat is the form of a log's lines.
@@ -61,9 +65,24 @@ func NewAccessLog(cfg Config, to *Lines) *AccessLog {
 	return l
 }
 
+// level returns how grave it is how the request ended: an error when the backends
+// or the proxy are at fault, also for a response that broke off, and a warning
+// when the client asks too often, went away, or did not take its response.
+func (s *served) level() slog.Level {
+	failure := s.exchange.failure
+	switch status := s.outcome.status; {
+	case status == http.StatusTooManyRequests, status == handler.StatusClientClosedRequest,
+		failure != nil && failure.Type == balancer.ClientTimeout && s.outcome.spanError != "":
+		return slog.LevelWarn
+	case status >= http.StatusInternalServerError, s.outcome.spanError != "":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
 func (l *AccessLog) write(ctx context.Context, s *served) {
 	r, e := s.request, &s.exchange
-	record := slog.NewRecord(s.start, slog.LevelInfo, "request", 0)
+	record := slog.NewRecord(s.start, s.level(), "request", 0)
 	record.AddAttrs(
 		slog.String("method", r.Method),
 		slog.String("host", s.host),

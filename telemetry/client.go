@@ -150,8 +150,9 @@ type attempt struct {
 	settled   bool          // the response's header says how it went
 	version   string
 	body      io.ReadCloser
-	ended     atomic.Bool // by the body's end, or by who closes it amid a read
-	errorType string      // once it has ended
+	ended     atomic.Bool     // by the body's end, or by who closes it amid a read
+	errorType string          // once it has ended
+	failure   *balancer.Error // what it ended with; nil: with a complete answer
 }
 
 // connected notes the address that was dialled. net/http calls it before the
@@ -163,7 +164,7 @@ func (a *attempt) end(err *balancer.Error) {
 	if a.ended.Swap(true) {
 		return
 	}
-	a.errorType = attemptError(a.status, err)
+	a.errorType, a.failure = attemptError(a.status, err), err
 	now := endOf(a.start)
 	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
@@ -204,7 +205,7 @@ func (a *attempt) tell(span trace.Span) {
 	}
 	if a.errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(a.errorType))
-		span.SetStatus(codes.Error, "")
+		span.SetStatus(codes.Error, a.failure.Description())
 	}
 	span.SetAttributes(attrs...)
 }

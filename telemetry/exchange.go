@@ -18,6 +18,7 @@ type exchange struct {
 	// stopReason says why no further attempt was made; empty: none was made.
 	stopReason balancer.StopReason
 	backend    string           // of the latest attempt
+	answered   string           // backend whose response is passed on; empty: none
 	rejection  policy.Rejection // without a policy: none refused it
 	queued     bool             // it had to wait for its turn
 	queueWait  time.Duration

@@ -33,6 +33,9 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		t.forwardDuration.Record(r.Context(), took.Seconds(), set.record...)
 		if e := exchangeOf(r.Context()); e != nil {
 			e.forwarded = took
+			if err == nil {
+				e.answered = e.backend
+			}
 			t.forwardAttempts.Record(r.Context(), int64(e.attempts))
 		}
 		return resp, err

@@ -48,7 +48,8 @@ func (t *Telemetry) ProbeClient(next http.RoundTripper) http.RoundTripper {
 		resp, err := next.RoundTrip(r)
 		c.end = time.Now()
 		if err != nil {
-			c.errorType = string(balancer.Classify(r.Context(), err).Type)
+			failure := balancer.Classify(r.Context(), err)
+			c.errorType, c.description = string(failure.Type), failure.Description()
 		} else {
 			c.status = resp.StatusCode
 		}
@@ -81,7 +82,7 @@ type probeCall struct {
 	method, url, scheme, host, agent string
 	start, end                       time.Time
 	status                           int
-	errorType                        string
+	errorType, description           string
 }
 
 // The values of spangate.probe.result.
@@ -157,7 +158,7 @@ func (c *probeCall) span(ctx context.Context, tracer trace.Tracer) {
 		span.SetAttributes(semconv.ErrorTypeKey.String(c.errorType))
 	}
 	if c.errorType != "" || c.status >= http.StatusBadRequest {
-		span.SetStatus(codes.Error, "")
+		span.SetStatus(codes.Error, c.description)
 	}
 	span.End(trace.WithTimestamp(c.end))
 }

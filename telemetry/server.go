@@ -34,7 +34,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		s := &served{
 			telemetry: t, request: r, start: time.Now(),
 			method: t.methods.normalize(r.Method), scheme: t.origin.Scheme(r), host: t.origin.Host(r), client: t.origin.Addr(r),
-			cold: !t.warm.Load() && !t.warm.Swap(true), received: r.ContentLength,
+			cold: !t.warm.Load() && !t.warm.Swap(true),
 		}
 		active := t.activeSets.get(activeSet{s.method, s.scheme}, activeSet.attributes)
 		t.serverActive.Add(r.Context(), 1, active.add...)
@@ -47,7 +47,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			series: serverSet{method: s.method, scheme: s.scheme, version: protocolVersion(r)},
 		}
 		var body *countedRequest
-		if r.ContentLength < 0 {
+		if r.ContentLength != 0 {
 			body = &countedRequest{Reader: r.Body}
 			r.Body = body
 		}
@@ -110,7 +110,7 @@ type served struct {
 
 	exchange exchange
 	response countedResponse
-	received int64 // bytes of the body
+	received int64 // bytes of the body that were read
 	outcome  outcome
 	reason   string // why the span is exported though it is not sampled
 }
@@ -188,6 +188,9 @@ func (s *served) tell(span trace.Span) {
 		semconv.HTTPResponseBodySize(int(s.response.n)),
 		attemptCountKey.Int(e.attempts),
 	)
+	if e.answered != "" {
+		attrs = append(attrs, backendKey.String(e.answered))
+	}
 	if s.response.firstByte > 0 {
 		attrs = append(attrs, timeToFirstByteKey.Float64(s.response.firstByte.Seconds()))
 	}
@@ -313,8 +316,8 @@ func splitHost(authority, scheme string) (string, int) {
 	return authority, 80
 }
 
-// countedRequest counts what is read of a body whose length is not declared.
-// The transport may go on reading after the request has been answered.
+// countedRequest counts what is read of a body, whatever length it declares. The
+// transport may go on reading after the request has been answered.
 type countedRequest struct {
 	io.Reader
 	n atomic.Int64

@@ -1,0 +1,71 @@
+package balancer_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"spangate/balancer"
+)
+
+// TestOneHungOfTwo sends requests once a second, by the defaults, while one of
+// two backends takes them and answers none. Nobody waits for longer than
+// BACKEND_RESPONSE_TIMEOUT, who may be given to another backend is answered, and
+// once somebody has waited in vain few are given to the one that hangs.
+func TestOneHungOfTwo(t *testing.T) {
+	const responseTimeout, requests = 30 * time.Second, 100
+	for method, mayFail := range map[string]bool{"GET": false, "PUT": false, "POST": true} {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				backends := named(nil, "hung", "fit")
+				asked := 0
+				backends[0].Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+					asked++
+					ctx, cancel := context.WithTimeout(r.Context(), responseTimeout) // the transport's own limit
+					defer cancel()
+					<-ctx.Done()
+					if r.Context().Err() != nil {
+						return nil, balancer.Classify(r.Context(), r.Context().Err())
+					}
+					return nil, &balancer.Error{Type: balancer.ResponseTimeout, Sent: true}
+				})
+				backends[1].Transport = answering(http.StatusOK)
+				cfg := balancer.RetryConfig{Attempts: 2, Budget: 0.2, TryTimeout: balancer.TryAuto, ResponseTimeout: responseTimeout}
+				if err := cfg.On.UnmarshalText([]byte("connect,502,503,504")); err != nil {
+					t.Fatal(err)
+				}
+				rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg)
+				var clients sync.WaitGroup
+				for range requests {
+					clients.Go(func() {
+						began := time.Now()
+						resp, err := rt.RoundTrip(httptest.NewRequest(method, "/", nil))
+						if waited := time.Since(began); waited > responseTimeout {
+							t.Errorf("a client waited %v", waited)
+						}
+						if err != nil && !mayFail {
+							t.Errorf("a client was answered with %v", err)
+						} else if err == nil {
+							resp.Body.Close()
+						}
+					})
+					time.Sleep(time.Second)
+				}
+				clients.Wait()
+				// Until the first has waited in vain every second request; then one in
+				// as long a time.
+				first := 10
+				if mayFail {
+					first = 30
+				}
+				if most := first/2 + (requests-first)/first + 1; asked == 0 || asked > most {
+					t.Errorf("the one that hangs was given %d requests of %d, want %d at most", asked, requests, most)
+				}
+			})
+		})
+	}
+}

@@ -455,9 +455,12 @@ func logStore(log *slog.Logger, onError shared.OnError, degraded bool, err error
 func logFetched(log *slog.Logger, f jwks.Fetched) {
 	switch {
 	case f.Err != nil:
-		log.Warn("the keys of tokens could not be fetched", "keys", f.Set.Len(), "next", f.Next.String(), "error", f.Err.Error())
+		log.Warn("the keys of tokens could not be fetched", "keys", f.Set.Len(), "next", f.Next.String(), "error", fmt.Sprintf("%.1000s", f.Err))
 	case f.Changed:
 		log.Info("keys of tokens fetched", "keys", f.Set.Len())
+	}
+	if len(f.Ignored) > 0 {
+		log.Warn("keys of tokens are ignored", "keys", len(f.Ignored), "error", fmt.Sprintf("%.1000s", errors.Join(f.Ignored...)))
 	}
 }
 

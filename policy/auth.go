@@ -22,6 +22,7 @@ const (
 	reasonMalformed   authReason = "malformed"         // there are, but they cannot be read
 	reasonUnknownKey  authReason = "unknown_key"       // no API key is like this
 	reasonPassword    authReason = "bad_password"      // or an unknown user
+	reasonLong        authReason = "password_too_long" // for bcrypt, which would not see its end
 	reasonBusy        authReason = "busy"              // too many passwords at once; 503
 	reasonTooLarge    authReason = "token_too_large"   //
 	reasonToken       authReason = "token_malformed"   // or it does not say what it has to
@@ -41,6 +42,7 @@ var authDetails = map[authReason]string{
 	reasonMalformed:   "The credentials cannot be read.",
 	reasonUnknownKey:  "The API key is not known.",
 	reasonPassword:    "The user or the password is wrong.",
+	reasonLong:        "The password is longer than the 72 bytes that are looked at.",
 	reasonBusy:        "Too many passwords are being checked at the moment.",
 	reasonTooLarge:    "The token is too large.",
 	reasonToken:       "The token is malformed.",

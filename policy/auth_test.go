@@ -199,7 +199,7 @@ func TestBasic(t *testing.T) {
 		"unknown user, other one":  {[]string{basic("eve:pass:word")}, refused("bad_password")},
 		"user in another case":     {[]string{basic("Ann:wonder")}, refused("bad_password")},
 		"empty user":               {[]string{basic(":wonder")}, refused("bad_password")},
-		"password too long":        {[]string{basic("ann:" + strings.Repeat("x", 73))}, refused("bad_password")},
+		"password too long":        {[]string{basic("ann:" + strings.Repeat("x", 73))}, refused("password_too_long")},
 		"user too long":            {[]string{basic(strings.Repeat("x", 256) + ":x")}, refused("bad_password")},
 		"without a colon":          {[]string{basic("ann")}, refused("malformed")},
 		"scheme alone":             {[]string{"Authorization: Basic"}, refused("malformed")},
@@ -223,7 +223,7 @@ func TestBasicPasswordIsNotCut(t *testing.T) {
 	password := strings.Repeat("x", 72)
 	d := newDoor(authConfig(policy.AuthConfig{BasicUsers: "ann:" + hash(password, bcrypt.MinCost)}), nil)
 	d.want(t, by("basic", "ann"), basic("ann:"+password))
-	d.want(t, refused("bad_password"), basic("ann:"+password+"y"))
+	d.want(t, refused("password_too_long"), basic("ann:"+password+"y"))
 }
 
 func TestBasicIsRemembered(t *testing.T) {

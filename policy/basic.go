@@ -23,7 +23,8 @@ import (
 const (
 	// maxBasicCost keeps one password from taking more than about a second.
 	maxBasicCost = 14
-	// maxBasicPassword is how much of a password bcrypt sees.
+	// maxBasicPassword is how much of a password bcrypt sees, in bytes. What
+	// made the hash may have cut a longer one, without a word.
 	maxBasicPassword = 72
 	// rememberPassword and rememberMistake are how long what bcrypt said is kept.
 	// A client with a password of yesterday sends it with each request.
@@ -87,7 +88,9 @@ func (u *basicUsers) verify(ctx context.Context, addr netip.Addr, credentials st
 		return Principal{}, reasonMalformed
 	case strings.ContainsFunc(password, unicode.IsControl): // RFC 7617 §2; bcrypt repeats what a NUL ends
 		return Principal{}, reasonMalformed
-	case len(name) > maxPrincipalName || len(password) > maxBasicPassword || len(u.all) == 0:
+	case len(password) > maxBasicPassword:
+		return Principal{}, reasonLong
+	case len(name) > maxPrincipalName || len(u.all) == 0:
 		return Principal{}, reasonPassword
 	}
 	digest := u.digest(text)

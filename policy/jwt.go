@@ -76,6 +76,9 @@ func (t *Tokens) verify(ctx context.Context, token string) (Principal, authReaso
 		return Principal{Name: v.subject, Method: MethodJWT}, ""
 	}
 	claims, set, reason := t.parse(ctx, token)
+	if reason == reasonSignature && t.keys.Outdated(ctx, set) {
+		claims, set, reason = t.parse(ctx, token)
+	}
 	if reason != "" {
 		return Principal{}, reason
 	}
@@ -83,7 +86,8 @@ func (t *Tokens) verify(ctx context.Context, token string) (Principal, authReaso
 	return Principal{Name: claims.Subject, Method: MethodJWT}, ""
 }
 
-// parse returns what a token says, and of which set the key is that signed it.
+// parse returns what a token says, and of which set the key is that signed it, or
+// did not.
 func (t *Tokens) parse(ctx context.Context, text string) (claims *tokenClaims, set *jwks.Set, reason authReason) {
 	claims = &tokenClaims{}
 	token, err := t.parser.ParseWithClaims(text, claims, func(token *jwt.Token) (public any, err error) {
@@ -97,7 +101,7 @@ func (t *Tokens) parse(ctx context.Context, text string) (claims *tokenClaims, s
 	case token != nil && token.Method != nil && !slices.Contains(jwks.Algorithms(), token.Method.Alg()):
 		return nil, nil, reasonAlgorithm
 	case err != nil:
-		return nil, nil, reasonOf(err)
+		return nil, set, reasonOf(err)
 	case !slices.Contains(t.issuers, claims.Issuer):
 		return nil, nil, reasonIssuer
 	}

@@ -25,6 +25,11 @@ type key struct {
 	public     crypto.PublicKey
 }
 
+// confusable reports whether a token cannot say which of the two it means.
+func (k key) confusable(other key) bool {
+	return k.id != "" && k.id == other.id && slices.ContainsFunc(k.algorithms, func(a string) bool { return slices.Contains(other.algorithms, a) })
+}
+
 // Algorithms returns the names of all algorithms that keys can be for. None of
 // them is symmetric: whoever could verify could sign.
 func Algorithms() []string {
@@ -55,26 +60,27 @@ func (n *number) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// parseKey returns the key that text is, and of one that is of no use the id.
 func parseKey(text []byte) (key, error) {
 	var j jwk
 	if err := json.Unmarshal(text, &j); err != nil {
-		return key{}, err
+		return key{id: j.ID}, err
 	}
 	switch {
 	case j.Use != "" && j.Use != "sig":
-		return key{}, fmt.Errorf("its use is %.40q", j.Use)
+		return key{id: j.ID}, fmt.Errorf("its use is %.40q", j.Use)
 	case j.KeyOps != nil && !slices.Contains(j.KeyOps, "verify"):
-		return key{}, fmt.Errorf("its operations are %.80q", j.KeyOps)
+		return key{id: j.ID}, fmt.Errorf("its operations are %.80q", j.KeyOps)
 	case j.D != nil:
-		return key{}, errors.New("its private part is published, so that anybody can sign with it")
+		return key{id: j.ID}, errors.New("its private part is published, so that anybody can sign with it")
 	}
 	public, algorithms, err := j.public()
 	if err != nil {
-		return key{}, err
+		return key{id: j.ID}, err
 	}
 	if j.Algorithm != "" {
 		if !slices.Contains(algorithms, j.Algorithm) {
-			return key{}, fmt.Errorf("a key of its type is not for %.40q", j.Algorithm)
+			return key{id: j.ID}, fmt.Errorf("a key of its type is not for %.40q", j.Algorithm)
 		}
 		algorithms = []string{j.Algorithm}
 	}

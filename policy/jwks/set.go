@@ -43,13 +43,16 @@ func Parse(text []byte) (*Set, error) {
 	for i, text := range document.Keys {
 		k, err := parseKey(text)
 		if err != nil {
-			set.ignored = append(set.ignored, fmt.Errorf("key %d is ignored: %w", i+1, err))
+			set.ignored = append(set.ignored, fmt.Errorf("key %d is ignored: %w%s", i+1, err, called(k.id)))
 			continue
+		}
+		if slices.ContainsFunc(set.keys, k.confusable) {
+			set.ignored = append(set.ignored, fmt.Errorf("key %d is ignored: so is another one like it%s", i+1, called(k.id)))
 		}
 		set.keys = append(set.keys, k)
 	}
 	if len(set.keys) == 0 {
-		return nil, errors.Join(append([]error{errors.New("has no key that can verify signatures")}, set.ignored...)...)
+		return nil, errors.Join(append([]error{errors.New("has no key that can verify signatures")}, set.Ignored()...)...)
 	}
 	return set, nil
 }
@@ -62,8 +65,22 @@ func (s *Set) Len() int {
 	return len(s.keys)
 }
 
-// Ignored returns why each of the keys that were left out was.
-func (s *Set) Ignored() []error { return s.ignored }
+// called names a key by its id, if it has one, beside its place.
+func called(id string) string {
+	if id == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (its id is %.80q)", id)
+}
+
+// Ignored returns why each of the keys that were left out was, and which are
+// there in vain because nothing tells them from one another.
+func (s *Set) Ignored() []error {
+	if s == nil {
+		return nil
+	}
+	return s.ignored
+}
 
 // Find returns the one key that has the id and is for the algorithm. Without an
 // id it is the one key that is for the algorithm: where several are, a token has

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -63,6 +64,8 @@ type state struct {
 type Fetched struct {
 	Set     *Set // the keys in use, even if Err is not nil; nil when there are none
 	Changed bool // there was another Set before
+	// Ignored is why keys of the set are left out, if there is news of that.
+	Ignored []error
 	Err     error
 	Next    time.Duration // until the next fetch
 }
@@ -131,8 +134,14 @@ func (s *Source) replace(text []byte, err error) Fetched {
 	}
 	s.state.Store(next)
 	close(last.replaced)
-	return Fetched{Set: next.current(), Changed: next.set != last.set, Err: err}
+	fetched := Fetched{Set: next.current(), Changed: next.set != last.set, Err: err}
+	if fetched.Changed && !slices.EqualFunc(next.set.Ignored(), last.set.Ignored(), sameText) {
+		fetched.Ignored = next.set.Ignored()
+	}
+	return fetched
 }
+
+func sameText(a, b error) bool { return a.Error() == b.Error() }
 
 // wait returns true when it is time for the next fetch, and false when ctx is
 // done.
@@ -188,6 +197,26 @@ func (s *Source) Key(ctx context.Context, id, algorithm string) (crypto.PublicKe
 	if err == nil || errors.Is(err, ErrAlgorithm) || st.cooling() {
 		return public, set, err
 	}
+	if !s.renew(ctx, st) {
+		return nil, nil, ErrUnavailable
+	}
+	return s.state.Load().find(id, algorithm)
+}
+
+// Outdated reports whether there is another set than that, a key of which did not
+// verify a signature: issuers may replace a key and leave it its id. It does not
+// wait, except for a fetch that it causes, and then 2 s at most.
+func (s *Source) Outdated(ctx context.Context, set *Set) bool {
+	st := s.state.Load()
+	if st.set == set && !st.cooling() {
+		s.renew(ctx, st)
+	}
+	current := s.Current()
+	return current != nil && current != set
+}
+
+// renew asks for a fetch and reports whether it has ended, and st with it.
+func (s *Source) renew(ctx context.Context, st *state) bool {
 	select {
 	case s.wanted <- struct{}{}:
 	default: // somebody has asked already
@@ -196,9 +225,9 @@ func (s *Source) Key(ctx context.Context, id, algorithm string) (crypto.PublicKe
 	defer timer.Stop()
 	select {
 	case <-st.replaced:
-		return s.state.Load().find(id, algorithm)
+		return true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return nil, nil, ErrUnavailable
+	return false
 }

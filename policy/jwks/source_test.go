@@ -231,6 +231,41 @@ func TestWrongAlgorithmFetchesNothing(t *testing.T) {
 	})
 }
 
+// Keys that are left out are news when they change, and no sooner.
+func TestIgnoredKeysAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		symmetric := jwk{"kty": "oct", "kid": "shared"}
+		i := &issuer{keys: document(ecKey(), symmetric)}
+		_, told := i.run(t, jwks.Config{Refresh: 10 * time.Minute})
+		news := func(keys ...jwk) string {
+			if keys != nil {
+				i.set(func(i *issuer) { i.keys = document(keys...) })
+				time.Sleep(10 * time.Minute)
+			}
+			synctest.Wait()
+			return fmt.Sprint(told.last().Ignored)
+		}
+		const shared, twice = `key 2 is ignored: its type is "oct" (its id is "shared")`, `key 2 is ignored: so is another one like it (its id is "ec")`
+		for _, step := range []struct {
+			name, want string
+			keys       []jwk
+		}{
+			{"at first", "[" + shared + "]", nil},
+			{"the same", "[]", []jwk{ecKey(), symmetric}},
+			{"another key beside it", "[]", []jwk{ecKey().with("kid", "new"), symmetric}},
+			{"none", "[]", []jwk{ecKey()}},
+			{"again", "[" + shared + "]", []jwk{ecKey(), symmetric}},
+			{"one without an id", `[key 2 is ignored: its use is "enc"]`, []jwk{ecKey(), ecKey().with("kid", nil, "use", "enc")}},
+			{"two that are alike", "[" + twice + "]", []jwk{ecKey(), ecKey()}},
+			{"two of one id and two types", "[]", []jwk{ecKey(), edKey().with("kid", "ec")}},
+		} {
+			if got := news(step.keys...); got != step.want {
+				t.Errorf("%s: told of %s, want %s", step.name, got, step.want)
+			}
+		}
+	})
+}
+
 func TestStaleKeysAreUsed(t *testing.T) {
 	for name, fail := range map[string]func(*issuer){
 		"down":          func(i *issuer) { i.err = errors.New("connection refused") },

@@ -65,6 +65,7 @@ var policyReasons = []Value{
 	{"missing", "auth, 401: there are no credentials"},
 	{"unknown_key", "auth, 401: no API key is like this"},
 	{"bad_password", "auth, 401: or an unknown user"},
+	{"password_too_long", "auth, 401: it has more than the 72 bytes that bcrypt looks at"},
 	{"token_malformed", "auth, 401: or it does not say what it has to"},
 	{"token_too_large", "auth, 401"},
 	{"token_algorithm", "auth, 401: its key is not for that one"},

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // follower reads along where one direction of a connection is. What it is not
@@ -21,7 +24,7 @@ type follower struct {
 	err    error
 	in     part
 	line   []byte // the beginning of a line that came in pieces
-	left   int64  // bytes to come of a body or chunk
+	left   int64  // bytes to come of a body or chunk, lines of a preface
 	head   head
 	noBody bool // the response to come is one to HEAD
 	begun  int  // requests of which a byte has been read
@@ -50,6 +53,7 @@ const (
 	idle                      // no message is expected
 	beforeRequest             // an empty line may precede a request
 	emptyLine                 // the CR of that line has been read
+	prefaceLine               // of the rest of HTTP/2's preface
 	startLine
 	fieldLine
 	content
@@ -65,6 +69,8 @@ type head struct {
 	http10, chunked, sized, upgrade bool
 	length                          int64
 	options                         []string // lines of Connection that say more than whether it stays open
+	hosts                           int
+	codings                         codings
 }
 
 // maxLine bounds what is held of a line that comes in pieces. net/http gives
@@ -117,12 +123,21 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 			f.in = chunkEnd
 		}
 		return int(n), true
+	case chunkSize:
+		// RFC 9112 §7.1.1 has blanks before an extension read, and net/http does not.
+		if at := bytes.IndexAny(p, "; \t\n"); at >= 0 && p[at] != '\n' && bytes.IndexByte(f.line, ';') < 0 {
+			if at == 0 && p[0] != ';' {
+				n := len(p) - len(bytes.TrimLeft(p, " \t"))
+				f.hold(p[:n])
+				return n, false
+			}
+			f.hold(p[:max(at, 1)])
+			return max(at, 1), f.err == nil
+		}
 	}
 	end := bytes.IndexByte(p, '\n') + 1
 	if end == 0 {
-		if f.line = append(f.line, p...); len(f.line) > maxLine {
-			f.err = malformed("a line without an end")
-		}
+		f.hold(p)
 		return len(p), f.err == nil
 	}
 	line := p[:end]
@@ -130,9 +145,18 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 		f.line = append(f.line, line...)
 		line = f.line
 	}
+	// Of a kept connection that has sent nothing net/http takes no error to answer.
+	keep = f.in == startLine
 	f.err = f.readLine(line)
 	f.line = f.line[:0]
-	return end, f.err == nil
+	return end, keep || f.err == nil
+}
+
+// hold keeps a piece of a line until its end comes.
+func (f *follower) hold(p []byte) {
+	if f.line = append(f.line, p...); len(f.line) > maxLine {
+		f.err = malformed("a line without an end")
+	}
 }
 
 // readLine takes a whole line, its end included.
@@ -145,6 +169,8 @@ func (f *follower) readLine(line []byte) error {
 		return malformed("a bare CR")
 	}
 	switch f.in {
+	case prefaceLine:
+		return f.prefaceLine(line)
 	case startLine:
 		f.head = head{}
 		f.in = fieldLine
@@ -173,20 +199,40 @@ func (f *follower) readLine(line []byte) error {
 			f.end()
 			return nil
 		}
-		return unfolded(line)
+		_, _, err := splitField(line)
+		return err
 	}
 	return nil
 }
 
 func (f *follower) requestLine(line []byte) error {
-	if f.begun == 1 && string(line) == "PRI * HTTP/2.0" {
-		f.in = unread
+	f.head.http10 = bytes.HasSuffix(line, []byte(" HTTP/1.0"))
+	switch {
+	case f.onRequest != nil:
+		f.onRequest(line)
+		return nil
+	case string(line) == "PRI * HTTP/2.0":
+		if f.begun > 1 {
+			return malformed("an HTTP/2 preface behind a request")
+		}
+		f.in, f.left = prefaceLine, int64(len(prefaceLines))
 		return nil
 	}
-	if f.onRequest != nil {
-		f.onRequest(line)
+	return checkRequestLine(line)
+}
+
+// prefaceLines follow the first line of HTTP/2's preface, RFC 9113 §3.4.
+var prefaceLines = [...]string{"", "SM", ""}
+
+// prefaceLine takes the next line of a preface. Only behind a whole one does
+// the connection pass unread: net/http takes any other for a request.
+func (f *follower) prefaceLine(line []byte) error {
+	if string(line) != prefaceLines[len(prefaceLines)-int(f.left)] {
+		return malformed("an HTTP/2 preface that is not whole")
 	}
-	f.head.http10 = bytes.HasSuffix(line, []byte(" HTTP/1.0"))
+	if f.left--; f.left == 0 {
+		f.in = unread
+	}
 	return nil
 }
 
@@ -195,11 +241,17 @@ func (f *follower) endOfRequestHead() error {
 		return err
 	}
 	switch {
+	case f.head.hosts > 1:
+		return malformed("more than one Host")
+	case f.head.chunked && !f.head.codings.endChunked():
+		return malformed("a Transfer-Encoding that does not end in chunked")
+	}
+	switch {
 	case f.head.chunked:
 		f.in = chunkSize
 	case f.head.length > 0:
 		f.left, f.in = f.head.length, content
-	case f.head.upgrade && f.onRequest == nil: // of what is sent, the response says
+	case f.head.upgrade && !f.head.http10 && f.onRequest == nil: // of what is sent, the response says
 		f.in = unread
 	default:
 		f.end()
@@ -263,14 +315,18 @@ func (f *follower) end() {
 
 // field notes what a field line says of the framing.
 func (h *head) field(line []byte) error {
-	if err := unfolded(line); err != nil {
+	name, value, err := splitField(line)
+	if err != nil {
 		return err
 	}
-	name, value, _ := bytes.Cut(line, []byte(":"))
 	switch len(name) {
 	case len("Connection"):
 		if value = bytes.Trim(value, " \t"); bytes.EqualFold(name, []byte("Connection")) && !bytes.EqualFold(value, []byte("close")) && !bytes.EqualFold(value, []byte("keep-alive")) {
 			h.options = append(h.options, string(value))
+		}
+	case len("Host"):
+		if bytes.EqualFold(name, []byte("Host")) {
+			h.hosts++
 		}
 	case len("Upgrade"):
 		if bytes.EqualFold(name, []byte("Upgrade")) {
@@ -286,23 +342,65 @@ func (h *head) field(line []byte) error {
 		}
 		h.sized, h.length = true, int64(length)
 	case len("Transfer-Encoding"):
-		// Other codings than chunked are net/http's to refuse.
-		h.chunked = h.chunked || bytes.EqualFold(name, []byte("Transfer-Encoding"))
+		// Codings that chunked follows are net/http's to refuse.
+		if bytes.EqualFold(name, []byte("Transfer-Encoding")) {
+			h.chunked = true
+			h.codings.add(value)
+		}
 	}
 	return nil
 }
 
-func unfolded(line []byte) error {
-	if line[0] == ' ' || line[0] == '\t' {
-		return malformed("a folded line")
+// codings are what the lines of Transfer-Encoding so far end in.
+type codings int
+
+const (
+	noCodings codings = iota
+	otherLast
+	chunkedLast
+	behindChunked // which nothing may follow, itself included
+)
+
+func (c *codings) add(value []byte) {
+	for coding := range bytes.SplitSeq(value, []byte(",")) {
+		switch coding = bytes.Trim(coding, " \t"); {
+		case len(coding) == 0:
+		case *c >= chunkedLast:
+			*c = behindChunked
+		case bytes.EqualFold(coding, []byte("chunked")):
+			*c = chunkedLast
+		default:
+			*c = otherLast
+		}
 	}
-	return nil
+}
+
+// endChunked reports whether the end of a request with these codings can be
+// told, RFC 9112 §6.3.
+func (c codings) endChunked() bool { return c == chunkedLast }
+
+// splitField returns name and value of a field line.
+func splitField(line []byte) (name, value []byte, err error) {
+	if line[0] == ' ' || line[0] == '\t' {
+		return nil, nil, malformed("a folded line")
+	}
+	name, value, found := bytes.Cut(line, []byte(":"))
+	if !found {
+		return nil, nil, malformed("a field without a colon")
+	}
+	if !httpguts.ValidHeaderFieldName(string(name)) {
+		return nil, nil, malformed("field name %.40q", name)
+	}
+	return name, value, nil
 }
 
 // parseChunkSize reads the size off a chunk's first line. Extensions are passed
 // over.
 func parseChunkSize(line []byte) (int64, error) {
-	digits, _, _ := bytes.Cut(line, []byte(";"))
+	digits, _, extended := bytes.Cut(line, []byte(";"))
+	if extended {
+		digits = bytes.TrimRight(digits, " \t")
+	}
 	size, err := strconv.ParseUint(string(digits), 16, 63)
 	if err != nil {
 		return 0, malformed("chunk size %.40q", digits)
@@ -310,9 +408,12 @@ func parseChunkSize(line []byte) (int64, error) {
 	return int64(size), nil
 }
 
-func malformed(format string, args ...any) error {
-	return fmt.Errorf("malformed message: "+format, args...)
-}
+// fault says what is wrong with a message.
+type fault string
+
+func (f fault) Error() string { return "malformed message: " + string(f) }
+
+func malformed(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
 
 // Switches reports whether an Upgrade field offers a protocol that the
 // connection may be switched to. HTTP/2 is not one: behind such a switch
@@ -323,12 +424,8 @@ func Switches(upgrade string) bool {
 }
 
 // OffersSwitch reports whether r is one after which its connection passes
-// unread. Unless it is upgraded, it must not carry another request.
+// unread. Unless it is upgraded, it must not carry another request. HTTP/1.0
+// knows no switches (RFC 9110 §7.8).
 func OffersSwitch(r *http.Request) bool {
-	for _, upgrade := range r.Header["Upgrade"] {
-		if r.ProtoMajor == 1 && Switches(upgrade) {
-			return true
-		}
-	}
-	return false
+	return r.ProtoMajor == 1 && r.ProtoMinor > 0 && slices.ContainsFunc(r.Header["Upgrade"], Switches)
 }

@@ -46,14 +46,15 @@ type Conn struct {
 	asked     time.Time // read deadline that the server set; it goes before ours
 	armed     bool      // the deadline of Conn is ours
 	abandoned bool
+	closed    bool
 	handled   int // requests
 	onNext    func()
 }
 
 // Requests returns conn, on which requests arrive. A read that comes upon one
 // that is not well-framed fails, which net/http's server answers with 400 and
-// the end of the connection. HTTP/2, and what follows a request that
-// [OffersSwitch], passes unread.
+// the end of the connection; the answer is made to say what is wrong. HTTP/2,
+// and what follows a request that [OffersSwitch], passes unread.
 //
 // A read within a request's body, and any write, fails when the client neither
 // sends nor takes a byte for as long as pause; 0 sets no bound.
@@ -178,11 +179,12 @@ const (
 )
 
 // Close implements [net.Conn]. It takes a moment when the client has not sent
-// all of a request that was answered.
+// all of a request that was answered, or not been read to the end.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	linger := c.abandoned
-	c.abandoned = false
+	_, refused := c.in.err.(fault)
+	linger := (c.abandoned || refused || c.in.in == prefaceLine) && !c.closed
+	c.closed = true
 	c.mu.Unlock()
 	if linger && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
@@ -210,7 +212,26 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.pause > 0 {
 		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
 	}
+	if string(p) == unexplained {
+		if _, err := io.WriteString(c.Conn, unexplained+": "+c.explanation()+"\n"); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
 	return c.Conn.Write(p)
+}
+
+// unexplained is all that net/http answers to a request that it cannot read.
+const unexplained = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
+
+// explanation says why a request cannot be read.
+func (c *Conn) explanation() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.in.err.(fault); ok {
+		return f.Error()
+	}
+	return malformed("a target or a header that cannot be read").Error()
 }
 
 // CloseWrite ends the sending direction. net/http's server looks for it, to let

@@ -270,6 +270,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		handler.Fields(fields),
 		adminLink,
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
+		handler.MaxHeaders(cfg.Handler.MaxHeaders, failures),
 		handler.Link{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
 		handler.Link{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
 		handler.Link{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, reject)},

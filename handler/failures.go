@@ -76,8 +76,7 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	if status == http.StatusRequestTimeout || status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
-		// What is left of the body cannot be told from a next request.
-		header.Set("Connection", "close")
+		endConnection(w, r) // what is left of the body cannot be told from a next request
 	}
 	f.write(w, r, status, "")
 }
@@ -92,14 +91,18 @@ func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int, det
 		f.Respond(w, r, balancer.Gone(r.Context()))
 		return
 	case http.StatusNoContent:
+		w.Header().Set("Allow", allowed)
 		closeUnread(w, r)
 		w.WriteHeader(status)
 		return
 	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		w.Header().Set("Allow", allowed)
 	}
 	f.write(w, r, status, detail)
 }
+
+// allowed are the methods of RFC 9110 that are forwarded.
+const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // Abort ends a response that has begun so that it cannot look complete: an
 // HTTP/1 connection is closed, an HTTP/2 stream is reset. It does not return.

@@ -6,10 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/textproto"
-	"net/url"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -50,8 +48,8 @@ type forwarder struct {
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if status := refusal(r); status != 0 {
-		f.cfg.Failures.Refuse(w, r, status, "")
+	if status, detail := refusal(r); status != 0 {
+		f.cfg.Failures.Refuse(w, r, status, detail)
 		return
 	}
 	body := newRequestBody(r)
@@ -66,7 +64,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		defer interruptBody(w, r)()
 	}
-	interim := &interimResponses{w: w, fields: f.cfg.Fields}
+	interim := &interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
 	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
 
 	resp, err := f.rt.RoundTrip(out)
@@ -95,41 +93,6 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp.Body.Close()
 }
 
-// refusal returns the status for a request that is not for a gateway, or 0.
-func refusal(r *http.Request) int {
-	switch {
-	case r.Method == http.MethodConnect:
-		return http.StatusNotImplemented // a tunnel, not a resource
-	case r.Method == http.MethodTrace:
-		return http.StatusMethodNotAllowed // would show the client what was added on the way
-	case r.RequestURI == "*" && r.Method != http.MethodOptions:
-		return http.StatusBadRequest // RFC 9112 §3.2.4
-	case r.RequestURI == "*":
-		return http.StatusNoContent // asks about the gateway itself
-	case !validHost(r.Host):
-		return http.StatusBadRequest // RFC 9112 §3.2
-	case loops(r):
-		return http.StatusLoopDetected
-	}
-	return 0
-}
-
-// validHost reports whether host is what RFC 3986 §3.2.2 and §3.2.3 allow, or
-// empty. What is not could mean one server here and another one behind.
-func validHost(host string) bool {
-	if rest, ok := strings.CutPrefix(host, "["); ok {
-		address, port, ok := strings.Cut(rest, "]")
-		if _, err := netip.ParseAddr(address); err != nil || !ok || port != "" && port[0] != ':' {
-			return false
-		}
-		host = port
-	}
-	name, port, _ := strings.Cut(host, ":")
-	return strings.Trim(port, "0123456789") == "" && !strings.ContainsFunc(name, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._~%!$&'()*+,;=", c))
-	})
-}
-
 // outgoing returns the request to be sent for r. Its URL has no authority yet:
 // the backend that it is given to adds its own.
 func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *requestBody) *http.Request {
@@ -137,7 +100,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	copyHeader(header, r.Header)
 	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
 	f.cfg.Fields.EndHop(header)
-	if upgrade != "" && body == nil && r.ProtoMajor == 1 {
+	if upgrade != "" && body == nil && r.ProtoMajor == 1 && r.ProtoMinor > 0 {
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
 	if trailers {
@@ -146,12 +109,22 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	if header["User-Agent"] == nil {
 		header["User-Agent"] = nil // keeps net/http from adding its own
 	}
+	delete(header, "Host") // HTTP/2 may say it beside the authority
+	if header["Expect"] != nil {
+		delete(header, "Expect")
+		if body != nil && r.ProtoMajor == 1 && r.ProtoMinor > 0 && expectsContinue(r) {
+			header["Expect"] = []string{"100-continue"}
+		}
+	}
+	if hops, limited, _ := maxForwards(r); limited {
+		header["Max-Forwards"] = []string{strconv.FormatInt(hops-1, 10)}
+	}
 	setForwarded(header, r, f.cfg.Origin)
 	addVia(header, r.ProtoMajor, r.ProtoMinor)
 
 	out := (&http.Request{
 		Method:        r.Method,
-		URL:           &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery, ForceQuery: r.URL.ForceQuery},
+		URL:           outgoingURL(r),
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
@@ -170,6 +143,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 // is sent by then.
 func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
 	header := w.Header()
+	upgrade := resp.Header["Upgrade"]
 	named := f.endHop(resp)
 	answerWith(header, resp.Header)
 	if header["Content-Type"] == nil {
@@ -180,6 +154,9 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 		delete(header, "Content-Length") // HTTP/1 has trailers behind chunks only
 	}
 	closeUnread(w, r)
+	if resp.StatusCode == http.StatusUpgradeRequired {
+		requireUpgrade(header, r, upgrade)
+	}
 	w.WriteHeader(resp.StatusCode)
 
 	client := &clientWriter{w: w, left: resp.ContentLength}

@@ -18,6 +18,14 @@ import (
 // Those that were accepted last have as long for their first request.
 const quietPeriod = 500 * time.Millisecond
 
+// What an HTTP/2 client may have sent that nobody has read: of one request, and
+// of all on a connection. A request that is not read for a while must leave the
+// others room.
+const (
+	streamWindow     = 256 << 10
+	connectionWindow = 8 * streamWindow
+)
+
 // cutTimeout is the part of cfg.ShutdownTimeout, a twentieth, that handlers
 // get to notice that they were cut off.
 func cutTimeout(cfg Config) time.Duration { return cfg.ShutdownTimeout / 20 }
@@ -49,8 +57,12 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 		IdleTimeout:                  cfg.IdleTimeout,
 		MaxHeaderBytes:               int(cfg.MaxHeaderBytes),
 		Protocols:                    &protocols,
-		HTTP2:                        &http.HTTP2Config{SendPingTimeout: cfg.IdleTimeout},
-		BaseContext:                  func(net.Listener) context.Context { return requests },
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:               cfg.IdleTimeout,
+			MaxReceiveBufferPerConnection: connectionWindow,
+			MaxReceiveBufferPerStream:     streamWindow,
+		},
+		BaseContext: func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},
@@ -143,13 +155,21 @@ type connKey struct{}
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.running.Add(1)
 	defer g.running.Add(-1)
+	if r.ProtoMajor == 2 && r.Close {
+		// The beginning of HTTP/2's preface, which net/http hands out as a request
+		// of HTTP/1 where the rest of it does not come. Only the whole is one.
+		http.Error(w, "400 Bad Request: malformed message: an HTTP/2 preface that is not whole", http.StatusBadRequest)
+		return
+	}
 	if r.ProtoMajor == 2 {
 		// What is left in the server's buffer is written when this returns.
 		defer g.limitWrites(w)
-	} else if g.drain.Err() != nil || framing.OffersSwitch(r) {
+		defer limitPauses(w, r, g.timeout)()
+	} else if g.drain.Err() != nil || framing.OffersSwitch(r) || r.Method == http.MethodConnect {
 		// A connection that cannot be checked any more must not carry another
-		// request, unless it is upgraded.
-		w.Header().Set("Connection", "close")
+		// request, unless it is upgraded: its client may have gone on already in
+		// the other protocol, or in the tunnel (RFC 9931).
+		endConnection(w, r)
 	}
 	if conn := bodyConn(r); conn != nil {
 		defer finish(conn, r.Body)
@@ -176,12 +196,21 @@ func connOf(r *http.Request) *framing.Conn {
 	return conn
 }
 
+// endConnection has r's connection end with the answer that is about to be
+// sent. Over HTTP/2, where the word would end all other requests too and a
+// stream ends by itself, it does nothing.
+func endConnection(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
 // closeUnread tells a client that still owes a part of the body of r, in the
 // header that is about to be sent, that the connection ends with the answer. A
 // next request on it would be lost.
 func closeUnread(w http.ResponseWriter, r *http.Request) {
 	if conn := bodyConn(r); conn != nil && conn.Receiving() {
-		w.Header().Set("Connection", "close")
+		endConnection(w, r)
 	}
 }
 

@@ -68,6 +68,20 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	}
 }
 
+// requireUpgrade says in header, that of a 426, which protocols the backend
+// asks for (RFC 9110 §15.5.22). HTTP/2 and HTTP/1.0 have no such field.
+func requireUpgrade(header http.Header, r *http.Request, protocols []string) {
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || protocols == nil {
+		return
+	}
+	header["Upgrade"] = protocols
+	if r.Close || header["Connection"] != nil {
+		header["Connection"] = []string{"close, Upgrade"}
+	} else {
+		header["Connection"] = []string{"Upgrade"}
+	}
+}
+
 // pipe copies src to dst until src ends, and passes that end on.
 func pipe(dst io.Writer, src io.Reader) error {
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)

@@ -17,7 +17,9 @@ func MaxBody(limit size.Bytes, reject Reject) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength > int64(limit) {
-				w.Header().Set("Connection", "close") // the body stays unread
+				if r.ProtoMajor == 1 { // over HTTP/2 this would end all other requests too
+					w.Header().Set("Connection", "close") // the body stays unread
+				}
 				reject(w, r, Rejection{Policy: "body", Reason: "too_large", Status: http.StatusRequestEntityTooLarge})
 				return
 			}

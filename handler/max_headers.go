@@ -1,0 +1,26 @@
+package handler
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// MaxHeaders returns a link that answers requests whose header has more than
+// limit fields with 431. Each line counts, but several of Cookie as one over
+// HTTP/2, where net/http joins them.
+func MaxHeaders(limit int, failures Failures) Link {
+	return Link{Name: "max headers", Wrap: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n := 0
+			for _, lines := range r.Header {
+				n += len(lines)
+			}
+			if n > limit {
+				detail := fmt.Sprintf("The header has %d fields, of which %d are accepted.", n, limit)
+				failures.Refuse(w, r, http.StatusRequestHeaderFieldsTooLarge, detail)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}}
+}

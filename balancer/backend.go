@@ -29,7 +29,8 @@ type Backend struct {
 	// Attempted, if not nil, is told how each attempt went: with its response,
 	// of which only the status still holds, when that is [Settled] or its body has
 	// come to its end, and with an error when the attempt has failed or the body
-	// has broken off. What the client ended is not told.
+	// has broken off. What the client ended is not told,
+	// nor the end of a connection that was kept.
 	Attempted func(resp *http.Response, err *Error)
 	// Exhausted, if not nil, is told of attempts that failed for want of what this
 	// process or its host has too little of.
@@ -112,7 +113,7 @@ func (b *Backend) attempted(resp *http.Response, err *Error) {
 		if b.Exhausted != nil {
 			b.Exhausted(err)
 		}
-	case b.Attempted != nil && (err == nil || !err.Blameless()):
+	case b.Attempted != nil && (err == nil || err.Counts()):
 		b.Attempted(resp, err)
 	}
 }

@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -9,32 +8,38 @@ import (
 )
 
 // Connections counts the connections to one backend. The zero value is ready
-// to use; it is safe for concurrent use.
+// to use; it is safe for concurrent use. What is to be told must be set before
+// the first connection is made.
 type Connections struct {
 	open atomic.Int64
 	// Ended, if not nil, is told how long a connection was open when it is
-	// closed. It must be set before the first connection is made.
+	// closed.
 	Ended func(time.Duration)
+	// Unsolicited, if not nil, is told when a connection is given up because the
+	// backend sent something on it that nobody had asked for.
+	Unsolicited func()
 }
 
 // Open returns the number of open connections.
 func (c *Connections) Open() int64 { return c.open.Load() }
 
-// count returns dial with its connections counted.
-func (c *Connections) count(dial dialFunc) dialFunc {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
+// count returns conn, which has just been made, counted until it is closed;
+// closed is called then as well.
+func (c *Connections) count(conn net.Conn, closed func()) net.Conn {
+	c.open.Add(1)
+	start := time.Now()
+	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
+		c.open.Add(-1)
+		if c.Ended != nil {
+			c.Ended(time.Since(start))
 		}
-		c.open.Add(1)
-		start := time.Now()
-		return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
-			c.open.Add(-1)
-			if c.Ended != nil {
-				c.Ended(time.Since(start))
-			}
-		})}, nil
+		closed()
+	})}
+}
+
+func (c *Connections) unsolicited() {
+	if c.Unsolicited != nil {
+		c.Unsolicited()
 	}
 }
 
@@ -44,9 +49,13 @@ type countedConn struct {
 }
 
 func (c *countedConn) Close() error {
+	err := c.Conn.Close()
 	c.closed()
-	return c.Conn.Close()
+	return err
 }
+
+// NetConn returns the connection as it was made.
+func (c *countedConn) NetConn() net.Conn { return c.Conn }
 
 // CloseWrite keeps half-closes possible, for upgraded connections.
 func (c *countedConn) CloseWrite() error {

@@ -35,7 +35,8 @@ const (
 	BodyTooLarge       ErrorType = "body_too_large"      // the request's body passes the limit
 	ClientDisconnected ErrorType = "client_disconnected" // the client went away first
 	ClientTimeout      ErrorType = "client_timeout"      // the client stopped sending its body
-	MalformedRequest   ErrorType = "malformed_request"   // the client's body breaks its framing
+	MalformedRequest   ErrorType = "malformed_request"   // the client's body breaks its framing, or HTTP has no such method or field
+	HeaderTooLarge     ErrorType = "header_too_large"    // the request's header passes the backend's limit
 	Overloaded         ErrorType = "overloaded"          // shed before it reached a backend, or for want of descriptors, ports or memory
 	InternalError      ErrorType = "internal_error"      // a fault of the proxy's own
 	Shutdown           ErrorType = "shutdown"            // the proxy stopped first; the cause of a request's context says so
@@ -48,6 +49,10 @@ type Error struct {
 	// Sent reports whether a byte of the request may have reached a backend.
 	// While it is false the request can be tried elsewhere, whatever its method.
 	Sent bool
+	// Kept reports whether the connection, kept from an earlier request, ended
+	// before anything was answered. Any server may close such a one while a request
+	// is on its way (RFC 9112 §9.3.1), which says nothing about its health.
+	Kept bool
 	Err  error // the cause, for the log; never shown to clients
 }
 
@@ -83,11 +88,14 @@ func (s failedStatus) ErrorType() string { return strconv.Itoa(int(s)) }
 // client caused it, or nothing was asked of a backend.
 func (e *Error) Blameless() bool {
 	switch e.Type {
-	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, NoHealthyBackend, Overloaded, Shutdown:
+	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, HeaderTooLarge, NoHealthyBackend, Overloaded, Shutdown:
 		return true
 	}
 	return errors.Is(e.Err, errNotKept) || errors.Is(e.Err, errViewClosed)
 }
+
+// Counts reports whether the failure speaks against the backend.
+func (e *Error) Counts() bool { return !e.Blameless() && !e.Kept }
 
 // RequestBodyError is what the body of a request returns when the client, not
 // the backend, is at fault. It passes through the transport unchanged and so

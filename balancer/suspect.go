@@ -34,7 +34,7 @@ func (b *Backend) suspected() bool {
 // suspectFor notes what err, of an attempt that took so long, says about the
 // backend.
 func (b *Backend) suspectFor(err *Error, took time.Duration) {
-	if err.Type == ResponseTimeout || !err.Sent && !err.Blameless() {
+	if err.Type == ResponseTimeout || !err.Sent && err.Counts() {
 		b.suspect.Store(&suspicion{time.Now(), max(took, minSuspicion)})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,16 +13,15 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
-
-	"spangate/balancer/framing"
 )
 
 const (
 	// maxResponseHeader bounds what a backend can make the proxy hold.
 	maxResponseHeader = 256 << 10
-	// idleConnections is how many unused connections to a backend are kept.
-	// net/http keeps two, and then dials for nearly every request under load.
-	idleConnections = 512
+	// streamBuffer bounds what is held of a response of HTTP/2 that its client does
+	// not take. There is room on a connection for all of its streams, so that one
+	// that stands still does not hold the others up.
+	streamBuffer = 256 << 10
 	// pingAfter and pingTimeout find a dead HTTP/2 connection, which carries
 	// many requests, long before TCP would.
 	pingAfter, pingTimeout = 15 * time.Second, 5 * time.Second
@@ -73,39 +73,53 @@ func newBackend(cfg Config, member Member, address string, weight int, trust *tl
 // NewTransport returns the connections to one backend: of HTTP/1.1 for the
 // scheme http, HTTP/2 with prior knowledge for h2c, and for https whichever of
 // the two the backend agrees to. It follows no redirect, uses no proxy, adds
-// no encoding, and its errors are *[Error]. address, if not empty, is dialled
-// instead of the URL's authority: the path of a Unix socket, which begins with a
-// slash, or a host:port. What it connects is counted in connections.
+// no encoding, repeats nothing, and its errors are *[Error]. address, if not
+// empty, is dialled instead of the URL's authority: the path of a Unix socket,
+// which begins with a slash, or a host:port. What it connects is counted in
+// connections.
+//
+// Towards HTTP/2 the fields that are of a connection of HTTP/1.1 are left out
+// (RFC 9113 §8.2.2), Upgrade among them. Towards https a request with Upgrade
+// goes over HTTP/1.1 if the backend speaks that.
 func NewTransport(cfg Config, scheme, address string, trust *tls.Config, connections *Connections) http.RoundTripper {
-	dial := connections.count(dialer(cfg.ConnectTimeout, address))
-	plain := dial
+	d := &connector{
+		dial: dialer(cfg.ConnectTimeout, address), timeout: cfg.ConnectTimeout, pause: cfg.ResponseTimeout,
+		connections: connections,
+	}
+	t := &transport{responseTimeout: cfg.ResponseTimeout, pool: connectionPool{
+		connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection,
+	}}
 	if scheme != "h2c" {
-		plain = checkedDialer(dial, cfg.ResponseTimeout)
+		d.http1 = client(cfg)
+		d.http1.Protocols.SetHTTP1(true)
 	}
-	var protocols http.Protocols
-	switch scheme {
-	case "h2c":
-		protocols.SetUnencryptedHTTP2(true)
-	case "https":
-		protocols.SetHTTP2(true)
-		protocols.SetHTTP1(true)
-	default:
-		protocols.SetHTTP1(true)
+	if scheme == "http" {
+		t.pool.room = 1
+	} else {
+		d.http2 = client(cfg)
+		d.http2.Protocols.SetUnencryptedHTTP2(true) // so it looks: TLS, if any, is done already
+		d.http2.HTTP2 = &http.HTTP2Config{
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: streamsPerConnection * streamBuffer,
+		}
 	}
-	return &transport{http.Transport{
-		DialContext:            plain,
-		DialTLSContext:         tlsDialer(dial, cfg, trust),
-		Protocols:              &protocols,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	if scheme == "https" {
+		d.trust, t.upgrades = trust, true
+	}
+	return t
+}
+
+// client returns what speaks HTTP over connections that it is handed.
+func client(cfg Config) *http.Transport {
+	return &http.Transport{
+		DialContext:            handOver,
+		Protocols:              new(http.Protocols),
 		DisableCompression:     true,
-		MaxIdleConns:           0,
-		MaxIdleConnsPerHost:    idleConnections,
-		MaxConnsPerHost:        cfg.MaxConnections,
 		IdleConnTimeout:        cfg.IdleTimeout,
 		ResponseHeaderTimeout:  cfg.ResponseTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
-	}}
+	}
 }
 
 // dialFunc makes a connection; its errors are *[Error], with nothing sent.
@@ -128,56 +142,32 @@ func dialer(timeout time.Duration, address string) dialFunc {
 	}
 }
 
-// tlsDialer does the handshake itself, as only here is it known for certain
-// that a failure came before the request.
-func tlsDialer(dial dialFunc, cfg Config, trust *tls.Config) dialFunc {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		client := trust.Clone()
-		client.ServerName, _, _ = net.SplitHostPort(addr)
-		client.NextProtos = []string{"h2", "http/1.1"}
-		ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
-		defer cancel()
-		secure := tls.Client(conn, client)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, &Error{Type: TLSHandshakeError, Err: err}
-		}
-		if secure.ConnectionState().NegotiatedProtocol != "h2" {
-			return framing.Responses(secure, cfg.ResponseTimeout), nil
-		}
-		return secure, nil
-	}
+type transport struct {
+	pool            connectionPool
+	responseTimeout time.Duration
+	upgrades        bool // needs a connection of HTTP/1.1 for these
 }
 
-// checkedDialer makes connections that refuse ambiguous responses, and give up
-// a backend that takes no byte of a request for as long as pause.
-func checkedDialer(dial dialFunc, pause time.Duration) dialFunc {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return framing.Responses(conn, pause), nil
-	}
-}
+// CloseIdleConnections closes the connections that are not in use.
+func (t *transport) CloseIdleConnections() { t.pool.closeIdle() }
 
-type transport struct{ http.Transport }
-
-// RoundTrip sends r, whose body it replaces. A response counts as one when it
-// has begun, see readFirst.
+// RoundTrip sends r, whose body it replaces, once. A response counts as one when
+// it has begun, see readFirst.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body *upload
 	if r.Body != nil && r.Body != http.NoBody {
 		body = newUpload(r)
 		r.Body = body
 	}
-	resp, err := t.Transport.RoundTrip(r)
+	c, err := t.connection(r)
 	if err != nil {
-		return nil, Classify(r.Context(), err)
+		body.closeUnread()
+		return nil, err
+	}
+	resp, err := t.send(c, r, body)
+	if err != nil {
+		body.closeUnread()
+		return nil, err
 	}
 	if err := checkResponse(resp); err != nil {
 		resp.Body.Close()
@@ -189,7 +179,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		resp.Body, resp.ContentLength = http.NoBody, 0
 	}
-	limit := t.ResponseHeaderTimeout
+	limit := t.responseTimeout
 	if body.owed() {
 		limit = 0 // the backend may be waiting for the client
 	}
@@ -200,9 +190,46 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// checkResponse refuses field names and values that net/http lets through
-// though RFC 9110 §5.1 and §5.5 do not.
+// errNoProtocol is the alert no_application_protocol, which says that the backend
+// has no HTTP/1.1 (RFC 7301 §3.2).
+var errNoProtocol error = tls.AlertError(120)
+
+// connection returns a connection for r.
+func (t *transport) connection(r *http.Request) (*connection, error) {
+	needs := anyProtocol
+	if t.upgrades && r.Header["Upgrade"] != nil {
+		needs = onlyHTTP1
+	}
+	c, err := t.pool.take(r.Context(), r.URL, needs)
+	if needs == onlyHTTP1 && errors.Is(err, errNoProtocol) {
+		return t.pool.take(r.Context(), r.URL, anyProtocol)
+	}
+	return c, err
+}
+
+// send sends r over c, and has c serve again when that is over.
+func (t *transport) send(c *connection, r *http.Request, body *upload) (*http.Response, error) {
+	c.tellGot(r)
+	sending := c.sending()
+	resp, err := c.client.RoundTrip(c.fields(r))
+	if err != nil {
+		return nil, sending.failure(r, body, err)
+	}
+	c.used.Store(true)
+	if c.http1 != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		t.pool.after(c, resp)
+	}
+	return resp, nil
+}
+
+// checkResponse refuses what net/http lets through though RFC 9110 does not: a
+// status that is no three digits from 1 to 5 and on (§15), switching protocols
+// within HTTP/2 (RFC 9113 §8.6), and field names and values (§5.1, §5.5).
 func checkResponse(resp *http.Response) error {
+	code, _, _ := strings.Cut(resp.Status, " ")
+	if len(code) != 3 || resp.StatusCode < 100 || resp.StatusCode == http.StatusSwitchingProtocols && resp.ProtoMajor == 2 {
+		return malformed("status %.10q", code)
+	}
 	for name, values := range resp.Header {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return malformed("field name %q", name)

@@ -10,8 +10,11 @@ import (
 // it was read. A nil upload is that of a request without one.
 type upload struct {
 	io.ReadCloser
-	left  int64 // bytes still to come; not above 0 when their number is unknown
-	ended atomic.Bool
+	left   int64 // bytes still to come; not above 0 when their number is unknown
+	begun  atomic.Bool
+	ended  atomic.Bool
+	broken atomic.Bool // it could not be read to its end
+	closed atomic.Bool
 
 	trailer http.Header // of the request that all attempts have in common
 	sent    http.Header // of this attempt
@@ -33,6 +36,7 @@ func newUpload(r *http.Request) *upload {
 }
 
 func (u *upload) Read(p []byte) (int, error) {
+	u.begun.Store(true)
 	n, err := u.ReadCloser.Read(p)
 	if err == io.EOF {
 		for name, values := range u.trailer {
@@ -43,11 +47,30 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	last := u.left > 0 && u.left <= int64(n) // net/http may send it before it looks for the end
 	u.left -= int64(n)
+	if err != nil && err != io.EOF {
+		u.broken.Store(true)
+	}
 	if last || err != nil {
 		u.ended.Store(true)
 	}
 	return n, err
 }
 
+func (u *upload) Close() error {
+	u.closed.Store(true)
+	return u.ReadCloser.Close()
+}
+
+// closeUnread closes it if nobody has begun to read it, as net/http does with
+// the body of a request that it sends, but not of one that it refuses.
+func (u *upload) closeUnread() {
+	if u != nil && !u.begun.Load() && !u.closed.Load() {
+		u.Close()
+	}
+}
+
 // owed reports whether the client may have more of it to send.
 func (u *upload) owed() bool { return u != nil && !u.ended.Load() }
+
+// failed reports whether it, and not the connection, has broken off.
+func (u *upload) failed() bool { return u != nil && u.broken.Load() }

@@ -30,6 +30,8 @@ func Status(kind balancer.ErrorType) int {
 		return http.StatusRequestEntityTooLarge
 	case balancer.MalformedRequest:
 		return http.StatusBadRequest
+	case balancer.HeaderTooLarge:
+		return http.StatusRequestHeaderFieldsTooLarge
 	case balancer.ClientTimeout:
 		return http.StatusRequestTimeout
 	case balancer.ClientDisconnected:
@@ -42,13 +44,15 @@ func Status(kind balancer.ErrorType) int {
 
 // details tell a client what happened without telling how it looks inside.
 var details = map[int]string{
-	http.StatusBadRequest:            "The request's body does not follow its framing.",
+	http.StatusBadRequest:            "The request's method, a field of it or the framing of its body is not HTTP's.",
 	http.StatusRequestTimeout:        "The request's body did not arrive in time.",
 	http.StatusRequestEntityTooLarge: "The request's body is larger than is accepted here.",
-	http.StatusInternalServerError:   "The gateway failed.",
-	http.StatusBadGateway:            "The server behind the gateway gave no valid answer.",
-	http.StatusServiceUnavailable:    "No server is available for this request at the moment.",
-	http.StatusGatewayTimeout:        "The server behind the gateway did not answer in time.",
+
+	http.StatusRequestHeaderFieldsTooLarge: "The request's header is larger than is accepted here.",
+	http.StatusInternalServerError:         "The gateway failed.",
+	http.StatusBadGateway:                  "The server behind the gateway gave no valid answer.",
+	http.StatusServiceUnavailable:          "No server is available for this request at the moment.",
+	http.StatusGatewayTimeout:              "The server behind the gateway did not answer in time.",
 }
 
 // Failures answers requests that failed. The zero value answers without a

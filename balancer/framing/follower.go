@@ -21,13 +21,14 @@ type follower struct {
 	// it is nil where it is received.
 	onRequest func(line []byte)
 
-	err    error
-	in     part
-	line   []byte // the beginning of a line that came in pieces
-	left   int64  // bytes to come of a body or chunk, lines of a preface
-	head   head
-	noBody bool // the response to come is one to HEAD
-	begun  int  // requests of which a byte has been read
+	err     error
+	surplus []byte // what came while no message is expected
+	in      part
+	line    []byte // the beginning of a line that came in pieces
+	left    int64  // bytes to come of a body or chunk, lines of a preface
+	head    head
+	noBody  bool // the response to come is one to HEAD
+	begun   int  // requests of which a byte has been read
 }
 
 func followRequests() *follower {
@@ -44,6 +45,11 @@ func followResponses() *follower {
 
 // inBody reports whether a message's header has been read, and its end has not.
 func (f *follower) inBody() bool { return f.in >= content }
+
+// switched reports whether another protocol is spoken since the last response.
+func (f *follower) switched() bool {
+	return f.in == unread && f.head.status == http.StatusSwitchingProtocols
+}
 
 // part is the part of a message that the next byte belongs to.
 type part int
@@ -99,8 +105,11 @@ func (f *follower) follow(p []byte) int {
 // may see it.
 func (f *follower) step(p []byte) (n int, keep bool) {
 	switch f.in {
-	case unread, idle: // what comes while idle is the transport's to refuse
+	case unread:
 		return len(p), true
+	case idle:
+		f.err, f.surplus = ErrUnsolicited, p
+		return len(p), false
 	case beforeRequest:
 		if p[0] == '\r' {
 			f.in = emptyLine

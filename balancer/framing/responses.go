@@ -9,39 +9,157 @@ import (
 	"time"
 )
 
+// ResponseConn is a connection on which responses arrive. It is safe for
+// concurrent use as other connections are.
+type ResponseConn struct {
+	net.Conn
+	// Unsolicited, if not nil, is told, once, when something came that nobody had
+	// asked for. It must be set before the first request, and not use the
+	// connection.
+	Unsolicited func()
+
+	pause   time.Duration
+	socket  *socket       // nil: cannot be looked at
+	ending  sync.Once     // closes silent
+	silent  chan struct{} // until nothing is read any more
+	mu      sync.Mutex
+	in, out *follower
+	broken  bool // a read or a write has failed
+	passed  Passed
+}
+
+// Passed is how many bytes a connection has carried each way.
+type Passed struct{ Sent, Received int64 }
+
 // Responses returns conn, on which responses arrive to the requests that are
-// written to it, one at a time, as net/http's transport does. A read that comes
-// upon one that is not well-framed fails. HTTP/2 must not be spoken on it.
+// written to it, one at a time, as net/http's transport does. HTTP/2 must not be
+// spoken on it.
+//
+// A read that comes upon a response that is not well-framed fails. So does one
+// that comes upon anything while no request is unanswered, be it right behind
+// the end of a response (RFC 9112 §9.2): it would become the answer to the next
+// request. Of such bytes none is handed out.
 //
 // A write fails when the other end takes no byte for as long as pause; 0 sets no
-// bound. One that has begun to answer may take its time over the rest.
-func Responses(conn net.Conn, pause time.Duration) net.Conn {
-	r := &responses{Conn: conn, pause: pause, in: followResponses(), out: followRequests()}
+// bound. One that has begun to answer may take its time over the rest. A write
+// on a connection that the other end has closed fails only once nothing is left
+// to be read: the other end may have answered before it closed (RFC 9112 §9.5).
+func Responses(conn net.Conn, pause time.Duration) *ResponseConn {
+	r := &ResponseConn{
+		Conn: conn, pause: pause, socket: socketOf(conn), silent: make(chan struct{}),
+		in: followResponses(), out: followRequests(),
+	}
 	r.out.onRequest = r.expect
 	return r
 }
 
-// responses follows both directions: how a response ends depends on what was
-// asked, and a request may still be on its way when its response has ended.
-type responses struct {
-	net.Conn
-	pause   time.Duration
-	mu      sync.Mutex
-	in, out *follower
-}
+var (
+	// ErrUnsolicited is why a connection fails on which something came that nobody
+	// had asked for.
+	ErrUnsolicited = errors.New("unsolicited bytes on an idle connection")
+
+	errUnfinished = errors.New("answered before the request was sent")
+	errEnded      = errors.New("the connection has been ended by its other end")
+)
 
 // expect is told of each request's first line. The caller holds mu.
-func (r *responses) expect(line []byte) {
+func (r *ResponseConn) expect(line []byte) {
 	if r.in.in == idle {
 		r.in.in = startLine
 		r.in.noBody = bytes.HasPrefix(line, []byte("HEAD "))
 	}
 }
 
-func (r *responses) Write(p []byte) (int, error) {
+// Quiet reports whether the connection, on which no request is unanswered, can
+// carry another one: it has not failed, and nothing has come, the end included.
+func (r *ResponseConn) Quiet() bool {
 	r.mu.Lock()
-	r.out.follow(p)
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	return r.quiet() == nil
+}
+
+// quiet returns why the connection must not carry another request, or nil. The
+// caller holds mu.
+func (r *ResponseConn) quiet() error {
+	if r.in.err != nil {
+		return r.in.err
+	}
+	if r.broken {
+		return errEnded
+	}
+	switch beginning, ended := r.socket.look(); {
+	case len(beginning) > 0:
+		r.unsolicited(beginning)
+	case ended:
+		r.in.err = errEnded
+	}
+	return r.in.err
+}
+
+// unsolicited notes that something has come that nobody has asked for. A 408 is
+// no news: it says why an idle connection is closed (RFC 9110 §15.5.9). The
+// caller holds mu.
+func (r *ResponseConn) unsolicited(beginning []byte) {
+	r.in.err = ErrUnsolicited
+	timeout := bytes.HasPrefix(beginning, []byte("HTTP/1.")) && bytes.HasPrefix(beginning[min(len("HTTP/1.x"), len(beginning)):], []byte(" 408"))
+	if r.Unsolicited != nil && !timeout {
+		r.Unsolicited()
+	}
+}
+
+// Broken reports whether the connection has failed or come to its end.
+func (r *ResponseConn) Broken() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken || r.in.err != nil
+}
+
+// Passed returns how much the connection has carried so far.
+func (r *ResponseConn) Passed() Passed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.passed
+}
+
+// Write implements [net.Conn].
+func (r *ResponseConn) Write(p []byte) (int, error) {
+	if err := r.beforeWrite(p); err != nil {
+		return 0, err
+	}
+	n, err := r.write(p)
+	if r.afterWrite(n, err) {
+		r.awaitSilence()
+	}
+	return n, err
+}
+
+// beforeWrite takes the last look before a further request is sent: what comes
+// from here on may be its answer.
+func (r *ResponseConn) beforeWrite(p []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.in.in == idle && r.out.in == beforeRequest && r.out.begun > 0 {
+		if err := r.quiet(); err != nil {
+			return err
+		}
+	}
+	if !r.in.switched() {
+		r.out.follow(p)
+	}
+	return nil
+}
+
+// afterWrite reports whether an answer may come though err says that nothing can
+// be sent any more.
+func (r *ResponseConn) afterWrite(n int, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passed.Sent += int64(n)
+	r.broken = r.broken || err != nil
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !r.in.switched()
+}
+
+func (r *ResponseConn) write(p []byte) (int, error) {
 	if r.pause == 0 {
 		return r.Conn.Write(p)
 	}
@@ -56,35 +174,68 @@ func (r *responses) Write(p []byte) (int, error) {
 }
 
 // answered reports whether the response has begun.
-func (r *responses) answered() bool {
+func (r *ResponseConn) answered() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.in.inBody() || r.in.in == unread
 }
 
-func (r *responses) Read(p []byte) (int, error) {
+// lastWords is how long a response may take to begin to arrive when its
+// connection can no more be written to. Linux says at once that nothing comes.
+const lastWords = 5 * time.Second
+
+// awaitSilence returns when there is nothing to be read any more, or nobody
+// reads: net/http gives up reading when a write fails, also amid a response.
+func (r *ResponseConn) awaitSilence() {
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-r.silent:
+		return
+	case <-timer.C:
+	}
+	if r.answered() {
+		<-r.silent
+	}
+}
+
+// Read implements [net.Conn].
+func (r *ResponseConn) Read(p []byte) (int, error) {
 	for {
 		if err := r.fault(); err != nil {
+			r.fallSilent()
 			return 0, err
 		}
 		n, err := r.Conn.Read(p)
-		if n = r.follow(p[:n]); n > 0 || err != nil || len(p) == 0 {
+		n = r.follow(p[:n], err)
+		if err != nil {
+			r.fallSilent()
+		}
+		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
 	}
 }
 
-func (r *responses) fault() error {
+func (r *ResponseConn) fallSilent() { r.ending.Do(func() { close(r.silent) }) }
+
+func (r *ResponseConn) fault() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.in.err
 }
 
-func (r *responses) follow(p []byte) int {
+func (r *ResponseConn) follow(p []byte, err error) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.broken = r.broken || err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+	r.passed.Received += int64(len(p))
 	n := r.in.follow(p)
-	if r.in.in == idle && r.out.inBody() {
+	if rest := r.in.surplus; len(rest) > 0 {
+		r.in.surplus = nil
+		r.unsolicited(rest)
+	}
+	if r.in.in == idle && r.out.inBody() && r.in.err == nil {
 		// It may go on, or never be sent (RFC 9110 §10.1.1): where the next request
 		// begins cannot be told any more, so there must be none.
 		r.in.err = errUnfinished
@@ -92,13 +243,17 @@ func (r *responses) follow(p []byte) int {
 	return n
 }
 
-var errUnfinished = errors.New("answered before the request was sent")
+// Close implements [net.Conn].
+func (r *ResponseConn) Close() error {
+	r.fallSilent()
+	return r.Conn.Close()
+}
 
 // Options returns the lines of Connection in the latest header of a response on
 // conn, but for those that say no more than whether the connection stays open;
 // none of a connection that is not from [Responses].
 func Options(conn net.Conn) []string {
-	r, ok := conn.(*responses)
+	r, ok := conn.(*ResponseConn)
 	if !ok {
 		return nil
 	}
@@ -108,4 +263,4 @@ func Options(conn net.Conn) []string {
 }
 
 // CloseWrite ends the sending direction, as of an upgraded connection.
-func (r *responses) CloseWrite() error { return closeWrite(r.Conn) }
+func (r *ResponseConn) CloseWrite() error { return closeWrite(r.Conn) }

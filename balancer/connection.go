@@ -1,0 +1,166 @@
+package balancer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"spangate/balancer/framing"
+)
+
+// connection is one connection to a backend. It repeats nothing: a request that
+// is sent over it goes over it once, or fails.
+type connection struct {
+	conn   net.Conn
+	client *http.ClientConn
+	http1  *framing.ResponseConn // what carries HTTP/1.1; nil for HTTP/2
+	used   atomic.Bool           // a request was sent over it before
+
+	idleSince time.Time // guarded by the pool
+}
+
+// protocol is what a request asks of its connection.
+type protocol int
+
+const (
+	anyProtocol protocol = iota
+	onlyHTTP1            // as Upgrade does: HTTP/2 has none (RFC 9113 §8.6)
+	protocols            // how many there are
+)
+
+// connector makes connections to one backend.
+type connector struct {
+	dial         dialFunc
+	trust        *tls.Config // nil: without TLS
+	timeout      time.Duration
+	pause        time.Duration // longest one of a backend that takes a request
+	http1, http2 *http.Transport
+	connections  *Connections
+}
+
+// connect makes a connection, and has closed called when that is closed; when
+// there is none, at once. Its errors are *[Error], with nothing sent.
+func (d *connector) connect(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error) {
+	conn, err := d.dial(ctx, "tcp", authority)
+	if err != nil {
+		closed()
+		return nil, err
+	}
+	conn = d.connections.count(conn, closed)
+	c, err := d.establish(ctx, conn, authority, needs)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *connector) establish(ctx context.Context, conn net.Conn, authority string, needs protocol) (*connection, error) {
+	http2 := d.http1 == nil
+	if d.trust != nil {
+		secure, err := d.secure(ctx, conn, authority, needs)
+		if err != nil {
+			return nil, err
+		}
+		conn, http2 = secure, secure.ConnectionState().NegotiatedProtocol == "h2"
+	}
+	if http2 {
+		return d.establishHTTP2(ctx, conn)
+	}
+	http1 := framing.Responses(conn, d.pause)
+	http1.Unsolicited = d.connections.unsolicited
+	client, err := d.http1.NewClientConn(handing(ctx, http1), "http", anyAddress)
+	if err != nil {
+		return nil, &Error{Type: ConnectError, Err: err}
+	}
+	return &connection{conn: http1, client: client, http1: http1}, nil
+}
+
+// secure does the handshake of TLS.
+func (d *connector) secure(ctx context.Context, conn net.Conn, authority string, needs protocol) (*tls.Conn, error) {
+	cfg := d.trust.Clone()
+	cfg.ServerName, _, _ = net.SplitHostPort(authority)
+	cfg.NextProtos = []string{"h2", "http/1.1"}
+	if needs == onlyHTTP1 {
+		cfg.NextProtos = []string{"http/1.1"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, &Error{Type: TLSHandshakeError, Err: err}
+	}
+	return secure, nil
+}
+
+// establishHTTP2 returns when the backend's settings have come: only then is it
+// known how many requests it takes at once, and how large.
+func (d *connector) establishHTTP2(ctx context.Context, conn net.Conn) (*connection, error) {
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+	}
+	settings := newSettingsConn(conn)
+	client, err := d.http2.NewClientConn(handing(ctx, settings), "http", anyAddress)
+	if err != nil {
+		return nil, &Error{Type: ConnectionReset, Err: err}
+	}
+	select {
+	case err = <-settings.came:
+	case <-ctx.Done():
+		err = &Error{Type: ConnectTimeout, Err: errNoSettings}
+	}
+	if err != nil {
+		client.Close()
+		if e, ok := errors.AsType[*Error](err); ok {
+			return nil, e
+		}
+		return nil, &Error{Type: ConnectionReset, Err: err}
+	}
+	return &connection{conn: conn, client: client}, nil
+}
+
+var errNoSettings = errors.New("no settings of HTTP/2")
+
+// anyAddress is for net/http, which wants one, and gets a connection that is
+// made already.
+const anyAddress = "backend:80"
+
+type handedConn struct{}
+
+// handing returns a context in which [handOver] "dials" conn.
+func handing(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, handedConn{}, conn)
+}
+
+func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
+	return ctx.Value(handedConn{}).(net.Conn), nil
+}
+
+// reusable reports whether a connection of HTTP/1.1, over which a request has
+// ended, takes another one.
+func (c *connection) reusable() bool { return c.client.Available() > 0 && !c.http1.Broken() }
+
+// target returns the host and port to connect to for u.
+func target(u *url.URL) string {
+	host, err := httpguts.PunycodeHostPort(u.Hostname())
+	if err != nil {
+		host = u.Hostname() // will not resolve
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+		if u.Scheme == "https" {
+			port = "443"
+		}
+	}
+	return net.JoinHostPort(host, port)
+}

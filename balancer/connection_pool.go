@@ -1,0 +1,436 @@
+package balancer
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// idleConnections is how many unused connections of HTTP/1.1 to a backend are
+	// kept. net/http keeps two, and then dials for nearly every request under load.
+	idleConnections = 512
+	// streamsPerConnection is how many requests share a connection of HTTP/2 at
+	// most. A backend may allow fewer.
+	streamsPerConnection = 256
+)
+
+// connectionPool is the connections to one backend: those in use, those that
+// are kept, and the requests that wait for one, first come first served. It is
+// safe for concurrent use.
+//
+// A connection of HTTP/1.1 carries one request at a time. The one used last is
+// used next, so that those too many get old. One of HTTP/2 carries several, and
+// the first one that has room is used, for the same reason.
+type connectionPool struct {
+	connect func(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error)
+	max     int           // connections, those being made included; 0: no limit
+	keep    time.Duration // how long unused ones of HTTP/1.1 are kept; 0: until they are closed
+
+	waiters atomic.Int64 // in waiting
+
+	mu      sync.Mutex
+	target  string        // host and port of all requests' URLs
+	idle    []*connection // of HTTP/1.1, the one used last at the end
+	shared  []*connection // of HTTP/2
+	waiting [protocols]list.List
+	dialing [protocols]int
+	arrived uint64 // waiters so far
+	open    int    // connections, those being made included
+	room    int    // requests that a new connection is expected to carry at once
+	retired bool   // keeps none, until one is asked for
+	sweep   *time.Timer
+}
+
+// waiter is a request without a connection.
+type waiter struct {
+	number uint64
+	got    chan delivery // has room for one
+}
+
+type delivery struct {
+	c   *connection
+	err error
+}
+
+// take returns a connection for one request. One that was used before is looked
+// at first: whether it still is open, and nothing has come on it. Its errors are
+// *[Error], with nothing sent.
+func (p *connectionPool) take(ctx context.Context, u *url.URL, needs protocol) (*connection, error) {
+	for {
+		c, err := p.next(ctx, u, needs)
+		if err != nil || c.http1 == nil || !c.used.Load() || c.http1.Quiet() {
+			return c, err
+		}
+		discard(c)
+	}
+}
+
+// next returns a connection that is free, or waits for one.
+func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (*connection, error) {
+	p.mu.Lock()
+	p.retired = false
+	if p.target == "" {
+		p.target = target(u)
+	}
+	for {
+		c, dead := p.free(needs)
+		if c == nil {
+			break
+		}
+		p.mu.Unlock()
+		if !dead {
+			return c, nil
+		}
+		discard(c)
+		p.mu.Lock()
+	}
+	p.arrived++
+	w := &waiter{number: p.arrived, got: make(chan delivery, 1)}
+	place := p.waiting[needs].PushBack(w)
+	p.waiters.Add(1)
+	idle := p.dialMore()
+	p.mu.Unlock()
+	discard(idle...)
+
+	select {
+	case d := <-w.got:
+		return d.c, d.err
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	select {
+	case d := <-w.got:
+		p.mu.Unlock()
+		if d.c != nil {
+			p.giveBack(d.c)
+		}
+	default:
+		p.waiting[needs].Remove(place)
+		p.waiters.Add(-1)
+		p.mu.Unlock()
+	}
+	return nil, &Error{Type: Classify(ctx, ctx.Err()).Type, Err: context.Cause(ctx)}
+}
+
+// free takes a connection that is there. One that is dead is to be closed, and
+// another one asked for. The caller holds mu.
+func (p *connectionPool) free(needs protocol) (c *connection, dead bool) {
+	if needs == anyProtocol {
+		for i, c := range p.shared {
+			if c.reserve() {
+				return c, false
+			}
+			if c.client.InFlight() == 0 { // it takes no more: the backend says goodbye
+				p.shared = slices.Delete(p.shared, i, i+1)
+				return c, true
+			}
+		}
+	}
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil, false
+	}
+	c, p.idle[last] = p.idle[last], nil
+	p.idle = p.idle[:last]
+	// By the clock on the wall: the other one stands still while a machine sleeps.
+	return c, p.keep > 0 && time.Since(c.idleSince.Round(0)) > p.keep
+}
+
+// after has c, of HTTP/1.1, over which resp comes, serve again when all of that
+// has been read.
+func (p *connectionPool) after(c *connection, resp *http.Response) {
+	if resp.Body == http.NoBody {
+		p.finished(c)
+		return
+	}
+	resp.Body = &receivedBody{ReadCloser: resp.Body, pool: p, c: c}
+}
+
+// receivedBody is the content of a response, which its connection waits for.
+type receivedBody struct {
+	io.ReadCloser
+	pool  *connectionPool
+	c     *connection
+	ended atomic.Bool
+}
+
+func (b *receivedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && !b.ended.Swap(true) {
+		b.pool.finished(b.c)
+	}
+	return n, err
+}
+
+// finished takes c back, or leaves it to net/http, which closes what takes no
+// other request.
+func (p *connectionPool) finished(c *connection) {
+	if c.reusable() {
+		p.giveBack(c)
+	}
+}
+
+// giveBack has c, which is in order, serve whoever waits, or kept.
+func (p *connectionPool) giveBack(c *connection) {
+	if c.http1 == nil {
+		c.client.Release()
+		p.serve()
+		return
+	}
+	p.mu.Lock()
+	kept := p.deliver(c) || p.store(c)
+	p.mu.Unlock()
+	if !kept {
+		discard(c)
+	}
+}
+
+// deliver gives c, of HTTP/1.1, to the one who has waited longest. The caller
+// holds mu.
+func (p *connectionPool) deliver(c *connection) bool {
+	first := p.firstWaiting()
+	if first == protocols {
+		return false
+	}
+	p.answer(first, delivery{c: c})
+	return true
+}
+
+// store keeps c, of HTTP/1.1, if there is room. The caller holds mu.
+func (p *connectionPool) store(c *connection) bool {
+	if p.retired || len(p.idle) >= idleConnections {
+		return false
+	}
+	c.idleSince = time.Now()
+	p.idle = append(p.idle, c)
+	if p.keep > 0 && p.sweep == nil {
+		p.sweep = time.AfterFunc(p.keep, p.closeOld)
+	}
+	return true
+}
+
+// closeOld closes what has not been used for long.
+func (p *connectionPool) closeOld() {
+	p.mu.Lock()
+	now := time.Now()
+	n := 0
+	for n < len(p.idle) && now.Sub(p.idle[n].idleSince) >= p.keep {
+		n++
+	}
+	old := slices.Clone(p.idle[:n])
+	p.idle = slices.Delete(p.idle, 0, n)
+	p.sweep = nil
+	if len(p.idle) > 0 {
+		p.sweep = time.AfterFunc(p.keep-now.Sub(p.idle[0].idleSince), p.closeOld)
+	}
+	p.mu.Unlock()
+	closeAll(old)
+}
+
+// closeIdle closes what is not in use, and has what is in use closed after it.
+func (p *connectionPool) closeIdle() {
+	p.mu.Lock()
+	p.retired = true
+	idle := p.idle
+	p.idle = nil
+	for _, c := range p.shared {
+		if c.client.InFlight() == 0 {
+			idle = append(idle, c)
+		}
+	}
+	p.mu.Unlock()
+	closeAll(idle)
+}
+
+func closeAll(connections []*connection) {
+	for _, c := range connections {
+		c.client.Close()
+	}
+}
+
+// discard closes connections without waiting, as what ends TLS may be long in
+// being sent.
+func discard(connections ...*connection) {
+	if len(connections) > 0 {
+		go closeAll(connections)
+	}
+}
+
+// serve gives what streams there are to those who wait.
+func (p *connectionPool) serve() {
+	p.mu.Lock()
+	for _, c := range p.shared {
+		for p.waiting[anyProtocol].Len() > 0 && c.reserve() {
+			p.answer(anyProtocol, delivery{c: c})
+		}
+	}
+	idle := p.dialMore()
+	p.mu.Unlock()
+	discard(idle...)
+}
+
+// answer ends the wait of the first of those who need the same. The caller holds
+// mu.
+func (p *connectionPool) answer(needs protocol, d delivery) {
+	p.waiting[needs].Remove(p.waiting[needs].Front()).(*waiter).got <- d
+	p.waiters.Add(-1)
+}
+
+// firstWaiting returns what is needed by the one who has waited longest, or
+// protocols when nobody waits. The caller holds mu.
+func (p *connectionPool) firstWaiting() protocol {
+	first, number := protocols, uint64(0)
+	for needs := range protocols {
+		if e := p.waiting[needs].Front(); e != nil {
+			if w := e.Value.(*waiter); first == protocols || w.number < number {
+				first, number = needs, w.number
+			}
+		}
+	}
+	return first
+}
+
+// dialMore begins to make the connections that those who wait need, and returns
+// unused ones that must make room for these. The caller holds mu.
+func (p *connectionPool) dialMore() (superfluous []*connection) {
+	for p.waiters.Load() > 0 {
+		needs := p.firstWaiting()
+		if !p.lacks(needs) {
+			needs = onlyHTTP1 - needs // the other one
+		}
+		if !p.lacks(needs) {
+			return superfluous
+		}
+		if p.max > 0 && p.open >= p.max {
+			return append(superfluous, p.unused()...)
+		}
+		p.open++
+		p.dialing[needs]++
+		go p.dial(p.target, needs)
+	}
+	return superfluous
+}
+
+// lacks reports whether another connection is to be made for those who need this
+// protocol. The caller holds mu.
+func (p *connectionPool) lacks(needs protocol) bool {
+	return p.waiting[needs].Len() > p.dialing[needs]*p.roomFor(needs)
+}
+
+func (p *connectionPool) roomFor(needs protocol) int {
+	if needs == anyProtocol {
+		return p.room
+	}
+	return 1
+}
+
+// unused takes one connection of HTTP/2 that carries nothing out. The caller
+// holds mu.
+func (p *connectionPool) unused() []*connection {
+	for i, c := range p.shared {
+		if c.client.InFlight() == 0 {
+			p.shared = slices.Delete(p.shared, i, i+1)
+			return []*connection{c}
+		}
+	}
+	return nil
+}
+
+// dial makes a connection for whoever waits when it is there. It does not end
+// with the request that needed it: another one may use what comes of it.
+func (p *connectionPool) dial(target string, needs protocol) {
+	var c *connection
+	lost := false // it was closed before it could be added; guarded by mu
+	made, err := p.connect(context.Background(), target, needs, func() {
+		p.mu.Lock()
+		p.open--
+		lost = true
+		if c != nil {
+			p.forget(c)
+		}
+		idle := p.dialMore()
+		p.mu.Unlock()
+		discard(idle...)
+	})
+	p.mu.Lock()
+	c = made
+	p.dialing[needs]--
+	switch {
+	case err != nil:
+		p.fail(needs, err)
+	case c.http1 == nil:
+		p.share(c, lost)
+	default:
+		if needs == anyProtocol {
+			p.room = 1
+		}
+		if !p.deliver(c) && (lost || !p.store(c)) {
+			discard(c)
+		}
+	}
+	idle := p.dialMore()
+	p.mu.Unlock()
+	discard(idle...)
+}
+
+// share has c, of HTTP/2, serve those who wait. The caller holds mu.
+func (p *connectionPool) share(c *connection, lost bool) {
+	c.client.SetStateHook(func(*http.ClientConn) {
+		if p.waiters.Load() > 0 {
+			go p.serve() // the caller may hold what serve needs
+		}
+	})
+	if !lost {
+		p.shared = append(p.shared, c)
+	}
+	p.room = min(max(c.client.Available(), 1), streamsPerConnection)
+	served := false
+	for p.waiting[anyProtocol].Len() > 0 && c.reserve() {
+		p.answer(anyProtocol, delivery{c: c})
+		served = true
+	}
+	if !served {
+		p.fail(anyProtocol, &Error{Type: ConnectionReset, Err: errNoStream})
+	}
+}
+
+var errNoStream = errors.New("a new connection of HTTP/2 that takes no request")
+
+// fail tells those for whom there would have been room in a connection why there
+// is none. The caller holds mu.
+func (p *connectionPool) fail(needs protocol, err error) {
+	for n := p.roomFor(needs); n > 0 && p.waiting[needs].Len() > 0; n-- {
+		p.answer(needs, delivery{err: err})
+	}
+}
+
+// forget drops c, which has been closed. The caller holds mu.
+func (p *connectionPool) forget(c *connection) {
+	is := func(other *connection) bool { return other == c }
+	if c.http1 == nil {
+		p.shared = slices.DeleteFunc(p.shared, is)
+	} else {
+		p.idle = slices.DeleteFunc(p.idle, is)
+	}
+}
+
+// reserve takes one of the requests that c, of HTTP/2, can carry.
+func (c *connection) reserve() bool {
+	return c.client.InFlight() < streamsPerConnection && c.client.Reserve() == nil
+}
+
+// tellGot tells whoever asked for it which connection r goes over.
+func (c *connection) tellGot(r *http.Request) {
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})
+	}
+}

@@ -477,6 +477,7 @@ type backendStatus struct {
 	Name    string         `json:"name"`
 	Address string         `json:"address,omitempty"` // of a member of a name
 	State   balancer.State `json:"state"`
+	Serves  bool           `json:"serves"` // it may be picked: also one that is ejected, when no other may, and any below PANIC_THRESHOLD
 	Active  int64          `json:"active_requests"`
 }
 
@@ -495,8 +496,9 @@ type concurrencyStatus struct {
 
 func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *setup.SDK) instance {
 	s := instance{Telemetry: sdk.Status()}
+	ready := pool.Ready()
 	for _, b := range pool.Members() {
-		s.Backends = append(s.Backends, backendStatus{Name: b.Name, Address: b.Address, State: b.State(), Active: b.Active()})
+		s.Backends = append(s.Backends, backendStatus{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active()})
 	}
 	if limits.decide != nil {
 		s.RateLimit = &rateLimitStatus{Keys: limits.keys(), Store: policy.StoreMemory}

@@ -3297,7 +3297,7 @@ func TestOwnEndpoints(t *testing.T) {
 		}
 		got.RateLimit.Since, got.RateLimit.Why = nil, ""
 		want := instance{
-			Backends:    []backendStatus{{Name: "echo:a", State: "unknown"}},
+			Backends:    []backendStatus{{Name: "echo:a", State: "unknown", Serves: true}},
 			RateLimit:   &rateLimitStatus{Keys: 1, Store: "local", Instances: 1},
 			Concurrency: &concurrencyStatus{},
 		}

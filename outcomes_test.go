@@ -10,11 +10,13 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/balancer"
 	"spangate/telemetry/otlptest"
 )
 
@@ -230,7 +232,7 @@ func TestReadyWithoutProbes(t *testing.T) {
 func TestFirstExample(t *testing.T) {
 	t.Parallel()
 	app1, ln := accepting(t)
-	p := start(t, "PROBE_FALL=1", "PROBE_INTERVAL=1h", "BACKENDS=http://"+app1+",echo:2")
+	p := start(t, "BACKENDS=http://"+app1+",echo:2")
 	p.await(`"spangate.backend":"http://` + app1 + `","spangate.backend.state":"ready"`)
 	p.await(`"spangate.backend":"echo:2","spangate.backend.state":"ready"`)
 	ln.Close()
@@ -248,7 +250,8 @@ func TestFirstExample(t *testing.T) {
 		"  retry INTERNAL Unset spangate.retry.reason=connection_refused spangate.retry.attempt=1\n" +
 		"  GET CLIENT Unset http.response.status_code=200 http.request.resend_count=1 spangate.backend=echo:2 link=2\n" +
 		"probe INTERNAL Error error.type=connection_refused spangate.probe.trigger=request spangate.backend=http://app-1 link=2\n" +
-		"backend_state_change INTERNAL Unset spangate.backend=http://app-1 spangate.backend.state=down spangate.backend.error_type=connection_refused link=2 link=5\n"
+		"probe INTERNAL Error error.type=connection_refused spangate.probe.trigger=timer spangate.backend=http://app-1\n" +
+		"backend_state_change INTERNAL Unset spangate.backend=http://app-1 spangate.backend.state=down spangate.backend.error_type=connection_refused link=2 link=5 link=6\n"
 	if diff := cmp.Diff(want, strings.ReplaceAll(tree, app1, "app-1")); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
@@ -330,6 +333,38 @@ func (l *logLines) named(t *testing.T, field, value string) (lines []map[string]
 		}
 	}
 	return lines
+}
+
+// TestEjectedServesWhenNobodyElseIsLeft checks that to have failed requests makes
+// a backend worse than others, not worse than none; to fail probes does.
+func TestEjectedServesWhenNobodyElseIsLeft(t *testing.T) {
+	t.Parallel()
+	var healthy atomic.Bool
+	healthy.Store(true)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fail" || r.URL.Path == "/healthz" && !healthy.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(backend.Close)
+	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "OUTLIER_EJECTION=1h", "BACKENDS="+backend.URL)
+	p.await(`"spangate.backend.state":"ready"`)
+	p.once(t.Context(), "GET", "/fail", nil)
+	p.await(`"spangate.backend.state":"ejected"`)
+	if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != 200 {
+		t.Errorf("while it is ejected: %s: %s", resp.Status, body)
+	}
+	if b := p.status(t).Backends[0]; b.State != balancer.Ejected || !b.Serves {
+		t.Errorf("status: %+v", b)
+	}
+	healthy.Store(false)
+	p.await(`"spangate.backend.state":"down"`)
+	if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != 503 {
+		t.Errorf("while it is down: %s: %s", resp.Status, body)
+	}
+	if b := p.status(t).Backends[0]; b.State != balancer.Down || b.Serves {
+		t.Errorf("status: %+v", b)
+	}
 }
 
 // TestOneHungOfTwo checks that nobody has to know of a setting to be answered

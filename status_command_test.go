@@ -56,7 +56,7 @@ func TestStatusCommand(t *testing.T) {
 			if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 				t.Fatalf("printed %q: %v", &stdout, err)
 			}
-			if diff := cmp.Diff(instance{Backends: []backendStatus{{Name: "echo:a", State: "unknown"}}}, got); diff != "" {
+			if diff := cmp.Diff(instance{Backends: []backendStatus{{Name: "echo:a", State: "unknown", Serves: true}}}, got); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
 		})

@@ -1,3 +1,5 @@
+//go:build unix
+
 package fault_test
 
 import (
@@ -10,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,4 +101,73 @@ func TestNoticeIsOneLineAMinute(t *testing.T) {
 			t.Errorf("lines (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// alone says that this process is one of its own, which may run out of things.
+const alone = "FAULT_TEST_ALONE"
+
+// TestExhaustedForReal checks that it is told from what package net makes of it
+// that no descriptor is left.
+func TestExhaustedForReal(t *testing.T) {
+	if os.Getenv(alone) == "" {
+		cmd := exec.Command("sh", "-c", `ulimit -n 32 && exec "$0" -test.run "^TestExhaustedForReal$"`, os.Args[0])
+		cmd.Env = append(os.Environ(), alone+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := fault.Exhausted(func() error { _, err := net.Dial("tcp", "127.0.0.1:1"); return err }())
+	net.LookupHost("some-name.invalid") // package net reads the resolver's configuration once
+	var held []*os.File
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		held = append(held, f)
+	}
+	for what, try := range map[string]func() error{
+		"dial":              func() error { _, err := net.Dial("tcp", "127.0.0.1:1"); return err },
+		"dial, by name":     func() error { _, err := net.Dial("tcp", "some-name.invalid:80"); return err },
+		"dial, of IPv6":     func() error { _, err := net.Dial("tcp", "[::1]:1"); return err },
+		"dial, of a socket": func() error { _, err := net.Dial("unix", "/no/such/socket"); return err },
+		"listen":            func() error { _, err := net.Listen("tcp", "127.0.0.1:0"); return err },
+	} {
+		if err := try(); !fault.Exhausted(err) {
+			t.Errorf("%s: %v is not taken for exhaustion", what, err)
+		}
+	}
+	for _, f := range held {
+		f.Close()
+	}
+	ln.Close()
+	if refused {
+		t.Error("a refused connection is taken for exhaustion")
+	}
+}
+
+// TestNoAddressIsNoWantOfPorts checks that a host without IPv6, of which the
+// kernel says the same as of one without free ports, does not seem exhausted.
+func TestNoAddressIsNoWantOfPorts(t *testing.T) {
+	if os.Getenv(alone) == "" {
+		cmd := exec.Command("unshare", "-rn", "sh", "-c",
+			`ip link set lo up && echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && exec "$0" -test.run "^TestNoAddressIsNoWantOfPorts$"`, os.Args[0])
+		cmd.Env = append(os.Environ(), alone+"=1")
+		out, err := cmd.CombinedOutput()
+		if text := string(out); err != nil && !strings.Contains(text, "FAIL") {
+			t.Skipf("no namespaces here: %v %s", err, text)
+		} else if err != nil {
+			t.Error(text)
+		}
+		return
+	}
+	_, err := net.Dial("tcp", "[::1]:80")
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) || fault.Exhausted(err) {
+		t.Errorf("%v: exhausted is %v", err, fault.Exhausted(err))
+	}
 }

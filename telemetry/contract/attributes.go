@@ -9,7 +9,7 @@ var Attributes = []Attribute{
 	{Name: "faas.coldstart", Type: Boolean, Stability: Development, Meaning: "true on the first request of an instance"},
 	{Name: "go.memory.type", Type: String, Stability: Development, Meaning: "what the runtime uses the memory for"},
 	{Name: "http.connection.state", Type: String, Stability: Development, Meaning: "what the connection is doing", Values: []Value{{"active", "a request is in flight on it"}, {"idle", "it waits for one"}}},
-	{Name: "http.request.body.size", Type: Int, Stability: Development, Meaning: "bytes received of the body"},
+	{Name: "http.request.body.size", Type: Int, Stability: Development, Meaning: "bytes received of the body, whatever length was announced"},
 	{Name: "http.request.method", Type: String, Stability: Stable, Meaning: "the method, or _OTHER when it is not a known one"},
 	{Name: "http.request.method_original", Type: String, Stability: Stable, Meaning: "a method that is not known, as sent"},
 	{Name: "http.request.resend_count", Type: Int, Stability: Stable, Meaning: "number of the retry, from 1; absent on the first attempt"},

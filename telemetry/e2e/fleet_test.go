@@ -56,7 +56,7 @@ func TestPrometheus(t *testing.T) {
 const apiKey = "0123456789abcdef0123456789abcdef"
 
 // fleetSize is how many values the dashboard's variables have of the fleet.
-var fleetSize = map[string]int{"job": 1, "instance": 3, "backend": 6}
+var fleetSize = map[string]int{"job": 1, "instance": 4, "backend": 7}
 
 // startFleet runs instances of one service under traffic until the test ends:
 // between them, all that has a panel or an alert happens again and again.
@@ -102,6 +102,11 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	alone := startSpangate(t, append(export, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1")...)
 	ask(t, alone.url, "GET")
 	ask(t, alone.url, "GET")
+
+	// One whose only backend fails requests, and is left out as far as that goes.
+	failing := startSpangate(t, append(export, "BACKENDS="+serving(503), "PROBE_MODE=off", "RETRY_ATTEMPTS=0",
+		"OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "OUTLIER_EJECTION=1h")...)
+	ask(t, failing.url, "GET")
 
 	// One whose backend is slow, and which reaches neither the store of its rate
 	// limit nor what takes its spans.

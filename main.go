@@ -210,7 +210,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
 		Off: cfg.Setup.Disabled == "true", Silent: !cfg.Setup.ExportsSpans(),
 	}
-	tel, err := telemetry.New(cfg.Telemetry, providers, origin, access, log)
+	tel, err := telemetry.New(cfg.Telemetry, providers, access, log)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if err != nil {
 		return err
 	}
-	key := cfg.Balancer.HashKey.Func(func(r *http.Request) string { return origin.OutgoingAddr(r).String() })
+	key := cfg.Balancer.HashKey.Func(func(r *http.Request) string { return handler.ClientAddr(r).String() })
 	sticky := balancer.NewSticky(cfg.Balancer.StickyCookie, cfg.Balancer.Algorithm.Picker(key))
 	if a := cfg.Balancer.Algorithm; a != balancer.RoundRobin && a != balancer.Random {
 		cfg.Balancer.Pool.Next = a.Picker(key)
@@ -263,20 +263,21 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	flushing := flushInRequests(cfg.Setup, sdk)
 	chain := handler.Chain(
 		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
-			Origin: origin, Fields: fields, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
+			Fields: fields, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
 		}),
 		flushing,
 		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
 		handler.Fields(fields),
+		handler.Identify(origin),
 		adminLink,
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
 		handler.MaxHeaders(cfg.Handler.MaxHeaders, failures),
 		handler.Link{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
 		handler.Link{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
 		handler.Link{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, reject)},
-		handler.Link{Name: "access", Wrap: policy.Access(cfg.Policy.Access, origin.NamedAddr, reject)},
-		handler.Link{Name: "auth", Wrap: policy.Auth(cfg.Policy.Auth, tokens, origin.Addr, reject, tel.Authenticated)},
-		handler.Link{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, origin.Addr, reject)},
+		handler.Link{Name: "access", Wrap: policy.Access(cfg.Policy.Access, handler.NamedClientAddr, reject)},
+		handler.Link{Name: "auth", Wrap: policy.Auth(cfg.Policy.Auth, tokens, handler.ClientAddr, reject, tel.Authenticated)},
+		handler.Link{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, handler.ClientAddr, reject)},
 		handler.Link{Name: "concurrency", Wrap: concurrency},
 		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, reject)},
 	)

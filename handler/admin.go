@@ -116,7 +116,8 @@ func (a *admin) showsStatus(r *http.Request) bool {
 	// Each of the fields that may name a client, whichever is believed elsewhere.
 	outside := func(field ClientIPHeader) bool {
 		by := Origin{Trusted: a.insiders, Header: field}
-		return !a.insiders.Contains(by.NamedAddr(r))
+		c := by.Client(r)
+		return !a.insiders.Contains(c.NamedAddr())
 	}
 	return !outside(a.Origin.Header) && !slices.ContainsFunc(addressFields, outside)
 }

@@ -17,7 +17,6 @@ import (
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
 // trusts no peer and waits for a client without limit.
 type ForwardConfig struct {
-	Origin        Origin        // whose word about where a request comes from is believed
 	Fields        field.Set     // what must be neither a trailer nor removed by Connection
 	ClientTimeout time.Duration // longest wait for an HTTP/2 client to take a part of a response; 0: no limit
 	Failures      Failures
@@ -27,7 +26,7 @@ type ForwardConfig struct {
 // through rt and its response back, as RFC 9110 §7 asks of a gateway.
 //
 // What is for the next hop only is removed, what says where the request comes
-// from is set ([Origin] decides whom to believe), and everything else, the
+// from is set ([ClientOf] knows), and everything else, the
 // path and the query above all, passes as it came. Bodies, trailers, interim
 // responses and upgraded connections pass while they arrive. A response that
 // breaks off ends the client's connection or stream, so that it never looks
@@ -119,7 +118,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	if hops, limited, _ := maxForwards(r); limited {
 		header["Max-Forwards"] = []string{strconv.FormatInt(hops-1, 10)}
 	}
-	setForwarded(header, r, f.cfg.Origin)
+	ClientOf(r).setForwarded(header)
 	addVia(header, r.ProtoMajor, r.ProtoMinor)
 
 	out := (&http.Request{

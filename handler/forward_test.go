@@ -36,6 +36,12 @@ type proxy struct {
 
 func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.ForwardConfig)) proxy {
 	t.Helper()
+	return newProxyBehind(t, handler.Origin{}, scheme, backendAddr, change...)
+}
+
+// newProxyBehind returns one that believes whom origin says.
+func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr string, change ...func(*handler.ForwardConfig)) proxy {
+	t.Helper()
 	cfg := balancer.Config{
 		ConnectTimeout: 2 * time.Second, ResponseTimeout: 10 * time.Second,
 		Retry: balancer.RetryConfig{Attempts: 1, Backoff: time.Millisecond},
@@ -54,7 +60,7 @@ func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.
 	for _, f := range change {
 		f(&forward)
 	}
-	p.handler = handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward)
+	p.handler = handler.Chain(handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward), handler.Identify(origin))
 	p.addr = serve(t, p.handler, forward.ClientTimeout)
 	p.url = "http://" + p.addr
 	return p
@@ -240,11 +246,20 @@ func TestForwardHeaders(t *testing.T) {
 			trusted: "127.0.0.0/8",
 			send: http.Header{
 				"X-Forwarded-For": {"1.2.3.4", "10.0.0.1"}, "X-Forwarded-Host": {"outer.test"}, "X-Forwarded-Proto": {"https"},
-				"Forwarded": {"for=1.2.3.4"}, "Via": {"1.1 edge"},
+				"Forwarded": {"for=1.2.3.4, for=10.0.0.1;by=_edge"}, "Via": {"1.1 edge"},
 			},
 			want: http.Header{
 				"X-Forwarded-For": {"1.2.3.4, 10.0.0.1, 127.0.0.1"}, "X-Forwarded-Host": {"outer.test"}, "X-Forwarded-Proto": {"https"},
-				"Forwarded": {`for=1.2.3.4, for=127.0.0.1;host="site.test";proto=http`}, "Via": {"1.1 edge, 1.1 spangate"},
+				"Forwarded": {`for=1.2.3.4, for=10.0.0.1;by=_edge, for=127.0.0.1;host="outer.test";proto=https`}, "Via": {"1.1 edge, 1.1 spangate"},
+			},
+		},
+		{
+			name:    "what it does not agree with in the other dialect is replaced",
+			trusted: "127.0.0.0/8",
+			send:    http.Header{"X-Forwarded-For": {"1.2.3.4", "10.0.0.1"}, "X-Forwarded-Host": {"outer.test"}, "X-Forwarded-Proto": {"https"}, "Forwarded": {"for=1.2.3.4"}},
+			want: http.Header{
+				"X-Forwarded-For": {"1.2.3.4, 10.0.0.1, 127.0.0.1"}, "X-Forwarded-Host": {"outer.test"}, "X-Forwarded-Proto": {"https"},
+				"Forwarded": {`for=10.0.0.1;host="outer.test";proto=https, for=127.0.0.1;host="outer.test";proto=https`},
 			},
 		},
 		{
@@ -257,11 +272,10 @@ func TestForwardHeaders(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			received := make(chan http.Header, 1)
 			addr := backend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
-			p := newProxy(t, "http", addr, func(cfg *handler.ForwardConfig) {
-				if err := cfg.Origin.Trusted.UnmarshalText([]byte(test.trusted)); err != nil {
-					t.Fatal(err)
-				}
-			})
+			if test.trusted == "" {
+				test.trusted = "none"
+			}
+			p := newProxyBehind(t, trusting(t, test.trusted, ""), "http", addr)
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", p.url, nil)
 			r.Host, r.Header = "site.test", test.send
 			resp, err := client(t, false).Do(r)

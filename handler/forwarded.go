@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"spangate/handler/field"
@@ -22,47 +23,90 @@ func (o Origin) isForwarded(name string) bool {
 	return field.IsForwarded(name) || name == field.Canonical(string(o.Header))
 }
 
-// setForwarded writes into h, the header to be sent, whom r comes from. The
-// word of a trusted peer is extended, that of any other replaced.
-func setForwarded(h http.Header, r *http.Request, o Origin) {
-	peer := PeerAddr(r)
-	proto := scheme(r)
-	if !o.Trusted.Contains(peer) {
-		maps.DeleteFunc(h, func(name string, _ []string) bool { return o.isForwarded(name) })
+// setForwarded writes into h, the header to be sent, what is believed of the
+// client, in both dialects alike. What a peer said who is not trusted is replaced.
+// The list of one who is gets the peer added, unless it tells of another client
+// than is believed: then it is written anew from that.
+func (c Client) setForwarded(h http.Header) {
+	if !c.Trusted {
+		maps.DeleteFunc(h, func(name string, _ []string) bool { return c.origin.isForwarded(name) })
 	}
-	host := r.Host
-	if host != "" && h["X-Forwarded-Host"] == nil {
-		h["X-Forwarded-Host"] = []string{host}
+	if delete(h, "X-Forwarded-Host"); c.Host != "" {
+		h["X-Forwarded-Host"] = []string{c.Host}
 	}
-	if h["X-Forwarded-Proto"] == nil {
-		h["X-Forwarded-Proto"] = []string{proto}
-	}
-	if !peer.IsValid() {
+	h["X-Forwarded-Proto"] = []string{c.Scheme}
+	if !c.peer.IsValid() {
 		return
 	}
-	address := peer.String()
-	h["X-Forwarded-For"] = []string{list(h["X-Forwarded-For"], address)}
-	h["Forwarded"] = []string{list(h["Forwarded"], element(peer, address, host, proto))}
+	c.add(h, xForwarded, address)
+	c.add(h, rfc7239, func(hop netip.Addr) string { return element(hop, c.Host, c.Scheme) })
+}
+
+// add writes the list of hops of a dialect into h, each as write has it.
+func (c *Client) add(h http.Header, d dialect, write func(netip.Addr) string) {
+	name := d.list()
+	lines := h[name]
+	if !c.agrees(d, h) {
+		lines = nil
+		if c.Hidden {
+			lines = append(lines, write(netip.Addr{}))
+		}
+		for _, hop := range slices.Backward(c.hops) {
+			lines = append(lines, write(hop))
+		}
+	}
+	h[name] = []string{list(lines, write(c.peer))}
+}
+
+// agrees reports whether what h has of a dialect says of the client what is
+// believed, and no other scheme or host.
+func (c *Client) agrees(d dialect, h http.Header) bool {
+	if c.spoken == d && !c.origin.Header.isSingle() {
+		return true
+	}
+	if h[d.list()] == nil {
+		return len(c.hops) == 0 && !c.Hidden
+	}
+	s := c.origin.saidIn(d, h)
+	if s.hidden != c.Hidden || len(s.hops) == 0 || s.hops[len(s.hops)-1] != c.Addr {
+		return false
+	}
+	return d == xForwarded || (s.proto == "" || s.scheme() == c.Scheme) && (s.host == "" || s.host == c.Host)
+}
+
+// address is one hop of X-Forwarded-For: unknown for the zero Addr.
+func address(hop netip.Addr) string {
+	if !hop.IsValid() {
+		return "unknown"
+	}
+	return hop.String()
 }
 
 // element is one hop of RFC 7239 §4. IPv6 addresses are quoted and in
 // brackets; a host is quoted, as it may have a port.
-func element(peer netip.Addr, address, host, proto string) string {
-	if peer.Is6() {
-		address = `"[` + address + `]"`
+func element(hop netip.Addr, host, proto string) string {
+	node := address(hop)
+	if hop.Is6() {
+		node = `"[` + node + `]"`
 	}
 	if host == "" || strings.ContainsAny(host, `"\`) {
-		return "for=" + address + ";proto=" + proto
+		return "for=" + node + ";proto=" + proto
 	}
-	return "for=" + address + `;host="` + host + `";proto=` + proto
+	return "for=" + node + `;host="` + host + `";proto=` + proto
 }
 
-// list appends last to a list field that may come in several lines.
+// list appends last to a list field that may come in several lines. Empty
+// elements around them are not passed on (RFC 9110 §5.6.1.1).
 func list(lines []string, last string) string {
-	if len(lines) == 0 {
-		return last
+	var b strings.Builder
+	for _, line := range lines {
+		if line = strings.Trim(line, ", \t"); line != "" {
+			b.WriteString(line)
+			b.WriteString(", ")
+		}
 	}
-	return strings.Join(lines, ", ") + ", " + last
+	b.WriteString(last)
+	return b.String()
 }
 
 // pseudonym is the name in Via, RFC 9110 §7.6.3: the host's own would tell

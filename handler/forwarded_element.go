@@ -2,41 +2,15 @@ package handler
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-
-	"spangate/policy/cidr"
 )
 
 // forwardedElement is what one hop says in Forwarded, RFC 7239 §4. The values
 // are as they were written, those in quotes with them, and empty where the hop
 // says nothing.
 type forwardedElement struct{ node, by, host, proto string }
-
-// followForwarded is follow for Forwarded.
-//
-// It reads from the right and no further than it believes. Read from the left,
-// a client could open a quote that swallows what the proxies have added.
-func (c *client) followForwarded(lines []string, trusted cidr.List) {
-	for _, line := range slices.Backward(lines) {
-		for more := true; more; {
-			var text string
-			line, text, more = cutLastElement(line)
-			element, ok := parseElement(trim(text))
-			addr, named := parseNode(element.node)
-			if !ok || !named {
-				c.named = false
-				return
-			}
-			c.addr, c.element = addr, element
-			if !trusted.Contains(addr) {
-				return
-			}
-		}
-	}
-}
 
 // cutLastElement cuts what stands behind the last comma outside of quotes. It
 // finds that of a well-formed element whatever stands before it.

@@ -34,9 +34,9 @@ func ExampleOrigin() {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("X-Forwarded-For", "6.6.6.6, 203.0.113.9, 10.0.0.2")
 	r.RemoteAddr = "10.0.0.1:1234"
-	fmt.Println(o.Addr(r))
+	fmt.Println(o.Client(r).Addr)
 	r.RemoteAddr = "198.51.100.1:1234"
-	fmt.Println(o.Addr(r))
+	fmt.Println(o.Client(r).Addr)
 	// Output:
 	// 203.0.113.9
 	// 198.51.100.1
@@ -62,7 +62,9 @@ func TestOriginAddr(t *testing.T) {
 		{name: "nonsense ends it", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"6.6.6.6, nonsense, 10.0.0.2"}, want: "10.0.0.2", known: hidden},
 		{name: "unknown ends it", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"6.6.6.6, unknown"}, want: "10.0.0.1", known: hidden},
 		{name: "a hidden one ends it", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"6.6.6.6, _secret, 10.0.0.2"}, want: "10.0.0.2", known: hidden},
-		{name: "an empty one ends it", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"6.6.6.6, , 10.0.0.2"}, want: "10.0.0.2", known: hidden},
+		{name: "an empty one is none", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"6.6.6.6, , 10.0.0.2"}, want: "6.6.6.6"},
+		{name: "empty ones before and behind", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{", 1.2.3.4,, 10.0.0.5, ,", ","}, want: "1.2.3.4"},
+		{name: "none but empty ones", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{", ,", ""}, want: "10.0.0.1", known: hidden},
 		{name: "a socket ends it", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"6.6.6.6, unix:"}, want: "10.0.0.1", known: hidden},
 		{name: "white space", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"\t 1.2.3.4 \t,\t10.0.0.2\t "}, want: "1.2.3.4"},
 		{name: "port", peer: "10.0.0.1:1", trusted: "10.0.0.0/8", lines: []string{"1.2.3.4:5678"}, want: "1.2.3.4"},
@@ -116,24 +118,25 @@ func TestOriginAddr(t *testing.T) {
 				r.Header[name] = test.lines
 			}
 			want := netip.MustParseAddr(test.want)
-			if got := o.Addr(r); got != want {
+			if got := o.Client(r).Addr; got != want {
 				t.Errorf("Addr is %v, want %s", got, want)
 			}
 			if test.known == hidden {
 				want = netip.Addr{}
 			}
-			if got := o.NamedAddr(r); got != want {
+			if got := o.Client(r).NamedAddr(); got != want {
 				t.Errorf("NamedAddr is %v, want %s", got, want)
 			}
 		})
 	}
-	if got := (handler.Origin{}).Addr(&http.Request{RemoteAddr: "@"}); got.IsValid() {
+	if got := (handler.Origin{}).Client(&http.Request{RemoteAddr: "@"}).Addr; got.IsValid() {
 		t.Errorf("a peer without an address has %v", got)
 	}
 }
 
-// What is asked of a request and of the one that is sent for it is the same.
-func TestOutgoingAddr(t *testing.T) {
+// Whoever asks of a request that is sent is told what was believed of the one
+// that came.
+func TestClientOfWhatIsSent(t *testing.T) {
 	for _, name := range []string{"X-Forwarded-For", "Forwarded", "Fly-Client-Ip"} {
 		for _, peer := range []string{"127.0.0.1", "198.51.100.1", "::1"} {
 			for _, value := range []string{"", "203.0.113.9", "unknown", "203.0.113.9, 127.0.0.2", "for=203.0.113.9", `for="[2001:db8::1]:1", for=127.0.0.2`, "for=unknown", "6.6.6.6,for=127.0.0.3", `"`} {
@@ -143,15 +146,15 @@ func TestOutgoingAddr(t *testing.T) {
 				if value != "" {
 					r.Header[name] = []string{value}
 				}
-				want := o.Addr(r)
+				want := o.Client(r)
 				asked := false
-				h := handler.Forward(roundTripper(func(out *http.Request) (*http.Response, error) {
+				h := handler.Chain(handler.Forward(roundTripper(func(out *http.Request) (*http.Response, error) {
 					asked = true
-					if got := o.OutgoingAddr(out); got != want {
-						t.Errorf("%s: %q from %s: %v of the request that is sent, %v of the one that came", name, value, peer, got, want)
+					if got := handler.ClientOf(out); got.Addr != want.Addr || got.NamedAddr() != want.NamedAddr() || got.Scheme != want.Scheme || got.Host != want.Host {
+						t.Errorf("%s: %q from %s: %+v of the request that is sent, %+v of the one that came", name, value, peer, got, want)
 					}
 					return &http.Response{StatusCode: 204, Header: http.Header{}, Body: http.NoBody}, nil
-				}), handler.ForwardConfig{Origin: o})
+				}), handler.ForwardConfig{}), handler.Identify(o))
 				if h.ServeHTTP(httptest.NewRecorder(), r); !asked {
 					t.Fatal("nothing was sent")
 				}
@@ -191,7 +194,7 @@ func TestOriginHostAndScheme(t *testing.T) {
 			if test.tls {
 				r.TLS = &tls.ConnectionState{}
 			}
-			if got := o.Scheme(r) + " " + o.Host(r); got != test.want {
+			if got := o.Client(r).Scheme + " " + o.Client(r).Host; got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -258,7 +261,7 @@ func TestSpoofedFieldsChangeNothing(t *testing.T) {
 	for _, header := range []string{"", "Forwarded", "X-Own-Client", "Fly-Client-IP"} {
 		for _, http2 := range []bool{false, true} {
 			origin := trusting(t, "10.0.0.0/8,::1", header)
-			p := newProxy(t, "http", addr, func(cfg *handler.ForwardConfig) { cfg.Origin = origin })
+			p := newProxyBehind(t, origin, "http", addr)
 			c := client(t, http2)
 			send := func(fields http.Header) http.Header {
 				r, _ := http.NewRequestWithContext(t.Context(), "GET", p.url, nil)
@@ -294,7 +297,7 @@ func TestSpoofedFieldsChangeNothing(t *testing.T) {
 						r.Header.Add(name, value)
 					}
 				}
-				if got := fmt.Sprintln(origin.Addr(r), origin.NamedAddr(r), origin.Host(r), origin.Scheme(r)); got != "198.51.100.1 198.51.100.1 site.test http\n" {
+				if got := fmt.Sprintln(origin.Client(r).Addr, origin.Client(r).NamedAddr(), origin.Client(r).Host, origin.Client(r).Scheme); got != "198.51.100.1 198.51.100.1 site.test http\n" {
 					t.Errorf("CLIENT_IP_HEADER=%s: %.100q makes it %s", header, fmt.Sprint(fields), got)
 				}
 			}
@@ -312,7 +315,7 @@ func TestSpoofedFieldsBehindAProxyChangeNothing(t *testing.T) {
 			last := strings.Join(append(written[:len(written):len(written)], added), ", ")
 			for _, lines := range [][]string{append(written, added), {last}} {
 				r := &http.Request{RemoteAddr: "127.0.0.1:1", Header: http.Header{name: lines}}
-				if got := trusting(t, "127.0.0.0/8,::1", name).NamedAddr(r); got != netip.MustParseAddr("203.0.113.9") {
+				if got := trusting(t, "127.0.0.0/8,::1", name).Client(r).NamedAddr(); got != netip.MustParseAddr("203.0.113.9") {
 					t.Errorf("%s: %.100q: the client is %v", name, lines, got)
 				}
 			}
@@ -333,15 +336,14 @@ func FuzzForwardedFields(f *testing.F) {
 			o := handler.Origin{Trusted: trusted, Header: header}
 			fields := http.Header{"X-Forwarded-For": {written}, "Forwarded": {written}, "X-Own": {written}, "X-Forwarded-Host": {host}}
 			r := &http.Request{RemoteAddr: peer, Host: host, Header: fields}
-			addr := o.Addr(r)
-			if named := o.NamedAddr(r); named.IsValid() && named != addr {
+			addr := o.Client(r).Addr
+			if named := o.Client(r).NamedAddr(); named.IsValid() && named != addr {
 				t.Errorf("Addr is %v, NamedAddr %v", addr, named)
 			}
 			if addr.Zone() != "" || addr.Is4In6() {
 				t.Errorf("%v is not the only way to write it", addr)
 			}
-			o.Host(r)
-			if s := o.Scheme(r); s != "http" && s != "https" {
+			if s := o.Client(r).Scheme; s != "http" && s != "https" {
 				t.Errorf("scheme is %q", s)
 			}
 			if !trusted.Contains(handler.PeerAddr(r)) && addr != handler.PeerAddr(r) {
@@ -363,7 +365,7 @@ func FuzzForwardedFields(f *testing.F) {
 					lines[1] = "127.0.0.3"
 				}
 				r := &http.Request{RemoteAddr: "127.0.0.1:1", Header: http.Header{string(proxy.header): lines}}
-				if got := o.NamedAddr(r); got != proxy.want {
+				if got := o.Client(r).NamedAddr(); got != proxy.want {
 					t.Errorf("%s: %q: the client is %v, want %v", proxy.header, lines, got, proxy.want)
 				}
 			}
@@ -388,7 +390,7 @@ func BenchmarkOriginAddr(b *testing.B) {
 		b.Run(test.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				o.Addr(r)
+				o.Client(r)
 			}
 		})
 	}

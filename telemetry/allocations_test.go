@@ -18,7 +18,6 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
-	"spangate/handler"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -35,7 +34,7 @@ func (gone) ForceFlush(context.Context) error                { return nil }
 // around another that is made again.
 func decorated(t testing.TB, providers telemetry.Providers) (once, again http.Handler) {
 	t.Helper()
-	tel, err := telemetry.New(telemetry.Config{}, providers, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+	tel, err := telemetry.New(telemetry.Config{}, providers, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +127,7 @@ func TestAllocationsOfDecisions(t *testing.T) {
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(test.sampler))
 		tel, err := telemetry.New(telemetry.Config{RateLimit: test.traced}, telemetry.Providers{
 			Tracer: provider, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
-		}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+		}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"spangate/balancer"
-	"spangate/handler"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -63,7 +62,7 @@ func TestKeep(t *testing.T) {
 						}
 						return ""
 					},
-				}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+				}, nil, slog.New(slog.DiscardHandler))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -18,7 +18,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"spangate/handler"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -42,7 +41,7 @@ func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Reject) http.H
 	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)),
 		Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-	}, handler.Origin{}, telemetry.NewAccessLog(telemetry.Config{AccessLog: telemetry.LogJSON}, lines), slog.New(slog.DiscardHandler))
+	}, telemetry.NewAccessLog(telemetry.Config{AccessLog: telemetry.LogJSON}, lines), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

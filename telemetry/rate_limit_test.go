@@ -22,7 +22,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
-	"spangate/handler"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -62,7 +61,7 @@ func watched(t testing.TB, sampler sdktrace.Sampler) (*telemetry.Telemetry, *sdk
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sampler))
 	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 		Tracer: tracers, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-	}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+	}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +212,7 @@ func BenchmarkLimiter(b *testing.B) {
 			tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 				Tracer: sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)),
 				Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
-			}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+			}, nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}

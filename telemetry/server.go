@@ -31,9 +31,10 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		return t.logPanics(next)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := handler.ClientOf(r)
 		s := &served{
 			telemetry: t, request: r, start: time.Now(),
-			method: t.methods.normalize(r.Method), scheme: t.origin.Scheme(r), host: t.origin.Host(r), client: t.origin.Addr(r),
+			method: t.methods.normalize(r.Method), scheme: who.Scheme, host: who.Host, client: who.Addr,
 			cold: !t.warm.Load() && !t.warm.Swap(true),
 		}
 		active := t.activeSets.get(activeSet{s.method, s.scheme}, activeSet.attributes)

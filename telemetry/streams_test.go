@@ -18,7 +18,6 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
-	"spangate/handler"
 	"spangate/telemetry"
 )
 
@@ -53,7 +52,7 @@ func TestStreams(t *testing.T) {
 				reader := sdkmetric.NewManualReader()
 				tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 					Tracer: tracenoop.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-				}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+				}, nil, slog.New(slog.DiscardHandler))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -25,7 +25,6 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
-	"spangate/handler"
 	"spangate/policy"
 )
 
@@ -62,7 +61,6 @@ type Telemetry struct {
 	ids          trace.Tracer // of requests' spans, to have ids also while silent
 	meter        metric.Meter
 	propagator   propagation.TextMapPropagator
-	origin       handler.Origin
 	trust        Trust
 	baggage      BaggageKeys
 	probes       TracedProbes
@@ -112,15 +110,14 @@ type Telemetry struct {
 	rateLimitSets setCache[rateLimitSet]
 }
 
-// New returns the decorators for providers. origin says where requests come
-// from, and whose trace context is believed. access may be nil.
-func New(cfg Config, providers Providers, origin handler.Origin, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
+// New returns the decorators for providers. access may be nil. Where requests come
+// from, and whose trace context is believed, [handler.ClientOf] knows.
+func New(cfg Config, providers Providers, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
 		ids:          providers.Tracer.Tracer(scope, version),
 		meter:        providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		propagator:   providers.Propagator,
-		origin:       origin,
 		trust:        cfg.Trust,
 		baggage:      cfg.Baggage,
 		probes:       cfg.Probes,

@@ -18,7 +18,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
-	"spangate/handler"
 	"spangate/telemetry"
 )
 
@@ -29,7 +28,7 @@ func newTelemetry(recorder *tracetest.SpanRecorder, access *telemetry.AccessLog)
 	if recorder != nil {
 		providers.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
 	}
-	t, err := telemetry.New(telemetry.Config{}, providers, handler.Origin{}, access, slog.New(slog.DiscardHandler))
+	t, err := telemetry.New(telemetry.Config{}, providers, access, slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
 	}
@@ -86,7 +85,7 @@ func TestPanicsAreLoggedWhenNothingIsRecorded(t *testing.T) {
 	var log bytes.Buffer
 	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 		Off: true, Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(),
-	}, handler.Origin{}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

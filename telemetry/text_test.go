@@ -12,7 +12,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"spangate/handler"
 	"spangate/telemetry"
 )
 
@@ -23,7 +22,7 @@ func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: limit,
-	}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+	}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +82,7 @@ func TestCutTexts(t *testing.T) {
 		recorder := tracetest.NewSpanRecorder()
 		tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 			Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: 10,
-		}, handler.Origin{}, nil, slog.New(slog.DiscardHandler))
+		}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

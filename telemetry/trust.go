@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/handler"
 )
 
 // Trust says what becomes of the trace context that a peer outside
@@ -40,7 +42,7 @@ func (t *Trust) UnmarshalText(text []byte) error {
 func (t *Telemetry) passesOn(r *http.Request) bool { return !t.participates && t.believes(r) }
 
 func (t *Telemetry) believes(r *http.Request) bool {
-	return t.trust == TrustAll || t.origin.Trusts(r)
+	return t.trust == TrustAll || handler.ClientOf(r).Trusted
 }
 
 // receive takes the trace context out of r's header, where it stays if it passes

@@ -46,7 +46,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 		Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysSample())),
 		Meter:      metricnoop.NewMeterProvider(),
 		Propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
-	}, origin, nil, slog.New(slog.DiscardHandler))
+	}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 	}))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = header
-	tel.Server(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	handler.Chain(tel.Server(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		out := r.Clone(r.Context())
 		out.RequestURI = ""
 		resp, err := client.RoundTrip(out)
@@ -65,7 +65,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-	})).ServeHTTP(httptest.NewRecorder(), r)
+	})), handler.Identify(origin)).ServeHTTP(httptest.NewRecorder(), r)
 
 	var p passed
 	attempt, server := recorder.Ended()[0], recorder.Ended()[1]

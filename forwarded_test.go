@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestWhatIsBelieved has a peer say where requests come from, in one dialect or
+// in both. Whatever is believed of it, everybody is told the same: the backend in
+// either dialect, span, log and cookie.
+func TestWhatIsBelieved(t *testing.T) {
+	const (
+		stranger  = "TRUSTED_PROXIES=10.0.0.0/8"
+		byRFC7239 = "CLIENT_IP_HEADER=Forwarded"
+		byAddress = "CLIENT_IP_HEADER=Fly-Client-IP"
+	)
+	// told is what everybody is told: X-Forwarded-For, Forwarded, and then the
+	// client, the scheme and the host.
+	told := func(list, forwarded, client, scheme, host string) string {
+		hop := `;host="` + host + `";proto=` + scheme
+		return "X-Forwarded-For: " + list + "\nForwarded: " + strings.ReplaceAll(forwarded, "~", hop) + "\n" + client + " " + scheme + " " + host + "\n"
+	}
+	alone := func(scheme string) string { return told("127.0.0.1", "for=127.0.0.1~", "127.0.0.1", scheme, "a.test") }
+	// of is what is told of a client that a trusted peer names.
+	of := func(scheme, host string) string {
+		return told("203.0.113.9, 127.0.0.1", "for=203.0.113.9~, for=127.0.0.1~", "203.0.113.9", scheme, host)
+	}
+	for name, test := range map[string]struct {
+		environ []string // the peer is trusted, and names clients in X-Forwarded-For, unless it says otherwise
+		fields  []string
+		want    string
+	}{
+		"nothing":                                                     {nil, nil, alone("http")},
+		"only X-Forwarded-Proto":                                      {nil, []string{"X-Forwarded-Proto: https"}, alone("https")},
+		"what cloud load balancers say":                               {nil, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Port: 443"}, of("https", "a.test")},
+		"only the scheme, in Forwarded":                               {nil, []string{"Forwarded: proto=https"}, told("unknown, 127.0.0.1", "proto=https, for=127.0.0.1~", "127.0.0.1", "https", "a.test")},
+		"only Forwarded":                                              {nil, []string{"Forwarded: for=203.0.113.9;proto=https"}, told("203.0.113.9, 127.0.0.1", "for=203.0.113.9;proto=https, for=127.0.0.1~", "203.0.113.9", "https", "a.test")},
+		"only Forwarded, with a host":                                 {nil, []string{`Forwarded: For="203.0.113.9:80";Proto=HTTPS;host="outer.test:444"`}, told("203.0.113.9, 127.0.0.1", `For="203.0.113.9:80";Proto=HTTPS;host="outer.test:444", for=127.0.0.1~`, "203.0.113.9", "https", "outer.test:444")},
+		"only Forwarded, where it is expected":                        {[]string{byRFC7239}, []string{"Forwarded: for=203.0.113.9;proto=https"}, told("203.0.113.9, 127.0.0.1", "for=203.0.113.9;proto=https, for=127.0.0.1~", "203.0.113.9", "https", "a.test")},
+		"only X-Forwarded, where Forwarded is":                        {[]string{byRFC7239}, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https"}, of("https", "a.test")},
+		"only the scheme, where Forwarded is":                         {[]string{byRFC7239}, []string{"X-Forwarded-Proto: https"}, alone("https")},
+		"both, of one mind":                                           {nil, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "Forwarded: for=203.0.113.9;by=_lb;proto=https"}, told("203.0.113.9, 127.0.0.1", "for=203.0.113.9;by=_lb;proto=https, for=127.0.0.1~", "203.0.113.9", "https", "a.test")},
+		"both, not of one mind":                                       {nil, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: http", "Forwarded: for=6.6.6.6;proto=https;host=evil.test"}, of("http", "a.test")},
+		"about the scheme alone":                                      {nil, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "Forwarded: for=203.0.113.9;proto=http"}, of("https", "a.test")},
+		"about the host alone":                                        {nil, []string{"X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9;host=evil.test"}, of("http", "a.test")},
+		"both, where Forwarded is expected":                           {[]string{byRFC7239}, []string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: http", "X-Forwarded-Host: evil.test", "Forwarded: for=203.0.113.9;proto=https"}, told("203.0.113.9, 127.0.0.1", "for=203.0.113.9;proto=https, for=127.0.0.1~", "203.0.113.9", "https", "a.test")},
+		"a client's Forwarded behind a load balancer that knows none": {nil, []string{"X-Forwarded-For: 203.0.113.9", "Forwarded: proto=https"}, of("http", "a.test")},
+		"one address":                                                 {[]string{byAddress}, []string{"Fly-Client-IP: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-For: 6.6.6.6, 10.0.0.1"}, of("https", "a.test")},
+		"one address, of one mind":                                    {[]string{byAddress}, []string{"Fly-Client-IP: 203.0.113.9", "X-Forwarded-For: 6.6.6.6, 203.0.113.9"}, told("6.6.6.6, 203.0.113.9, 127.0.0.1", "for=203.0.113.9~, for=127.0.0.1~", "203.0.113.9", "http", "a.test")},
+		"one address that did not come":                               {[]string{byAddress}, []string{"X-Forwarded-For: 6.6.6.6", "Forwarded: for=6.6.6.6"}, alone("http")},
+		"one address, scheme in the other":                            {[]string{byAddress}, []string{"Fly-Client-IP: 203.0.113.9", "Forwarded: for=_lb;proto=https"}, of("https", "a.test")},
+
+		"a list of schemes":            {nil, []string{"X-Forwarded-Proto: https,http"}, alone("https")},
+		"in two lines":                 {nil, []string{"X-Forwarded-Proto: https", "X-Forwarded-Proto: http"}, alone("https")},
+		"with empty elements":          {nil, []string{"X-Forwarded-Proto: , https ,, http"}, alone("https")},
+		"in capital letters":           {nil, []string{"X-Forwarded-Proto: HTTPS"}, alone("https")},
+		"of a WebSocket over TLS":      {nil, []string{"X-Forwarded-Proto: wss"}, alone("https")},
+		"of a WebSocket":               {nil, []string{"X-Forwarded-Proto: ws"}, alone("http")},
+		"a scheme that is none":        {nil, []string{"X-Forwarded-Proto: ftp"}, alone("http")},
+		"an empty one":                 {nil, []string{"X-Forwarded-Proto: "}, alone("http")},
+		"other ways to say it":         {nil, []string{"X-Forwarded-Ssl: on", "Front-End-Https: on", "X-Forwarded-Scheme: https", "X-Url-Scheme: https"}, alone("http")},
+		"a list of hosts":              {nil, []string{"X-Forwarded-Host: , outer.test, inner.test"}, told("127.0.0.1", "for=127.0.0.1~", "127.0.0.1", "http", "outer.test")},
+		"a host that is none":          {nil, []string{`X-Forwarded-Host: a"b`}, alone("http")},
+		"an address in empty ones":     {nil, []string{"X-Forwarded-For: , 10.0.0.5"}, told("10.0.0.5, 127.0.0.1", "for=10.0.0.5~, for=127.0.0.1~", "10.0.0.5", "http", "a.test")},
+		"addresses among empty ones":   {nil, []string{"X-Forwarded-For: 203.0.113.9,, 127.0.0.5 ,", "X-Forwarded-For: ,"}, told("203.0.113.9,, 127.0.0.5, 127.0.0.1", "for=203.0.113.9~, for=127.0.0.5~, for=127.0.0.1~", "203.0.113.9", "http", "a.test")},
+		"elements among empty ones":    {nil, []string{"Forwarded: , for=203.0.113.9 ,, for=127.0.0.5,"}, told("203.0.113.9, 127.0.0.5, 127.0.0.1", "for=203.0.113.9 ,, for=127.0.0.5, for=127.0.0.1~", "203.0.113.9", "http", "a.test")},
+		"an IPv6 address":              {nil, []string{"X-Forwarded-For: 2001:db8::9"}, told("2001:db8::9, 127.0.0.1", `for="[2001:db8::9]"~, for=127.0.0.1~`, "2001:db8::9", "http", "a.test")},
+		"an IPv6 address, by RFC":      {nil, []string{`Forwarded: for="[2001:db8::9]:80"`}, told("2001:db8::9, 127.0.0.1", `for="[2001:db8::9]:80", for=127.0.0.1~`, "2001:db8::9", "http", "a.test")},
+		"a client that is hidden":      {nil, []string{"X-Forwarded-For: unknown, 127.0.0.5"}, told("unknown, 127.0.0.5, 127.0.0.1", "for=unknown~, for=127.0.0.5~, for=127.0.0.1~", "127.0.0.5", "http", "a.test")},
+		"and is hidden by RFC":         {nil, []string{"Forwarded: for=_secret;proto=https"}, told("unknown, 127.0.0.1", "for=_secret;proto=https, for=127.0.0.1~", "127.0.0.1", "https", "a.test")},
+		"a stranger":                   {[]string{stranger}, []string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.test", "Forwarded: for=6.6.6.6;proto=https", "Front-End-Https: on"}, alone("http")},
+		"a stranger, in one dialect":   {[]string{stranger, byRFC7239}, []string{"X-Forwarded-Proto: https"}, alone("http")},
+		"what the stranger wrote left": {nil, []string{"X-Forwarded-For: 6.6.6.6, 203.0.113.9", "X-Forwarded-Proto: https"}, told("6.6.6.6, 203.0.113.9, 127.0.0.1", "for=203.0.113.9~, for=127.0.0.1~", "203.0.113.9", "https", "a.test")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			received := make(chan http.Header, 1)
+			backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
+			t.Cleanup(backend.Close)
+			p := start(t, append([]string{"BACKENDS=" + backend.URL, "PROBE_MODE=off", "BALANCER_STICKY_COOKIE=s", "TRUSTED_PROXIES=127.0.0.0/8"}, test.environ...)...)
+			check := func(protocol string, setCookie []string) {
+				t.Helper()
+				h := <-received
+				scheme, host := strings.Join(h["X-Forwarded-Proto"], " | "), strings.Join(h["X-Forwarded-Host"], " | ")
+				lines := strings.SplitAfterN(test.want, "\n", 3)
+				want := fmt.Sprint(lines[0], lines[1])
+				got := fmt.Sprintf("X-Forwarded-For: %s\nForwarded: %s\n", strings.Join(h["X-Forwarded-For"], " | "), strings.Join(h["Forwarded"], " | "))
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s: the backend is told (-want +got):\n%s", protocol, diff)
+				}
+				if want := strings.SplitN(strings.TrimSpace(lines[2]), " ", 2)[1]; scheme+" "+host != want {
+					t.Errorf("%s: X-Forwarded-Proto and -Host are %s %s, want %s", protocol, scheme, host, want)
+				}
+				if secure := strings.Contains(strings.Join(setCookie, ""), "; Secure"); len(setCookie) != 1 || secure != (scheme == "https") {
+					t.Errorf("%s: the cookie is %q, the scheme %s", protocol, setCookie, scheme)
+				}
+			}
+			text := "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n"
+			r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = "a.test"
+			for _, field := range test.fields {
+				text += field + "\r\n"
+				name, value, _ := strings.Cut(field, ": ")
+				r.Header.Add(name, value)
+			}
+			var cookies []string
+			for line := range strings.Lines(sendRaw(t, p.addr, text+"\r\n")) {
+				if cookie, ok := strings.CutPrefix(line, "Set-Cookie: "); ok {
+					cookies = append(cookies, cookie)
+				}
+			}
+			check("HTTP/1.1", cookies)
+			transport := h2cTransport(t)
+			resp, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			transport.CloseIdleConnections()
+			check("h2c", resp.Header["Set-Cookie"])
+
+			p.stop()
+			want := strings.SplitAfterN(test.want, "\n", 3)[2]
+			logged := map[any]string{}
+			for _, line := range p.log.requests(t) {
+				logged[line["span_id"]] = fmt.Sprint(line["client"], " ", line["host"])
+			}
+			spans := 0
+			for _, span := range p.collector.Spans() {
+				if span.Kind != "SERVER" {
+					continue
+				}
+				spans++
+				client, scheme, host := span.Attributes["client.address"], span.Attributes["url.scheme"], fmt.Sprint(span.Attributes["server.address"])
+				if port := fmt.Sprint(span.Attributes["server.port"]); port != "80" && port != "443" {
+					host += ":" + port
+				}
+				if got := fmt.Sprintln(client, scheme, host); got != want {
+					t.Errorf("a span says %s, want %s", got, want)
+				}
+				if got, want := logged[span.SpanID], fmt.Sprint(client, " ", host); got != want {
+					t.Errorf("the log says %s, want %s", got, want)
+				}
+			}
+			if spans != 2 {
+				t.Errorf("%d spans, want 2", spans)
+			}
+		})
+	}
+}

@@ -1,0 +1,120 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Client is who asks, and for what, as far as it is believed. It is derived once,
+// when a request comes in ([Identify]), and whoever wants to know reads it there:
+// limits, lists, log, span, cookies, the choice of a backend, and what backends
+// are told in either dialect. It does not change.
+type Client struct {
+	// Addr is the address that the request comes from: the peer's, or, where that
+	// is trusted, what it says. In a list of addresses that is the last one that is
+	// not trusted itself, as each hop can vouch only for the one before it. Where a
+	// trusted hop does not name who is before it, or not in a form that is
+	// understood, the client is that hop. It is the zero Addr where there is none.
+	Addr netip.Addr
+	// Hidden is set where a trusted hop speaks of who is before it without naming
+	// it: Addr is then a proxy's. A trusted peer that says nothing at all is a
+	// client itself.
+	Hidden bool
+	// Scheme is the one that the client used, http or https.
+	Scheme string
+	// Host is the authority that the client asked for.
+	Host string
+	// Trusted is set where the peer's word is believed.
+	Trusted bool
+
+	origin Origin
+	peer   netip.Addr
+	hops   []netip.Addr // that trusted hops have named, the client among them, the nearest first
+	spoken dialect      // the one that is believed
+}
+
+// NamedAddr is c.Addr for those who must not take a proxy for its clients: the
+// zero Addr where the client is hidden.
+func (c Client) NamedAddr() netip.Addr {
+	if c.Hidden {
+		return netip.Addr{}
+	}
+	return c.Addr
+}
+
+type clientKey struct{}
+
+// Identify returns a link that finds out who asks, by origin. The links behind
+// it ask [ClientOf].
+func Identify(origin Origin) Link {
+	return Link{Name: "client", Wrap: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := origin.Client(r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, &c)))
+		})
+	}}
+}
+
+// ClientOf returns who sends r, a request behind [Identify] or one that is sent
+// for it. Of any other nothing but the connection is believed.
+func ClientOf(r *http.Request) Client {
+	if c, ok := r.Context().Value(clientKey{}).(*Client); ok {
+		return *c
+	}
+	return Origin{}.Client(r)
+}
+
+// ClientAddr returns the address of who sends r; see [ClientOf].
+func ClientAddr(r *http.Request) netip.Addr { return ClientOf(r).Addr }
+
+// NamedClientAddr is ClientAddr for those who must not take a proxy for its
+// clients; see [Client.NamedAddr].
+func NamedClientAddr(r *http.Request) netip.Addr { return ClientOf(r).NamedAddr() }
+
+// Client returns who sends r. Nothing that a peer outside o.Trusted writes changes
+// it.
+func (o Origin) Client(r *http.Request) Client {
+	peer := PeerAddr(r)
+	c := Client{Addr: peer, Scheme: scheme(r), Host: r.Host, origin: o, peer: peer}
+	if o.Trusted.Empty() || !o.Trusted.Contains(peer) {
+		return c
+	}
+	c.Trusted = true
+	said := o.said(r.Header)
+	c.hops, c.Hidden, c.spoken = said.hops, said.hidden, said.dialect
+	if o.Header.isSingle() {
+		c.hops, c.Hidden = o.Header.single(r.Header)
+	}
+	if len(c.hops) > 0 {
+		c.Addr = c.hops[len(c.hops)-1]
+	}
+	if said.scheme() != "" {
+		c.Scheme = said.scheme()
+	}
+	if said.host != "" && validHost(said.host) {
+		c.Host = said.host
+	}
+	return c
+}
+
+// scheme returns "https" when r came over TLS, else "http".
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// schemeOf returns the scheme that a proxy means by proto, "" where that is not
+// understood. Some tell the scheme of a WebSocket.
+func schemeOf(proto string) string {
+	switch {
+	case strings.EqualFold(proto, "http"), strings.EqualFold(proto, "ws"):
+		return "http"
+	case strings.EqualFold(proto, "https"), strings.EqualFold(proto, "wss"):
+		return "https"
+	}
+	return ""
+}

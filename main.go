@@ -507,7 +507,7 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *set
 	if limits.shared != nil {
 		s.RateLimit.Store, s.RateLimit.Instances = policy.StoreRedis, limits.shared.Instances()
 		if since, why, degraded := limits.shared.Degraded(); degraded {
-			s.RateLimit.Since, s.RateLimit.Why = &since, why.Error()
+			s.RateLimit.Since, s.RateLimit.Why = &since, fmt.Sprintf("%.500s", why)
 			s.RateLimit.Store = ""
 			if limits.onError == shared.Local {
 				s.RateLimit.Store = policy.StoreLocal

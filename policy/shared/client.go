@@ -42,6 +42,7 @@ func (c Config) dialer(timeout time.Duration) (func() client, error) {
 	opt.MaxRetries, opt.DialerRetries = -1, 1
 	opt.ContextTimeoutEnabled = true
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = timeout, timeout, timeout
+	opt.Dialer = dial(timeout, opt.TLSConfig)
 	opt.PipelinePoolSize = -1 // no second pool of connections: there are only pipelines
 	// Managed servers refuse the commands of both.
 	opt.DisableIdentity = true

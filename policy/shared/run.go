@@ -40,8 +40,24 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 	}
 	s.refuse(errClosed)
-	s.calls.Wait() // of clients that are closed
+	s.settle()
 	return context.Cause(ctx)
+}
+
+// settle waits for calls of clients that are closed, but no longer than one may
+// take: whatever the store does, the instance can stop.
+func (s *Store) settle() {
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		s.calls.Wait()
+	}()
+	timer := time.NewTimer(s.connect)
+	defer timer.Stop()
+	select {
+	case <-settled:
+	case <-timer.C:
+	}
 }
 
 // pause waits until the store is to be tried again.

@@ -23,6 +23,8 @@ type http2Client struct {
 	window  uint32               // that the server grants a stream
 	got     map[uint32]*http2Got // by stream
 	left    bool                 // the server has sent GOAWAY
+
+	connectionWindow int64 // what may be sent now on all streams together
 }
 
 // http2Got is what has come of an answer.
@@ -50,7 +52,7 @@ func newHTTP2Client(t *testing.T, addr string) *http2Client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(time.Minute))
-	c := &http2Client{t: t, conn: conn, framer: http2.NewFramer(conn, conn), got: map[uint32]*http2Got{}}
+	c := &http2Client{t: t, conn: conn, framer: http2.NewFramer(conn, conn), connectionWindow: 65535, got: map[uint32]*http2Got{}}
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
@@ -96,8 +98,17 @@ func request(method, path string) []string {
 	return []string{":method", method, ":scheme", "http", ":authority", "x", ":path", path}
 }
 
+// data sends content, in frames, once the connection has room for it.
 func (c *http2Client) data(stream uint32, ends bool, data string) {
 	c.t.Helper()
+	for c.connectionWindow < int64(len(data)) {
+		c.read()
+	}
+	c.connectionWindow -= int64(len(data))
+	for len(data) > 16<<10 {
+		c.try(c.framer.WriteData(stream, false, []byte(data[:16<<10])))
+		data = data[16<<10:]
+	}
 	c.try(c.framer.WriteData(stream, ends, []byte(data)))
 }
 
@@ -142,6 +153,10 @@ func (c *http2Client) read() {
 	case *http2.RSTStreamFrame:
 		got.reset = fmt.Sprint(frame.ErrCode)
 		got.ended = true
+	case *http2.WindowUpdateFrame:
+		if frame.StreamID == 0 {
+			c.connectionWindow += int64(frame.Increment)
+		}
 	case *http2.GoAwayFrame:
 		c.left = true
 	}

@@ -13,7 +13,7 @@ import (
 // gateway, and a sentence for the client, or 0.
 func refusal(r *http.Request) (status int, detail string) {
 	if r.Method == http.MethodConnect {
-		return http.StatusNotImplemented, "" // a tunnel, not a resource
+		return http.StatusNotImplemented, "There are no tunnels here."
 	}
 	if wrong := malformed(r); wrong != "" {
 		return http.StatusBadRequest, wrong
@@ -21,7 +21,7 @@ func refusal(r *http.Request) (status int, detail string) {
 	hops, limited, err := maxForwards(r)
 	switch {
 	case r.Method == http.MethodTrace:
-		return http.StatusMethodNotAllowed, "" // would show the client what was added on the way
+		return http.StatusMethodNotAllowed, "TRACE would show what is added on the way."
 	case err != nil:
 		return http.StatusBadRequest, "Max-Forwards is not one number."
 	case asksGateway(r), limited && hops == 0:
@@ -29,7 +29,7 @@ func refusal(r *http.Request) (status int, detail string) {
 	case expectsOther(r):
 		return http.StatusExpectationFailed, "Nothing but 100-continue can be expected."
 	case loops(r):
-		return http.StatusLoopDetected, ""
+		return http.StatusLoopDetected, "The request goes round in a circle."
 	}
 	return 0, ""
 }

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// session is a connection of HTTP/1 that is kept.
+type session struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (p *program) session(t *testing.T) session {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	return session{conn, bufio.NewReader(conn)}
+}
+
+// ask sends a request and returns the answer: status and body, and its header.
+func (s session) ask(t *testing.T, request string) (brief string, header http.Header) {
+	t.Helper()
+	if _, err := io.WriteString(s, request); err != nil {
+		t.Fatal(err)
+	}
+	method, _, _ := strings.Cut(request, " ")
+	resp, err := http.ReadResponse(s.in, &http.Request{Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Close {
+		resp.Header.Set("Connection", "close") // net/http takes it out
+	}
+	return briefly(fmt.Sprint(resp.StatusCode), string(body)), resp.Header
+}
+
+// ended fails the test unless the server closes the connection without another
+// byte.
+func (s session) ended(t *testing.T) {
+	t.Helper()
+	if rest, err := io.ReadAll(s.in); err != nil || len(rest) > 0 {
+		t.Errorf("then %q, %v", rest, err)
+	}
+}
+
+// TestMaxHeaders checks that MAX_HEADERS counts the lines of a header, over both
+// protocols, and that a refusal costs nobody the connection.
+func TestMaxHeaders(t *testing.T) {
+	url := telling(t)
+	byDefault, three := start(t, "BACKENDS="+url), start(t, "BACKENDS="+url, "MAX_HEADERS=3")
+	for _, test := range []struct {
+		p      *program
+		fields int
+		want   string
+	}{
+		{byDefault, 128, "200 GET /"},
+		{byDefault, 129, "431 The header has 129 fields, of which 128 are accepted."},
+		{three, 3, "200 GET /"},
+		{three, 4, "431 The header has 4 fields, of which 3 are accepted."},
+	} {
+		for _, form := range []string{"x-%[1]d", "x%.0[1]d"} { // of names that differ, and of one
+			t.Run(fmt.Sprintf(form, test.fields), func(t *testing.T) {
+				lines, fields := "", request("GET", "/")
+				for i := range test.fields {
+					name := fmt.Sprintf(form, i)
+					lines += name + ": y\r\n"
+					fields = append(fields, name, "y")
+				}
+				s := test.p.session(t)
+				if got, _ := s.ask(t, "GET / HTTP/1.1\r\nHost: x\r\n"+lines+"\r\n"); got != test.want {
+					t.Errorf("over HTTP/1.1: %s, want %s", got, test.want)
+				}
+				if got, _ := s.ask(t, "GET /next HTTP/1.1\r\nHost: x\r\n\r\n"); got != "200 GET /next" {
+					t.Errorf("next over HTTP/1.1: %s", got)
+				}
+				c := newHTTP2Client(t, test.p.addr)
+				status, body, _ := strings.Cut(c.answer(c.open(true, fields...)).String(), " ")
+				if got := briefly(status, body); got != test.want {
+					t.Errorf("over HTTP/2: %s, want %s", got, test.want)
+				}
+				if got := c.get("/next"); got != "200 GET /next" || c.left {
+					t.Errorf("next over HTTP/2: %s, left: %v", got, c.left)
+				}
+			})
+		}
+	}
+}
+
+// TestMaxForwards checks how OPTIONS and TRACE count down (RFC 9110 §7.6.2), and
+// that the gateway answers what is about itself.
+func TestMaxForwards(t *testing.T) {
+	p := start(t, "BACKENDS="+telling(t, "Max-Forwards"))
+	const malformed = "400 Max-Forwards is not one number."
+	for name, test := range map[string]struct {
+		method, target string
+		values         []string
+		want           string
+	}{
+		"none left":              {"OPTIONS", "/a", []string{"0"}, "204"},
+		"none left, in long":     {"OPTIONS", "/a", []string{"000"}, "204"},
+		"one":                    {"OPTIONS", "/a", []string{"1"}, "200 OPTIONS /a Max-Forwards=0"},
+		"ten":                    {"OPTIONS", "/a", []string{"010"}, "200 OPTIONS /a Max-Forwards=9"},
+		"more than is countable": {"OPTIONS", "/a", []string{"99999999999999999999"}, "200 OPTIONS /a Max-Forwards=9223372036854775806"},
+		"without limit":          {"OPTIONS", "/a", nil, "200 OPTIONS /a"},
+		"negative":               {"OPTIONS", "/a", []string{"-1"}, malformed},
+		"a word":                 {"OPTIONS", "/a", []string{"x"}, malformed},
+		"empty":                  {"OPTIONS", "/a", []string{""}, malformed},
+		"a list":                 {"OPTIONS", "/a", []string{"1, 2"}, malformed},
+		"twice":                  {"OPTIONS", "/a", []string{"1", "1"}, malformed},
+		"of the server":          {"OPTIONS", "*", []string{"5"}, "204"},
+		"of another method":      {"GET", "/a", []string{"0"}, "200 GET /a Max-Forwards=0"},
+		"TRACE, none left":       {"TRACE", "/a", []string{"0"}, "405 TRACE would show what is added on the way."},
+		"TRACE, some left":       {"TRACE", "/a", []string{"5"}, "405 TRACE would show what is added on the way."},
+		"TRACE":                  {"TRACE", "/a", nil, "405 TRACE would show what is added on the way."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines, fields := "", request(test.method, test.target)
+			for _, value := range test.values {
+				lines += "Max-Forwards: " + value + "\r\n"
+				fields = append(fields, "max-forwards", value)
+			}
+			got, header := p.session(t).ask(t, test.method+" "+test.target+" HTTP/1.1\r\nHost: x\r\n"+lines+"\r\n")
+			if got != test.want {
+				t.Errorf("over HTTP/1.1: %s, want %s", got, test.want)
+			}
+			if answered := test.want == "204" || test.method == "TRACE"; answered != (header.Get("Allow") != "") {
+				t.Errorf("Allow: %q", header.Get("Allow"))
+			}
+			c := newHTTP2Client(t, p.addr)
+			status, body, _ := strings.Cut(c.answer(c.open(true, fields...)).String(), " ")
+			if got := briefly(status, body); got != test.want {
+				t.Errorf("over HTTP/2: %s, want %s", got, test.want)
+			}
+		})
+	}
+	for target, want := range map[string]string{"http://x": "204", "http://x/": "200 OPTIONS /", "http://x?": "200 OPTIONS /?", "http://x?a": "200 OPTIONS /?a"} {
+		if got, _ := p.session(t).ask(t, "OPTIONS "+target+" HTTP/1.1\r\nHost: x\r\n\r\n"); got != want {
+			t.Errorf("OPTIONS %s: %s, want %s", target, got, want)
+		}
+	}
+}
+
+// TestRefusedConnect checks that nothing is taken for a request that a client
+// has sent into the tunnel which it did not get, whoever refused it.
+func TestRefusedConnect(t *testing.T) {
+	url := telling(t)
+	for name, test := range map[string]struct {
+		door   string
+		status string
+	}{
+		"by the gateway": {"", "501"},
+		"by a list":      {"ALLOW_CIDRS=192.0.2.0/24", "403"},
+		"by a key":       {"AUTH_API_KEYS=ci:" + apiKey, "401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, append([]string{"BACKENDS=" + url}, strings.Fields(test.door)...)...)
+			for _, tunnelled := range []string{"", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x00\x00"} {
+				s := p.session(t)
+				got, header := s.ask(t, "CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n"+tunnelled)
+				if status, _, _ := strings.Cut(got, " "); status != test.status || header.Get("Connection") != "close" {
+					t.Errorf("%q: %s, Connection: %q", tunnelled, got, header.Get("Connection"))
+				}
+				s.ended(t)
+			}
+			c := newHTTP2Client(t, p.addr)
+			if got := c.answer(c.open(true, ":method", "CONNECT", ":authority", "x:443")).statuses[0]; got != test.status {
+				t.Errorf("over HTTP/2: %s", got)
+			}
+			if c.get("/"); c.left {
+				t.Error("the connection is gone")
+			}
+		})
+	}
+}
+
+// TestUpgradeRequired checks that a 426 says to what.
+func TestUpgradeRequired(t *testing.T) {
+	p := start(t, "BACKENDS=http://"+saying(t, "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\nContent-Length: 0\r\n\r\n"))
+	for request, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": "Connection: close, Upgrade|Upgrade: TLS/1.2, HTTP/1.1",
+		"GET / HTTP/1.0\r\nHost: x\r\n\r\n":                      "",
+	} {
+		var got []string
+		for line := range strings.SplitSeq(p.rawly(t, request), "\r\n") {
+			if strings.HasPrefix(line, "Connection:") || strings.HasPrefix(line, "Upgrade:") {
+				got = append(got, line)
+			}
+		}
+		slices.Sort(got)
+		if got := strings.Join(got, "|"); got != want {
+			t.Errorf("%q: %s, want %s", request, got, want)
+		}
+	}
+	if got, header := p.session(t).ask(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); got != "426" || header.Get("Upgrade") != "TLS/1.2, HTTP/1.1" || header.Get("Connection") != "Upgrade" {
+		t.Errorf("%s with %v", got, header)
+	}
+	c := newHTTP2Client(t, p.addr)
+	answer := c.answer(c.open(true, request("GET", "/")...))
+	if upgrade, ok := answer.header["upgrade"]; ok || answer.String() != "426" {
+		t.Errorf("over HTTP/2: %s with %q", answer, upgrade)
+	}
+}
+
+// TestHTTP10 checks that a client of HTTP/1.0 gets what that has: no interim
+// response and no switch of protocols.
+func TestHTTP10(t *testing.T) {
+	switching := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			w.Header().Set("Link", "</a>")
+			w.WriteHeader(http.StatusEarlyHints)
+			io.WriteString(w, "plain")
+			return
+		}
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "x")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	})
+	p := start(t, "BACKENDS="+switching)
+	for request, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: x\r\n":                                       "103",
+		"GET / HTTP/1.0\r\nHost: x\r\n":                                       "200 plain",
+		"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n":  "101",
+		"GET / HTTP/1.0\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n":  "200 plain",
+		"GET / HTTP/1.0\r\nConnection: Upgrade, keep-alive\r\nUpgrade: x\r\n": "200 plain",
+	} {
+		if got, _ := p.session(t).ask(t, request+"\r\n"); got != want {
+			t.Errorf("%q: %s, want %s", request, got, want)
+		}
+	}
+	t.Run("framing behind an offer to switch", func(t *testing.T) {
+		s := p.session(t)
+		s.ask(t, "GET / HTTP/1.0\r\nConnection: Upgrade, keep-alive\r\nUpgrade: x\r\n\r\n")
+		got, _ := s.ask(t, "GET / HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n")
+		if diff := cmp.Diff(`400 field name "X "`, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestResponseNames checks that a response whose field has a blank before its
+// colon, which one reader drops and another does not, is refused: the answer is
+// the gateway's own, in an interim response too.
+func TestResponseNames(t *testing.T) {
+	for name, response := range map[string]string{
+		"of a field":              "HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n",
+		"of a length":             "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
+		"of an interim response":  "HTTP/1.1 103 Early Hints\r\nX : y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"a name that is no token": "HTTP/1.1 200 OK\r\nX(: y\r\nContent-Length: 0\r\n\r\n",
+		"no colon":                "HTTP/1.1 200 OK\r\nX\r\nContent-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, "BACKENDS=http://"+saying(t, response), "RETRY_ATTEMPTS=0")
+			if got, _ := p.session(t).ask(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); got != "502 The server behind the gateway gave no valid answer." {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}

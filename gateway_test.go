@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -270,6 +271,47 @@ func TestResponseNames(t *testing.T) {
 			p := start(t, "BACKENDS=http://"+saying(t, response), "RETRY_ATTEMPTS=0")
 			if got, _ := p.session(t).ask(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); got != "502 The server behind the gateway gave no valid answer." {
 				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+// TestTrailersAreAccepted checks that a client's word that it takes trailers
+// reaches backends of either protocol, as a field of that connection.
+func TestTrailersAreAccepted(t *testing.T) {
+	tell := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprint(w, r.Proto, " ", r.Header["Te"], " ", r.Header["Connection"])
+	}
+	for scheme, test := range map[string]struct{ without, with string }{
+		"http": {"HTTP/1.1 [] []", "HTTP/1.1 [trailers] [TE]"},
+		"h2c":  {"HTTP/2.0 [] []", "HTTP/2.0 [trailers] []"},
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(tell))
+			server.Config.Protocols = new(http.Protocols)
+			server.Config.Protocols.SetHTTP1(true)
+			server.Config.Protocols.SetUnencryptedHTTP2(true)
+			server.Start()
+			t.Cleanup(server.Close)
+			p := start(t, "BACKENDS="+scheme+"://"+server.Listener.Addr().String())
+			for lines, want := range map[string]string{
+				"":                                   test.without,
+				"TE: gzip\r\nConnection: TE\r\n":     test.without,
+				"TE: trailers\r\n":                   test.with,
+				"Connection: TE\r\nTE: trailers\r\n": test.with,
+				"TE: gzip, trailers;q=1\r\nTE: trailers\r\nConnection: TE\r\n": test.with,
+			} {
+				if got, _ := p.session(t).ask(t, "GET / HTTP/1.1\r\nHost: x\r\n"+lines+"\r\n"); got != "200 "+want {
+					t.Errorf("%q: %s, want %s", lines, got, want)
+				}
+			}
+			c := newHTTP2Client(t, p.addr)
+			if got := c.get("/", "te", "trailers"); got != "200 "+test.with {
+				t.Errorf("over HTTP/2: %s", got)
+			}
+			if got := c.get("/"); got != "200 "+test.without {
+				t.Errorf("over HTTP/2 without: %s", got)
 			}
 		})
 	}

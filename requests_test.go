@@ -69,6 +69,7 @@ func TestMalformedStreams(t *testing.T) {
 		"no path":                        {without(":path"), reset},
 		"an empty path":                  {without(":path", ":path", ""), reset},
 		"a path twice":                   {get(":path", "/b"), reset},
+		"a method with a blank":          {without(":method", ":method", "G T"), "400 The method is not valid."},
 		"no method":                      {without(":method"), reset},
 		"an empty method":                {without(":method", ":method", ""), reset},
 		"no scheme":                      {without(":scheme"), reset},

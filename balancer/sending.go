@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -27,16 +28,21 @@ func (c *connection) sending() sending {
 }
 
 // fields returns r as it may go over c: what is of a connection of HTTP/1.1 is
-// not in HTTP/2 (RFC 9113 §8.2.2).
+// not in HTTP/2 (RFC 9113 §8.2.2), and TE is of one (RFC 9110 §10.1.4).
 func (c *connection) fields(r *http.Request) *http.Request {
-	if c.http1 != nil || r.Header["Connection"] == nil && r.Header["Upgrade"] == nil {
+	h := r.Header
+	if c.http1 != nil && h["Te"] == nil || c.http1 == nil && h["Connection"] == nil && h["Upgrade"] == nil {
 		return r
 	}
-	bare := r.WithContext(r.Context())
-	bare.Header = maps.Clone(r.Header) // the request may be sent elsewhere as well
-	delete(bare.Header, "Connection")
-	delete(bare.Header, "Upgrade")
-	return bare
+	own := r.WithContext(r.Context())
+	own.Header = maps.Clone(h) // the request may be sent elsewhere as well
+	if c.http1 != nil {
+		own.Header["Connection"] = []string{strings.Join(append(slices.Clone(h["Connection"]), "TE"), ", ")}
+		return own
+	}
+	delete(own.Header, "Connection")
+	delete(own.Header, "Upgrade")
+	return own
 }
 
 // failure returns what err, net/http's, says of the request r: whose fault it

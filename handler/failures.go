@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func Status(kind balancer.ErrorType) int {
 
 // details tell a client what happened without telling how it looks inside.
 var details = map[int]string{
-	http.StatusBadRequest:            "The request's method, a field of it or the framing of its body is not HTTP's.",
+	http.StatusBadRequest:            "The request's method or a field of it is not HTTP's.",
 	http.StatusRequestTimeout:        "The request's body did not arrive in time.",
 	http.StatusRequestEntityTooLarge: "The request's body is larger than is accepted here.",
 
@@ -82,7 +83,11 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusRequestTimeout || status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		endConnection(w, r) // what is left of the body cannot be told from a next request
 	}
-	f.write(w, r, status, "")
+	detail := ""
+	if _, ok := errors.AsType[*balancer.RequestBodyError](err); ok && status == http.StatusBadRequest {
+		detail = "The request's body does not follow its framing."
+	}
+	f.write(w, r, status, detail)
 }
 
 // Refuse answers r with a status of the proxy's own that is no failure of

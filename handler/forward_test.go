@@ -224,7 +224,7 @@ func TestForwardHeaders(t *testing.T) {
 				"Proxy-Authorization": {"Basic eA=="}, "Proxy-Connection": {"keep-alive"}, "Te": {"gzip, trailers"}, "X-Kept": {"a", "b"},
 			},
 			want: http.Header{
-				"Connection": nil, "X-Private": nil, "X-Second": nil, "Keep-Alive": nil, "Proxy-Authorization": nil, "Proxy-Connection": nil,
+				"Connection": {"TE"}, "X-Private": nil, "X-Second": nil, "Keep-Alive": nil, "Proxy-Authorization": nil, "Proxy-Connection": nil,
 				"Te": {"trailers"}, "X-Kept": {"a", "b"}, "Via": {"1.1 spangate"},
 			},
 		},

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // malformed says what is wrong with a request that net/http lets pass though
@@ -13,7 +15,15 @@ import (
 // protocols; what package framing finds in HTTP/1, and net/http's own check of
 // HTTP/2, comes before.
 func malformed(r *http.Request) string {
-	return cmp.Or(wrongTarget(r), wrongAuthority(r), wrongLength(r))
+	return cmp.Or(wrongMethod(r), wrongTarget(r), wrongAuthority(r), wrongLength(r))
+}
+
+// wrongMethod checks what net/http does over HTTP/1 only.
+func wrongMethod(r *http.Request) string {
+	if !httpguts.ValidHeaderFieldName(r.Method) { // both are tokens
+		return "The method is not valid."
+	}
+	return ""
 }
 
 // wrongTarget checks the forms of RFC 9112 §3.2, and those of :path in RFC 9113

@@ -271,10 +271,12 @@ func TestSettingsOfNoUse(t *testing.T) {
 		{"RATE_LIMIT_REDIS_KEY_FILE=/a", "without RATE_LIMIT_REDIS_URL", nil, nil},
 		{"MAX_QUEUE=10", "without MAX_CONCURRENT_REQUESTS", nil, []string{"MAX_CONCURRENT_REQUESTS=1"}},
 		{"MAX_QUEUE_WAIT=2s", "without MAX_QUEUE", []string{"MAX_CONCURRENT_REQUESTS=1"}, []string{"MAX_CONCURRENT_REQUESTS=1", "MAX_QUEUE=1"}},
-		{"OTEL_TRACES_SAMPLER_ARG=0.5", "without traceidratio in OTEL_TRACES_SAMPLER or rate_limited in OTEL_TRACES_SAMPLER", nil, []string{"OTEL_TRACES_SAMPLER=parentbased_traceidratio"}},
-		{"OTEL_TRACES_SAMPLER_ARG=0.5", "without traceidratio in OTEL_TRACES_SAMPLER or rate_limited in OTEL_TRACES_SAMPLER", []string{"OTEL_TRACES_SAMPLER=always_on"}, []string{"OTEL_TRACES_SAMPLER=RATE_LIMITED"}},
+		{"OTEL_TRACES_SAMPLER_ARG=0.5", "without traceidratio or rate_limited in OTEL_TRACES_SAMPLER", nil, []string{"OTEL_TRACES_SAMPLER=parentbased_traceidratio"}},
+		{"OTEL_TRACES_SAMPLER_ARG=0.5", "without traceidratio or rate_limited in OTEL_TRACES_SAMPLER", []string{"OTEL_TRACES_SAMPLER=always_on"}, []string{"OTEL_TRACES_SAMPLER=RATE_LIMITED"}},
 		{"TRACE_UNSAMPLED_PARENT=resample", "without parentbased in OTEL_TRACES_SAMPLER", []string{"OTEL_TRACES_SAMPLER=always_on"}, []string{"OTEL_TRACES_SAMPLER=parentbased_always_on"}},
 		{"TRACE_KEEP=error", "with OTEL_TRACES_SAMPLER=always_off", []string{"OTEL_TRACES_SAMPLER=always_off"}, nil},
+		{"TRACE_PROBES=failed", off, []string{"PROBE_MODE=off"}, []string{"PROBE_MODE=active"}},
+		{"TRACE_RATE_LIMIT=denied", "without RATE_LIMIT", nil, []string{"RATE_LIMIT=1/s"}},
 		{"TELEMETRY_FLUSH_BUDGET=1s", "without TELEMETRY_FLUSH=request", nil, []string{"TELEMETRY_FLUSH=request"}},
 	} {
 		t.Run(strings.Join(append(test.beside, test.variable), " "), func(t *testing.T) {

@@ -21,7 +21,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,7 +45,7 @@ type config struct {
 	Policy    policy.Config
 	Shared    shared.Config
 	Handler   handler.Config
-	Platform  environ.Platform `env:"PLATFORM" envDefault:"auto" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
+	Platform  environ.Platform `env:"PLATFORM" envDefault:"auto" auto:"none" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
 	Memory    environ.Memory
 	Telemetry telemetry.Config
 	Setup     setup.Config
@@ -104,43 +103,44 @@ func report(stderr io.Writer, err error) int {
 	return 1
 }
 
-const usage = `Spangate is a reverse proxy. It is configured by environment variables:
-
-    BACKENDS=http://app-1:3000,http://app-2:3000 PORT=8080 spangate
-
-    spangate              serves
-    spangate config       prints the effective configuration and the origin of each value
-    spangate healthcheck  asks the running instance whether it is live
-    spangate status       prints what the running instance says of its backends, limits and telemetry
-    spangate version      prints the version
-    spangate help         prints this
-
-`
-
 // command does what the arguments ask for.
 func command(ctx context.Context, args, env []string, stdout io.Writer) error {
+	if slices.Contains(args, "-h") || slices.Contains(args, "--help") {
+		args = []string{"help"}
+	}
 	switch arg := strings.Join(args, " "); arg {
 	case "":
 		return run(ctx, env, stdout)
-	case "config":
-		return printConfig(env, stdout)
+	case "config", "config --changed":
+		return printed(printConfig(env, len(args) > 1, stdout))
 	case "healthcheck", "status":
 		var cfg config
 		environ.Load(&cfg, env) // other faults are for the instance to report
 		if arg == "status" {
-			return printStatus(ctx, cfg.Handler, stdout)
+			return printed(printStatus(ctx, cfg.Handler, stdout))
 		}
 		return healthcheck(ctx, cfg.Handler)
-	case "version":
+	case "version", "--version":
 		info, _ := debug.ReadBuildInfo()
 		_, err := fmt.Fprintln(stdout, version(cmp.Or(info, &debug.BuildInfo{})))
-		return err
+		return printed(err)
 	case "help":
-		_, err := io.WriteString(stdout, usage+environ.Table(&config{}))
-		return err
+		return printed(help("", stdout))
 	default:
+		if len(args) == 2 && args[0] == "help" {
+			return printed(help(args[1], stdout))
+		}
 		return faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, status, version and help", arg)}
 	}
+}
+
+// printed returns err, unless all that it says is that whoever reads has read
+// enough.
+func printed(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
 }
 
 // run serves until ctx is done. It returns [faults] when env is not a valid
@@ -573,22 +573,6 @@ func flush(sdk *setup.SDK, cfg handler.Config, log *slog.Logger) {
 	if err := sdk.Shutdown(ctx); err != nil {
 		log.Warn("telemetry could not be flushed", "error", err.Error())
 	}
-}
-
-func printConfig(env []string, stdout io.Writer) error {
-	var cfg config
-	variables, warnings, err := environ.Load(&cfg, env, cfg.check)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	for _, v := range variables {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Name, v.Origin, v.Shown())
-	}
-	for _, warning := range warnings {
-		fmt.Fprintln(w, warning)
-	}
-	return w.Flush()
 }
 
 // healthcheck returns nil when the instance that cfg describes is live.

@@ -83,6 +83,7 @@ func TestLoadAgreesWithEnv(t *testing.T) {
 	given := []string{
 		"BACKENDS=http://a:3000;weight=3,echo:b", "RETRY_BACKOFF=0.5s", "PLATFORM=none", "PORT=0", "LOG_LEVEL=WARN",
 		"TRUSTED_PROXIES=10.0.0.0/8", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,c=d", "OTEL_BSP_MAX_QUEUE_SIZE=7",
+		"PROBE_MODE=active", "TRACE_TRUST=link", // of which auto is none of their own
 	}
 	var got, want config
 	if _, _, err := environ.Load(&got, given); err != nil {
@@ -181,12 +182,12 @@ func TestTableInReadme(t *testing.T) {
 		t.Fatalf("README.md has no lines %q and %q", begin, end)
 	}
 	if *update {
-		if err := os.WriteFile("README.md", []byte(before+begin+environ.Table(&config{})+end+after), 0o644); err != nil {
+		if err := os.WriteFile("README.md", []byte(before+begin+environ.Table(&config{}, groups)+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(environ.Table(&config{}), got); diff != "" {
+	if diff := cmp.Diff(environ.Table(&config{}, groups), got); diff != "" {
 		t.Errorf("README.md is not up to date, go test -run %s . -update (-want +got):\n%s", t.Name(), diff)
 	}
 }
@@ -199,7 +200,7 @@ func TestCommand(t *testing.T) {
 		wantErr       string   // begins stderr
 		never         string   // on neither
 	}{
-		"help":              {args: []string{"help"}, wantOut: []string{"spangate healthcheck", "| `PORT` | `8080` | TCP port", "kubernetes: `25s`"}},
+		"help":              {args: []string{"help"}, wantOut: []string{"    healthcheck ", "    PORT  ", "\nGroups: listen, "}},
 		"version":           {args: []string{"version"}, wantOut: []string{"spangate ", " go1."}},
 		"unknown argument":  {args: []string{"serve"}, wantCode: 64, wantErr: `unknown argument "serve": there are config, healthcheck, status, version and help`},
 		"too many":          {args: []string{"config", "PORT"}, wantCode: 64, wantErr: `unknown argument "config PORT"`},

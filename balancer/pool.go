@@ -27,9 +27,9 @@ type Picker func(r *http.Request, ready []*Backend) *Backend
 type PoolConfig struct {
 	FailedOn       Conditions `env:"OUTLIER_ON" envDefault:"connect,reset,timeout,502,503,504" list:"true" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" doc:"failures of requests that count against a backend, in the words of RETRY_ON"`
 	MaxEjected     int        `env:"OUTLIER_MAX_PERCENT" envDefault:"50" min:"0" max:"100" needs:"OUTLIER_FAILURES" doc:"most backends, in percent, that may be left out for failing requests at once"`
-	PanicThreshold int        `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" max:"100" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" doc:"percent of backends under which all are used again, fit or not; 0: never"`
+	PanicThreshold int        `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" max:"100" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" zero:"never" doc:"percent of backends under which all are used again, fit or not; 0: never"`
 
-	SlowStart time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" needs:"BALANCER!=hash" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
+	SlowStart time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" needs:"BALANCER!=hash" zero:"at once" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
 
 	// Next chooses in place of a backend that was tried, or is suspected, among the others; nil draws one at random. It is for pickers
 	// that know more of a backend than its turn, and is one of its own: what it

@@ -11,19 +11,19 @@ import (
 
 // Config says how clients are served.
 type Config struct {
-	Host Host   `env:"HOST" doc:"IP address or host name to listen on; all addresses, IPv4 and IPv6, when empty"`
-	Port uint16 `env:"PORT" envDefault:"8080" doc:"TCP port to listen on; 0 picks a free one and logs it"`
+	Host Host   `env:"HOST" zero:"all addresses" doc:"IP address or host name to listen on; all addresses, IPv4 and IPv6, when empty"`
+	Port uint16 `env:"PORT" envDefault:"8080" zero:"any that is free" doc:"TCP port to listen on; 0 picks a free one and logs it"`
 
 	HeaderTimeout  time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"1ms" doc:"longest time a client may take to send a request's header"`
 	IdleTimeout    time.Duration `env:"IDLE_TIMEOUT" envDefault:"120s" min:"1ms" doc:"how long an idle client connection is kept"`
-	ClientTimeout  time.Duration `env:"CLIENT_TIMEOUT" envDefault:"60s" min:"0" doc:"longest pause of a client within a request, while it sends a body or does not take the response; 0 sets no limit"`
+	ClientTimeout  time.Duration `env:"CLIENT_TIMEOUT" envDefault:"60s" min:"0" zero:"no limit" doc:"longest pause of a client within a request, while it sends a body or does not take the response; 0 sets no limit"`
 	MaxHeaderBytes size.Bytes    `env:"MAX_HEADER_BYTES" envDefault:"64KiB" min:"1KiB" doc:"largest request header"`
 	MaxHeaders     int           `env:"MAX_HEADERS" envDefault:"128" min:"1" doc:"most fields in a request's header; more are answered with 431"`
 
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, less than three quarters of SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
 
-	AdminPort   uint16      `env:"ADMIN_PORT" doc:"TCP port of the proxy's own endpoints, which are then not on PORT; on PORT when empty or 0"`
+	AdminPort   uint16      `env:"ADMIN_PORT" zero:"PORT's" doc:"TCP port of the proxy's own endpoints, which are then not on PORT; on PORT when empty or 0"`
 	AdminPrefix AdminPrefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live, ready and, for trusted peers and this host only, status"`
 
 	TrustedProxies cidr.List      `env:"TRUSTED_PROXIES" envDefault:"auto" auto:"none" list:"true" doc:"comma list of CIDRs of proxies whose forwarded headers and trace context are believed; auto is the platform's, else none"`

@@ -14,23 +14,23 @@ import (
 // AuthConfig says who is let in. The zero value lets in everybody; with several
 // methods, each of them lets in.
 type AuthConfig struct {
-	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" door:"leave it out to let in without" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS nor AUTH_JWT_JWKS_URL is set"`
+	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" door:"leave it out to let in without" zero:"none" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS nor AUTH_JWT_JWKS_URL is set"`
 	APIKeyHeader AuthField `env:"AUTH_API_KEY_HEADER" envDefault:"X-API-Key" needs:"AUTH_API_KEYS" doc:"header field that holds an API key; backends do not get it"`
-	BasicUsers   string    `env:"AUTH_BASIC_USERS" secret:"true" door:"leave it out to let in without" doc:"users whom a password lets in, user:bcrypt with commas or line ends between them, as htpasswd -nB prints them; a password has at most 72 bytes, as bcrypt looks at no more, and longer ones are refused; backends do not get it"`
+	BasicUsers   string    `env:"AUTH_BASIC_USERS" secret:"true" door:"leave it out to let in without" zero:"none" doc:"users whom a password lets in, user:bcrypt with commas or line ends between them, as htpasswd -nB prints them; a password has at most 72 bytes, as bcrypt looks at no more, and longer ones are refused; backends do not get it"`
 
 	Token TokenConfig
 
 	PrincipalHeader AuthField `env:"AUTH_PRINCIPAL_HEADER" envDefault:"X-Auth-Principal" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" doc:"header field that tells backends who was let in: a key's name, a user or a token's sub, with % and two digits for all but letters, digits and harmless punctuation; where anybody is let in it is not touched"`
 	MethodHeader    AuthField `env:"AUTH_METHOD_HEADER" envDefault:"X-Auth-Method" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" doc:"header field that tells backends how: api_key, basic or jwt; a name stands for somebody only together with it"`
 
-	ExemptPaths ExemptPaths `env:"AUTH_EXEMPT_PATHS" list:"true" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" doc:"comma list of paths that need no credentials: /exact, or /below/* for all below; they have to be requested just as they are written here"`
+	ExemptPaths ExemptPaths `env:"AUTH_EXEMPT_PATHS" list:"true" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" zero:"none" doc:"comma list of paths that need no credentials: /exact, or /below/* for all below; they have to be requested just as they are written here"`
 }
 
 // TokenConfig says which JSON Web Tokens let in. The zero value: none.
 type TokenConfig struct {
-	JWKSURL  jwks.URL      `env:"AUTH_JWT_JWKS_URL" secret:"true" door:"leave it out to let in without" doc:"URL of the keys whose tokens let in: https, or http on localhost; AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE go with it"`
-	Issuers  AuthNames     `env:"AUTH_JWT_ISSUER" needs:"AUTH_JWT_JWKS_URL" doc:"comma list: what a token's iss has to be one of; of several, none may give the sub of another's to somebody else"`
-	Audience AuthNames     `env:"AUTH_JWT_AUDIENCE" needs:"AUTH_JWT_JWKS_URL" doc:"comma list: what one of a token's aud has to be one of; * lets in what the issuer made for anybody"`
+	JWKSURL  jwks.URL      `env:"AUTH_JWT_JWKS_URL" secret:"true" door:"leave it out to let in without" zero:"none" doc:"URL of the keys whose tokens let in: https, or http on localhost; AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE go with it"`
+	Issuers  AuthNames     `env:"AUTH_JWT_ISSUER" needs:"AUTH_JWT_JWKS_URL" zero:"none" doc:"comma list: what a token's iss has to be one of; of several, none may give the sub of another's to somebody else"`
+	Audience AuthNames     `env:"AUTH_JWT_AUDIENCE" needs:"AUTH_JWT_JWKS_URL" zero:"none" doc:"comma list: what one of a token's aud has to be one of; * lets in what the issuer made for anybody"`
 	Leeway   time.Duration `env:"AUTH_JWT_LEEWAY" envDefault:"30s" min:"0s" max:"10m" needs:"AUTH_JWT_JWKS_URL" doc:"how far the issuer's clock may be off"`
 	Refresh  time.Duration `env:"AUTH_JWT_JWKS_REFRESH" envDefault:"10m" min:"10s" needs:"AUTH_JWT_JWKS_URL" doc:"how often the keys are fetched; more often when their Cache-Control says so, down to 1m, and at once for a token with an unknown key or a wrong signature, but once in 5s at most"`
 	Stale    time.Duration `env:"AUTH_JWT_JWKS_STALE" envDefault:"24h" min:"0s" needs:"AUTH_JWT_JWKS_URL" doc:"how long keys are used on when they can no longer be fetched"`

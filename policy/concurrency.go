@@ -11,8 +11,8 @@ import (
 // ConcurrencyConfig says how many requests are handled at once. The zero value
 // sets no limit.
 type ConcurrencyConfig struct {
-	Max       int           `env:"MAX_CONCURRENT_REQUESTS" envDefault:"0" min:"0" doc:"requests that are handled at once, streams and upgraded connections until they end; 0 sets no limit"`
-	Queue     int           `env:"MAX_QUEUE" envDefault:"0" min:"0" needs:"MAX_CONCURRENT_REQUESTS" doc:"requests that may wait for their turn above MAX_CONCURRENT_REQUESTS; with 0 they are refused at once"`
+	Max       int           `env:"MAX_CONCURRENT_REQUESTS" envDefault:"0" min:"0" zero:"no limit" doc:"requests that are handled at once, streams and upgraded connections until they end; 0 sets no limit"`
+	Queue     int           `env:"MAX_QUEUE" envDefault:"0" min:"0" needs:"MAX_CONCURRENT_REQUESTS" zero:"none" doc:"requests that may wait for their turn above MAX_CONCURRENT_REQUESTS; with 0 they are refused at once"`
 	QueueWait time.Duration `env:"MAX_QUEUE_WAIT" envDefault:"1s" min:"1ms" needs:"MAX_QUEUE" within:"REQUEST_TIMEOUT" doc:"longest time that a request waits for its turn; from a tenth of it on the queue counts as overloaded, and the newest request goes first"`
 }
 

@@ -19,7 +19,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := probe.Config{
-		Mode: probe.ModeAuto, Type: probe.TypeAuto, Status: probe.StatusSet{{First: 200, Last: 399}},
+		Mode: probe.ModeActive, Type: probe.TypeAuto, Status: probe.StatusSet{{First: 200, Last: 399}},
 		Interval: 10 * time.Second, Timeout: 2 * time.Second, Rise: 1, Fall: 2,
 		Outlier: probe.OutlierConfig{Failures: 5, Ejection: 30 * time.Second},
 	}

@@ -10,7 +10,7 @@ import (
 // OutlierConfig says when a backend is left out for failing requests. The zero
 // value never does.
 type OutlierConfig struct {
-	Failures int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
+	Failures int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" zero:"never" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
 	Ejection time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" needs:"OUTLIER_FAILURES" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
 }
 

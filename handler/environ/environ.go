@@ -7,8 +7,10 @@
 //	envDefault  its value when it is not set
 //	envPrefix   of a field that is a struct: begins each name in there
 //	doc         what it means
+//	alike       of a field that is a struct like another one: what to say of all its variables in one row
 //	example     what to suggest when it is required and missing
 //	auto        what "auto" stands for where the platform has no default
+//	zero        what its value stands for when it is zero or empty
 //	min, max    the least and the greatest value, of a number or a duration
 //	within      the variable above which its value is of no use
 //	needs       what it is of no use without, see [Variable]

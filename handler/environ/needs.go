@@ -2,6 +2,7 @@ package environ
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -60,31 +61,61 @@ func (s scope) find(v *Variable, name string) *Variable {
 	return nil
 }
 
-// fails returns why a condition of v does not hold: without what, with what, or
-// both. It is empty for one that holds, or of which that is not known.
+// fails returns why a condition of v does not hold. It is empty for one that
+// holds, or of which that is not known.
 func (s scope) fails(v *Variable, condition string) string {
+	alternatives := strings.Split(condition, "|")
+	if slices.ContainsFunc(alternatives, func(alternative string) bool { return s.mayHold(v, parseTerm(alternative)) }) {
+		return ""
+	}
+	return whyNot(alternatives, func(name string) string { return s.find(v, name).Name })
+}
+
+func (s scope) mayHold(v *Variable, t term) bool {
+	other := s.find(v, t.name)
+	if other == nil || s.unknown[other.Name] {
+		return true
+	}
+	text := strings.ToLower(other.text)
+	switch t.operator {
+	case "*=":
+		return strings.Contains(text, t.value)
+	case "!=":
+		return text != t.value
+	case "=":
+		return text == t.value
+	}
+	return other.inUse()
+}
+
+// term is what one alternative of a condition asks of a variable.
+type term struct{ name, operator, value string }
+
+func parseTerm(text string) term {
+	for _, operator := range []string{"*=", "!=", "="} {
+		if name, value, ok := strings.Cut(text, operator); ok {
+			return term{name, operator, value}
+		}
+	}
+	return term{name: text}
+}
+
+// whyNot says without what, and with what, none of the alternatives holds.
+func whyNot(alternatives []string, named func(string) string) string {
 	var without, with []string
-	for alternative := range strings.SplitSeq(condition, "|") {
-		name, value, is := strings.Cut(alternative, "=")
-		name, not := strings.CutSuffix(name, "!")
-		name, contains := strings.CutSuffix(name, "*")
-		other := s.find(v, name)
-		if other == nil || s.unknown[other.Name] {
-			return ""
-		}
-		text := strings.ToLower(other.text)
-		switch {
-		case !is && other.inUse(), is && contains && strings.Contains(text, value), is && !contains && (text == value) != not:
-			return ""
-		case not:
-			with = append(with, other.Name+"="+value)
-		case contains:
-			without = append(without, value+" in "+other.Name)
-		case is:
-			without = append(without, other.Name+"="+value)
+	parts := map[string][]string{} // of values, by variable
+	for _, alternative := range alternatives {
+		switch t := parseTerm(alternative); t.operator {
+		case "!=":
+			with = append(with, named(t.name)+"="+t.value)
+		case "*=":
+			parts[t.name] = append(parts[t.name], t.value)
 		default:
-			without = append(without, other.Name)
+			without = append(without, named(t.name)+t.operator+t.value)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		without = append(without, either(parts[name])+" in "+named(name))
 	}
 	var reasons []string
 	if without != nil {

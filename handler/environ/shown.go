@@ -8,10 +8,15 @@ import (
 )
 
 // Shown returns what Load read, as it may be shown: in one line, without
-// secrets. A value says by a method InForce() string what it comes to here.
+// secrets, and in words where zero stands for something else. A value says by a
+// method InForce() string what it comes to here.
 func (v Variable) Shown() string {
-	if v.Secret && v.text != "" {
+	zero, worded := v.field.Tag.Lookup("zero")
+	switch {
+	case v.Secret && v.text != "":
 		return "***"
+	case worded && !v.inUse():
+		return zero
 	}
 	if v.value.IsValid() && v.text != "" {
 		if says, ok := v.value.Interface().(interface{ InForce() string }); ok {

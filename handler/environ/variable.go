@@ -1,6 +1,7 @@
 package environ
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Variable struct {
 	Origin   string // set, file, platform or default; empty before Load
 
 	text     string // what the value is parsed from
+	alike    string // what else to say of all the variables of its struct together; they are those of another
 	prefixes []string
 	field    reflect.StructField
 	value    reflect.Value
@@ -40,12 +42,12 @@ type Variable struct {
 
 // Variables returns the variables of cfg, a pointer to a struct, in its order.
 func Variables(cfg any) []Variable {
-	return variablesIn(reflect.ValueOf(cfg).Elem(), []string{""})
+	return variablesIn(reflect.ValueOf(cfg).Elem(), []string{""}, "")
 }
 
 // variablesIn returns the variables of a struct. The last of prefixes begins
 // their names, the others those of the structs around it.
-func variablesIn(group reflect.Value, prefixes []string) (all []Variable) {
+func variablesIn(group reflect.Value, prefixes []string, alike string) (all []Variable) {
 	prefix := prefixes[len(prefixes)-1]
 	for field, value := range group.Fields() {
 		tag := field.Tag
@@ -57,10 +59,10 @@ func variablesIn(group reflect.Value, prefixes []string) (all []Variable) {
 				Name: prefix + name, Default: tag.Get("envDefault"), Auto: tag.Get("auto"), Min: tag.Get("min"), Max: tag.Get("max"),
 				Doc: tag.Get("doc"), Needs: tag.Get("needs"), Within: tag.Get("within"),
 				Required: options == "required", Secret: tag.Get("secret") == "true",
-				prefixes: prefixes, field: field, value: value,
+				alike: alike, prefixes: prefixes, field: field, value: value,
 			})
 		case value.Kind() == reflect.Struct:
-			all = append(all, variablesIn(value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")))...)
+			all = append(all, variablesIn(value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")), cmp.Or(tag.Get("alike"), alike))...)
 		}
 	}
 	return all

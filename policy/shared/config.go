@@ -7,10 +7,10 @@ import (
 
 // Config says where counts are shared. Without a RedisURL they are not.
 type Config struct {
-	RedisURL URL     `env:"RATE_LIMIT_REDIS_URL" secret:"true" needs:"RATE_LIMIT" doc:"Redis or Valkey that keeps the counts of all instances together: redis://user:password@host:6379/0, rediss:// for TLS, unix:///path?db=0, redis+cluster://host,host or redis+sentinel://host,host/0?master_name=name (with TLS rediss+…); each instance counts for itself when empty"`
-	CAFile   string  `env:"RATE_LIMIT_REDIS_CA_FILE" needs:"RATE_LIMIT_REDIS_URL" doc:"PEM file of the authorities that may sign Redis's certificate; the system's when empty"`
-	CertFile string  `env:"RATE_LIMIT_REDIS_CERT_FILE" needs:"RATE_LIMIT_REDIS_URL" doc:"PEM file of the client certificate shown to Redis"`
-	KeyFile  string  `env:"RATE_LIMIT_REDIS_KEY_FILE" needs:"RATE_LIMIT_REDIS_URL" doc:"PEM file of the key of RATE_LIMIT_REDIS_CERT_FILE"`
+	RedisURL URL     `env:"RATE_LIMIT_REDIS_URL" secret:"true" needs:"RATE_LIMIT" zero:"none" doc:"Redis or Valkey that keeps the counts of all instances together: redis://user:password@host:6379/0, rediss:// for TLS, unix:///path?db=0, redis+cluster://host,host or redis+sentinel://host,host/0?master_name=name (with TLS rediss+…); each instance counts for itself when empty"`
+	CAFile   string  `env:"RATE_LIMIT_REDIS_CA_FILE" needs:"RATE_LIMIT_REDIS_URL" zero:"the system's" doc:"PEM file of the authorities that may sign Redis's certificate; the system's when empty"`
+	CertFile string  `env:"RATE_LIMIT_REDIS_CERT_FILE" needs:"RATE_LIMIT_REDIS_URL" zero:"none" doc:"PEM file of the client certificate shown to Redis"`
+	KeyFile  string  `env:"RATE_LIMIT_REDIS_KEY_FILE" needs:"RATE_LIMIT_REDIS_URL" zero:"none" doc:"PEM file of the key of RATE_LIMIT_REDIS_CERT_FILE"`
 	Prefix   string  `env:"RATE_LIMIT_REDIS_PREFIX" envDefault:"spangate:" needs:"RATE_LIMIT_REDIS_URL" doc:"begins each key in Redis; instances share counts when they have it, and their limits, in common"`
 	OnError  OnError `env:"RATE_LIMIT_ON_STORE_ERROR" envDefault:"local" needs:"RATE_LIMIT_REDIS_URL" doc:"what holds while Redis cannot be asked: local (each instance enforces its share of the limits), allow or deny"`
 

@@ -11,13 +11,13 @@ type Config struct {
 	LogLevel LogLevel `env:"OTEL_LOG_LEVEL" envDefault:"warn" doc:"least level of what the OpenTelemetry SDK says of itself: none, error, warn, info or debug"`
 
 	ServiceName string     `env:"OTEL_SERVICE_NAME" doc:"service.name; else the one in OTEL_RESOURCE_ATTRIBUTES, else spangate"`
-	Resource    Attributes `env:"OTEL_RESOURCE_ATTRIBUTES" doc:"comma list of key=value, percent-encoded, that says who sends"`
+	Resource    Attributes `env:"OTEL_RESOURCE_ATTRIBUTES" zero:"none" doc:"comma list of key=value, percent-encoded, that says who sends"`
 
 	Propagators Propagators `env:"OTEL_PROPAGATORS" envDefault:"tracecontext,baggage" list:"true" doc:"comma list of tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace, or none, with which what believed callers send passes as it is"`
 
 	Sampler         Sampler         `env:"OTEL_TRACES_SAMPLER" envDefault:"parentbased_always_on" doc:"always_on, always_off, traceidratio, rate_limited, or one of them after parentbased_"`
-	SamplerArg      string          `env:"OTEL_TRACES_SAMPLER_ARG" needs:"OTEL_TRACES_SAMPLER*=traceidratio|OTEL_TRACES_SAMPLER*=rate_limited" doc:"share of traces that traceidratio samples, from 0 to 1, default 1; traces per second that rate_limited samples, default 10"`
-	UnsampledParent UnsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" needs:"OTEL_TRACES_SAMPLER*=parentbased" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
+	SamplerArg      string          `env:"OTEL_TRACES_SAMPLER_ARG" needs:"OTEL_TRACES_SAMPLER*=traceidratio|OTEL_TRACES_SAMPLER*=rate_limited" zero:"none" doc:"share of traces that traceidratio samples, from 0 to 1, default 1; traces per second that rate_limited samples, default 10"`
+	UnsampledParent UnsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" needs:"OTEL_TRACES_SAMPLER*=parentbased" auto:"follow" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
 	Keep            Keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
 
 	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none, with which trace context of callers that are believed passes as it is"`
@@ -25,9 +25,9 @@ type Config struct {
 	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
 
 	OTLP        OTLP `envPrefix:"OTEL_EXPORTER_OTLP_"`
-	OTLPTraces  OTLP `envPrefix:"OTEL_EXPORTER_OTLP_TRACES_"`
-	OTLPMetrics OTLP `envPrefix:"OTEL_EXPORTER_OTLP_METRICS_"`
-	OTLPLogs    OTLP `envPrefix:"OTEL_EXPORTER_OTLP_LOGS_"`
+	OTLPTraces  OTLP `envPrefix:"OTEL_EXPORTER_OTLP_TRACES_" alike:"each of the variables OTEL_EXPORTER_OTLP_…, for one signal, for which it goes before the general one"`
+	OTLPMetrics OTLP `envPrefix:"OTEL_EXPORTER_OTLP_METRICS_" alike:"each of the variables OTEL_EXPORTER_OTLP_…, for one signal, for which it goes before the general one"`
+	OTLPLogs    OTLP `envPrefix:"OTEL_EXPORTER_OTLP_LOGS_" alike:"each of the variables OTEL_EXPORTER_OTLP_…, for one signal, for which it goes before the general one"`
 
 	SpanBatch   Batch `envPrefix:"OTEL_BSP_"`
 	RecordBatch Batch `envPrefix:"OTEL_BLRP_"`
@@ -56,15 +56,15 @@ type Config struct {
 // OTLP says how to reach a collector. The variables of one signal go before
 // the general ones, each by itself; the defaults apply when neither is set.
 type OTLP struct {
-	Endpoint          string       `env:"ENDPOINT" doc:"URL of the collector; default http://localhost:4318, with grpc http://localhost:4317"`
-	Protocol          Protocol     `env:"PROTOCOL" doc:"http/protobuf or grpc; default http/protobuf"`
-	Headers           Headers      `env:"HEADERS" secret:"true" doc:"comma list of key=value, percent-encoded, sent with every export"`
-	Timeout           Milliseconds `env:"TIMEOUT" doc:"longest milliseconds that one attempt to export may take; default 10000"`
-	Compression       Compression  `env:"COMPRESSION" doc:"none or gzip; default none"`
-	Certificate       string       `env:"CERTIFICATE" doc:"PEM file of the authorities that the collector's certificate is checked against; default the system's"`
-	ClientCertificate string       `env:"CLIENT_CERTIFICATE" doc:"PEM file of the certificate shown to the collector"`
-	ClientKey         string       `env:"CLIENT_KEY" doc:"PEM file of its private key"`
-	Insecure          Flag         `env:"INSECURE" doc:"true sends in the clear to a grpc endpoint that is written without a scheme"`
+	Endpoint          string       `env:"ENDPOINT" zero:"none" doc:"URL of the collector; default http://localhost:4318, with grpc http://localhost:4317"`
+	Protocol          Protocol     `env:"PROTOCOL" zero:"http/protobuf" doc:"http/protobuf or grpc; default http/protobuf"`
+	Headers           Headers      `env:"HEADERS" secret:"true" zero:"none" doc:"comma list of key=value, percent-encoded, sent with every export"`
+	Timeout           Milliseconds `env:"TIMEOUT" zero:"10000" doc:"longest milliseconds that one attempt to export may take; default 10000"`
+	Compression       Compression  `env:"COMPRESSION" zero:"none" doc:"none or gzip; default none"`
+	Certificate       string       `env:"CERTIFICATE" zero:"the system's" doc:"PEM file of the authorities that the collector's certificate is checked against; default the system's"`
+	ClientCertificate string       `env:"CLIENT_CERTIFICATE" zero:"none" doc:"PEM file of the certificate shown to the collector"`
+	ClientKey         string       `env:"CLIENT_KEY" zero:"none" doc:"PEM file of its private key"`
+	Insecure          Flag         `env:"INSECURE" zero:"false" doc:"true sends in the clear to a grpc endpoint that is written without a scheme"`
 }
 
 // Batch says how spans or log records are gathered before they are exported.

@@ -9,7 +9,7 @@ import (
 // Flush says when spans and log records are exported that have waited for
 // their batch to fill.
 type Flush struct {
-	Mode   FlushMode     `env:"TELEMETRY_FLUSH" envDefault:"auto" doc:"when spans and log records are exported: timer, by OTEL_BSP_SCHEDULE_DELAY and OTEL_BLRP_SCHEDULE_DELAY, or request, also while requests are in flight, for platforms that stop the CPU between them; auto is the platform's, else timer"`
+	Mode   FlushMode     `env:"TELEMETRY_FLUSH" envDefault:"auto" auto:"timer" doc:"when spans and log records are exported: timer, by OTEL_BSP_SCHEDULE_DELAY and OTEL_BLRP_SCHEDULE_DELAY, or request, also while requests are in flight, for platforms that stop the CPU between them; auto is the platform's, else timer"`
 	Budget time.Duration `env:"TELEMETRY_FLUSH_BUDGET" envDefault:"20ms" min:"1ms" max:"1m" needs:"TELEMETRY_FLUSH=request" doc:"longest that a request is held for it, once its client has every byte of the answer"`
 }
 

@@ -16,6 +16,9 @@ type settings struct {
 	traces, metrics, logs target // zero for a signal that has no collector
 }
 
+// How long spans and log records wait for their batch to fill by default.
+const spanDelay, recordDelay = 5 * time.Second, time.Second
+
 // Check returns what is wrong with cfg: all that [New] would refuse.
 func (c Config) Check() error {
 	_, err := c.settings()
@@ -31,8 +34,8 @@ func (c Config) settings() (settings, error) {
 		return s, f.err()
 	}
 	s.sampler = c.sampler(&f)
-	s.spans = c.SpanBatch.bounds(&f, "OTEL_BSP_", 5*time.Second)
-	s.records = c.RecordBatch.bounds(&f, "OTEL_BLRP_", time.Second)
+	s.spans = c.SpanBatch.bounds(&f, "OTEL_BSP_", spanDelay)
+	s.records = c.RecordBatch.bounds(&f, "OTEL_BLRP_", recordDelay)
 	collector := func(exporters Exporters, signal string, own OTLP) target {
 		if !exporters.has("otlp") {
 			return target{signal: signal}

@@ -24,6 +24,9 @@ type target struct {
 	gzip     bool
 }
 
+// Where collectors listen unless they are told otherwise.
+const defaultHTTP, defaultGRPC = "http://localhost:4318", "http://localhost:4317"
+
 // resolve merges the general settings with those of one signal.
 func resolve(f *faults, signal string, general, own OTLP) target {
 	v := variables{prefix: "OTEL_EXPORTER_OTLP_" + strings.ToUpper(signal) + "_"}
@@ -43,10 +46,10 @@ func resolve(f *faults, signal string, general, own OTLP) target {
 	var err error
 	switch t.protocol {
 	case "http/protobuf":
-		secure, err = t.useHTTP(cmp.Or(endpoint, "http://localhost:4318"), own.Endpoint == "")
+		secure, err = t.useHTTP(cmp.Or(endpoint, defaultHTTP), own.Endpoint == "")
 	case "grpc":
 		insecure := cmp.Or(own.Insecure, general.Insecure) == "true"
-		secure, err = t.useGRPC(cmp.Or(endpoint, "http://localhost:4317"), insecure)
+		secure, err = t.useGRPC(cmp.Or(endpoint, defaultGRPC), insecure)
 	default:
 		_, name := v.pick("PROTOCOL", string(own.Protocol), string(general.Protocol))
 		f.add(name, string(t.protocol), new(Protocol).UnmarshalText([]byte(t.protocol)))

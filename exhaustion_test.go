@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -280,6 +282,26 @@ func TestLocalPortsThatAreAllTaken(t *testing.T) {
 	}
 	p.stop()
 	p.checkExhaustion(t, "out of local ports")
+}
+
+// TestAuthoritiesAreReadBeforeTheyAreNeeded checks that no handshake has to open
+// the system's list of them: if no descriptor was left for it just then, nobody
+// would be trusted any more.
+func TestAuthoritiesAreReadBeforeTheyAreNeeded(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(backend.Close)
+	authorities := filepath.Join(t.TempDir(), "authorities.pem")
+	if err := os.WriteFile(authorities, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: backend.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := startLimited(t, "true", "SSL_CERT_FILE="+authorities, "SSL_CERT_DIR="+t.TempDir(), "PROBE_MODE=off", "BACKENDS="+backend.URL)
+	if err := os.Remove(authorities); err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
 }
 
 // checkExhaustion compares what a program that has stopped told of it.

@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"spangate/balancer"
 	"spangate/telemetry/otlptest"
@@ -257,14 +259,29 @@ func TestFirstExample(t *testing.T) {
 	}
 }
 
-// accepting returns the address of a listener that takes connections.
+// accepting returns the address of a listener that takes connections. Once it is
+// closed nothing listens there until the test ends: its port stays taken.
 func accepting(t *testing.T) (addr string, ln net.Listener) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	var shared net.ListenConfig
+	shared.SetMultipathTCP(false) // of which a listener goes on taking connections for a moment
+	shared.Control = func(_, _ string, socket syscall.RawConn) error {
+		return socket.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	}
+	ln, err := shared.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
+	holder, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(holder) })
+	unix.SetsockoptInt(holder, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err := unix.Bind(holder, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
 	go func() {
 		for {
 			conn, err := ln.Accept()

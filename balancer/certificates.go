@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // clientTLS returns how backends are verified, and what they are shown. Its
@@ -13,6 +14,11 @@ import (
 func clientTLS(cfg Config) (*tls.Config, error) {
 	authorities, aerr := readAuthorities(cfg.CAFile)
 	certificates, cerr := readCertificates(cfg.CertFile, cfg.KeyFile)
+	if authorities == nil && slices.ContainsFunc(cfg.Backends, func(m Member) bool { return m.Scheme == "https" }) {
+		// The system's are read once, and whoever does so for the first handshake may
+		// have no descriptor left for it: nobody would be trusted from then on.
+		x509.SystemCertPool()
+	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: authorities, Certificates: certificates,
 	}, errors.Join(aerr, cerr)

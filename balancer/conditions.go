@@ -91,8 +91,12 @@ func (c *Conditions) timeouts() bool {
 }
 
 // Doubtful reports whether an attempt that ended with resp or err makes it
-// doubtful that its backend is fit: it has failed in one of these ways, or the
-// request's own deadline has passed, whether that was short or the backend slow.
+// doubtful that its backend is fit: it has failed in one of these ways and that
+// counts, or the request's own deadline has passed, whether that was short or the
+// backend slow.
 func (c *Conditions) Doubtful(resp *http.Response, err *Error) bool {
+	if err != nil && !err.Counts() {
+		return false
+	}
 	return err != nil && err.Type == Timeout || c.Failed(resp, err)
 }

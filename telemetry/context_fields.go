@@ -3,6 +3,7 @@ package telemetry
 import (
 	"maps"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 
@@ -36,15 +37,16 @@ func spelling(key string) string {
 	return http.CanonicalHeaderKey(key)
 }
 
-// Get returns all of a tracestate, which may come in several fields (W3C Trace
-// Context, section 3.3.1.1), and the first field of others.
+// Get returns all of a tracestate, which may come in several fields, and with
+// members that are empty (W3C Trace Context, sections 3.3.1.1 and 3.3.1.3), and the
+// first field of others.
 func (h contextHeader) Get(key string) string {
 	values := h[spelling(key)]
 	switch {
 	case len(values) == 0:
 		return ""
 	case key == "tracestate":
-		return strings.Join(values, ",")
+		return members(values)
 	}
 	return values[0]
 }
@@ -52,3 +54,16 @@ func (h contextHeader) Get(key string) string {
 func (h contextHeader) Values(key string) []string { return h[spelling(key)] }
 func (h contextHeader) Set(key, value string)      { h[spelling(key)] = []string{value} }
 func (h contextHeader) Keys() []string             { return slices.Collect(maps.Keys(h)) }
+
+// members returns the members of a list without those that are empty or white
+// space, which the propagator would take for a fault in all of it.
+func members(lines []string) string {
+	all := strings.Join(lines, ",")
+	for member := range strings.SplitSeq(all, ",") {
+		if textproto.TrimString(member) == "" {
+			list := slices.DeleteFunc(strings.Split(all, ","), func(member string) bool { return textproto.TrimString(member) == "" })
+			return strings.Join(list, ",")
+		}
+	}
+	return all
+}

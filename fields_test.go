@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -242,5 +245,38 @@ func TestConnectionOfResponses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConnectionOfResponsesOverTLS has such a backend speak TLS.
+func TestConnectionOfResponsesOverTLS(t *testing.T) {
+	backend := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n")
+	}))
+	t.Cleanup(backend.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: backend.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "BACKEND_CA_FILE="+authority)
+	resp, _ := p.ask(t, "GET", "/", nil)
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Kept") != "2" || resp.Header["X-H"] != nil {
+		t.Errorf("status %d, header %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// TestConnectionOfAnUpgrade has a backend that agrees to an upgrade name a field
+// beside it.
+func TestConnectionOfAnUpgrade(t *testing.T) {
+	p := start(t, "PROBE_MODE=off", "BACKENDS=http://"+saying(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n"))
+	answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, X-Forwarded-For\r\nUpgrade: x\r\n\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 101 ") || strings.Contains(answer, "X-H:") || !strings.Contains(answer, "X-Kept: 2\r\n") {
+		t.Errorf("answered %q", answer)
 	}
 }

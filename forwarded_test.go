@@ -156,3 +156,58 @@ func TestWhatIsBelieved(t *testing.T) {
 		})
 	}
 }
+
+// TestEmptyElements sends lists with elements that are empty, which are none (RFC
+// 9110 §5.6.1.2), in each field whose list is read. The addresses and schemes are
+// in [TestWhatIsBelieved].
+func TestEmptyElements(t *testing.T) {
+	received := make(chan http.Header, 1)
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
+	t.Cleanup(backend.Close)
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.1", "CORS_ALLOWED_ORIGINS=https://app.test", "CORS_ALLOWED_HEADERS=X-A,X-B")
+	ask := func(fields string) http.Header {
+		t.Helper()
+		answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\n"+fields+"\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+			t.Fatalf("%s: answered %q", fields, answer)
+		}
+		return <-received
+	}
+	if got := ask("Connection: ,close,, x-hop,\r\nX-Hop: 1\r\n"); got["X-Hop"] != nil {
+		t.Error("Connection: X-Hop passes")
+	}
+	if got := ask("Connection: close,, TE\r\nTE: , trailers,\r\n"); got.Get("Te") != "trailers" {
+		t.Errorf("TE is %q", got["Te"])
+	}
+	const parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+	if got := ask("Connection: close\r\n" + parent + "tracestate: , a=1, ,b=2,\r\ntracestate:\r\n"); !strings.HasSuffix(got.Get("Tracestate"), "a=1,b=2") {
+		t.Errorf("tracestate is %q", got["Tracestate"])
+	}
+	if got := ask("Connection: close\r\nBaggage: , a=1,, b=2,\r\n" + parent); !strings.Contains(got.Get("Baggage"), "a=1") || !strings.Contains(got.Get("Baggage"), "b=2") {
+		t.Errorf("baggage is %q", got["Baggage"])
+	}
+	if got := ask("Connection: close\r\nVia: , 1.1 a,\r\n"); got.Get("Via") != "1.1 a, 1.1 spangate" {
+		t.Errorf("Via is %q", got["Via"])
+	}
+	preflight := preflightOf("PUT")
+	preflight.header = append(preflight.header, "Access-Control-Request-Headers: ,x-a,, X-B ,")
+	if got := first(p.knock(t, preflight)); !strings.HasPrefix(got, "204\n") {
+		t.Errorf("the preflight is answered %s", got)
+	}
+}
+
+// TestPrincipalInAForwardedField has backends told who was let in by a field that
+// strangers may not write: the proxy may.
+func TestPrincipalInAForwardedField(t *testing.T) {
+	url, came := headerBackend(t, "x-forwarded-u")
+	p := start(t, "BACKENDS="+url, "PROBE_MODE=off", "AUTH_API_KEYS=ci:"+apiKey, "AUTH_PRINCIPAL_HEADER=X-Forwarded-User", "AUTH_EXEMPT_PATHS=/open")
+	forged := []string{"X-Api-Key: " + apiKey, "X-Forwarded-User: root", "X_Forwarded_User: root"}
+	for target, want := range map[string]string{"/": "X-Forwarded-User=ci ", "/open": ""} {
+		if got := first(p.knock(t, knock{method: "GET", target: target, header: forged})); !strings.HasPrefix(got, "200\n") {
+			t.Fatalf("%s answered %s", target, got)
+		}
+		if got := <-came; got != want {
+			t.Errorf("of %s the backend gets %q, want %q", target, got, want)
+		}
+	}
+}

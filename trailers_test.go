@@ -278,3 +278,24 @@ func http2Trailers(t *testing.T) string {
 	}()
 	return ln.Addr().String()
 }
+
+// TestTrailersOfARetriedRequest has one backend refuse a request once it has all of
+// it. The next one gets the trailers too.
+func TestTrailersOfARetriedRequest(t *testing.T) {
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(refuses.Close)
+	addr, came := trailerBackend(t)
+	p := start(t, "BACKENDS="+refuses.URL+",http://"+addr, "PROBE_MODE=off", "RETRY_BUDGET=100%")
+	for range 2 { // one of which comes to the first backend first
+		answer := sendRaw(t, p.addr, "PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nTrailer: X-Sum, Cookie\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\nCookie: a=b\r\n\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+			t.Fatalf("answered %q", answer)
+		}
+		if got, want := <-came, "X-Sum: X-Sum: 1"; got != want {
+			t.Errorf("the backend gets %q, want %q", got, want)
+		}
+	}
+}

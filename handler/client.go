@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -46,12 +47,15 @@ func (c Client) NamedAddr() netip.Addr {
 
 type clientKey struct{}
 
-// Identify returns a link that finds out who asks, by origin. The links behind
-// it ask [ClientOf].
+// Identify returns a link that finds out who asks, by origin, and deletes whatever
+// a peer that is not trusted has said of it. The links behind it ask [ClientOf].
 func Identify(origin Origin) Link {
 	return Link{Name: "client", Wrap: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := origin.Client(r)
+			if !c.Trusted {
+				maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return origin.isForwarded(name) })
+			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, &c)))
 		})
 	}}

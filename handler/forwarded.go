@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -24,13 +23,10 @@ func (o Origin) isForwarded(name string) bool {
 }
 
 // setForwarded writes into h, the header to be sent, what is believed of the
-// client, in both dialects alike. What a peer said who is not trusted is replaced.
-// The list of one who is gets the peer added, unless it tells of another client
-// than is believed: then it is written anew from that.
+// client, in both dialects alike. The list of a peer that is trusted gets the peer
+// added, unless it tells of another client than is believed: then it is written
+// anew from that.
 func (c Client) setForwarded(h http.Header) {
-	if !c.Trusted {
-		maps.DeleteFunc(h, func(name string, _ []string) bool { return c.origin.isForwarded(name) })
-	}
 	if delete(h, "X-Forwarded-Host"); c.Host != "" {
 		h["X-Forwarded-Host"] = []string{c.Host}
 	}

@@ -98,7 +98,7 @@ func TestConnectionCannotNameWhatPoliciesSet(t *testing.T) {
 func TestStrangersNameNoClient(t *testing.T) {
 	received := make(chan http.Header, 1)
 	addr := backend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
-	front := serve(t, forwardTo(t, addr, 10*time.Second, &proxy{}), time.Second)
+	front := serve(t, handler.Chain(forwardTo(t, addr, 10*time.Second, &proxy{}), handler.Identify(handler.Origin{})), time.Second)
 	var fields strings.Builder
 	names := []string{
 		"Client-IP", "Client_Ip", "X-Forwarded", "X-Forwarded-User", "X-Forwarded-Client-Cert", "X-Forwarded-URI", "X-Original-Forwarded-For",

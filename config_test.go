@@ -65,6 +65,9 @@ func TestDoorsFailClosed(t *testing.T) {
 		"AUTH_ENABLED":             {[]string{"AUTH_ENABLED=true"}, []string{"AUTH_ENABLED: unknown; did you mean AUTH_API_KEYS?"}},
 		"AUTH_ of whatever kind":   {[]string{"AUTH_LDAP_BIND=x"}, []string{"AUTH_LDAP_BIND: unknown; did you mean AUTH_API_KEYS?"}},
 		"misspelled, and empty":    {[]string{"AUTH_API_KEY=", "ALLOW_CIDR="}, []string{"ALLOW_CIDR: unknown; did you mean ALLOW_CIDRS?", "AUTH_API_KEY: unknown; did you mean AUTH_API_KEYS?"}},
+		"of another name, empty":   {[]string{"API_KEYS=", "ALLOW_IPS=", "JWT_ISSUER=", "UPSTREAM="}, []string{"ALLOW_IPS: unknown; did you mean ALLOW_CIDRS?", "API_KEYS: unknown; did you mean AUTH_API_KEYS?"}},
+		"begun with our name":      {[]string{"SPANGATE_AUTH_API_KEYS=a", "SPANGATE_UPSTREAMS=b"}, []string{"SPANGATE_AUTH_API_KEYS: unknown; did you mean AUTH_API_KEYS?", "SPANGATE_UPSTREAMS: unknown; did you mean BACKENDS?"}},
+		"in lower case":            {[]string{"auth_api_keys=a"}, []string{"auth_api_keys: unknown; did you mean AUTH_API_KEYS?"}},
 		"a slip in the first word": {[]string{"ATUH_API_KEYS=a"}, []string{"ATUH_API_KEYS: unknown; did you mean AUTH_API_KEYS?"}},
 		"API_KEYS":                 {[]string{"API_KEYS=a"}, []string{"API_KEYS: unknown; did you mean AUTH_API_KEYS?"}},
 		"BASIC_AUTH":               {[]string{"BASIC_AUTH=me:pw"}, []string{"BASIC_AUTH: unknown; did you mean AUTH_BASIC_USERS?"}},
@@ -125,7 +128,7 @@ func TestNamesByMeaning(t *testing.T) {
 func TestLinksOfContainers(t *testing.T) {
 	_, warnings, err := environ.Load(&config{}, []string{
 		backends, "BACKEND_NAME=/web/backend", "BACKEND_ENV_NODE_VERSION=20", "AUTH_NAME=/web/auth", "AUTH_ENV_TOKEN=s3cret",
-		"AUTH_PORT=tcp://172.17.0.2:80", "AUTH_PORT_80_TCP=tcp://172.17.0.2:80", "AUTH_PORT_80_TCP_ADDR=172.17.0.2",
+		"AUTH_SERVICE_HOST=10.0.0.1", "AUTH_SERVICE_PORT=80", "AUTH_PORT=tcp://172.17.0.2:80", "AUTH_PORT_80_TCP=tcp://172.17.0.2:80", "AUTH_PORT_80_TCP_ADDR=172.17.0.2",
 	})
 	if err != nil || warnings != nil {
 		t.Errorf("Load gives the faults %q and the warnings %q, want none", lines(err), warnings)
@@ -175,6 +178,22 @@ func TestAllFaultsAtOnce(t *testing.T) {
 				`PROBE_STATUS: "300-200" must begin with its lesser status`,
 				`PROBE_STATUS: "ok" must be a status from 100 to 599, or a range such as 200-399`,
 			},
+		},
+		"a collector's URL": {
+			[]string{"OTEL_SDK_DISABLED=false", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:0?x=1#y"},
+			[]string{
+				`OTEL_EXPORTER_OTLP_ENDPOINT="http://c:0?x=1#y": must have no query`,
+				`OTEL_EXPORTER_OTLP_ENDPOINT="http://c:0?x=1#y": must have no fragment`,
+				`OTEL_EXPORTER_OTLP_ENDPOINT="http://c:0?x=1#y": port "0" must be 1 to 65535`,
+			},
+		},
+		"a collector's URL with a password": {
+			[]string{"OTEL_SDK_DISABLED=false", "OTEL_EXPORTER_OTLP_ENDPOINT=http://me:s3cret@c?x=1"},
+			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT: must not hold credentials: OTEL_EXPORTER_OTLP_HEADERS is for them", "OTEL_EXPORTER_OTLP_ENDPOINT: must have no query"},
+		},
+		"the URL of keys": {
+			[]string{"AUTH_JWT_JWKS_URL=http://me:s3cret@a.test/#x", "AUTH_JWT_ISSUER=a", "AUTH_JWT_AUDIENCE=b"},
+			[]string{"AUTH_JWT_JWKS_URL: must not have a fragment", "AUTH_JWT_JWKS_URL: must be https, or http on localhost"},
 		},
 		"exporters":        {[]string{"OTEL_TRACES_EXPORTER=none,zipkin,jaeger"}, []string{"OTEL_TRACES_EXPORTER: none must stand alone", `OTEL_TRACES_EXPORTER: "zipkin" must be otlp, console or none`, `OTEL_TRACES_EXPORTER: "jaeger" must be otlp, console or none`}},
 		"propagators":      {[]string{"OTEL_PROPAGATORS=w3c,none,b3,x"}, []string{`OTEL_PROPAGATORS: "w3c" must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none`, `OTEL_PROPAGATORS: "x" must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none`, "OTEL_PROPAGATORS: none goes with no other"}},
@@ -275,6 +294,7 @@ func TestSettingsOfNoUse(t *testing.T) {
 		{"OTEL_TRACES_SAMPLER_ARG=0.5", "without traceidratio or rate_limited in OTEL_TRACES_SAMPLER", []string{"OTEL_TRACES_SAMPLER=always_on"}, []string{"OTEL_TRACES_SAMPLER=RATE_LIMITED"}},
 		{"TRACE_UNSAMPLED_PARENT=resample", "without parentbased in OTEL_TRACES_SAMPLER", []string{"OTEL_TRACES_SAMPLER=always_on"}, []string{"OTEL_TRACES_SAMPLER=parentbased_always_on"}},
 		{"TRACE_KEEP=error", "with OTEL_TRACES_SAMPLER=always_off", []string{"OTEL_TRACES_SAMPLER=always_off"}, nil},
+		{"LOG_FIELDS=gcp", "with ACCESS_LOG=text", []string{"ACCESS_LOG=text"}, []string{"ACCESS_LOG=off"}},
 		{"TRACE_PROBES=failed", off, []string{"PROBE_MODE=off"}, []string{"PROBE_MODE=active"}},
 		{"TRACE_RATE_LIMIT=denied", "without RATE_LIMIT", nil, []string{"RATE_LIMIT=1/s"}},
 		{"TELEMETRY_FLUSH_BUDGET=1s", "without TELEMETRY_FLUSH=request", nil, []string{"TELEMETRY_FLUSH=request"}},

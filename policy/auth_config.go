@@ -80,9 +80,7 @@ func (c AuthConfig) Takes(name string) bool {
 
 func (c TokenConfig) check() (wrong []error) {
 	if c.JWKSURL != "" {
-		if err := c.JWKSURL.Check(); err != nil {
-			wrong = append(wrong, fmt.Errorf("AUTH_JWT_JWKS_URL: %w", err)) // it may hold a password
-		}
+		wrong = append(wrong, inVariable("AUTH_JWT_JWKS_URL", c.JWKSURL.Check()))
 	}
 	for _, one := range []struct {
 		variable string
@@ -111,9 +109,12 @@ func (c TokenConfig) check() (wrong []error) {
 // inVariable puts the name of a variable before each of the errors that err
 // joins.
 func inVariable(name string, err error) error {
+	if err == nil {
+		return nil
+	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	var all []error
 	for _, err := range joined.Unwrap() {

@@ -6,7 +6,7 @@ import "log/slog"
 // variables say.
 type Config struct {
 	AccessLog    LogFormat       `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
-	LogFields    LogFields       `env:"LOG_FIELDS" envDefault:"auto" auto:"plain" doc:"whose names JSON lines use: plain, or gcp for Google Cloud Logging (severity, trace, httpRequest); auto is the platform's, else plain"`
+	LogFields    LogFields       `env:"LOG_FIELDS" envDefault:"auto" auto:"plain" needs:"ACCESS_LOG!=text" doc:"whose names JSON lines use: plain, or gcp for Google Cloud Logging (severity, trace, httpRequest); auto is the platform's, else plain"`
 	Project      string          `env:"GOOGLE_CLOUD_PROJECT" zero:"none" doc:"project that LOG_FIELDS=gcp names a line's trace by"`
 	LogLevel     slog.Level      `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
 	Trust        Trust           `env:"TRACE_TRUST" envDefault:"auto" auto:"link" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`

@@ -1,7 +1,6 @@
 package environ
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,24 +30,19 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if slices.Contains(known, name) || given[name] == "" && !begins(name, doors) {
-			continue
+		upper := strings.ToUpper(name)
+		plainly, ours := strings.CutPrefix(upper, "SPANGATE_") // as others begin the names of theirs
+		m, isMeant := meant[plainly]
+		isMeant = isMeant && (m.name == "" || slices.Contains(known, m.name))
+		near, slips := nearest(plainly, known)
+		if !isMeant {
+			m = meaning{name: near, door: slips <= 2 && begins(near, doors)}
 		}
-		if m, ok := meant[strings.ToUpper(name)]; ok && (m.name == "" || slices.Contains(known, m.name)) {
-			line := plain(name) + ": " + m.String()
-			if m.door || begins(name, prefixes) {
-				wrong = append(wrong, line)
-			} else {
-				warnings = append(warnings, line)
-			}
-			continue
-		}
-		near, slips := nearest(strings.ToUpper(name), known)
-		line := fmt.Sprintf("%s: unknown; did you mean %s?", plain(name), near)
-		switch {
-		case begins(name, prefixes), slips <= 2 && begins(near, doors):
+		switch line := plain(name) + ": " + m.String(); {
+		case slices.Contains(known, name), given[name] == "" && !m.door && !begins(name, doors):
+		case m.door, begins(name, prefixes), ours && (isMeant || slips <= 2):
 			wrong = append(wrong, line)
-		case slips <= 2 && len(near) >= len("BACKENDS"):
+		case isMeant, slips <= 2 && len(near) >= len("BACKENDS"):
 			warnings = append(warnings, line)
 		}
 	}

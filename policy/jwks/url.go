@@ -11,18 +11,20 @@ import (
 // loopback interface.
 type URL string
 
-// Check returns what is wrong with the URL.
+// Check returns what is wrong with the URL, and shows nothing of it.
 func (u URL) Check() error {
 	parsed, err := url.Parse(string(u))
-	switch {
-	case err != nil || parsed.Hostname() == "":
+	if err != nil || parsed.Hostname() == "" {
 		return errors.New("must be a URL such as https://issuer.example/.well-known/jwks.json")
-	case parsed.Fragment != "":
-		return errors.New("must not have a fragment")
-	case parsed.Scheme == "https" || parsed.Scheme == "http" && isLoopback(parsed.Hostname()):
-		return nil
 	}
-	return errors.New("must be https, or http on localhost")
+	var wrong []error
+	if parsed.Fragment != "" {
+		wrong = append(wrong, errors.New("must not have a fragment"))
+	}
+	if parsed.Scheme != "https" && !(parsed.Scheme == "http" && isLoopback(parsed.Hostname())) {
+		wrong = append(wrong, errors.New("must be https, or http on localhost"))
+	}
+	return errors.Join(wrong...)
 }
 
 func isLoopback(host string) bool {

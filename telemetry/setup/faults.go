@@ -27,4 +27,15 @@ func (f *faults) once(fault error) {
 	}
 }
 
+// parts returns the errors that err joins, or it alone.
+func parts(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
 func (f faults) err() error { return errors.Join(f...) }

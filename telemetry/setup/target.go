@@ -55,10 +55,9 @@ func resolve(f *faults, signal string, general, own OTLP) target {
 		f.add(name, string(t.protocol), new(Protocol).UnmarshalText([]byte(t.protocol)))
 		return t
 	}
-	if err != nil {
-		// url.Parse repeats the URL, and with it a password.
+	for _, err := range parts(err) {
 		if strings.Contains(endpoint, "@") {
-			f.addSecret(name, errCredentials)
+			f.addSecret(name, err) // it may hold a password
 		} else {
 			f.add(name, endpoint, err)
 		}
@@ -110,25 +109,42 @@ func (t *target) useGRPC(endpoint string, insecure bool) (secure bool, err error
 	return u.Scheme == "https", nil
 }
 
+// parseURL reads the URL of a collector. Its error joins all that is wrong with
+// it, and shows nothing of one that holds an @.
 func parseURL(endpoint string) (*url.URL, error) {
+	if strings.Contains(endpoint, "@") && !strings.Contains(endpoint, "://") {
+		return nil, errCredentials
+	}
 	if !strings.Contains(endpoint, "://") && strings.Contains(endpoint, ":") {
 		return nil, fmt.Errorf("needs http:// or https:// before it: http://%s", endpoint)
 	}
 	u, err := url.Parse(endpoint)
 	switch {
+	case err != nil && strings.Contains(endpoint, "@"):
+		return nil, errCredentials
 	case err != nil:
 		return nil, errScheme
-	case u.User != nil:
-		return nil, errCredentials
-	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
-		return nil, errScheme
-	case u.RawQuery != "", u.Fragment != "":
-		return nil, errors.New("must have no query and no fragment")
+	}
+	var wrong []error
+	if u.User != nil {
+		wrong = append(wrong, errCredentials)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		wrong = append(wrong, errScheme)
+	}
+	if u.RawQuery != "" {
+		wrong = append(wrong, errors.New("must have no query"))
+	}
+	if u.Fragment != "" {
+		wrong = append(wrong, errors.New("must have no fragment"))
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, fmt.Errorf("port %q must be 1 to 65535", port)
+			wrong = append(wrong, fmt.Errorf("port %q must be 1 to 65535", port))
 		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	return u, nil
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -283,18 +282,13 @@ func TestTrailersAreAccepted(t *testing.T) {
 		w.Header().Set("Content-Type", "text/plain")
 		fmt.Fprint(w, r.Proto, " ", r.Header["Te"], " ", r.Header["Connection"])
 	}
-	for scheme, test := range map[string]struct{ without, with string }{
-		"http": {"HTTP/1.1 [] []", "HTTP/1.1 [trailers] [TE]"},
-		"h2c":  {"HTTP/2.0 [] []", "HTTP/2.0 [trailers] []"},
+	http1, h2c := eitherBackend(t, tell)
+	for backend, test := range map[string]struct{ without, with string }{
+		http1: {"HTTP/1.1 [] []", "HTTP/1.1 [trailers] [TE]"},
+		h2c:   {"HTTP/2.0 [] []", "HTTP/2.0 [trailers] []"},
 	} {
-		t.Run(scheme, func(t *testing.T) {
-			server := httptest.NewUnstartedServer(http.HandlerFunc(tell))
-			server.Config.Protocols = new(http.Protocols)
-			server.Config.Protocols.SetHTTP1(true)
-			server.Config.Protocols.SetUnencryptedHTTP2(true)
-			server.Start()
-			t.Cleanup(server.Close)
-			p := start(t, "BACKENDS="+scheme+"://"+server.Listener.Addr().String())
+		t.Run(backend, func(t *testing.T) {
+			p := start(t, "BACKENDS="+backend)
 			for lines, want := range map[string]string{
 				"":                                   test.without,
 				"TE: gzip\r\nConnection: TE\r\n":     test.without,

@@ -21,6 +21,19 @@ func plainBackend(t *testing.T, h http.HandlerFunc) string {
 	return server.URL
 }
 
+// eitherBackend serves h over HTTP/1.1 and over HTTP/2, and returns what to write
+// into BACKENDS for each.
+func eitherBackend(t *testing.T, h http.HandlerFunc) (http1, h2c string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL, "h2c://" + server.Listener.Addr().String()
+}
+
 // rawly sends text on a connection of its own and returns all that comes back
 // until the other end closes.
 func (p *program) rawly(t *testing.T, text string) string {
@@ -64,10 +77,11 @@ func brieflyHTTP1(t *testing.T, answer string) string {
 // a URI as it came, the rest encoded, and nothing that is no target of a
 // request for a resource.
 func TestTargets(t *testing.T) {
-	p := start(t, "BACKENDS="+plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
+	http1, h2c := eitherBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, r.Host+" "+r.RequestURI)
-	}))
+	})
+	programs := []*program{start(t, "BACKENDS="+http1), start(t, "BACKENDS="+h2c)}
 	const reset = "PROTOCOL_ERROR"
 	tests := map[string]struct{ target, http1, http2 string }{
 		"a path":                         {"/a", "200 x /a", "200 x /a"},
@@ -115,17 +129,19 @@ func TestTargets(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			answer := p.rawly(t, "GET "+test.target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-			if diff := cmp.Diff(test.http1, brieflyHTTP1(t, answer)); diff != "" {
-				t.Errorf("over HTTP/1.1 (-want +got):\n%s", diff)
-			}
-			c := newHTTP2Client(t, p.addr)
-			status, body, _ := strings.Cut(c.get(test.target), " ")
-			if diff := cmp.Diff(test.http2, briefly(status, body)); diff != "" {
-				t.Errorf("over HTTP/2 (-want +got):\n%s", diff)
-			}
-			if got := c.get("/next"); got != "200 x /next" || c.left {
-				t.Errorf("the connection is gone: %s, left: %v", got, c.left)
+			for _, p := range programs {
+				answer := p.rawly(t, "GET "+test.target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				if diff := cmp.Diff(test.http1, brieflyHTTP1(t, answer)); diff != "" {
+					t.Errorf("over HTTP/1.1 (-want +got):\n%s", diff)
+				}
+				c := newHTTP2Client(t, p.addr)
+				status, body, _ := strings.Cut(c.get(test.target), " ")
+				if diff := cmp.Diff(test.http2, briefly(status, body)); diff != "" {
+					t.Errorf("over HTTP/2 (-want +got):\n%s", diff)
+				}
+				if got := c.get("/next"); got != "200 x /next" || c.left {
+					t.Errorf("the connection is gone: %s, left: %v", got, c.left)
+				}
 			}
 		})
 	}

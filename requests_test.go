@@ -221,6 +221,7 @@ func TestExpectations(t *testing.T) {
 		"commas":                 {"1.1", ",", "417"}, // net/http's word
 		"it and an empty one":    {"1.1", "100-continue, ", "100 200 POST / Expect=100-continue hello"},
 		"100-continue, HTTP/1.0": {"1.0", "100-continue", "200 POST / hello"},
+		"another, HTTP/1.0":      {"1.0", "y", "200 POST / hello"},
 		"two, HTTP/1.0":          {"1.0", "y 100-continue", "200 POST / hello"},
 	} {
 		t.Run(name, func(t *testing.T) {

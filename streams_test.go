@@ -12,7 +12,7 @@ import (
 // ends that request, and not its connection with all others on it.
 func TestStreamsFailAlone(t *testing.T) {
 	arrived, finish := make(chan struct{}, 100), make(chan struct{})
-	p := start(t, "MAX_REQUEST_BODY=8B", "CLIENT_TIMEOUT=50ms", "BACKENDS="+plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
+	url := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			arrived <- struct{}{}
 			<-finish
@@ -20,7 +20,9 @@ func TestStreamsFailAlone(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, "done")
-	}))
+	})
+	p := start(t, "BACKENDS="+url, "MAX_REQUEST_BODY=8B")
+	impatient := start(t, "BACKENDS="+url, "CLIENT_TIMEOUT=500ms")
 	for name, test := range map[string]struct {
 		fields  []string
 		content string
@@ -37,6 +39,10 @@ func TestStreamsFailAlone(t *testing.T) {
 		"a field of connections":          {[]string{"te", "gzip"}, "", true, `400 request header "TE" may only be "trailers" in HTTP/2`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p
+			if strings.HasPrefix(test.want, "408") {
+				p = impatient
+			}
 			c := newHTTP2Client(t, p.addr)
 			other := c.open(true, request("GET", "/slow")...)
 			<-arrived

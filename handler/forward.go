@@ -18,7 +18,7 @@ import (
 // trusts no peer and waits for a client without limit.
 type ForwardConfig struct {
 	Fields        field.Set     // what must be neither a trailer nor removed by Connection
-	ClientTimeout time.Duration // longest wait for an HTTP/2 client to take a part of a response; 0: no limit
+	ClientTimeout time.Duration // longest wait for an HTTP/2 client to send a part of a body before the answer, or to take one of that; 0: no limit
 	Failures      Failures
 }
 
@@ -62,6 +62,8 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.NewResponseController(w).EnableFullDuplex()
 		}
 		defer interruptBody(w, r)()
+		body.pauses = limitPauses(w, r, f.cfg.ClientTimeout)
+		defer body.pauses.end()
 	}
 	interim := &interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
 	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
@@ -74,6 +76,9 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.cfg.Failures.Respond(w, r, err)
 		return
+	}
+	if body != nil {
+		body.pauses.end()
 	}
 	restoreOptions(resp, conn)
 	if resp.StatusCode == http.StatusSwitchingProtocols {

@@ -1,52 +1,68 @@
 package handler
 
 import (
-	"io"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// limitPauses has a read of the body of r, which comes over HTTP/2, fail with a
-// timeout when nothing of it comes for as long as limit; 0 sets no limit. Over
-// HTTP/1.1 the connection does that. Only the time in which a reader waits
-// counts: a client that is not let send does not pause. The returned function
-// ends the watch, and is to be called before the handler returns.
-func limitPauses(w http.ResponseWriter, r *http.Request, limit time.Duration) (end func()) {
-	if limit <= 0 || r.ContentLength == 0 {
-		return func() {}
-	}
-	b := &watchedBody{ReadCloser: r.Body, limit: limit}
-	b.timer = time.AfterFunc(limit, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if !b.ended {
-			http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
-		}
-	})
-	b.timer.Stop()
-	r.Body = b
-	return b.end
-}
-
-type watchedBody struct {
-	io.ReadCloser
+// pauses has the body of an HTTP/2 request fail to be read, with a timeout, when
+// nothing of it comes for as long as a limit; over HTTP/1.1 the connection does
+// that. Only the time in which somebody waits for the client counts, and only
+// until the answer begins: from then on both may be in conversation, and a client
+// that listens has no reason to speak. A nil pauses sets no limit.
+type pauses struct {
 	limit time.Duration
 	timer *time.Timer
 
 	mu    sync.Mutex
-	ended bool // w must not be used any more
+	ended bool // the response's writer must not be used any more
 }
 
-func (b *watchedBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.limit)
-	defer b.timer.Stop()
-	return b.ReadCloser.Read(p)
+// limitPauses returns the pauses of r's body, which are to be ended before w
+// must not be used any more.
+func limitPauses(w http.ResponseWriter, r *http.Request, limit time.Duration) *pauses {
+	if r.ProtoMajor != 2 || limit <= 0 {
+		return nil
+	}
+	p := &pauses{limit: limit}
+	p.timer = time.AfterFunc(limit, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !p.ended {
+			http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+	p.timer.Stop()
+	return p
 }
 
-func (b *watchedBody) end() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ended = true
-	b.timer.Stop()
+// begin says that somebody waits for the client.
+func (p *pauses) begin() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended {
+		p.timer.Reset(p.limit)
+	}
+}
+
+// over says that the client has sent something.
+func (p *pauses) over() {
+	if p != nil {
+		p.timer.Stop()
+	}
+}
+
+// end lets the client pause from now on.
+func (p *pauses) end() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.timer.Stop()
 }

@@ -18,6 +18,7 @@ type requestBody struct {
 	body    io.Reader
 	trailer http.Header // that the server fills when the body ends; may be nil
 	passed  http.Header // what goes on of it; see announced
+	pauses  *pauses
 
 	mu       sync.Mutex
 	left     int64 // bytes still to come; negative when the length is unknown
@@ -34,7 +35,9 @@ func newRequestBody(r *http.Request) *requestBody {
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	b.pauses.begin()
 	n, err := b.body.Read(p)
+	b.pauses.over()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.left > 0 {

@@ -40,7 +40,9 @@ func cutTimeout(cfg Config) time.Duration { return cfg.ShutdownTimeout / 20 }
 // context.
 //
 // However far h reads a request's body, and whatever it answers, a client that
-// pauses for longer than cfg.ClientTimeout loses its connection or stream.
+// pauses for longer than cfg.ClientTimeout loses its connection, or its stream
+// where it does not take the answer; [Forward] sees to pauses of uploads over
+// HTTP/2.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
 	// Requests outlive ctx, and end when the drain has run out of time.
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -164,7 +166,6 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 {
 		// What is left in the server's buffer is written when this returns.
 		defer g.limitWrites(w)
-		defer limitPauses(w, r, g.timeout)()
 	} else if g.drain.Err() != nil || framing.OffersSwitch(r) || r.Method == http.MethodConnect {
 		// A connection that cannot be checked any more must not carry another
 		// request, unless it is upgraded: its client may have gone on already in

@@ -143,6 +143,10 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 			f.hold(p[:max(at, 1)])
 			return max(at, 1), f.err == nil
 		}
+	case fieldLine:
+		if f.head.http10 && f.next == beforeRequest && f.onRequest == nil {
+			f.blankExpectation(p)
+		}
 	}
 	end := bytes.IndexByte(p, '\n') + 1
 	if end == 0 {
@@ -159,6 +163,22 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 	f.err = f.readLine(line)
 	f.line = f.line[:0]
 	return end, keep || f.err == nil
+}
+
+// blankExpectation takes the value out of an Expect field of which p is a piece.
+// HTTP/1.0 has no expectations (RFC 9110 §10.1.1), and net/http answers those
+// that it does not know with 417.
+func (f *follower) blankExpectation(p []byte) {
+	const name = "Expect:"
+	var begun [len(name)]byte
+	held := copy(begun[:], f.line)
+	copy(begun[held:], p)
+	if !bytes.EqualFold(begun[:], []byte(name)) {
+		return
+	}
+	for i := len(name) - held; i < len(p) && p[i] != '\r' && p[i] != '\n'; i++ {
+		p[i] = ' '
+	}
 }
 
 // hold keeps a piece of a line until its end comes.

@@ -113,6 +113,7 @@ func FuzzFraming(f *testing.F) {
 	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\n"), 1)
 	f.Add([]byte("PRI * HTTP/2.0\r\nHost: x\r\n\r\nSM\r\n\r\n"), 5)
 	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2 \t ;a = b ;\r\nab\r\n0\t;\r\n\r\n"), 1)
+	f.Add([]byte("GET / HTTP/1.0\r\nEXPECT: y, z\r\nExpect:\r\nExpected: y\r\n\r\n"), 3)
 	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\nHost: x\r\nHost: y\r\n\r\n"), 2)
 	f.Fuzz(func(t *testing.T, sent []byte, size int) {
 		size = min(max(size, 1), 4096)

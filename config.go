@@ -63,8 +63,10 @@ func (c *config) inForce() map[string]string {
 	}
 	if c.Balancer.Retry.TryTimeout == balancer.TryAuto {
 		text["RETRY_TRY_TIMEOUT"] = "no limit"
-		if all := c.Balancer.ResponseTimeout; all > 0 && c.Balancer.Retry.Attempts > 0 && c.Balancer.Retry.On.Failed(nil, &balancer.Error{Type: balancer.ResponseTimeout}) {
-			text["RETRY_TRY_TIMEOUT"] = (all / 3).Round(time.Millisecond).String() + " where another backend can be tried"
+		retry := c.Balancer.Retry
+		retry.ResponseTimeout = c.Balancer.ResponseTimeout
+		if limit := retry.AutoTryTimeout(); limit > 0 {
+			text["RETRY_TRY_TIMEOUT"] = limit.Round(time.Millisecond).String() + " where another backend can be tried"
 		}
 	}
 	if c.Handler.AdminPort == 0 && c.Handler.Port != 0 {

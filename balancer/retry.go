@@ -145,7 +145,7 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = &replay{source: source, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}
-	resp, waited, err := t.try(b, r, t.tryLimit(r, b, 0, nil, 0))
+	resp, waited, err := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
 	if e := failure(err); !t.failed(resp, e) {
 		t.stopUnless(r, e)
 		return t.answered(r, resp, b), err
@@ -185,7 +185,7 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 			return nil, e
 		}
 		waited += decision.Delay
-		limit := t.tryLimit(&asked, b, attempt, tried, waited)
+		limit := t.tryLimit(&asked, body, b, attempt, tried, waited)
 		tried = append(tried, b)
 		next, at := asked, target
 		next.URL, next.Header, next.Body = &at, r.Header.Clone(), source

@@ -48,19 +48,37 @@ func (t TryTimeout) MarshalText() ([]byte, error) {
 // errTryTimeout ends one attempt, not the request.
 var errTryTimeout = errors.New("no response in the time that an attempt has")
 
-// tryLimit returns how long the next attempt at r may wait for its response, for
-// which others have waited already; 0 leaves it to the transport. It is the one
-// at b, and the attempt-th after the first.
-func (t *Retrier) tryLimit(r *http.Request, b *Backend, attempt int, tried []*Backend, waited time.Duration) time.Duration {
-	all := t.cfg.ResponseTimeout
-	limit := time.Duration(max(t.cfg.TryTimeout, 0))
-	if t.cfg.TryTimeout == TryAuto && all > 0 && attempt < t.cfg.Attempts && t.cfg.On.timeouts() && idempotent(r) && t.pool.hasOther(b, tried) {
-		limit = all / 3
+// AutoTryTimeout returns what [TryAuto] gives an attempt after which there may be
+// another; 0: as long as it takes.
+func (c RetryConfig) AutoTryTimeout() time.Duration {
+	if c.Attempts == 0 || !c.On.timeouts() {
+		return 0
 	}
-	if attempt > 0 && all > 0 {
-		left := max(all-waited, 1)
-		if limit == 0 || left < limit {
-			limit = left
+	return c.ResponseTimeout / 3
+}
+
+// tryLimit is how long an attempt may wait for its response.
+type tryLimit struct {
+	wait time.Duration // 0 leaves it to the transport
+	// worth reports whether there is anything to be gained by giving up then; nil
+	// is yes.
+	worth func() bool
+}
+
+// tryLimit returns the limit of an attempt at r, of whose body so much is kept:
+// the one at b, the attempt-th after the first, for which others have waited
+// already.
+func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt int, tried []*Backend, waited time.Duration) tryLimit {
+	limit := tryLimit{wait: time.Duration(max(t.cfg.TryTimeout, 0))}
+	if t.cfg.TryTimeout == TryAuto && attempt < t.cfg.Attempts && idempotent(r) && t.pool.hasOther(b, tried) {
+		limit.wait = t.cfg.AutoTryTimeout()
+		limit.worth = func() bool {
+			return (body == nil || !body.waiting() && body.replayable()) && t.pool.hasOther(b, tried) && t.budget.left() >= 1
+		}
+	}
+	if all := t.cfg.ResponseTimeout; attempt > 0 && all > 0 {
+		if left := max(all-waited, 1); limit.wait == 0 || left < limit.wait {
+			limit = tryLimit{wait: left}
 		}
 	}
 	return limit
@@ -69,26 +87,26 @@ func (t *Retrier) tryLimit(r *http.Request, b *Backend, attempt int, tried []*Ba
 // try makes one attempt, and returns how long it has waited for the backend: the
 // time in which the client owes a part of the request's body is not the
 // backend's. When limit passes without the beginning of a response, the attempt
-// fails; 0 sets no limit.
-func (t *Retrier) try(b *Backend, r *http.Request, limit time.Duration) (*http.Response, time.Duration, error) {
-	if limit == 0 && r.Body == nil {
+// fails.
+func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Response, time.Duration, error) {
+	if limit.wait == 0 && r.Body == nil {
 		began := time.Now()
 		resp, err := b.RoundTrip(r)
 		return resp, time.Since(began), err
 	}
 	timer := &tryTimer{limit: limit}
-	if limit > 0 {
+	if limit.wait > 0 {
 		// It ends with the request at the latest: a response's body may need it
 		// until then.
 		ctx, cancel := context.WithCancelCause(r.Context())
-		timer.giveUp = func() { cancel(errTryTimeout) }
+		timer.giveUp = cancel
 		if t.cfg.Queued {
 			// net/http dials in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
 			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.run() }})
 		}
 		r = r.WithContext(ctx)
 	}
-	if limit == 0 || !t.cfg.Queued {
+	if limit.wait == 0 || !t.cfg.Queued {
 		timer.run()
 	}
 	if r.Body != nil {
@@ -104,16 +122,17 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit time.Duration) (*http.R
 }
 
 // tryTimer counts how long an attempt waits, and gives it up when it has run for
-// as long as limit, if that is not 0.
+// as long as its limit.
 type tryTimer struct {
-	limit  time.Duration
-	giveUp func()
+	limit  tryLimit
+	giveUp context.CancelCauseFunc
 
 	mu     sync.Mutex
 	began  time.Time     // since when it runs; zero: it stands still
 	waited time.Duration // before
 	timer  *time.Timer   // nil while it stands still
 	ended  bool
+	gaveUp bool
 }
 
 func (t *tryTimer) run() {
@@ -123,17 +142,27 @@ func (t *tryTimer) run() {
 		return
 	}
 	t.began = time.Now()
-	if t.limit > 0 {
-		t.timer = time.AfterFunc(t.limit, t.giveUp)
+	if t.limit.wait > 0 {
+		t.timer = time.AfterFunc(t.limit.wait, t.expire)
+	}
+}
+
+func (t *tryTimer) expire() {
+	if worth := t.limit.worth; worth != nil && !worth() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended && !t.began.IsZero() {
+		t.gaveUp = true
+		t.giveUp(errTryTimeout)
 	}
 }
 
 func (t *tryTimer) pause() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.ended {
-		t.stop()
-	}
+	t.stop()
 }
 
 // end stops the timer for good, and reports for how long it ran and whether it
@@ -141,25 +170,21 @@ func (t *tryTimer) pause() {
 func (t *tryTimer) end() (waited time.Duration, gaveUp bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.stop()
 	t.ended = true
-	gaveUp = !t.stop()
-	if gaveUp {
-		t.waited += time.Since(t.began)
-	}
-	return t.waited, gaveUp
+	return t.waited, t.gaveUp
 }
 
-// stop reports whether it came before the timer gave up. The caller holds mu.
-func (t *tryTimer) stop() bool {
-	if t.timer != nil && !t.timer.Stop() {
-		return false
+// stop lets the timer stand still. The caller holds mu.
+func (t *tryTimer) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.timer = nil
 	}
-	t.timer = nil
 	if !t.began.IsZero() {
 		t.waited += time.Since(t.began)
 		t.began = time.Time{}
 	}
-	return true
 }
 
 // awaitedBody is a request's body for which the timer stands still while the

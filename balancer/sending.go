@@ -78,7 +78,10 @@ func (s sending) failureHTTP1(e *Error, err error) *Error {
 // HTTP/2 half to itself.
 func (s sending) failureHTTP2(e *Error, err error) *Error {
 	if reset, ok := errors.AsType[streamError](err); ok {
-		if reset.Code == codeRefusedStream {
+		switch fromPeer := reset.Cause != nil && reset.Cause.Error() == "received from peer"; {
+		case !fromPeer:
+			return &Error{Type: MalformedResponse, Sent: true, Err: err} // net/http's own word for it
+		case reset.Code == codeRefusedStream:
 			return &Error{Type: ConnectionReset, Err: err} // RFC 9113 §8.7
 		}
 		return e

@@ -190,9 +190,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// errNoProtocol is the alert no_application_protocol, which says that the backend
-// has no HTTP/1.1 (RFC 7301 §3.2).
-var errNoProtocol error = tls.AlertError(120)
+// noApplicationProtocol is the alert which says that a backend has none of what
+// was offered (RFC 7301 §3.2).
+const noApplicationProtocol = tls.AlertError(120)
+
+// lacksHTTP1 reports whether err, of offering HTTP/1.1 alone, says that the
+// backend does not speak it. The type of alerts is crypto/tls's own.
+func lacksHTTP1(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Err.Error() == noApplicationProtocol.Error()
+}
 
 // connection returns a connection for r.
 func (t *transport) connection(r *http.Request) (*connection, error) {
@@ -201,7 +208,7 @@ func (t *transport) connection(r *http.Request) (*connection, error) {
 		needs = onlyHTTP1
 	}
 	c, err := t.pool.take(r.Context(), r.URL, needs)
-	if needs == onlyHTTP1 && errors.Is(err, errNoProtocol) {
+	if needs == onlyHTTP1 && lacksHTTP1(err) {
 		return t.pool.take(r.Context(), r.URL, anyProtocol)
 	}
 	return c, err

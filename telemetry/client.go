@@ -30,9 +30,10 @@ type ClientConfig struct {
 
 // Client gives each attempt that next makes a CLIENT span and its metrics, and
 // puts the span's context into the request's header, which it changes in
-// place. It also records how long connections to the backend are open. The span
-// ends with the response's body, so that a backend that is lost on the way
-// shows. Attempts that belong to one request are numbered.
+// place. It also records how long connections to the backend are open, and counts
+// those on which something came that nobody had asked for. The span ends with the
+// response's body, so that a backend that is lost on the way shows. Attempts that
+// belong to one request are numbered.
 func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundTripper {
 	if t.off {
 		return next
@@ -42,6 +43,8 @@ func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundT
 	cfg.Backend.Connections.Ended = func(d time.Duration) {
 		t.connectionDuration.Record(context.Background(), d.Seconds(), lifetime)
 	}
+	backend := metric.WithAttributes(backendKey.String(cfg.Backend.Name))
+	cfg.Backend.Connections.Unsolicited = func() { t.unsolicited.Add(context.Background(), 1, backend) }
 	return &client{
 		telemetry: t, cfg: cfg, next: next,
 		address: host, port: port,
@@ -110,7 +113,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 // doubt notes what a, which has come to resp or err, may lead to: a probe, or
 // that its backend is left out. It reports whether a may lead to anything.
 func (c *client) doubt(a *attempt, resp *http.Response, err *balancer.Error) bool {
-	if !c.cfg.FailedOn.Doubtful(resp, err) {
+	if err != nil && !err.Counts() || !c.cfg.FailedOn.Doubtful(resp, err) {
 		return false
 	}
 	c.telemetry.causes.ask(c.cfg.Backend, a.span.SpanContext)

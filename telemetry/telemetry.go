@@ -93,6 +93,7 @@ type Telemetry struct {
 	picks              metric.Int64Counter
 	retryDecisions     metric.Int64Counter
 	stateChanges       metric.Int64Counter
+	unsolicited        metric.Int64Counter
 	rejections         metric.Int64Counter
 	queueWait          metric.Float64Histogram
 	rateLimitDecisions metric.Int64Counter
@@ -176,6 +177,7 @@ func (t *Telemetry) createInstruments() error {
 	t.picks = ours.counter(balancerPicksName)
 	t.retryDecisions = ours.counter(retryDecisionsName)
 	t.stateChanges = ours.counter(backendStateChangesName)
+	t.unsolicited = ours.counter(backendUnsolicitedResponseName)
 	t.rejections = ours.counter(policyRejectionsName)
 	t.queueWait = ours.histogram(concurrencyWaitName)
 	t.rateLimitDecisions = ours.counter(rateLimitDecisionsName)

@@ -202,7 +202,7 @@ func (r *ResponseConn) awaitSilence() {
 // Read implements [net.Conn].
 func (r *ResponseConn) Read(p []byte) (int, error) {
 	for {
-		if err := r.fault(); err != nil {
+		if err := r.beforeRead(); err != nil {
 			r.fallSilent()
 			return 0, err
 		}
@@ -219,10 +219,26 @@ func (r *ResponseConn) Read(p []byte) (int, error) {
 
 func (r *ResponseConn) fallSilent() { r.ending.Do(func() { close(r.silent) }) }
 
-func (r *ResponseConn) fault() error {
+// beforeRead waits, while no request is unanswered, until something has come or
+// a request is answered. It reads nothing itself, so that the look before a
+// request sees all that came before it.
+func (r *ResponseConn) beforeRead() error {
+	if waits, err := r.idle(); !waits || err != nil {
+		return err
+	}
+	r.socket.await()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.in.in == idle {
+		return r.quiet()
+	}
 	return r.in.err
+}
+
+func (r *ResponseConn) idle() (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.in.in == idle, r.in.err
 }
 
 func (r *ResponseConn) follow(p []byte, err error) int {

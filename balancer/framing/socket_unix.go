@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// socket is looked at without reading from it, whoever reads meanwhile. A nil
-// one shows nothing. It is not safe for concurrent use.
+// socket is looked at without reading from it. A nil one shows nothing.
 type socket struct {
 	raw    syscall.RawConn
 	opaque bool // what can be read is TLS's, of which the end is a record too
 	peek   func(fd uintptr)
-	buffer [len("HTTP/1.x 408")]byte
+
+	buffer [len("HTTP/1.x 408")]byte // of look
 	n      int
 	err    error
 }
@@ -46,8 +46,23 @@ func (s *socket) peekAt(fd uintptr) {
 	s.n, _, s.err = syscall.Recvfrom(int(fd), s.buffer[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 }
 
+func readable(fd uintptr) bool {
+	var buffer [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), buffer[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return err != syscall.EAGAIN && err != syscall.EINTR
+}
+
+// await returns when something can be read, be it the end or an error, or when
+// that cannot be told without reading.
+func (s *socket) await() {
+	if s != nil && !s.opaque {
+		s.raw.Read(readable)
+	}
+}
+
 // look returns the beginning of what can be read now, and whether instead the
-// end or an error can, or what a next message must not follow.
+// end or an error can, or what a next message must not follow. It is for one
+// goroutine at a time, which need not be the one that reads.
 func (s *socket) look() (beginning []byte, ended bool) {
 	if s == nil {
 		return nil, false

@@ -56,6 +56,7 @@ var Metrics = []Metric{
 	ours("spangate.backend.active_requests", UpDownCounter, "{request}", "Requests in flight at a backend, until their responses' bodies have ended.", "spangate.backend"),
 	ours("spangate.backend.status", UpDownCounter, "1", "1 for the state that a backend is in, 0 for the others. Backends of one name are added up. One that is ejected serves while none is ready or unknown.", "spangate.backend", "spangate.backend.state"),
 	ours("spangate.backend.state_changes", Counter, "{change}", "Changes of backends' states.", "spangate.backend", "spangate.backend.state", "spangate.backend.reason"),
+	ours("spangate.backend.unsolicited_response", Counter, "{connection}", "Connections given up because the backend sent something on them that no request had asked for.", "spangate.backend"),
 	ours("spangate.probe.duration", Histogram, "s", "How long a probe took.", "spangate.backend", "spangate.probe.type", "spangate.probe.result", "error.type"),
 	ours("spangate.retry.decisions", Counter, "{decision}", "Decisions about trying a failed request again.", "spangate.retry.decision", "spangate.retry.reason"),
 	ours("spangate.retry.budget", Gauge, "{retry}", "Retries that may be made at the moment."),

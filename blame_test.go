@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"spangate/balancer"
+	"spangate/telemetry/otlptest"
+)
+
+// http2Backend speaks HTTP/2 frame by frame. Each connection's frames are
+// handled by the function that it is given; what that returns false for ends
+// the connection.
+type http2Backend struct {
+	conn   net.Conn
+	framer *http2.Framer
+	nth    int // connection, from 1
+	closed bool
+}
+
+// newHTTP2Backend returns the address of a backend that handles requests, by
+// their streams, as handle says, and its settings.
+func newHTTP2Backend(t *testing.T, handle func(b *http2Backend, stream uint32), settings ...http2.Setting) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for nth := 1; ; nth++ {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go serveHTTP2(&http2Backend{conn: conn, framer: http2.NewFramer(conn, conn), nth: nth}, handle, settings)
+		}
+	}()
+	return "h2c://" + ln.Addr().String()
+}
+
+func serveHTTP2(b *http2Backend, handle func(b *http2Backend, stream uint32), settings []http2.Setting) {
+	defer b.conn.Close()
+	if _, err := io.ReadFull(b.conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	b.framer.WriteSettings(settings...)
+	for !b.closed {
+		frame, err := b.framer.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				b.framer.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !frame.IsAck() {
+				b.framer.WritePing(true, frame.Data)
+			}
+		case *http2.HeadersFrame:
+			handle(b, frame.StreamID)
+		}
+	}
+}
+
+// answer ends stream with a status and no content.
+func (b *http2Backend) answer(stream uint32, status string) {
+	var block bytes.Buffer
+	hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
+	b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+}
+
+// h2c returns the address of a server of HTTP/2 with prior knowledge.
+func h2c(t *testing.T, handle http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handle)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(server.Close)
+	return strings.Replace(server.URL, "http:", "h2c:", 1)
+}
+
+// states returns those of the backends.
+func (p *program) states(t *testing.T) (states []balancer.State) {
+	t.Helper()
+	for _, b := range p.status(t).Backends {
+		states = append(states, b.State)
+	}
+	return states
+}
+
+// TestWhatCannotBeSentIsNoBackendsFault has clients send, often enough to have
+// any backend ejected, what the program's own HTTP library refuses to pass on.
+func TestWhatCannotBeSentIsNoBackendsFault(t *testing.T) {
+	const times = 12
+	ok := func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }
+	plain := func(t *testing.T) string { return "http://" + answeringAll(t, ok) }
+	multiplexed := func(t *testing.T) string { return h2c(t, ok) }
+	small := func(t *testing.T) string {
+		return newHTTP2Backend(t, func(b *http2Backend, stream uint32) { b.answer(stream, "200") }, http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: 8 << 10})
+	}
+	raw := func(text string) func(*testing.T, *program) string {
+		return func(t *testing.T, p *program) string {
+			status, _, _ := strings.Cut(sendRaw(t, p.addr, text), "\r\n")
+			return status
+		}
+	}
+	over2 := func(fields ...string) func(*testing.T, *program) string {
+		return func(t *testing.T, p *program) string {
+			c := newHTTP2Client(t, p.addr)
+			got := c.answer(c.open(true, fields...))
+			if len(got.statuses) == 0 {
+				return got.reset
+			}
+			return got.statuses[0]
+		}
+	}
+	large := "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLarge: " + strings.Repeat("x", 20<<10) + "\r\n\r\n"
+	upgrade := "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
+	tests := map[string]struct {
+		backend func(*testing.T) string
+		send    func(*testing.T, *program) string
+		want    string
+	}{
+		"a trailer's name that is none":            {plain, raw("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X T\r\n\r\n0\r\n\r\n"), "HTTP/1.1 400 Bad Request"},
+		"a trailer's name that is none, to h2c":    {multiplexed, raw("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X T\r\n\r\n0\r\n\r\n"), "HTTP/1.1 400 Bad Request"},
+		"a method that is no token, over HTTP/2":   {plain, over2(request("G T", "/")...), "400"},
+		"a method that is no token, to h2c":        {multiplexed, over2(request("G T", "/")...), "400"},
+		"Upgrade to h2c":                           {multiplexed, raw(upgrade), "HTTP/1.1 200 OK"},
+		"a header larger than the backend accepts": {small, raw(large), "HTTP/1.1 431 Request Header Fields Too Large"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "BACKENDS="+test.backend(t)+","+test.backend(t), "PROBE_MODE=off", "OUTLIER_FAILURES=3", "REQUEST_ID_HEADER=off")
+			for range times {
+				if got := test.send(t, p); got != test.want {
+					t.Fatalf("got %q, want %q", got, test.want)
+				}
+			}
+			for range 2 {
+				if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK {
+					t.Errorf("afterwards: %s %s", resp.Status, body)
+				}
+			}
+			if slices.Contains(p.states(t), balancer.Ejected) {
+				t.Errorf("the backends are %v", p.states(t))
+			}
+			p.stop()
+			for _, span := range p.collector.Spans() {
+				if span.Kind == "CLIENT" && span.Status == "Error" || span.Name == "retry" {
+					t.Errorf("%s %s %v", span.Name, span.Status, span.Attributes)
+				}
+			}
+		})
+	}
+}
+
+// answeringAll returns the address of a server of HTTP/1.1.
+func answeringAll(t *testing.T, handle http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// TestUpgradesTowardsBackendsOfHTTP2 asks for a WebSocket where a backend speaks
+// HTTP/2, be it beside HTTP/1.1 or only.
+func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
+	echoing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			fmt.Fprintf(w, "%s without upgrade, Connection %q", r.Proto, r.Header.Values("Connection"))
+			return
+		}
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		io.Copy(conn, rw)
+	})
+	secure := func(t *testing.T, protocols ...string) []string {
+		server := httptest.NewUnstartedServer(echoing)
+		server.EnableHTTP2 = true
+		server.TLS = &tls.Config{NextProtos: protocols}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		server.TLS.NextProtos = protocols
+		if !slices.Contains(protocols, "http/1.1") { // Go's server would serve that all the same
+			server.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+				if slices.Contains(hello.SupportedProtos, "h2") {
+					return nil, nil
+				}
+				strict := server.TLS.Clone()
+				strict.NextProtos = []string{"none"}
+				return strict, nil
+			}
+		}
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+		if err := os.WriteFile(file, certificate, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{"BACKENDS=" + server.URL, "BACKEND_CA_FILE=" + file}
+	}
+	tests := map[string]struct {
+		environ func(*testing.T) []string
+		want    string
+	}{
+		"https with both":         {func(t *testing.T) []string { return secure(t, "h2", "http/1.1") }, "101 over HTTP/1.1"},
+		"https with HTTP/1.1":     {func(t *testing.T) []string { return secure(t, "http/1.1") }, "101 over HTTP/1.1"},
+		"https with HTTP/2 alone": {func(t *testing.T) []string { return secure(t, "h2") }, "200 HTTP/2.0 without upgrade, Connection []"},
+		"h2c":                     {func(t *testing.T) []string { return []string{"BACKENDS=" + h2c(t, echoing)} }, "200 HTTP/2.0 without upgrade, Connection []"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, append(test.environ(t), "PROBE_MODE=off", "RETRY_ATTEMPTS=0")...)
+			p.once(t.Context(), "GET", "/", nil) // over whatever the backend prefers, which is kept
+			for range 3 {
+				conn, err := net.Dial("tcp", p.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := fmt.Sprint(resp.StatusCode, " ")
+				if resp.StatusCode == http.StatusSwitchingProtocols {
+					io.WriteString(conn, "over HTTP/1.1")
+					text := make([]byte, len("over HTTP/1.1"))
+					if _, err := io.ReadFull(conn, text); err != nil {
+						t.Error(err)
+					}
+					got += string(text)
+				} else {
+					body, _ := io.ReadAll(resp.Body)
+					got += string(body)
+				}
+				if got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			}
+		})
+	}
+}
+
+// TestStatusesThatAreNone checks that no status of a backend makes the program
+// panic, or passes as what it is not.
+func TestStatusesThatAreNone(t *testing.T) {
+	for _, status := range []string{"0", "00", "99", "099", "1000", "+200", "0200", "101", "-20"} {
+		t.Run(status, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "BACKENDS="+newHTTP2Backend(t, func(b *http2Backend, stream uint32) { b.answer(stream, status) }), "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "REQUEST_ID_HEADER=off")
+			if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusBadGateway {
+				t.Errorf("%s %s", resp.Status, body)
+			}
+			p.stop()
+			want := "GET SERVER Error error.type=malformed_response\n  GET CLIENT Error error.type=malformed_response\n"
+			if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "error.type")); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestAnAnswerGoesBeforeTheUploadsError has a backend refuse uploads at once and
+// close, so that the rest of them cannot be sent any more.
+func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
+	const times, size = 200, 3 << 20
+	answers := map[string]string{
+		"with content": "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 9\r\n\r\nwho's it?",
+		"without":      "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		"in chunks":    "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!\r\n0\r\n\r\n",
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var received atomic.Int64
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go func() {
+				for {
+					conn, err := ln.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						defer conn.Close()
+						if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+							received.Add(1)
+							io.WriteString(conn, answer)
+						}
+					}()
+				}
+			}()
+			p := start(t, "BACKENDS=http://"+ln.Addr().String(), "PROBE_MODE=off", "OTEL_TRACES_SAMPLER=always_off")
+			content := make([]byte, size)
+			for i := range times {
+				method := []string{"PUT", "POST"}[i%2]
+				conn, err := net.Dial("tcp", p.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				go func() {
+					fmt.Fprintf(conn, "%s / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", method, size)
+					conn.Write(content)
+				}()
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatalf("%s number %d: %v", method, i, err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				if !strings.Contains(answer, fmt.Sprint(" ", resp.StatusCode, " ")) || err != nil {
+					t.Fatalf("%s number %d: %s %s, %v", method, i, resp.Status, body, err)
+				}
+				conn.Close()
+			}
+			if n := received.Load(); n != times {
+				t.Errorf("%d uploads reached the backend %d times", times, n)
+			}
+		})
+	}
+}
+
+// TestUnreadResponsesHoldNobodyUp has clients not read long answers of a backend
+// of HTTP/2. What is held of each is bounded, and others are answered.
+func TestUnreadResponsesHoldNobodyUp(t *testing.T) {
+	const stalled = 100
+	var connections sync.Map
+	ended := make(chan struct{})
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connections.Store(r.RemoteAddr, true)
+		if r.URL.Path != "/long" {
+			return
+		}
+		for chunk := make([]byte, 64<<10); ; {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}))
+	backend.Config.Protocols = new(http.Protocols)
+	backend.Config.Protocols.SetUnencryptedHTTP2(true)
+	backend.Start()
+	defer backend.Close()
+	defer close(ended)
+	p := start(t, "BACKENDS="+strings.Replace(backend.URL, "http:", "h2c:", 1), "PROBE_MODE=off")
+	for range stalled {
+		conn, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+		io.WriteString(conn, "GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 200 OK"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		if resp, body := p.ask(t, "GET", "/short", nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	}
+	n := 0
+	connections.Range(func(_, _ any) bool { n++; return true })
+	if n != 1 {
+		t.Errorf("over %d connections, want 1", n)
+	}
+}

@@ -311,6 +311,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 		beside.Go(func() error {
 			d.Run(background, func(found balancer.Discovered) {
 				fleet.change(found.Joined, found.Left)
+				notice.Saw(found.Err)
 				logDiscovered(log, found)
 			})
 			return nil

@@ -100,19 +100,20 @@ func TestWhatIsBelieved(t *testing.T) {
 					t.Errorf("%s: the cookie is %q, the scheme %s", protocol, setCookie, scheme)
 				}
 			}
-			text := "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n"
+			var text strings.Builder
+			text.WriteString("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n")
 			r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r.Host = "a.test"
 			for _, field := range test.fields {
-				text += field + "\r\n"
+				text.WriteString(field + "\r\n")
 				name, value, _ := strings.Cut(field, ": ")
 				r.Header.Add(name, value)
 			}
 			var cookies []string
-			for line := range strings.Lines(sendRaw(t, p.addr, text+"\r\n")) {
+			for line := range strings.Lines(sendRaw(t, p.addr, text.String()+"\r\n")) {
 				if cookie, ok := strings.CutPrefix(line, "Set-Cookie: "); ok {
 					cookies = append(cookies, cookie)
 				}
@@ -208,6 +209,34 @@ func TestPrincipalInAForwardedField(t *testing.T) {
 		}
 		if got := <-came; got != want {
 			t.Errorf("of %s the backend gets %q, want %q", target, got, want)
+		}
+	}
+}
+
+// TestStatusOfNamedClients has a trusted peer name its client in each of the fields
+// in which some proxy does. Who is not of this house sees no status, whichever
+// field is believed elsewhere.
+func TestStatusOfNamedClients(t *testing.T) {
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.0/8")
+	for _, name := range []string{
+		"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Fly-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip",
+		"Client-Ip", "WL-Proxy-Client-Ip", "X-Original-Forwarded-For", "X-Remote-Addr", "X-Remote-Ip", "X-Originating-Ip", "X-Envoy-External-Address",
+		"X-Azure-ClientIp", "X-Azure-SocketIp", "X-Appengine-User-Ip", "Cf-Connecting-Ipv6", "CloudFront-Viewer-Address",
+	} {
+		before := ""
+		if name == "Forwarded" {
+			before = "for="
+		}
+		for address, want := range map[string]string{"203.0.113.9": "404", "127.0.0.9": "200", "unknown": "404", "": "404"} {
+			if address != "" {
+				address = before + address
+			}
+			for _, spelling := range []string{name, strings.ToLower(name)} {
+				answer := sendRaw(t, p.addr, "GET /.spangate/status HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n"+spelling+": "+address+"\r\n\r\n")
+				if !strings.HasPrefix(answer, "HTTP/1.1 "+want+" ") {
+					t.Errorf("%s: %s: answered %.40q, want %s", spelling, address, answer, want)
+				}
+			}
 		}
 	}
 }

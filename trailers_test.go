@@ -222,11 +222,12 @@ func TestResponseTrailers(t *testing.T) {
 // http1Trailers listens as a backend that announces some of what follows. X-Hop
 // is named by Connection.
 func http1Trailers(t *testing.T) string {
-	answer := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close, x-hop\r\nTrailer: Kept-Sum, Set-Cookie, X-Hop, Connection\r\n\r\n4\r\nbody\r\n0\r\nX-Hop: 1\r\n"
+	var answer strings.Builder
+	answer.WriteString("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close, x-hop\r\nTrailer: Kept-Sum, Set-Cookie, X-Hop, Connection\r\n\r\n4\r\nbody\r\n0\r\nX-Hop: 1\r\n")
 	for _, field := range responseTrailers {
-		answer += field[0] + ": " + field[1] + "\r\n"
+		answer.WriteString(field[0] + ": " + field[1] + "\r\n")
 	}
-	return saying(t, answer+"\r\n")
+	return saying(t, answer.String()+"\r\n")
 }
 
 // http2Trailers listens as one that speaks HTTP/2, and knows no rule.

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
+	"spangate/handler/field"
 	"spangate/policy/cidr"
 )
 
@@ -113,13 +113,16 @@ func (a *admin) showsStatus(r *http.Request) bool {
 		// rebinding), and a proxy on it serves others.
 		return isOfThisHost(r) && isLocal(r.Host) && r.Header["Via"] == nil && !a.forwards(r.Header)
 	}
-	// Each of the fields that may name a client, whichever is believed elsewhere.
-	outside := func(field ClientIPHeader) bool {
-		by := Origin{Trusted: a.insiders, Header: field}
-		c := by.Client(r)
-		return !a.insiders.Contains(c.NamedAddr())
+	inside := func(header ClientIPHeader) bool {
+		return a.insiders.Contains(Origin{Trusted: a.insiders, Header: header}.Client(r).NamedAddr())
 	}
-	return !outside(a.Origin.Header) && !slices.ContainsFunc(addressFields, outside)
+	// Each of the fields that name a client, whichever is believed elsewhere.
+	for name := range r.Header {
+		if field.NamesClient(field.Canonical(name)) && !inside(ClientIPHeader(name)) {
+			return false
+		}
+	}
+	return inside(a.Origin.Header)
 }
 
 // forwards reports whether h says whom the request comes from.

@@ -9,12 +9,6 @@ import (
 	"spangate/handler/field"
 )
 
-// addressFields name the client, in a list or alone.
-var addressFields = []ClientIPHeader{
-	forwardedFor, forwarded, "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip",
-	"Fly-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip",
-}
-
 // isForwarded reports whether a field says whom a request comes from, and how, or
 // would be taken for one that does.
 func (o Origin) isForwarded(name string) bool {

@@ -27,6 +27,25 @@ func (s Set) kindOf(canonical string) kind {
 	return unknown
 }
 
+// IsDefined reports whether it is defined what the field of that canonical name
+// holds, by HTTP or as one of the usual lists of hops, so that a configuration
+// cannot give it another meaning.
+func IsDefined(canonical string) bool {
+	switch canonical {
+	case "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+		return true
+	}
+	if kinds[canonical] != unknown {
+		return true
+	}
+	for _, p := range prefixes {
+		if strings.HasPrefix(canonical, p.prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 var kinds = func() map[string]kind {
 	all := map[string]kind{}
 	for k, names := range map[kind]string{

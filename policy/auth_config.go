@@ -3,11 +3,13 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"spangate/handler/field"
 	"spangate/policy/jwks"
 )
 
@@ -141,13 +143,10 @@ type AuthField string
 
 var authField = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
 
-// UnmarshalText parses the name of a field. Those that mean something to a proxy
-// are refused; so is _, which many a program cannot tell from -.
+// UnmarshalText parses the name of a field. Those that mean something are refused;
+// so is _, which many a program cannot tell from -.
 func (f *AuthField) UnmarshalText(text []byte) error {
-	switch strings.ToLower(string(text)) {
-	case "authorization", "proxy-authorization", "connection", "content-length", "content-type", "cookie", "expect",
-		"forwarded", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via",
-		"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto":
+	if field.IsDefined(http.CanonicalHeaderKey(string(text))) {
 		return errors.New("must be a field that has no meaning of its own")
 	}
 	if !authField.Match(text) {

@@ -48,7 +48,7 @@ func (c Config) Check() error {
 	}
 	id := string(c.RequestID.Header)
 	names := func(field AuthField) bool { return id != "" && strings.EqualFold(id, string(field)) }
-	if id == "Cookie" || c.Auth.Takes(id) || names(c.Auth.PrincipalHeader) || names(c.Auth.MethodHeader) {
+	if c.Auth.Takes(id) || names(c.Auth.PrincipalHeader) || names(c.Auth.MethodHeader) {
 		wrong = append(wrong, fmt.Errorf("REQUEST_ID_HEADER=%q: must be a field that has no other meaning", id))
 	}
 	return errors.Join(append(wrong, c.CORS.Check(), c.Auth.Check(), c.RateLimit.Check())...)

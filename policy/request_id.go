@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/field"
 )
 
 // RequestIDHeader is the field that a request's id travels in, in its canonical
@@ -28,9 +30,7 @@ func (h *RequestIDHeader) UnmarshalText(text []byte) error {
 		*h = ""
 		return nil
 	}
-	// What must not be in a trailer (framing, routing, credentials) has a
-	// meaning that an id would destroy.
-	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidTrailerHeader(name) {
+	if !httpguts.ValidHeaderFieldName(name) || field.IsDefined(name) { // an id would destroy what it means
 		return errors.New("must be the name of a header field such as X-Request-Id, or off")
 	}
 	*h = RequestIDHeader(name)

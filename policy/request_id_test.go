@@ -93,7 +93,7 @@ func TestRequestIDHeader(t *testing.T) {
 			t.Errorf("%q: got %q, %v", text, h, err)
 		}
 	}
-	for _, text := range []string{"", "X Id", "X-Id:", "ä", "Host", "connection", "Content-Length", "transfer-encoding", "Authorization"} {
+	for _, text := range []string{"", "X Id", "X-Id:", "ä", "Host", "connection", "Content-Length", "transfer-encoding", "Authorization", "Cookie", "via", "X-Forwarded-For", "User-Agent", "Accept", "ETag"} {
 		var h policy.RequestIDHeader
 		if err := h.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q: got %q, want an error", text, h)

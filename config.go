@@ -30,11 +30,14 @@ func printConfig(env []string, changedOnly bool, stdout io.Writer) error {
 		return err
 	}
 	inForce, usually := cfg.inForce(), usual.inForce()
+	shown := func(v environ.Variable, inForce map[string]string) string {
+		return cmp.Or(environ.Plain(inForce[v.Name]), v.Shown())
+	}
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for i, v := range variables {
-		text := cmp.Or(inForce[v.Name], v.Shown())
+		text := shown(v, inForce)
 		changed := v.Changed()
-		if v.Origin == "default" && text != cmp.Or(usually[v.Name], defaults[i].Shown()) {
+		if v.Origin == "default" && text != shown(defaults[i], usually) {
 			v.Origin, changed = "derived", true
 		}
 		if changed || !changedOnly {

@@ -99,7 +99,7 @@ func report(stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, faults)
 		return 64
 	}
-	fmt.Fprintln(stderr, "spangate:", err)
+	fmt.Fprintf(stderr, "spangate: %s\n", handler.Visible([]byte(err.Error())))
 	return 1
 }
 

@@ -180,5 +180,5 @@ func answerJSON(w http.ResponseWriter, content any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	answerWhole(w, http.StatusOK, append(body, '\n'))
+	answerWhole(w, http.StatusOK, append(Visible(body), '\n'))
 }

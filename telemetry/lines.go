@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler"
 )
 
 // maxBacklog bounds, in bytes, the lines that wait for a slow reader of the log.
@@ -97,7 +99,12 @@ func (l *Lines) flush() {
 	}
 }
 
+// push adds n, in which clients may have written what a terminal would obey.
 func (l *Lines) push(n *line) (kept bool) {
+	if shown := handler.Visible(n.Bytes()); len(shown) != n.Len() {
+		n.Reset()
+		n.Buffer.Write(shown)
+	}
 	if l.backlog.Add(int64(n.Len())) > maxBacklog {
 		l.dropped.Add(1)
 		l.free(n)

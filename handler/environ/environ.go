@@ -70,7 +70,7 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 	unknown := maps.Clone(amiss)
 	for _, check := range checks {
 		for _, err := range each(check()) {
-			text := plain(err.Error())
+			text := Plain(err.Error())
 			if slices.ContainsFunc(names.FindAllString(text, -1), func(name string) bool { return unknown[name] }) {
 				continue
 			}

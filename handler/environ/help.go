@@ -33,7 +33,7 @@ func Help(cfg any, groups []Group, topic string, width int) (string, error) {
 	if lines := append(wrong, warnings...); len(lines) > 0 {
 		return "", Faults(lines)
 	}
-	return "", Faults{fmt.Sprintf("help: %q is neither a variable nor one of %s or all", plain(topic), strings.Join(groupNames(groups), ", "))}
+	return "", Faults{fmt.Sprintf("help: %q is neither a variable nor one of %s or all", Plain(topic), strings.Join(groupNames(groups), ", "))}
 }
 
 func groupNames(groups []Group) (names []string) {

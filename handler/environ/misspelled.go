@@ -38,7 +38,7 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		if !isMeant {
 			m = meaning{name: near, door: slips <= 2 && begins(near, doors)}
 		}
-		switch line := plain(name) + ": " + m.String(); {
+		switch line := Plain(name) + ": " + m.String(); {
 		case slices.Contains(known, name), given[name] == "" && !m.door && !begins(name, doors):
 		case m.door, begins(name, prefixes), ours && (isMeant || slips <= 2):
 			wrong = append(wrong, line)

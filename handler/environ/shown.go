@@ -23,7 +23,7 @@ func (v Variable) Shown() string {
 			return says.InForce()
 		}
 	}
-	return plain(v.text)
+	return Plain(v.text)
 }
 
 // fault returns an error of one line, whatever the text; nil if err is nil.
@@ -31,7 +31,7 @@ func fault(name, text string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s=%.200q: %.500s", name, credentials.ReplaceAllString(text, "//***@"), plain(err.Error()))
+	return fmt.Errorf("%s=%.200q: %.500s", name, credentials.ReplaceAllString(text, "//***@"), Plain(err.Error()))
 }
 
 // each returns the errors that err joins, at whatever depth: it alone when it
@@ -50,8 +50,8 @@ func each(err error) (all []error) {
 	return all
 }
 
-// plain returns text as it may be shown: in one line, without credentials.
-func plain(text string) string {
+// Plain returns text as it may be shown: in one line, without credentials.
+func Plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -166,7 +166,7 @@ func (v *Variable) faults(reasons []error) error {
 	}
 	var all []error
 	for _, reason := range reasons {
-		all = append(all, fmt.Errorf("%s: %.500s", v.Name, plain(reason.Error())))
+		all = append(all, fmt.Errorf("%s: %.500s", v.Name, Plain(reason.Error())))
 	}
 	return errors.Join(all...)
 }

@@ -1,0 +1,35 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"spangate/telemetry"
+)
+
+// Lines show all that is in them, in each form.
+func TestLinesAreVisible(t *testing.T) {
+	const obeyed = "a\u0085b\u009b31mc\u202ed\u2066e\u200ef\u00adg\U000e0041h\x1bi\x7fj\xffk"
+	for _, format := range []telemetry.LogFormat{telemetry.LogJSON, telemetry.LogText} {
+		var out bytes.Buffer
+		lines := telemetry.NewLines(&out)
+		written := make(chan struct{})
+		go func() { defer close(written); lines.Run() }()
+		log := slog.New(telemetry.LogHandler(lines, telemetry.Config{AccessLog: format}))
+		log.LogAttrs(context.Background(), slog.LevelInfo, obeyed, slog.String("value", obeyed), slog.String(obeyed, "name"), slog.Any("list", []string{obeyed}), slog.Group("group", obeyed, obeyed))
+		lines.Close(time.Minute)
+		<-written
+		line := strings.TrimSuffix(out.String(), "\n")
+		if at := strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }); at >= 0 {
+			t.Errorf("%s: %.40q is hidden in %q", format, line[at:], line)
+		}
+		if !strings.Contains(out.String(), `\u202e`) {
+			t.Errorf("%s: nothing is escaped in %q", format, &out)
+		}
+	}
+}

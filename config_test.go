@@ -31,7 +31,6 @@ func faultsOf(t *testing.T, given ...string) []string {
 
 // A door must not be open because a variable was not set, or means nothing.
 func TestDoorsFailClosed(t *testing.T) {
-	const leaveOut = "leave it out to let in without"
 	empty := func(name, how string) []string {
 		return []string{name + ": is set but empty, which must not open the door by mistake; " + how}
 	}
@@ -43,18 +42,18 @@ func TestDoorsFailClosed(t *testing.T) {
 		given []string
 		want  []string
 	}{
-		"AUTH_API_KEYS=":          {[]string{"AUTH_API_KEYS="}, empty("AUTH_API_KEYS", leaveOut)},
-		"AUTH_API_KEYS_FILE=":     {[]string{"AUTH_API_KEYS_FILE="}, empty("AUTH_API_KEYS_FILE", leaveOut)},
-		"AUTH_BASIC_USERS=":       {[]string{"AUTH_BASIC_USERS="}, empty("AUTH_BASIC_USERS", leaveOut)},
-		"AUTH_BASIC_USERS_FILE=":  {[]string{"AUTH_BASIC_USERS_FILE="}, empty("AUTH_BASIC_USERS_FILE", leaveOut)},
-		"AUTH_JWT_JWKS_URL=":      {[]string{"AUTH_JWT_JWKS_URL="}, empty("AUTH_JWT_JWKS_URL", leaveOut)},
-		"AUTH_JWT_JWKS_URL_FILE=": {[]string{"AUTH_JWT_JWKS_URL_FILE="}, empty("AUTH_JWT_JWKS_URL_FILE", leaveOut)},
-		"ALLOW_CIDRS=":            {[]string{"ALLOW_CIDRS="}, empty("ALLOW_CIDRS", "all lets in from everywhere")},
-		"DENY_CIDRS=":             {[]string{"DENY_CIDRS="}, empty("DENY_CIDRS", "none shuts nobody out")},
-		"RATE_LIMIT=":             {[]string{"RATE_LIMIT="}, empty("RATE_LIMIT", "off sets no limit")},
-		"blanks":                  {[]string{"DENY_CIDRS= \t"}, empty("DENY_CIDRS", "none shuts nobody out")},
-		"one of two is empty":     {[]string{"AUTH_API_KEYS=ci:" + apiKey, "AUTH_BASIC_USERS="}, empty("AUTH_BASIC_USERS", leaveOut)},
-		"both are empty":          {[]string{"AUTH_API_KEYS=", "AUTH_API_KEYS_FILE="}, empty("AUTH_API_KEYS", leaveOut)},
+		"AUTH_API_KEYS=":          {[]string{"AUTH_API_KEYS="}, empty("AUTH_API_KEYS", "leave it out if no keys are to let in")},
+		"AUTH_API_KEYS_FILE=":     {[]string{"AUTH_API_KEYS_FILE="}, empty("AUTH_API_KEYS_FILE", "leave it out if no keys are to let in")},
+		"AUTH_BASIC_USERS=":       {[]string{"AUTH_BASIC_USERS="}, empty("AUTH_BASIC_USERS", "leave it out if no users are to let in")},
+		"AUTH_BASIC_USERS_FILE=":  {[]string{"AUTH_BASIC_USERS_FILE="}, empty("AUTH_BASIC_USERS_FILE", "leave it out if no users are to let in")},
+		"AUTH_JWT_JWKS_URL=":      {[]string{"AUTH_JWT_JWKS_URL="}, empty("AUTH_JWT_JWKS_URL", "leave it out if no tokens are to let in")},
+		"AUTH_JWT_JWKS_URL_FILE=": {[]string{"AUTH_JWT_JWKS_URL_FILE="}, empty("AUTH_JWT_JWKS_URL_FILE", "leave it out if no tokens are to let in")},
+		"ALLOW_CIDRS=":            {[]string{"ALLOW_CIDRS="}, empty("ALLOW_CIDRS", "write all to let in from everywhere")},
+		"DENY_CIDRS=":             {[]string{"DENY_CIDRS="}, empty("DENY_CIDRS", "write none to shut nobody out")},
+		"RATE_LIMIT=":             {[]string{"RATE_LIMIT="}, empty("RATE_LIMIT", "write off to set no limit")},
+		"blanks":                  {[]string{"DENY_CIDRS= \t"}, empty("DENY_CIDRS", "write none to shut nobody out")},
+		"one of two is empty":     {[]string{"AUTH_API_KEYS=ci:" + apiKey, "AUTH_BASIC_USERS="}, empty("AUTH_BASIC_USERS", "leave it out if no users are to let in")},
+		"both are empty":          {[]string{"AUTH_API_KEYS=", "AUTH_API_KEYS_FILE="}, empty("AUTH_API_KEYS", "leave it out if no keys are to let in")},
 		"a file says it":          {[]string{"AUTH_API_KEYS=", "AUTH_API_KEYS_FILE=" + file}, nil},
 		"the variable says it":    {[]string{"AUTH_API_KEYS=ci:" + apiKey, "AUTH_API_KEYS_FILE="}, nil},
 		"opened on purpose":       {[]string{"RATE_LIMIT=off", "ALLOW_CIDRS=all", "DENY_CIDRS=none"}, nil},
@@ -76,7 +75,7 @@ func TestDoorsFailClosed(t *testing.T) {
 		"IP_BLACKLIST":             {[]string{"IP_BLACKLIST=10.0.0.0/8"}, []string{"IP_BLACKLIST: unknown; did you mean DENY_CIDRS?"}},
 		"RATE_LIMIT_RPS":           {[]string{"RATE_LIMIT_RPS=10"}, []string{"RATE_LIMIT_RPS: unknown; did you mean RATE_LIMIT?"}},
 		"RATELIMIT":                {[]string{"RATELIMIT=10/s"}, []string{"RATELIMIT: unknown; did you mean RATE_LIMIT?"}},
-		"TLS_CERT_FILE":            {[]string{"TLS_CERT_FILE=/tls.crt"}, []string{"TLS_CERT_FILE: unknown; it listens without TLS, which has to end before it"}},
+		"TLS_CERT_FILE":            {[]string{"TLS_CERT_FILE=/tls.crt"}, []string{"TLS_CERT_FILE: unknown; Spangate listens without TLS, which has to end in front of it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, faultsOf(t, test.given...)); diff != "" {
@@ -93,7 +92,7 @@ func TestNamesByMeaning(t *testing.T) {
 		"UPSTREAMS":        "unknown; did you mean BACKENDS?",
 		"TARGET_URL":       "unknown; did you mean BACKENDS?",
 		"PROXY_PASS":       "unknown; did you mean BACKENDS?",
-		"LISTEN":           "unknown; did you mean HOST?",
+		"LISTEN":           "unknown; did you mean HOST and PORT?",
 		"HTTP_PORT":        "unknown; did you mean PORT?",
 		"LOGLEVEL":         "unknown; did you mean LOG_LEVEL?",
 		"LB_POLICY":        "unknown; did you mean BALANCER?",

@@ -64,7 +64,7 @@ func TestHelpOfOneThing(t *testing.T) {
 		"a variable":          {"RETRY_BUDGET", []string{"RETRY_BUDGET\n    most retries, as a share of all requests\n", "    default: 20%\n", "    of no use without RETRY_ATTEMPTS\n", "    group: retry\n"}, "RETRY_BACKOFF"},
 		"in lower case":       {"retry_budget", []string{"RETRY_BUDGET\n"}, ""},
 		"a platform's":        {"SHUTDOWN_TIMEOUT", []string{"default: 10s, fly: 4500ms, azure: 25s, ecs: 25s, kubernetes: 25s, cloudrun:\n    9s\n", "least: 100ms\n"}, ""},
-		"a door":              {"ALLOW_CIDRS", []string{"set but empty, it stops the start: all lets in from everywhere\n"}, ""},
+		"a door":              {"ALLOW_CIDRS", []string{"set but empty, it stops the start: write all to let in from everywhere\n"}, ""},
 		"a secret's file":     {"AUTH_API_KEYS_FILE", []string{"AUTH_API_KEYS\n", "AUTH_API_KEYS_FILE names a file to read it from\n"}, ""},
 		"one signal's":        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", []string{"URL of the collector"}, "LOGS"},
 		"a group with others": {"otel", []string{"OTEL_EXPORTER_OTLP_TRACES_*, OTEL_EXPORTER_OTLP_METRICS_*,\nOTEL_EXPORTER_OTLP_LOGS_*\n    each of the variables"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},

@@ -16,9 +16,9 @@ import (
 // AuthConfig says who is let in. The zero value lets in everybody; with several
 // methods, each of them lets in.
 type AuthConfig struct {
-	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" door:"leave it out to let in without" zero:"none" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS nor AUTH_JWT_JWKS_URL is set"`
+	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" door:"leave it out if no keys are to let in" zero:"none" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS nor AUTH_JWT_JWKS_URL is set"`
 	APIKeyHeader AuthField `env:"AUTH_API_KEY_HEADER" envDefault:"X-API-Key" needs:"AUTH_API_KEYS" doc:"header field that holds an API key; backends do not get it"`
-	BasicUsers   string    `env:"AUTH_BASIC_USERS" secret:"true" door:"leave it out to let in without" zero:"none" doc:"users whom a password lets in, user:bcrypt with commas or line ends between them, as htpasswd -nB prints them; a password has at most 72 bytes, as bcrypt looks at no more, and longer ones are refused; backends do not get it"`
+	BasicUsers   string    `env:"AUTH_BASIC_USERS" secret:"true" door:"leave it out if no users are to let in" zero:"none" doc:"users whom a password lets in, user:bcrypt with commas or line ends between them, as htpasswd -nB prints them; a password has at most 72 bytes, as bcrypt looks at no more, and longer ones are refused; backends do not get it"`
 
 	Token TokenConfig
 
@@ -30,7 +30,7 @@ type AuthConfig struct {
 
 // TokenConfig says which JSON Web Tokens let in. The zero value: none.
 type TokenConfig struct {
-	JWKSURL  jwks.URL      `env:"AUTH_JWT_JWKS_URL" secret:"true" door:"leave it out to let in without" zero:"none" doc:"URL of the keys whose tokens let in: https, or http on localhost; AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE go with it"`
+	JWKSURL  jwks.URL      `env:"AUTH_JWT_JWKS_URL" secret:"true" door:"leave it out if no tokens are to let in" zero:"none" doc:"URL of the keys whose tokens let in: https, or http on localhost; AUTH_JWT_ISSUER and AUTH_JWT_AUDIENCE go with it"`
 	Issuers  AuthNames     `env:"AUTH_JWT_ISSUER" needs:"AUTH_JWT_JWKS_URL" zero:"none" doc:"comma list: what a token's iss has to be one of; of several, none may give the sub of another's to somebody else"`
 	Audience AuthNames     `env:"AUTH_JWT_AUDIENCE" needs:"AUTH_JWT_JWKS_URL" zero:"none" doc:"comma list: what one of a token's aud has to be one of; * lets in what the issuer made for anybody"`
 	Leeway   time.Duration `env:"AUTH_JWT_LEEWAY" envDefault:"30s" min:"0s" max:"10m" needs:"AUTH_JWT_JWKS_URL" doc:"how far the issuer's clock may be off"`

@@ -73,7 +73,7 @@ func (m manifest) configure(t *testing.T, program string) {
 	}
 	type variable struct{ origin, value string }
 	got := map[string]variable{}
-	row := regexp.MustCompile(`^([A-Z0-9_]+) +(set|default|platform) *(.*)$`)
+	row := regexp.MustCompile(`^([A-Z0-9_]+) +(set|file|platform|default|derived) *(.*)$`)
 	for line := range strings.Lines(string(out)) {
 		if match := row.FindStringSubmatch(strings.TrimRight(line, "\n")); match != nil {
 			got[match[1]] = variable{match[2], match[3]}
@@ -82,8 +82,8 @@ func (m manifest) configure(t *testing.T, program string) {
 		}
 	}
 	for name := range m.set {
-		// Those of Go's runtime and of the resource are not in the table.
-		if got[name].origin != "set" && name != "GOMEMLIMIT" && !strings.HasPrefix(name, "K8S_") {
+		// Those of the resource are not in the table.
+		if got[name].origin != "set" && !strings.HasPrefix(name, "K8S_") {
 			t.Errorf("%s is no variable of the program", name)
 		}
 	}

@@ -50,6 +50,9 @@ func (f Faults) Error() string { return strings.Join(f, "\n") }
 // is zero then.
 func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
 	given := env.ToMap(environ)
+	for name, text := range given {
+		given[name] = strings.TrimRight(text, "\r\n") // a line's end is no part of what was in the line
+	}
 	defaults := platformDefaults(given)
 	variables = Variables(cfg)
 	ignore(given, variables)

@@ -134,6 +134,15 @@ func TestLoadNamesAllFaults(t *testing.T) {
 			environ: []string{"EVEN=1,2"},
 			want:    []string{`EVEN="1,2": 1 is not even`},
 		},
+		"quotes that nobody took off": {
+			environ: []string{`PORT="80"`, "RETRY_ATTEMPTS='2'", `TOKEN="s3cret"`, `HOST="a"`, `BUFFER_SIZE="`},
+			want: []string{
+				"RETRY_ATTEMPTS=\"'2'\": leave out the quotes around it, which are a part of the value here",
+				`PORT="\"80\"": leave out the quotes around it, which are a part of the value here`,
+				`BUFFER_SIZE="\"": must be kilobytes, such as 64k`,
+				"TOKEN: leave out the quotes around it, which are a part of the value here",
+			},
+		},
 		"negative": {
 			environ: []string{"RETRY_ATTEMPTS=-1", "SHUTDOWN_DELAY=-1s"},
 			want: []string{
@@ -276,6 +285,8 @@ func TestOrigins(t *testing.T) {
 		wantText, wantFrom string
 	}{
 		"set":                             {[]string{"PORT=1"}, "PORT", "1", "set"},
+		"set with the end of a line":      {[]string{"PORT=1\r\n"}, "PORT", "1", "set"},
+		"the end of a line alone":         {[]string{"PORT=\n"}, "PORT", "8080", "default"},
 		"set to the default":              {[]string{"PORT=8080"}, "PORT", "8080", "set"},
 		"default":                         {nil, "PORT", "8080", "default"},
 		"empty":                           {[]string{"PORT="}, "PORT", "8080", "default"},

@@ -147,10 +147,16 @@ func (v *Variable) set() error {
 			err = fmt.Errorf("must be at most %s", v.Max)
 		}
 	}
+	quoted := len(v.text) > 1 && strings.ContainsAny(v.text[:1], `"'`) && v.text[0] == v.text[len(v.text)-1]
+	if err != nil && quoted {
+		err = errors.New("leave out the quotes around it, which are a part of the value here")
+	}
 	switch {
 	case err == nil:
 		v.value.Set(value)
 		return nil
+	case v.Secret && quoted:
+		return fmt.Errorf("%s: %w", v.Name, err)
 	case v.Secret: // whose reason may quote the value
 		return fmt.Errorf("%s: malformed; expected: %s", v.Name, v.Doc)
 	default:

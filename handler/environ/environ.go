@@ -57,17 +57,25 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 	variables = Variables(cfg)
 	ignore(given, variables)
 
+	missing := make([]error, len(variables))
+	texts := make(map[string]string, len(variables))
+	for i := range variables {
+		missing[i] = variables[i].choose(given, defaults)
+		texts[variables[i].Name] = variables[i].text
+	}
+	readable := env.ParseWithOptions(cfg, env.Options{Environment: texts}) == nil
+
 	var wrong Faults
 	amiss := map[string]bool{} // variables that a fault names
 	for i := range variables {
-		v := &variables[i]
-		err := v.choose(given, defaults)
-		if err == nil && v.text != "" {
-			err = v.set()
+		v, err := &variables[i], missing[i]
+		if err == nil && v.text != "" && (v.Origin != "default" || !readable) {
+			err = v.wrong(readable)
 		}
 		for _, err := range each(err) {
 			wrong = append(wrong, err.Error())
 			amiss[v.Name] = true
+			v.value.SetZero()
 		}
 	}
 	unknown := maps.Clone(amiss)

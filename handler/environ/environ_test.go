@@ -242,8 +242,8 @@ func TestLoadKeepsWhatIsRight(t *testing.T) {
 	}
 }
 
-// Loading variable by variable must not mean anything else than package env's
-// own way of reading a struct.
+// What is looked for beside package env's way of reading a struct must not
+// change what it reads.
 func TestLoadAgreesWithEnv(t *testing.T) {
 	given := []string{
 		"RETRY_ATTEMPTS=0", "BACKEND_IDLE_TIMEOUT=0.5s", "HOST=a", "NAMES=a,b", "BUFFER_SIZE=2k", "LOG_LEVEL=WARN",

@@ -2,15 +2,14 @@ package environ
 
 import (
 	"cmp"
-	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // A Variable is a field of a configuration that has an env tag.
@@ -85,7 +84,11 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 		}
 	}
 	isAuto := func(text string) bool { return v.Auto != "" && text == "auto" }
-	switch text := given[v.Name]; {
+	text := given[v.Name]
+	if v.field.Tag.Get("list") == "true" {
+		text = commas(text)
+	}
+	switch {
 	case text != "" && !isAuto(text):
 		v.text, v.Origin = text, "set"
 	case defaults[v.Name] != "":
@@ -94,9 +97,6 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 		v.text, v.Origin = v.Auto, "default"
 	default:
 		v.text, v.Origin = v.Default, "default"
-	}
-	if v.field.Tag.Get("list") == "true" {
-		v.text = commas(v.text)
 	}
 	switch example := v.field.Tag.Get("example"); {
 	case v.text != "" || !v.Required:
@@ -131,21 +131,21 @@ func (v *Variable) emptyDoor(given map[string]string, how string) error {
 	return fmt.Errorf("%s: is set but empty, which must not open the door by mistake; %s", empty, how)
 }
 
-// set gives the field the value that the text stands for.
-func (v *Variable) set() error {
-	value, err := v.parse(v.text)
-	if err == nil && !utf8.ValidString(v.text) {
+// wrong returns what is wrong with the text. readable says that it stands for a
+// value; otherwise it is to be found out. The field has the value if there is one.
+func (v *Variable) wrong(readable bool) error {
+	var err error
+	if !readable {
+		_, err = v.parse(v.text)
+	}
+	switch {
+	case err != nil:
+	case !utf8.ValidString(v.text):
 		err = errors.New("must be UTF-8") // telemetry could not send it
-	}
-	if err == nil && v.Min != "" {
-		if least, _ := v.parse(v.Min); value.Int() < least.Int() {
-			err = fmt.Errorf("must be at least %s", v.Min)
-		}
-	}
-	if err == nil && v.Max != "" {
-		if most, _ := v.parse(v.Max); value.Int() > most.Int() {
-			err = fmt.Errorf("must be at most %s", v.Max)
-		}
+	case v.beyond(v.Min, -1):
+		err = fmt.Errorf("must be at least %s", v.Min)
+	case v.beyond(v.Max, 1):
+		err = fmt.Errorf("must be at most %s", v.Max)
 	}
 	quoted := len(v.text) > 1 && strings.ContainsAny(v.text[:1], `"'`) && v.text[0] == v.text[len(v.text)-1]
 	if err != nil && quoted {
@@ -153,7 +153,6 @@ func (v *Variable) set() error {
 	}
 	switch {
 	case err == nil:
-		v.value.Set(value)
 		return nil
 	case v.Secret && quoted:
 		return fmt.Errorf("%s: %w", v.Name, err)
@@ -162,6 +161,15 @@ func (v *Variable) set() error {
 	default:
 		return v.faults(each(err))
 	}
+}
+
+// beyond reports whether the value is less than bound, or with sign 1 greater.
+func (v *Variable) beyond(bound string, sign int) bool {
+	if bound == "" {
+		return false
+	}
+	limit, _ := v.parse(bound)
+	return cmp.Compare(v.value.Int(), limit.Int()) == sign
 }
 
 // faults names the variable before each reason, and the whole text with a lone
@@ -177,41 +185,16 @@ func (v *Variable) faults(reasons []error) error {
 	return errors.Join(all...)
 }
 
-// parse converts text as package env does. What env does with reflection for a
-// whole struct is too slow to do for each variable.
+// parse converts text as package env does for a field of v's type. It has a
+// struct of that field alone: env's errors name the field, and several structs
+// have one of that name. That takes as long as to read a dozen fields, and is for
+// the few that ask.
 func (v *Variable) parse(text string) (reflect.Value, error) {
-	value := reflect.New(v.field.Type)
-	into := value.Elem()
-	var err error
-	switch to := value.Interface().(type) {
-	case encoding.TextUnmarshaler:
-		err = to.UnmarshalText([]byte(text))
-	case *[]string:
-		*to = strings.Split(text, ",")
-	case *time.Duration:
-		*to, err = time.ParseDuration(text)
-	default:
-		switch {
-		case into.Kind() == reflect.String:
-			into.SetString(text)
-		case into.Kind() == reflect.Bool:
-			var b bool
-			b, err = strconv.ParseBool(text)
-			into.SetBool(b)
-		case into.CanInt():
-			var n int64
-			n, err = strconv.ParseInt(text, 10, into.Type().Bits())
-			into.SetInt(n)
-		case into.CanUint():
-			var n uint64
-			n, err = strconv.ParseUint(text, 10, into.Type().Bits())
-			into.SetUint(n)
-		default:
-			panic(fmt.Sprintf("environ: %s has the type %s", v.Name, v.field.Type))
-		}
+	field := reflect.StructField{Name: "V", Type: v.field.Type, Tag: `env:"V"`}
+	alone := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	err := env.ParseWithOptions(alone.Interface(), env.Options{Environment: map[string]string{"V": text}})
+	if perr, ok := errors.AsType[env.ParseError](err); ok {
+		err = reason(v.field.Type, perr.Err)
 	}
-	if err != nil {
-		err = reason(v.field.Type, err)
-	}
-	return into, err
+	return alone.Elem().Field(0), err
 }

@@ -27,7 +27,7 @@ type Config struct {
 	AdminPrefix AdminPrefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live, ready and, for trusted peers and this host only, status"`
 
 	TrustedProxies cidr.List      `env:"TRUSTED_PROXIES" envDefault:"auto" auto:"none" list:"true" doc:"comma list of CIDRs of proxies whose forwarded headers and trace context are believed; auto is the platform's, else none"`
-	ClientIPHeader ClientIPHeader `env:"CLIENT_IP_HEADER" envDefault:"X-Forwarded-For" doc:"header in which trusted proxies name the client: X-Forwarded-For, Forwarded, or any that holds one address; it is deleted from what others send"`
+	ClientIPHeader ClientIPHeader `env:"CLIENT_IP_HEADER" envDefault:"X-Forwarded-For" doc:"header in which trusted proxies name the client: X-Forwarded-For or Forwarded, which stand in for one another where only one of them comes, or any that holds one address; it is deleted from what others send"`
 }
 
 // Origin says where requests come from.

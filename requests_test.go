@@ -19,18 +19,19 @@ import (
 // fields that are named, and the content.
 func telling(t *testing.T, fields ...string) string {
 	return plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
-		text := r.Method + " " + r.RequestURI
+		var text strings.Builder
+		text.WriteString(r.Method + " " + r.RequestURI)
 		for _, name := range fields {
 			for _, value := range r.Header[http.CanonicalHeaderKey(name)] {
-				text += " " + name + "=" + value
+				text.WriteString(" " + name + "=" + value)
 			}
 		}
 		content, err := io.ReadAll(r.Body)
 		if err != nil {
-			text += " " + err.Error()
+			text.WriteString(" " + err.Error())
 		}
 		w.Header().Set("Content-Type", "text/plain")
-		io.WriteString(w, strings.TrimSpace(text+" "+string(content)))
+		io.WriteString(w, strings.TrimSpace(text.String()+" "+string(content)))
 	})
 }
 

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // follower reads along where one direction of a connection is. What it is not
@@ -417,7 +415,7 @@ func splitField(line []byte) (name, value []byte, err error) {
 	if !found {
 		return nil, nil, malformed("a field without a colon")
 	}
-	if !httpguts.ValidHeaderFieldName(string(name)) {
+	if !isToken(name) {
 		return nil, nil, malformed("field name %.40q", name)
 	}
 	return name, value, nil

@@ -1,10 +1,6 @@
 package framing
 
-import (
-	"bytes"
-
-	"golang.org/x/net/http/httpguts"
-)
+import "bytes"
 
 // checkRequestLine returns what is wrong with a request's first line (RFC 9112
 // §3) for which net/http refuses it without a word. Whether its target is one
@@ -15,7 +11,7 @@ func checkRequestLine(line []byte) error {
 	switch {
 	case !found:
 		return malformed("request line %.40q, which is not a method, a target and a version", line)
-	case !httpguts.ValidHeaderFieldName(string(method)): // both are tokens
+	case !isToken(method):
 		return malformed("method %.40q", method)
 	case !isVersion(version):
 		return malformed("version %.40q", version)
@@ -60,6 +56,24 @@ func hasScheme(target []byte) bool {
 		return c > 0x7f || !isLetter(byte(c)) && !isDigit(byte(c)) && c != '+' && c != '-' && c != '.'
 	})
 }
+
+// isToken reports whether s is a token, RFC 9110 §5.6.2, as methods and names of
+// fields are.
+func isToken(s []byte) bool {
+	for _, c := range s {
+		if !inToken[c] {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+var inToken = func() (set [256]bool) {
+	for c := range byte(0x7f) {
+		set[c] = isLetter(c) || isDigit(c) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
+	}
+	return set
+}()
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 

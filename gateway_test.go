@@ -275,6 +275,15 @@ func TestResponseNames(t *testing.T) {
 	}
 }
 
+// TestBlanksBeforeExtensions checks that a response may have what RFC 9112 §7.1.1
+// has recipients read: blanks before a chunk's extension.
+func TestBlanksBeforeExtensions(t *testing.T) {
+	p := start(t, "BACKENDS=http://"+saying(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \t;a=b\r\nhe\r\n3 ; c\r\nllo\r\n0 ;d\r\n\r\n"))
+	if got, _ := p.session(t).ask(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); got != "200 hello" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestTrailersAreAccepted checks that a client's word that it takes trailers
 // reaches backends of either protocol, as a field of that connection.
 func TestTrailersAreAccepted(t *testing.T) {

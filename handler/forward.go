@@ -68,6 +68,8 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	interim := &interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
 	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
 
+	interim.expected = out.Header["Expect"] != nil
+
 	resp, err := f.rt.RoundTrip(out)
 	conn := interim.end()
 	if err != nil {
@@ -185,16 +187,20 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 type interimResponses struct {
 	w      http.ResponseWriter
 	fields field.Set
-	mu     sync.Mutex
-	ended  bool
-	conn   net.Conn // to the backend, that the latest attempt got
+	// expected says that the client waits for a 100. The server sends that by
+	// itself when the body is read, as it is once the backend has sent its own.
+	expected bool
+
+	mu    sync.Mutex
+	ended bool
+	conn  net.Conn // to the backend, that the latest attempt got
 }
 
 func (i *interimResponses) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{GotConn: i.connected, Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if i.ended || code == http.StatusSwitchingProtocols {
+		if i.ended || code == http.StatusSwitchingProtocols || code == http.StatusContinue && i.expected {
 			return nil
 		}
 		header := i.w.Header()

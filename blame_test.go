@@ -152,7 +152,7 @@ func TestWhatCannotBeSentIsNoBackendsFault(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "BACKENDS="+test.backend(t)+","+test.backend(t), "PROBE_MODE=off", "OUTLIER_FAILURES=3", "REQUEST_ID_HEADER=off")
+			p := start(t, "BACKENDS="+test.backend(t)+","+test.backend(t), "PROBE_MODE=off", "OUTLIER_FAILURES=3", "REQUEST_ID_HEADER=off", "BACKEND_MAX_CONNECTIONS=1")
 			for range times {
 				if got := test.send(t, p); got != test.want {
 					t.Fatalf("got %q, want %q", got, test.want)

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 
 	"spangate/balancer/framing"
 )
@@ -149,18 +148,26 @@ func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
 // ended, takes another one.
 func (c *connection) reusable() bool { return c.client.Available() > 0 && !c.http1.Broken() }
 
-// target returns the host and port to connect to for u.
-func target(u *url.URL) string {
-	host, err := httpguts.PunycodeHostPort(u.Hostname())
-	if err != nil {
-		host = u.Hostname() // will not resolve
+// reserve takes one of the requests that c, of HTTP/2, can carry.
+func (c *connection) reserve() bool {
+	return c.client.InFlight() < streamsPerConnection && c.client.Reserve() == nil
+}
+
+// tellGot tells whoever asked for it which connection r goes over.
+func (c *connection) tellGot(r *http.Request) {
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})
 	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-		if u.Scheme == "https" {
-			port = "443"
-		}
+}
+
+// target returns the host and port to connect to for u. net/http says it, as it
+// has the tables that make a host of other letters one of DNS.
+func target(u *url.URL) (address string) {
+	dial := func(_ context.Context, _, addr string) (net.Conn, error) {
+		address = addr
+		return nil, errors.ErrUnsupported
 	}
-	return net.JoinHostPort(host, port)
+	r := &http.Request{URL: &url.URL{Scheme: u.Scheme, Host: u.Host}, Header: http.Header{}}
+	(&http.Transport{DialContext: dial}).RoundTrip(r)
+	return address
 }

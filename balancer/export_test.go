@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"time"
 )
 
 // Spend makes one retry on t's budget.
@@ -14,11 +13,11 @@ func Spend(t *Retrier) bool { return t.budget.take() }
 func InFlight(t *Retrier) int64 { return t.inFlight() }
 
 // TransportOver returns a transport of HTTP/1.1 over the connections of dial.
-func TransportOver(responseTimeout time.Duration, dial func() net.Conn) http.RoundTripper {
-	t := NewTransport(Config{ResponseTimeout: responseTimeout}, "http", "", nil, &Connections{}).(*transport)
-	connections := &connector{http1: client(Config{ResponseTimeout: responseTimeout}), connections: &Connections{}}
-	connections.http1.Protocols.SetHTTP1(true)
-	connections.dial = func(context.Context, string, string) (net.Conn, error) { return dial(), nil }
-	t.pool.connect = connections.connect
+func TransportOver(cfg Config, dial func() net.Conn) http.RoundTripper {
+	t := NewTransport(cfg, "http", "", nil, &Connections{}).(*transport)
+	over := &connector{http1: client(cfg), pause: cfg.ResponseTimeout, connections: &Connections{}}
+	over.http1.Protocols.SetHTTP1(true)
+	over.dial = func(context.Context, string, string) (net.Conn, error) { return dial(), nil }
+	t.pool.connect = over.connect
 	return t
 }

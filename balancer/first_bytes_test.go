@@ -63,7 +63,7 @@ func TestFirstBytes(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rt := balancer.TransportOver(limit, func() net.Conn {
+				rt := balancer.TransportOver(balancer.Config{ResponseTimeout: limit}, func() net.Conn {
 					near, far := net.Pipe()
 					go func() {
 						defer far.Close()

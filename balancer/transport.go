@@ -220,7 +220,9 @@ func (t *transport) send(c *connection, r *http.Request, body *upload) (*http.Re
 	sending := c.sending()
 	resp, err := c.client.RoundTrip(c.fields(r))
 	if err != nil {
-		return nil, sending.failure(r, body, err)
+		e := sending.failure(r, body, err)
+		t.pool.spared(c)
+		return nil, e
 	}
 	c.used.Store(true)
 	if c.http1 != nil && resp.StatusCode != http.StatusSwitchingProtocols {

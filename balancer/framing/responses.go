@@ -24,7 +24,8 @@ type ResponseConn struct {
 	silent  chan struct{} // until nothing is read any more
 	mu      sync.Mutex
 	in, out *follower
-	broken  bool // a read or a write has failed
+	broken  bool // a read or a write has failed before it was closed here
+	closed  bool
 	passed  Passed
 }
 
@@ -84,7 +85,7 @@ func (r *ResponseConn) quiet() error {
 	if r.in.err != nil {
 		return r.in.err
 	}
-	if r.broken {
+	if r.broken || r.closed {
 		return errEnded
 	}
 	switch beginning, ended := r.socket.look(); {
@@ -107,7 +108,8 @@ func (r *ResponseConn) unsolicited(beginning []byte) {
 	}
 }
 
-// Broken reports whether the connection has failed or come to its end.
+// Broken reports whether the connection has failed or come to its end, other
+// than by being closed here.
 func (r *ResponseConn) Broken() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,7 +157,7 @@ func (r *ResponseConn) afterWrite(n int, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passed.Sent += int64(n)
-	r.broken = r.broken || err != nil
+	r.broken = r.broken || err != nil && !r.closed
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !r.in.switched()
 }
 
@@ -244,7 +246,7 @@ func (r *ResponseConn) idle() (bool, error) {
 func (r *ResponseConn) follow(p []byte, err error) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.broken = r.broken || err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+	r.broken = r.broken || err != nil && !r.closed && !errors.Is(err, os.ErrDeadlineExceeded)
 	r.passed.Received += int64(len(p))
 	n := r.in.follow(p)
 	if rest := r.in.surplus; len(rest) > 0 {
@@ -261,6 +263,9 @@ func (r *ResponseConn) follow(p []byte, err error) int {
 
 // Close implements [net.Conn].
 func (r *ResponseConn) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
 	r.fallSilent()
 	return r.Conn.Close()
 }

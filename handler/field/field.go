@@ -96,11 +96,11 @@ func (s Set) Options(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range lines {
 			for option := range strings.SplitSeq(line, ",") {
-				option = textproto.TrimString(option)
-				if option == "" || s.kindOf(Canonical(option)) != unknown {
+				name := http.CanonicalHeaderKey(textproto.TrimString(option))
+				if name == "" || s.kindOf(Canonical(name)) != unknown {
 					continue
 				}
-				if !yield(http.CanonicalHeaderKey(option)) {
+				if !yield(name) {
 					return
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -16,8 +17,7 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// said returns the lines of the program's own log, those of requests left out:
-// the message of each and its attributes, without time, ids and numbers of ports.
+// said returns the lines of the log so far.
 func (p *program) said(t *testing.T) (all []map[string]any) {
 	t.Helper()
 	p.log.mu.Lock()
@@ -136,9 +136,7 @@ func TestWhatIsSaidOfDoors(t *testing.T) {
 			p := start(t, append([]string{"BACKENDS=echo:a", "PROBE_MODE=off"}, test.environ...)...)
 			want := map[string]any{}
 			for _, from := range []map[string]any{open, test.want} {
-				for key, value := range from {
-					want[key] = value
-				}
+				maps.Copy(want, from)
 			}
 			if diff := cmp.Diff(want, p.line(t, "doors")); diff != "" {
 				t.Errorf("doors (-want +got):\n%s", diff)

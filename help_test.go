@@ -217,12 +217,14 @@ func TestConfigInForce(t *testing.T) {
 }
 
 func TestConfigLeavesNothingOpen(t *testing.T) {
-	all, _, _ := asked(t, []string{backends}, "config")
-	for line := range strings.Lines(all) {
-		fields := strings.Fields(line)
-		// It has no delay, and that is what it says.
-		if len(fields) < 3 || slices.Contains([]string{"auto", "0", "0s"}, fields[2]) && fields[0] != "SHUTDOWN_DELAY" {
-			t.Errorf("says nothing: %q", line)
+	for _, p := range environ.Platforms {
+		all, _, _ := asked(t, []string{backends, "PLATFORM=" + p.Name}, "config")
+		for line := range strings.Lines(all) {
+			fields := strings.Fields(line)
+			// It has no delay, and that is what it says.
+			if len(fields) < 3 || slices.Contains([]string{"auto", "0", "0s"}, fields[2]) && fields[0] != "SHUTDOWN_DELAY" {
+				t.Errorf("%s: says nothing: %q", p.Name, line)
+			}
 		}
 	}
 }

@@ -159,7 +159,10 @@ type fixedConn struct {
 	rest  []byte
 	end   error // io.EOF when nil
 	taken []int
+	fails error // of writes
 }
+
+func (c *fixedConn) Close() error { return nil }
 
 func (c *fixedConn) Read(p []byte) (int, error) {
 	if len(c.rest) == 0 {
@@ -171,6 +174,9 @@ func (c *fixedConn) Read(p []byte) (int, error) {
 }
 
 func (c *fixedConn) Write(p []byte) (int, error) {
+	if c.fails != nil {
+		return 0, c.fails
+	}
 	if len(c.taken) == 0 {
 		return len(p), nil
 	}

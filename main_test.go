@@ -637,7 +637,7 @@ func keepsTheContract(t *testing.T, collector *otlptest.Server) {
 // notEmitted are names in the tables that no test here makes the program send,
 // and why.
 var notEmitted = map[string]string{
-	"metric go.memory.limit": "only where GOMEMLIMIT is set",
+	"metric go.memory.limit": "only of a process of its own",
 }
 
 // TestMain asserts, when all tests have run, that nothing is in the tables of

@@ -1,0 +1,38 @@
+package main
+
+import "testing"
+
+// Here the limit is sent: a process of its own has one.
+func init() { delete(notEmitted, "metric go.memory.limit") }
+
+// The process's heap is bounded as the configuration says: by what the user set,
+// or else by the defaults.
+func TestMemoryOfTheProcess(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		gogc    float64
+		limit   float64 // 0: whatever the machine has
+	}{
+		"by default": {gogc: 400},
+		"set":        {environ: []string{"GOGC=150", "GOMEMLIMIT=100MiB"}, gogc: 150, limit: 100 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startLimited(t, "true", append([]string{"BACKENDS=echo:a", "PROBE_MODE=off"}, test.environ...)...)
+			p.stop()
+			got := map[string]float64{}
+			for _, m := range p.collector.Metrics() {
+				if m.Name == "go.config.gogc" || m.Name == "go.memory.limit" {
+					got[m.Name] = m.Points[0].Value
+				}
+			}
+			if got["go.config.gogc"] != test.gogc {
+				t.Errorf("GOGC is %v, want %v", got["go.config.gogc"], test.gogc)
+			}
+			if limit := got["go.memory.limit"]; limit == 0 || test.limit != 0 && limit != test.limit {
+				t.Errorf("the limit is %v, want %v", limit, test.limit)
+			}
+		})
+	}
+}

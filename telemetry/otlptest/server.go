@@ -42,8 +42,8 @@ type Request struct {
 // NewServer starts both receivers. They are closed when the test has ended.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s := NewUnstartedServer(t)
-	s.Start(t)
+	s, httpListener, grpcListener := newServer(t)
+	s.serve(t, httpListener, grpcListener) // which were never closed: nobody else can get the ports
 	return s
 }
 
@@ -51,23 +51,32 @@ func NewServer(t testing.TB) *Server {
 // refused until Start.
 func NewUnstartedServer(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{arrived: make(chan struct{}), series: map[string]series{}}
-	for _, addr := range []*string{&s.http, &s.grpc} {
-		ln := listen(t, "127.0.0.1:0")
-		*addr = ln.Addr().String()
-		defer ln.Close()
-	}
+	s, httpListener, grpcListener := newServer(t)
+	httpListener.Close()
+	grpcListener.Close()
 	return s
+}
+
+func newServer(t testing.TB) (s *Server, httpListener, grpcListener net.Listener) {
+	t.Helper()
+	httpListener, grpcListener = listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	return &Server{
+		arrived: make(chan struct{}), series: map[string]series{},
+		http: httpListener.Addr().String(), grpc: grpcListener.Addr().String(),
+	}, httpListener, grpcListener
 }
 
 // Start starts both receivers. They are closed when the test has ended.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
+	s.serve(t, listen(t, s.http), listen(t, s.grpc))
+}
+
+func (s *Server) serve(t testing.TB, httpListener, grpcListener net.Listener) {
 	httpServer := &http.Server{Handler: s.handler()}
 	grpcServer := grpc.NewServer(grpc.StatsHandler(grpcRequests{s}))
 	s.register(grpcServer)
 
-	httpListener, grpcListener := listen(t, s.http), listen(t, s.grpc)
 	var running sync.WaitGroup
 	running.Go(func() { httpServer.Serve(httpListener) })
 	running.Go(func() { grpcServer.Serve(grpcListener) })

@@ -46,6 +46,20 @@ func TestNothingRepeatsARequestUnasked(t *testing.T) {
 			},
 			unsent: true,
 		},
+		"REFUSED_STREAM once there is content": {
+			backend: func(t *testing.T, reached func()) string {
+				return newHTTP2Backend(t, func(b *http2Backend, stream uint32) {
+					reached()
+					for frame, err := b.framer.ReadFrame(); err == nil; frame, err = b.framer.ReadFrame() {
+						if data, ok := frame.(*http2.DataFrame); ok && (len(data.Data()) > 0 || data.StreamEnded()) {
+							break
+						}
+					}
+					b.framer.WriteRSTStream(stream, http2.ErrCodeRefusedStream)
+				})
+			},
+			unsent: true,
+		},
 		"the end of each connection of HTTP/2": {
 			backend: func(t *testing.T, reached func()) string {
 				return newHTTP2Backend(t, func(b *http2Backend, _ uint32) { reached(); b.closed = true })
@@ -65,20 +79,20 @@ func TestNothingRepeatsARequestUnasked(t *testing.T) {
 			alone := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=0")
 			for range 3 {
 				n.Store(0)
-				resp, body := alone.ask(t, "GET", "/", nil)
+				resp, body := alone.ask(t, "GET", "/", strings.NewReader("sum"))
 				if resp.StatusCode != http.StatusBadGateway || n.Load() != 1 {
 					t.Errorf("alone: %s %s, reached the backend %d times", resp.Status, body, n.Load())
 				}
 			}
-			p := start(t, "BACKENDS="+backend+",http://"+answeringAll(t, func(http.ResponseWriter, *http.Request) {}), "PROBE_MODE=off", "RETRY_BUDGET=100%")
 			methods := []string{"GET", "PUT"}
 			if test.unsent {
 				methods = append(methods, "POST")
 			}
 			for _, method := range methods {
 				n.Store(0)
+				p := start(t, "BACKENDS="+backend+",http://"+answeringAll(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }), "PROBE_MODE=off", "RETRY_BUDGET=100%")
 				for range 4 {
-					if resp, body := p.ask(t, method, "/", strings.NewReader("sum")); resp.StatusCode != http.StatusOK {
+					if resp, body := p.ask(t, method, "/", strings.NewReader("sum")); resp.StatusCode != http.StatusOK || body != "sum" {
 						t.Errorf("%s with another backend: %s %s", method, resp.Status, body)
 					}
 				}

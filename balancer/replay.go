@@ -14,7 +14,9 @@ type replay struct {
 	source io.ReadCloser
 	limit  int64
 
-	mu       sync.Mutex
+	reading sync.Mutex // held while the source is read: for as long as the client takes
+
+	mu       sync.Mutex // guards what follows
 	read     []byte
 	err      error // that the source ended with
 	total    int64 // bytes read
@@ -23,8 +25,8 @@ type replay struct {
 
 // waiting reports whether a view waits for the client.
 func (b *replay) waiting() bool {
-	if b.mu.TryLock() {
-		b.mu.Unlock()
+	if b.reading.TryLock() {
+		b.reading.Unlock()
 		return false
 	}
 	return true
@@ -42,9 +44,9 @@ func (b *replay) view() io.ReadCloser { return &bodyView{body: b} }
 
 type bodyView struct {
 	body *replay
-	at   int64
 
-	mu     sync.Mutex
+	// Both are guarded by the body's mu.
+	at     int64
 	closed bool
 }
 
@@ -54,27 +56,43 @@ var (
 )
 
 func (v *bodyView) Read(p []byte) (int, error) {
+	if n, err, known := v.kept(p); known {
+		return n, err
+	}
+	v.body.reading.Lock()
+	defer v.body.reading.Unlock()
+	if n, err, known := v.kept(p); known { // by now
+		return n, err
+	}
+	return v.readOn(p)
+}
+
+// kept reads what there is without the source: bytes, or why there are none. It
+// reports false when it takes the source to know.
+func (v *bodyView) kept(p []byte) (n int, err error, known bool) {
 	b := v.body
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if v.isClosed() {
-		return 0, errViewClosed
-	}
-	if v.at < int64(len(b.read)) {
+	switch {
+	case v.closed:
+		return 0, errViewClosed, true
+	case v.at < int64(len(b.read)):
 		n := copy(p, b.read[v.at:])
 		v.at += int64(n)
-		return n, nil
+		return n, nil, true
+	case v.at < b.total:
+		return 0, errNotKept, true // a view given up was still reading
 	}
-	if v.at < b.total {
-		return 0, errNotKept // a view given up was still reading
-	}
-	if b.err != nil {
-		return 0, b.err
-	}
+	return 0, b.err, b.err != nil
+}
+
+// readOn reads the source. The caller holds reading.
+func (v *bodyView) readOn(p []byte) (int, error) {
+	b := v.body
 	n, err := b.source.Read(p)
-	if err != nil {
-		b.err = err
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
 	b.total += int64(n)
 	if !b.overflow {
 		if b.total > b.limit {
@@ -90,14 +108,8 @@ func (v *bodyView) Read(p []byte) (int, error) {
 // Close gives the view up. It does not wait for a Read that waits for the
 // client.
 func (v *bodyView) Close() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.body.mu.Lock()
+	defer v.body.mu.Unlock()
 	v.closed = true
 	return nil
-}
-
-func (v *bodyView) isClosed() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.closed
 }

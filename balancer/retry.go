@@ -141,7 +141,7 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	// By value: nothing is allocated for a retry that does not happen.
 	host, target, source := r.Host, *r.URL, r.Body
 	var body *replay
-	if source != nil && t.cfg.Attempts > 0 && idempotent(r) {
+	if source != nil && t.cfg.Attempts > 0 {
 		body = &replay{source: source, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}

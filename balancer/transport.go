@@ -218,12 +218,19 @@ func (t *transport) connection(r *http.Request) (*connection, error) {
 func (t *transport) send(c *connection, r *http.Request, body *upload) (*http.Response, error) {
 	c.tellGot(r)
 	sending := c.sending()
-	resp, err := c.client.RoundTrip(c.fields(r))
+	out := c.fields(r)
+	var over *givenUp
+	if c.http1 == nil && body != nil {
+		out, over = body.overHTTP2(out)
+	}
+	resp, err := c.client.RoundTrip(out)
 	if err != nil {
+		over.finish()
 		e := sending.failure(r, body, err)
 		t.pool.spared(c)
 		return nil, e
 	}
+	resp.Body = over.answered(resp.Body)
 	c.used.Store(true)
 	if c.http1 != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 		t.pool.after(c, resp)

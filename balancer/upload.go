@@ -16,6 +16,8 @@ type upload struct {
 	broken atomic.Bool // it could not be read to its end
 	closed atomic.Bool
 
+	givenUp *givenUp // what to tell of a Close before the end; nil: nobody
+
 	trailer http.Header // of the request that all attempts have in common
 	sent    http.Header // of this attempt
 }
@@ -58,6 +60,9 @@ func (u *upload) Read(p []byte) (int, error) {
 
 func (u *upload) Close() error {
 	u.closed.Store(true)
+	if u.givenUp != nil && !u.ended.Load() {
+		u.givenUp.bodyClosed()
+	}
 	return u.ReadCloser.Close()
 }
 

@@ -1,0 +1,111 @@
+package balancer
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// givenUpGrace is how long what has come of a response is waited for once its
+// stream has ended: it is there already, and only to be picked up.
+const givenUpGrace = 20 * time.Millisecond
+
+// givenUp ends the wait for an HTTP/2 response that will not come. When a
+// backend resets a stream, or its connection is lost, net/http closes the
+// request's body, and says so to whoever waits for the response only once its
+// read of that body has returned: never, while a client waits for the answer
+// before it sends the rest.
+//
+// What has come goes before: only who waits with nothing at hand is told. A nil
+// givenUp ends nothing.
+type givenUp struct {
+	cancel context.CancelFunc // ends the wait for the header
+
+	mu       sync.Mutex
+	response io.ReadCloser // nil: its header has not come
+	reads    int           // of its body that have begun
+	reading  bool
+	over     bool
+}
+
+// overHTTP2 returns r, whose body u is, to be sent over HTTP/2, and what ends the
+// wait for its response.
+func (u *upload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
+	ctx, cancel := context.WithCancel(r.Context())
+	u.givenUp = &givenUp{cancel: cancel}
+	return r.WithContext(ctx), u.givenUp
+}
+
+// bodyClosed is to be called when net/http has closed a request's body of which
+// a part is still to come.
+func (g *givenUp) bodyClosed() { time.AfterFunc(givenUpGrace, func() { g.end(0) }) }
+
+// end ends what has waited since the read of that number began.
+func (g *givenUp) end(read int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.over:
+	case g.response == nil:
+		g.cancel()
+	case g.reading && g.reads == read:
+		go g.response.Close() // which may wait in turn
+	default:
+		read = g.reads
+		time.AfterFunc(givenUpGrace, func() { g.end(read) })
+	}
+}
+
+// answered has the response's body ended like the wait for its header, and
+// returns it.
+func (g *givenUp) answered(body io.ReadCloser) io.ReadCloser {
+	if g == nil || body == http.NoBody {
+		return body
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.response = body
+	return &streamBody{body, g}
+}
+
+// finish says that nobody waits any more.
+func (g *givenUp) finish() {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.over = true
+}
+
+// streamBody is the body of an HTTP/2 response.
+type streamBody struct {
+	io.ReadCloser
+	givenUp *givenUp
+}
+
+func (b *streamBody) Read(p []byte) (int, error) {
+	b.reads(true)
+	defer b.reads(false)
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.givenUp.finish()
+	}
+	return n, err
+}
+
+func (b *streamBody) reads(now bool) {
+	b.givenUp.mu.Lock()
+	defer b.givenUp.mu.Unlock()
+	if b.givenUp.reading = now; now {
+		b.givenUp.reads++
+	}
+}
+
+func (b *streamBody) Close() error {
+	b.givenUp.finish()
+	b.givenUp.cancel() // else net/http waits for the request's body here too
+	return b.ReadCloser.Close()
+}

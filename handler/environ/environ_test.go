@@ -135,9 +135,10 @@ func TestLoadNamesAllFaults(t *testing.T) {
 			want:    []string{`EVEN="1,2": 1 is not even`},
 		},
 		"quotes that nobody took off": {
-			environ: []string{`PORT="80"`, "RETRY_ATTEMPTS='2'", `TOKEN="s3cret"`, `HOST="a"`, `BUFFER_SIZE="`},
+			environ: []string{`PORT="80"`, "RETRY_ATTEMPTS='2'", `TOKEN="name:s3cret"`, `HOST="a"`, `BUFFER_SIZE="`},
 			want: []string{
 				"RETRY_ATTEMPTS=\"'2'\": leave out the quotes around it, which are a part of the value here",
+				`HOST="\"a\"": leave out the quotes around it, which are a part of the value here`,
 				`PORT="\"80\"": leave out the quotes around it, which are a part of the value here`,
 				`BUFFER_SIZE="\"": must be kilobytes, such as 64k`,
 				"TOKEN: leave out the quotes around it, which are a part of the value here",

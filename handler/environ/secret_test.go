@@ -3,6 +3,7 @@ package environ
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,11 +36,14 @@ func TestSecretFileFaults(t *testing.T) {
 		"UTF-16":          {path: write(t, "\xff\xfea\x00:\x00b\x00"), want: `TOKEN_FILE="PATH": is UTF-16; save it as UTF-8`},
 		"UTF-16, big end": {path: write(t, "\xfe\xff\x00a\x00:\x00b"), want: `TOKEN_FILE="PATH": is UTF-16; save it as UTF-8`},
 		"byte order mark": {path: write(t, "\ufeff"), want: `TOKEN_FILE="PATH": is empty`},
+		"quotes around":   {path: `"` + write(t, "a:b") + `"`, want: `TOKEN_FILE="PATH": leave out the quotes around it, which are a part of the value here`},
+		"quotes within":   {path: write(t, `"a:b"`), want: "TOKEN: leave out the quotes around it, which are a part of the value here"},
 		"nearly too big":  {path: write(t, "a:"+strings.Repeat("x", maxSecret-2))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := Load(&settings{}, []string{"TOKEN_FILE=" + test.path, "TOKEN=" + test.value})
-			if diff := cmp.Diff(test.want, strings.ReplaceAll(strings.Join(lines(err), "\n"), test.path, "PATH")); diff != "" {
+			quoted := strconv.Quote(test.path)
+			if diff := cmp.Diff(test.want, strings.ReplaceAll(strings.Join(lines(err), "\n"), quoted[1:len(quoted)-1], "PATH")); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
 		})

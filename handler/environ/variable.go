@@ -72,8 +72,11 @@ func variablesIn(group reflect.Value, prefixes []string, alike string) (all []Va
 func (v *Variable) choose(given, defaults map[string]string) (err error) {
 	if file := v.Name + "_FILE"; v.Secret && given[file] != "" {
 		v.Origin = "file"
-		if given[v.Name] != "" {
+		switch {
+		case given[v.Name] != "":
 			return fault(file, given[file], fmt.Errorf("%s is set too", v.Name))
+		case isQuoted(given[file]):
+			return fault(file, given[file], errQuoted)
 		}
 		v.text, err = readSecret(given[file])
 		return fault(file, given[file], err)
@@ -135,10 +138,13 @@ func (v *Variable) emptyDoor(given map[string]string, how string) error {
 // value; otherwise it is to be found out. The field has the value if there is one.
 func (v *Variable) wrong(readable bool) error {
 	var err error
-	if !readable {
+	quoted := isQuoted(v.text)
+	if !readable && !quoted {
 		_, err = v.parse(v.text)
 	}
 	switch {
+	case quoted:
+		err = errQuoted
 	case err != nil:
 	case !utf8.ValidString(v.text):
 		err = errors.New("must be UTF-8") // telemetry could not send it
@@ -146,10 +152,6 @@ func (v *Variable) wrong(readable bool) error {
 		err = fmt.Errorf("must be at least %s", v.Min)
 	case v.beyond(v.Max, 1):
 		err = fmt.Errorf("must be at most %s", v.Max)
-	}
-	quoted := len(v.text) > 1 && strings.ContainsAny(v.text[:1], `"'`) && v.text[0] == v.text[len(v.text)-1]
-	if err != nil && quoted {
-		err = errors.New("leave out the quotes around it, which are a part of the value here")
 	}
 	switch {
 	case err == nil:
@@ -161,6 +163,15 @@ func (v *Variable) wrong(readable bool) error {
 	default:
 		return v.faults(each(err))
 	}
+}
+
+// errQuoted is of values whose quotes a shell would have taken off, and a file of
+// variables does not. They would be a part even of a name or a path, and of a
+// secret that nobody then knows: no value of ours has them.
+var errQuoted = errors.New("leave out the quotes around it, which are a part of the value here")
+
+func isQuoted(text string) bool {
+	return len(text) > 1 && strings.ContainsAny(text[:1], `"'`) && text[0] == text[len(text)-1]
 }
 
 // beyond reports whether the value is less than bound, or with sign 1 greater.

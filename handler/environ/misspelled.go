@@ -34,7 +34,7 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		plainly, ours := strings.CutPrefix(upper, "SPANGATE_") // as others begin the names of theirs
 		m, isMeant := meant[plainly]
 		isMeant = isMeant && (m.name == "" || slices.Contains(known, m.name))
-		near, slips := nearest(plainly, known)
+		near, slips := nearest(plainly, alike(plainly, known))
 		if !isMeant {
 			m = meaning{name: near, door: slips <= 2 && begins(near, doors)}
 		}
@@ -47,6 +47,21 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		}
 	}
 	return wrong, warnings
+}
+
+// alike returns the known names that begin with the same prefix of ours, or all
+// where there are none: AUTH_TRUST_HOST has to do with who is let in, though
+// RETRY_TRY_TIMEOUT is spelled more like it.
+func alike(name string, known []string) []string {
+	for _, p := range prefixes {
+		if !strings.HasPrefix(name, p) {
+			continue
+		}
+		if same := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.HasPrefix(k, p) }); len(same) > 0 {
+			return same
+		}
+	}
+	return known
 }
 
 // nearest returns the known name that is most likely meant, and how many slips

@@ -8,7 +8,7 @@ import (
 
 func TestMisspelled(t *testing.T) {
 	known := []string{
-		"BACKENDS", "BALANCER", "BACKEND_HOST", "BACKEND_IDLE_TIMEOUT", "RETRY_ATTEMPTS", "RETRY_ON", "HOST", "PORT", "PLATFORM",
+		"BACKENDS", "BALANCER", "BACKEND_HOST", "BACKEND_IDLE_TIMEOUT", "RETRY_ATTEMPTS", "RETRY_ON", "RETRY_TRY_TIMEOUT", "HOST", "PORT", "PLATFORM",
 		"SHUTDOWN_TIMEOUT", "RATE_LIMIT", "RATE_LIMIT_BURST", "CORS_ALLOWED_ORIGINS", "CORS_MAX_AGE", "LOG_LEVEL", "ADMIN_PORT",
 		"TLS_CERT_FILE", "AUTH_API_KEYS", "AUTH_API_KEYS_FILE", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT",
 	}
@@ -23,7 +23,7 @@ func TestMisspelled(t *testing.T) {
 		"letter too many":               {given: "BACKENDS_", want: "BACKENDS"},
 		"word missing":                  {given: "CORS_ORIGINS", want: "CORS_ALLOWED_ORIGINS"},
 		"word missing, ours":            {given: "BACKEND_TIMEOUT", want: "BACKEND_IDLE_TIMEOUT"},
-		"unheard of, ours":              {given: "RETRY_FOREVER_AND_EVER", want: "RETRY_ON"},
+		"unheard of, ours":              {given: "RETRY_FOREVER_AND_EVER", want: "RETRY_TRY_TIMEOUT"},
 		"no file for what is no secret": {given: "BACKENDS_FILE", want: "BACKENDS"},
 		"one for all":                   {given: "BACKEND", want: "BACKENDS", warn: true},
 		"slip in the prefix":            {given: "RETYR_ATTEMPTS", want: "RETRY_ATTEMPTS", warn: true},
@@ -34,6 +34,7 @@ func TestMisspelled(t *testing.T) {
 		"OpenTelemetry, near":           {given: "OTEL_EXPORTER_OTLP_ENDPONIT", want: "OTEL_EXPORTER_OTLP_ENDPOINT", warn: true},
 		"OpenTelemetry, other":          {given: "OTEL_EXPORTER_JAEGER_ENDPOINT"},
 		"ours, and no slip":             {given: "AUTH_SECRET", want: "AUTH_API_KEYS"},
+		"nearer to another group":       {given: "AUTH_TRUST_HOST", want: "AUTH_API_KEYS"},
 		"begun with our name":           {given: "SPANGATE_PORT", want: "PORT"},
 		"that, and a slip":              {given: "SPANGATE_BACKEND", want: "BACKENDS"},
 		"our name, and nothing of ours": {given: "SPANGATE_VERSION"},

@@ -66,10 +66,6 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE) // that nobody reads the log is no reason to end
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	var cfg config
-	if _, _, err := environ.Load(&cfg, os.Environ()); err == nil {
-		cfg.Memory.Apply() // it is the process's: run, which there may be several of, leaves it alone
-	}
 	ctx := interruptible(context.Background(), signals, os.Exit)
 	os.Exit(report(os.Stderr, command(ctx, os.Args[1:], os.Environ(), os.Stdout)))
 }
@@ -151,6 +147,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cfg.Memory.Apply()
 	cfg.Setup.Version, cfg.Setup.Platform, cfg.Setup.Environ = release, string(cfg.Platform), env
 	return serve(ctx, cfg, warnings, stdout)
 }

@@ -11,6 +11,7 @@ import (
 // carries the CORS fields, and asks at all only if the preflight, which does not
 // reach a backend, was answered.
 func TestPagesAreShownRefusedAddresses(t *testing.T) {
+	t.Parallel()
 	const (
 		permitted = "204\n" +
 			"  Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network\n" +

@@ -112,6 +112,7 @@ func (p *program) states(t *testing.T) (states []balancer.State) {
 // TestWhatCannotBeSentIsNoBackendsFault has clients send, often enough to have
 // any backend ejected, what the program's own HTTP library refuses to pass on.
 func TestWhatCannotBeSentIsNoBackendsFault(t *testing.T) {
+	t.Parallel()
 	const times = 12
 	ok := func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }
 	plain := func(t *testing.T) string { return "http://" + answeringAll(t, ok) }
@@ -187,6 +188,7 @@ func answeringAll(t *testing.T, handle http.HandlerFunc) string {
 // TestUpgradesTowardsBackendsOfHTTP2 asks for a WebSocket where a backend speaks
 // HTTP/2, be it beside HTTP/1.1 or only.
 func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
+	t.Parallel()
 	echoing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "" {
 			fmt.Fprintf(w, "%s without upgrade, Connection %q", r.Proto, r.Header.Values("Connection"))
@@ -274,6 +276,7 @@ func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
 // TestStatusesThatAreNone checks that no status of a backend makes the program
 // panic, or passes as what it is not.
 func TestStatusesThatAreNone(t *testing.T) {
+	t.Parallel()
 	for _, status := range []string{"0", "00", "99", "099", "1000", "+200", "0200", "101", "-20"} {
 		t.Run(status, func(t *testing.T) {
 			t.Parallel()

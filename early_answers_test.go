@@ -17,6 +17,7 @@ import (
 // TestAnAnswerGoesBeforeTheUploadsError has a backend refuse uploads at once and
 // close, so that the rest of them cannot be sent any more.
 func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
+	t.Parallel()
 	const times, size = 200, 3 << 20
 	answers := map[string]string{
 		"with content": "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 9\r\n\r\nwho's it?",
@@ -80,6 +81,7 @@ func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
 // TestUnreadResponsesHoldNobodyUp has clients not read long answers of a backend
 // of HTTP/2. What is held of each is bounded, and others are answered.
 func TestUnreadResponsesHoldNobodyUp(t *testing.T) {
+	t.Parallel()
 	const stalled = 100
 	var connections sync.Map
 	ended := make(chan struct{})

@@ -200,6 +200,7 @@ const inNamespace = "SPANGATE_TEST_HAS_A_NETWORK"
 // TestLocalPortsThatAreAllTaken does the same where connections to a backend take
 // all local ports, which are counted for each address that they lead to.
 func TestLocalPortsThatAreAllTaken(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(inNamespace) == "" {
 		cmd := exec.Command("unshare", "-rn", "sh", "-c", `ip link set lo up && exec "$0" -test.run "^TestLocalPortsThatAreAllTaken$"`, os.Args[0])
 		cmd.Env = append(os.Environ(), inNamespace+"=1")

@@ -39,6 +39,7 @@ func headerBackend(t *testing.T, prefix string) (url string, came <-chan string)
 // others, over either protocol, from a peer that is trusted: none passes that
 // means something here, wherever it stands. Others do.
 func TestAliases(t *testing.T) {
+	t.Parallel()
 	url, came := headerBackend(t, "")
 	p := start(t, "BACKENDS="+url, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "TRUSTED_PROXIES=127.0.0.1", "CLIENT_IP_HEADER=X-Own-Client", "AUTH_API_KEYS=ci:"+apiKey)
 	ask := func(t *testing.T, fields string) string {
@@ -96,6 +97,7 @@ func TestAliases(t *testing.T) {
 // TestClientIPHeaderWithAnUnderscore has proxies name the client in a field that
 // is spelled like an alias, and is none because it is configured.
 func TestClientIPHeaderWithAnUnderscore(t *testing.T) {
+	t.Parallel()
 	url, came := headerBackend(t, "x-real-ip")
 	p := start(t, "BACKENDS="+url, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.1", "CLIENT_IP_HEADER=X_Real_IP", "ALLOW_CIDRS=203.0.113.9")
 	if got := first(p.knock(t, knock{method: "GET", header: []string{"X_Real_IP: 203.0.113.9", "X-Real_IP: 6.6.6.6"}})); !strings.HasPrefix(got, "200\n") {
@@ -117,6 +119,7 @@ var forAllRecipients = []string{
 // TestConnectionOfRequests has a peer that is trusted pass on what its client
 // wrote into Connection.
 func TestConnectionOfRequests(t *testing.T) {
+	t.Parallel()
 	received := make(chan http.Header, 1)
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
 	t.Cleanup(backend.Close)
@@ -160,6 +163,7 @@ func TestConnectionOfRequests(t *testing.T) {
 // proxy before us adds about it. Lists, limits, the status page and telemetry go
 // on seeing the client.
 func TestConnectionEvadesNothing(t *testing.T) {
+	t.Parallel()
 	const client = "203.0.113.9"
 	for header, value := range map[string]string{"X-Forwarded-For": client, "Forwarded": "for=" + client, "Fly-Client-IP": client} {
 		t.Run(header, func(t *testing.T) {
@@ -201,6 +205,7 @@ func TestConnectionEvadesNothing(t *testing.T) {
 // TestConnectionOfResponses has backends name fields in Connection. net/http
 // hides these names where close is among them.
 func TestConnectionOfResponses(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ fields, want string }{
 		"close and another":           {"Connection: close, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n", "X-Kept: 2\r\n"},
 		"another and close":           {"X-H: 1\r\nConnection: x-h , close\r\nX-Kept: 2\r\n", "X-Kept: 2\r\n"},
@@ -250,6 +255,7 @@ func TestConnectionOfResponses(t *testing.T) {
 
 // TestConnectionOfResponsesOverTLS has such a backend speak TLS.
 func TestConnectionOfResponsesOverTLS(t *testing.T) {
+	t.Parallel()
 	backend := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -274,6 +280,7 @@ func TestConnectionOfResponsesOverTLS(t *testing.T) {
 // TestConnectionOfAnUpgrade has a backend that agrees to an upgrade name a field
 // beside it.
 func TestConnectionOfAnUpgrade(t *testing.T) {
+	t.Parallel()
 	p := start(t, "PROBE_MODE=off", "BACKENDS=http://"+saying(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n"))
 	answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, X-Forwarded-For\r\nUpgrade: x\r\n\r\n")
 	if !strings.HasPrefix(answer, "HTTP/1.1 101 ") || strings.Contains(answer, "X-H:") || !strings.Contains(answer, "X-Kept: 2\r\n") {

@@ -14,6 +14,7 @@ import (
 // in both. Whatever is believed of it, everybody is told the same: the backend in
 // either dialect, span, log and cookie.
 func TestWhatIsBelieved(t *testing.T) {
+	t.Parallel()
 	const (
 		stranger  = "TRUSTED_PROXIES=10.0.0.0/8"
 		byRFC7239 = "CLIENT_IP_HEADER=Forwarded"
@@ -162,6 +163,7 @@ func TestWhatIsBelieved(t *testing.T) {
 // 9110 §5.6.1.2), in each field whose list is read. The addresses and schemes are
 // in [TestWhatIsBelieved].
 func TestEmptyElements(t *testing.T) {
+	t.Parallel()
 	received := make(chan http.Header, 1)
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
 	t.Cleanup(backend.Close)
@@ -200,6 +202,7 @@ func TestEmptyElements(t *testing.T) {
 // TestPrincipalInAForwardedField has backends told who was let in by a field that
 // strangers may not write: the proxy may.
 func TestPrincipalInAForwardedField(t *testing.T) {
+	t.Parallel()
 	url, came := headerBackend(t, "x-forwarded-u")
 	p := start(t, "BACKENDS="+url, "PROBE_MODE=off", "AUTH_API_KEYS=ci:"+apiKey, "AUTH_PRINCIPAL_HEADER=X-Forwarded-User", "AUTH_EXEMPT_PATHS=/open")
 	forged := []string{"X-Api-Key: " + apiKey, "X-Forwarded-User: root", "X_Forwarded_User: root"}
@@ -217,6 +220,7 @@ func TestPrincipalInAForwardedField(t *testing.T) {
 // in which some proxy does. Who is not of this house sees no status, whichever
 // field is believed elsewhere.
 func TestStatusOfNamedClients(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.0/8")
 	for _, name := range []string{
 		"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Fly-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip",

@@ -64,6 +64,7 @@ func (s session) ended(t *testing.T) {
 // TestMaxHeaders checks that MAX_HEADERS counts the lines of a header, over both
 // protocols, and that a refusal costs nobody the connection.
 func TestMaxHeaders(t *testing.T) {
+	t.Parallel()
 	url := telling(t)
 	byDefault, three := start(t, "BACKENDS="+url), start(t, "BACKENDS="+url, "MAX_HEADERS=3")
 	for _, test := range []struct {
@@ -107,6 +108,7 @@ func TestMaxHeaders(t *testing.T) {
 // TestMaxForwards checks how OPTIONS and TRACE count down (RFC 9110 §7.6.2), and
 // that the gateway answers what is about itself.
 func TestMaxForwards(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS="+telling(t, "Max-Forwards"))
 	const malformed = "400 Max-Forwards is not one number."
 	for name, test := range map[string]struct {
@@ -161,6 +163,7 @@ func TestMaxForwards(t *testing.T) {
 // TestRefusedConnect checks that nothing is taken for a request that a client
 // has sent into the tunnel which it did not get, whoever refused it.
 func TestRefusedConnect(t *testing.T) {
+	t.Parallel()
 	url := telling(t)
 	for name, test := range map[string]struct {
 		door   string
@@ -193,6 +196,7 @@ func TestRefusedConnect(t *testing.T) {
 
 // TestUpgradeRequired checks that a 426 says to what.
 func TestUpgradeRequired(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS=http://"+saying(t, "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\nContent-Length: 0\r\n\r\n"))
 	for request, want := range map[string]string{
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": "Connection: close, Upgrade|Upgrade: TLS/1.2, HTTP/1.1",
@@ -222,6 +226,7 @@ func TestUpgradeRequired(t *testing.T) {
 // TestHTTP10 checks that a client of HTTP/1.0 gets what that has: no interim
 // response and no switch of protocols.
 func TestHTTP10(t *testing.T) {
+	t.Parallel()
 	switching := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "" {
 			w.Header().Set("Link", "</a>")
@@ -259,6 +264,7 @@ func TestHTTP10(t *testing.T) {
 // colon, which one reader drops and another does not, is refused: the answer is
 // the gateway's own, in an interim response too.
 func TestResponseNames(t *testing.T) {
+	t.Parallel()
 	for name, response := range map[string]string{
 		"of a field":              "HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n",
 		"of a length":             "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
@@ -278,6 +284,7 @@ func TestResponseNames(t *testing.T) {
 // TestBlanksBeforeExtensions checks that a response may have what RFC 9112 §7.1.1
 // has recipients read: blanks before a chunk's extension.
 func TestBlanksBeforeExtensions(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS=http://"+saying(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \t;a=b\r\nhe\r\n3 ; c\r\nllo\r\n0 ;d\r\n\r\n"))
 	if got, _ := p.session(t).ask(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); got != "200 hello" {
 		t.Errorf("got %s", got)
@@ -287,6 +294,7 @@ func TestBlanksBeforeExtensions(t *testing.T) {
 // TestTrailersAreAccepted checks that a client's word that it takes trailers
 // reaches backends of either protocol, as a field of that connection.
 func TestTrailersAreAccepted(t *testing.T) {
+	t.Parallel()
 	tell := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		fmt.Fprint(w, r.Proto, " ", r.Header["Te"], " ", r.Header["Connection"])

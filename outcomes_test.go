@@ -25,6 +25,7 @@ import (
 // TestDescriptions checks that the status of an attempt that failed says why in
 // words, and neither names nor quotes anybody.
 func TestDescriptions(t *testing.T) {
+	t.Parallel()
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	tlsServer := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -77,6 +78,7 @@ func TestDescriptionOfAProbesRequest(t *testing.T) {
 // TestWhoAnswered checks that the span of a request names the backend whose answer
 // it is, and none where the answer is the proxy's own.
 func TestWhoAnswered(t *testing.T) {
+	t.Parallel()
 	const unavailable = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
 	fit := "http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	failing, down := "http://"+saying(t, unavailable), "http://"+refusing(t)
@@ -108,6 +110,7 @@ func TestWhoAnswered(t *testing.T) {
 // TestReceivedIsWhatCame checks that what is said to be received is what was,
 // whatever was announced.
 func TestReceivedIsWhatCame(t *testing.T) {
+	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(backend.Close)
 	for name, test := range map[string]struct {
@@ -154,6 +157,7 @@ func TestReceivedIsWhatCame(t *testing.T) {
 
 // TestHowGraveARequestIs holds the levels of the access log, in both dialects.
 func TestHowGraveARequestIs(t *testing.T) {
+	t.Parallel()
 	status := func(code int) string {
 		return "http://" + saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", code))
 	}
@@ -297,6 +301,7 @@ func accepting(t *testing.T) (addr string, ln net.Listener) {
 // TestWhatAnEjectionSays checks that span and event say after how many failures a
 // backend is left out, of which kind, and for how long.
 func TestWhatAnEjectionSays(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		backend string
 		environ string

@@ -17,6 +17,7 @@ import (
 // that takes none, over whatever protocol and connection. With RETRY_ATTEMPTS=0
 // that is once. With another backend, which is in order, that one answers.
 func TestNothingRepeatsARequestUnasked(t *testing.T) {
+	t.Parallel()
 	away := func(code http2.ErrCode) func(*http2Backend, uint32) {
 		return func(b *http2Backend, _ uint32) { b.framer.WriteGoAway(0, code, nil) }
 	}
@@ -142,6 +143,7 @@ func requestsOf(t *testing.T, handle func(net.Conn, *http.Request) bool) string 
 // TestKeptConnectionsAreNoAttempts has many connections kept to a backend which
 // then drops every request, or has closed all of them.
 func TestKeptConnectionsAreNoAttempts(t *testing.T) {
+	t.Parallel()
 	const connections = 150
 	for name, drops := range map[string]bool{"dropped": true, "closed before": false} {
 		t.Run(name, func(t *testing.T) {

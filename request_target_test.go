@@ -77,6 +77,7 @@ func brieflyHTTP1(t *testing.T, answer string) string {
 // a URI as it came, the rest encoded, and nothing that is no target of a
 // request for a resource.
 func TestTargets(t *testing.T) {
+	t.Parallel()
 	http1, h2c := eitherBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, r.Host+" "+r.RequestURI)
@@ -149,6 +150,7 @@ func TestTargets(t *testing.T) {
 
 // TestAuthorities checks for which servers a request may be.
 func TestAuthorities(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS="+plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, r.Host)

@@ -38,6 +38,7 @@ func telling(t *testing.T, fields ...string) string {
 // TestMalformedStreams checks that a malformed request of HTTP/2 is answered
 // with 400, or its stream reset, and costs its connection nothing.
 func TestMalformedStreams(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS="+telling(t, "Host", "Content-Length"))
 	const reset = "PROTOCOL_ERROR"
 	get := func(more ...string) []string { return append(request("GET", "/"), more...) }
@@ -127,6 +128,7 @@ func TestMalformedStreams(t *testing.T) {
 // TestRequestsThatCannotBeRead checks what HTTP/1.1 clients are told of requests
 // whose end, or meaning, is in doubt.
 func TestRequestsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS="+telling(t, "Transfer-Encoding"))
 	get, post := "GET / HTTP/1.1\r\nHost: x\r\n", "POST / HTTP/1.1\r\nHost: x\r\n"
 	const unframed = "400 a Transfer-Encoding that does not end in chunked"
@@ -208,6 +210,7 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 
 // TestExpectations checks what becomes of Expect.
 func TestExpectations(t *testing.T) {
+	t.Parallel()
 	p := start(t, "BACKENDS="+telling(t, "Expect"))
 	const refused = "417 Nothing but 100-continue can be expected."
 	for name, test := range map[string]struct{ version, expect, want string }{

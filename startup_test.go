@@ -191,6 +191,7 @@ func TestWhatIsSaidLast(t *testing.T) {
 
 // A port in use is found before anything is started, and nothing else is said.
 func TestPortsInUse(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

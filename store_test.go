@@ -72,6 +72,7 @@ func (k *talker) serve(conn net.Conn) {
 // A store that talks for ever is one that cannot be asked. It takes no memory to
 // speak of, and holds up no stop.
 func TestStoreThatTalksForEver(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"a line":             "+x",
 		"lines":              "+OK\r\n",

@@ -11,6 +11,7 @@ import (
 // TestStreamsFailAlone checks that what is wrong with one request over HTTP/2
 // ends that request, and not its connection with all others on it.
 func TestStreamsFailAlone(t *testing.T) {
+	t.Parallel()
 	arrived, finish := make(chan struct{}, 100), make(chan struct{})
 	url := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
@@ -68,6 +69,7 @@ func TestStreamsFailAlone(t *testing.T) {
 // TestUnreadUploads checks that requests over HTTP/2 that nobody reads leave the
 // others on their connection room.
 func TestUnreadUploads(t *testing.T) {
+	t.Parallel()
 	finish := make(chan struct{})
 	p := start(t, "BACKENDS="+plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/unread" {

@@ -86,6 +86,7 @@ var headerFields = []string{
 // TestRequestTrailers sends each of these fields behind the content, announced or
 // not: nothing of it reaches the backend. What is nobody's does.
 func TestRequestTrailers(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"http", "h2c"} {
 		t.Run("to a backend of "+scheme, func(t *testing.T) {
 			t.Parallel()
@@ -141,6 +142,7 @@ func TestRequestTrailers(t *testing.T) {
 // is told of no trailer at all. Of several lines each value passes, and what was
 // announced and did not come is not made up.
 func TestRequestTrailersAlone(t *testing.T) {
+	t.Parallel()
 	addr, came := trailerBackend(t)
 	p := start(t, "BACKENDS=http://"+addr, "PROBE_MODE=off")
 	for name, test := range map[string]struct{ announced, trailer, want string }{
@@ -175,6 +177,7 @@ var responseTrailers = [][2]string{
 // TestResponseTrailers has backends of either protocol send them, to clients of
 // either.
 func TestResponseTrailers(t *testing.T) {
+	t.Parallel()
 	// In the order in which Go's writers put them.
 	const want = "Etag: \"x\"\r\nGrpc-Message: fine\r\nGrpc-Status: 0\r\nKept-Sum: 1\r\nServer-Timing: db;dur=1\r\n"
 	for name, listen := range map[string]func(*testing.T) string{"http": http1Trailers, "h2c": http2Trailers} {
@@ -283,6 +286,7 @@ func http2Trailers(t *testing.T) string {
 // TestTrailersOfARetriedRequest has one backend refuse a request once it has all of
 // it. The next one gets the trailers too.
 func TestTrailersOfARetriedRequest(t *testing.T) {
+	t.Parallel()
 	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusServiceUnavailable)

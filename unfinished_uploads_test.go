@@ -16,6 +16,7 @@ import (
 // of it, and waits for the answer before it sends more. It hears of the end at
 // once: not when it sends the rest, which it never does.
 func TestUnfinishedUploads(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(b *http2Backend, stream uint32){
 		"reset":                  func(b *http2Backend, stream uint32) { b.framer.WriteRSTStream(stream, http2.ErrCodeInternal) },
 		"reset without an error": func(b *http2Backend, stream uint32) { b.framer.WriteRSTStream(stream, http2.ErrCodeNo) },
@@ -67,6 +68,7 @@ func TestUnfinishedUploads(t *testing.T) {
 // or close the connection: the client gets all of the answer, however slowly it
 // takes it.
 func TestAnswersToUnfinishedUploads(t *testing.T) {
+	t.Parallel()
 	content := strings.Repeat("content ", 6<<10) // within the window that nobody has opened
 	for name, end := range map[string]func(b *http2Backend, stream uint32){
 		"reset":  func(b *http2Backend, stream uint32) { b.framer.WriteRSTStream(stream, http2.ErrCodeNo) },

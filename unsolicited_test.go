@@ -17,6 +17,7 @@ import (
 // with some answers: in one piece with them, and later. The next client's answer
 // is its own, and each connection that this cost is counted.
 func TestNobodyGetsWhatNobodyAskedFor(t *testing.T) {
+	t.Parallel()
 	const surplus = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"
 	tests := map[string]struct{ method, answer string }{
 		"HEAD":                {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"},

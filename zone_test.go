@@ -38,6 +38,7 @@ func linkLocal(t *testing.T) netip.Addr {
 // dialled. Nobody else is told of it: the backend finds it neither in Host nor
 // in :authority, telemetry not in server.address.
 func TestBackendWithAZone(t *testing.T) {
+	t.Parallel()
 	addr := linkLocal(t)
 	for name, probe := range map[string]string{"tcp": "PROBE_TYPE=tcp", "http": "PROBE_PATH=/probe"} {
 		for _, scheme := range []string{"http", "h2c"} {
@@ -103,6 +104,7 @@ func TestBackendWithAZone(t *testing.T) {
 // TestServerAddressOfIPv6 has a client ask for an IPv6 address, with a port and
 // without: what telemetry tells of it is the address, without brackets.
 func TestServerAddressOfIPv6(t *testing.T) {
+	t.Parallel()
 	for host, want := range map[string]string{"[2001:db8::1]": "2001:db8::1 80", "[2001:db8::1]:8080": "2001:db8::1 8080"} {
 		p := start(t, "BACKENDS=echo:a")
 		p.knock(t, knock{method: "GET", header: []string{"Host: " + host}})

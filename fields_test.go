@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"slices"
@@ -247,6 +249,57 @@ func TestConnectionOfResponses(t *testing.T) {
 					if diff := cmp.Diff(test.want, got.String()); diff != "" {
 						t.Errorf("%s, from %s (-want +got):\n%s", protocol, version, diff)
 					}
+				}
+			}
+		})
+	}
+}
+
+// TestConnectionOfInterimResponses has backends name fields in the Connection of
+// interim responses, of which several may be read at once.
+func TestConnectionOfInterimResponses(t *testing.T) {
+	const hints = "HTTP/1.1 103 Early Hints\r\n"
+	for name, test := range map[string]struct{ interim, want string }{
+		"without close":     {hints + "Connection: X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n", "103 X-Kept: 2, 200 X-Final: 3"},
+		"close and another": {hints + "Connection: close, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n", "103 X-Kept: 2, 200 X-Final: 3"},
+		"another and close": {hints + "X-H: 1\r\nX-Kept: 2\r\nConnection: x-h,close\r\nKeep-Alive: 5\r\nUpgrade: x\r\n\r\n", "103 X-Kept: 2, 200 X-Final: 3"},
+		"the first of three": {
+			hints + "Connection: close, X-H\r\nX-H: 1\r\n\r\n" + hints + "X-Kept: 2\r\n\r\n" + hints + "Connection: close\r\nX-Kept: 2\r\n\r\n",
+			"103, 103 X-Kept: 2, 103 X-Kept: 2, 200 X-Final: 3",
+		},
+		"what is for all recipients": {hints + "Connection: close, Cache-Control\r\nCache-Control: no-store\r\n\r\n", "103 Cache-Control: no-store, 200 X-Final: 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "BACKENDS=http://"+saying(t, test.interim+"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Final: 3\r\n\r\n"))
+			for protocol, transport := range map[string]http.RoundTripper{"HTTP/1.1": &http.Transport{DisableKeepAlives: true}, "h2c": h2cTransport(t)} {
+				var got []string
+				tell := func(status int, header http.Header) {
+					text := fmt.Sprint(status)
+					for _, name := range []string{"Cache-Control", "Connection", "Keep-Alive", "Upgrade", "X-Final", "X-H", "X-Kept"} {
+						if value := header.Get(name); value != "" && value != "close" { // close is said of the client's connection
+							text += " " + name + ": " + value
+						}
+					}
+					got = append(got, text)
+				}
+				r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+					Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
+						tell(status, http.Header(header))
+						return nil
+					},
+				}), "GET", "http://"+p.addr, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Fatalf("%s: %v", protocol, err)
+				}
+				resp.Body.Close()
+				tell(resp.StatusCode, resp.Header)
+				if diff := cmp.Diff(test.want, strings.Join(got, ", ")); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", protocol, diff)
 				}
 			}
 		})

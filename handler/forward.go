@@ -82,7 +82,9 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if body != nil {
 		body.pauses.end()
 	}
-	restoreOptions(resp, conn)
+	if resp.Close {
+		restoreOptions(resp.Header, conn)
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		f.upgrade(w, r, out, resp)
 		return
@@ -206,6 +208,7 @@ func (i *interimResponses) trace() *httptrace.ClientTrace {
 		header := i.w.Header()
 		final := maps.Clone(header) // what policies have set is for that response
 		clear(header)
+		restoreOptions(http.Header(fields), i.conn)
 		i.fields.EndHop(http.Header(fields))
 		copyHeader(header, http.Header(fields))
 		i.w.WriteHeader(code)

@@ -34,12 +34,13 @@ func (f *forwarder) endHop(resp *http.Response) (named []string) {
 	return named
 }
 
-// restoreOptions puts back the lines of Connection of resp, which came on conn.
-// net/http removes them where close is among them, and what they name would pass.
-func restoreOptions(resp *http.Response, conn net.Conn) {
-	if resp.Close && resp.ProtoMajor == 1 && resp.Header["Connection"] == nil {
+// restoreOptions puts back the lines of Connection into the header of a response,
+// final or interim, that came on conn. net/http removes them where close is among
+// them, and what they name would pass.
+func restoreOptions(header http.Header, conn net.Conn) {
+	if header["Connection"] == nil {
 		if lines := framing.Options(conn); lines != nil {
-			resp.Header["Connection"] = lines
+			header["Connection"] = lines
 		}
 	}
 }

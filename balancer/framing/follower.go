@@ -188,8 +188,11 @@ func (f *follower) readLine(line []byte) error {
 	case prefaceLine:
 		return f.prefaceLine(line)
 	case startLine:
-		f.head = head{}
+		f.head = f.head.next()
 		f.in = fieldLine
+		if len(f.head.options) > maxInterimOptions {
+			return malformed("interim responses with more than %d lines of Connection", maxInterimOptions)
+		}
 		return f.startLine(line)
 	case fieldLine:
 		if len(line) == 0 {

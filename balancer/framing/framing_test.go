@@ -36,6 +36,8 @@ func TestResponses(t *testing.T) {
 		"chunks in answer to HEAD":                {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
 		"a length in a 304":                       {[]exchange{{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
 		"an interim response":                     {[]exchange{{"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
+		"interim responses that name much":        {[]exchange{{"GET", strings.Repeat("HTTP/1.1 103 Early Hints\r\nConnection: x\r\n\r\n", 64) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
+		"interim responses that name too much":    {[]exchange{{"GET", strings.Repeat("HTTP/1.1 103 Early Hints\r\nConnection: x\r\n\r\n", 65) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}}, "interim responses with more than 64 lines of Connection"},
 		"chunks and trailers":                     {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n\n\n\r\n0\r\nT: v\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
 		"until the connection ends":               {[]exchange{{"GET", "HTTP/1.0 200 OK\r\n\r\nany\nthing\r"}}, ""},
 		"behind a switch":                         {[]exchange{{"GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nany\nthing\r"}}, ""},

@@ -16,6 +16,20 @@ type head struct {
 	codings                         codings
 }
 
+// maxInterimOptions bounds what is held of interim responses, of which there may
+// be any number.
+const maxInterimOptions = 64
+
+// next returns the head of the message that follows. What an interim response
+// names stays named until the answer to its request is whole: by the time that
+// net/http tells of it the next one may have been read.
+func (h *head) next() head {
+	if h.status/100 == 1 {
+		return head{options: h.options}
+	}
+	return head{}
+}
+
 // ambiguous returns an error for a head whose message could end in two places.
 func (h *head) ambiguous() error {
 	switch {

@@ -271,8 +271,9 @@ func (r *ResponseConn) Close() error {
 }
 
 // Options returns the lines of Connection in the latest header of a response on
-// conn, but for those that say no more than whether the connection stays open;
-// none of a connection that is not from [Responses].
+// conn and in those of the interim responses before it, but for those that say no
+// more than whether the connection stays open; none of a connection that is not
+// from [Responses].
 func Options(conn net.Conn) []string {
 	r, ok := conn.(*ResponseConn)
 	if !ok {

@@ -166,3 +166,42 @@ func TestAWriteFailsAfterTheAnswer(t *testing.T) {
 		})
 	}
 }
+
+// TestWritesFailWithWhatEndedTheReading closes a connection, as net/http does
+// when a read has failed, before more is written to it.
+func TestWritesFailWithWhatEndedTheReading(t *testing.T) {
+	for name, test := range map[string]struct {
+		arrive func(far net.Conn)
+		want   error // nil: the read's own
+	}{
+		"the end":   {func(far net.Conn) { far.Close() }, io.EOF},
+		"malformed": {func(far net.Conn) { io.WriteString(far, "nonsense\r\n\r\n") }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			near, far := connected(t)
+			conn := framing.Responses(near, 0)
+			io.WriteString(conn, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+			io.ReadFull(far, make([]byte, len("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")))
+			test.arrive(far)
+			var want error
+			for want == nil {
+				_, want = conn.Read(make([]byte, 4096))
+			}
+			if test.want != nil && want != test.want {
+				t.Fatalf("reading failed with %v, want %v", want, test.want)
+			}
+			conn.Close()
+			if n, err := io.WriteString(conn, "hello"); n > 0 || err != want {
+				t.Errorf("wrote %d, %v; want %v", n, err, want)
+			}
+		})
+	}
+	t.Run("closed here", func(t *testing.T) {
+		near, _ := connected(t)
+		conn := framing.Responses(near, 0)
+		conn.Close()
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n"); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("wrote: %v, want %v", err, net.ErrClosed)
+		}
+	})
+}

@@ -26,6 +26,7 @@ type ResponseConn struct {
 	in, out *follower
 	broken  bool // a read or a write has failed before it was closed here
 	closed  bool
+	ended   error // why reading ended before it was closed here
 	passed  Passed
 }
 
@@ -45,6 +46,8 @@ type Passed struct{ Sent, Received int64 }
 // bound. One that has begun to answer may take its time over the rest. A write
 // on a connection that the other end has closed fails only once nothing is left
 // to be read: the other end may have answered before it closed (RFC 9112 §9.5).
+// One that fails because the connection was closed here, after a read had failed,
+// fails with what the read did.
 func Responses(conn net.Conn, pause time.Duration) *ResponseConn {
 	r := &ResponseConn{
 		Conn: conn, pause: pause, socket: socketOf(conn), silent: make(chan struct{}),
@@ -132,7 +135,21 @@ func (r *ResponseConn) Write(p []byte) (int, error) {
 	if r.afterWrite(n, err) {
 		r.awaitSilence()
 	}
-	return n, err
+	return n, r.cause(err)
+}
+
+// cause returns why a write failed. Whoever reads closes the connection when that
+// fails, and may come before whoever writes: that it is closed here says nothing.
+func (r *ResponseConn) cause(err error) error {
+	if !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended != nil {
+		return r.ended
+	}
+	return err
 }
 
 // beforeWrite takes the last look before a further request is sent: what comes
@@ -205,13 +222,13 @@ func (r *ResponseConn) awaitSilence() {
 func (r *ResponseConn) Read(p []byte) (int, error) {
 	for {
 		if err := r.beforeRead(); err != nil {
-			r.fallSilent()
+			r.fallSilent(err)
 			return 0, err
 		}
 		n, err := r.Conn.Read(p)
 		n = r.follow(p[:n], err)
 		if err != nil {
-			r.fallSilent()
+			r.fallSilent(err)
 		}
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
@@ -219,7 +236,16 @@ func (r *ResponseConn) Read(p []byte) (int, error) {
 	}
 }
 
-func (r *ResponseConn) fallSilent() { r.ending.Do(func() { close(r.silent) }) }
+// fallSilent notes that nothing is read any more, and why: because of err, or
+// because the connection is closed here.
+func (r *ResponseConn) fallSilent(err error) {
+	r.ending.Do(func() {
+		r.mu.Lock()
+		r.ended = err
+		r.mu.Unlock()
+		close(r.silent)
+	})
+}
 
 // beforeRead waits, while no request is unanswered, until something has come or
 // a request is answered. It reads nothing itself, so that the look before a
@@ -266,7 +292,7 @@ func (r *ResponseConn) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
-	r.fallSilent()
+	r.fallSilent(nil)
 	return r.Conn.Close()
 }
 

@@ -17,7 +17,7 @@ import (
 // a proxy's heap is a few megabytes, whatever its traffic.
 type Memory struct {
 	Growth HeapGrowth  `env:"GOGC" envDefault:"400" doc:"percent by which the heap may grow before garbage is collected, or off"`
-	Limit  MemoryLimit `env:"GOMEMLIMIT" envDefault:"80%" doc:"memory at which garbage is collected however little the heap has grown: bytes such as 400MiB, or off; the default is of what the container may have, or else the machine has"`
+	Limit  MemoryLimit `env:"GOMEMLIMIT" envDefault:"80%" doc:"memory at which garbage is collected however little the heap has grown: bytes such as 400MiB, or off, and no percentage: Go reads it before the program does, and ends with any other text; the default is of what the container may have, or else the machine has"`
 }
 
 // Apply makes the runtime heed m, for the rest of the process.

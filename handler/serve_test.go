@@ -3,6 +3,7 @@ package handler_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -41,44 +42,49 @@ func newServing(t *testing.T, h http.HandlerFunc, timeout time.Duration) *servin
 }
 
 func TestServeFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
 	for _, http2 := range []bool{false, true} {
-		arrived, finish := make(chan struct{}), make(chan struct{})
-		s := newServing(t, func(w http.ResponseWriter, _ *http.Request) {
-			close(arrived)
-			<-finish
-			io.WriteString(w, "whole")
-		}, time.Minute)
-		answer := make(chan string, 1)
-		go func() {
-			resp, err := client(t, http2).Get("http://" + s.addr)
-			if err != nil {
-				answer <- err.Error()
-				return
+		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
+			t.Parallel()
+			arrived, finish := make(chan struct{}), make(chan struct{})
+			s := newServing(t, func(w http.ResponseWriter, _ *http.Request) {
+				close(arrived)
+				<-finish
+				io.WriteString(w, "whole")
+			}, time.Minute)
+			answer := make(chan string, 1)
+			go func() {
+				resp, err := client(t, http2).Get("http://" + s.addr)
+				if err != nil {
+					answer <- err.Error()
+					return
+				}
+				body, _ := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				answer <- string(body)
+			}()
+			<-arrived
+			s.leave()
+			for { // the listener closes while the request goes on
+				conn, err := net.Dial("tcp", s.addr)
+				if err != nil {
+					break
+				}
+				conn.Close()
 			}
-			body, _ := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			answer <- string(body)
-		}()
-		<-arrived
-		s.leave()
-		for { // the listener closes while the request goes on
-			conn, err := net.Dial("tcp", s.addr)
-			if err != nil {
-				break
+			close(finish)
+			if got := <-answer; got != "whole" {
+				t.Errorf("got %q", got)
 			}
-			conn.Close()
-		}
-		close(finish)
-		if got := <-answer; got != "whole" {
-			t.Errorf("http2=%v: got %q", http2, got)
-		}
-		if err := <-s.ended; err != nil {
-			t.Errorf("http2=%v: Serve returned %v", http2, err)
-		}
+			if err := <-s.ended; err != nil {
+				t.Errorf("Serve returned %v", err)
+			}
+		})
 	}
 }
 
 func TestServeAsksKeepAliveClientsToLeave(t *testing.T) {
+	t.Parallel()
 	s := newServing(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }, time.Minute)
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {

@@ -465,7 +465,7 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	var nodes []*server
 	for i := range 3 {
-		r := startRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)))
+		r := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", strconv.Itoa(freePort(t)))
 		tell(t, r.addr(), fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", i*5461, min((i+1)*5461-1+i/2, 16383)))
 		tell(t, r.addr(), fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1))
 		nodes = append(nodes, r)

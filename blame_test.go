@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"encoding/pem"
 	"fmt"
@@ -19,86 +18,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"spangate/balancer"
 	"spangate/telemetry/otlptest"
 )
-
-// http2Backend speaks HTTP/2 frame by frame. Each connection's frames are
-// handled by the function that it is given; what that returns false for ends
-// the connection.
-type http2Backend struct {
-	conn   net.Conn
-	framer *http2.Framer
-	nth    int // connection, from 1
-	closed bool
-}
-
-// newHTTP2Backend returns the address of a backend that handles requests, by
-// their streams, as handle says, and its settings.
-func newHTTP2Backend(t *testing.T, handle func(b *http2Backend, stream uint32), settings ...http2.Setting) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for nth := 1; ; nth++ {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go serveHTTP2(&http2Backend{conn: conn, framer: http2.NewFramer(conn, conn), nth: nth}, handle, settings)
-		}
-	}()
-	return "h2c://" + ln.Addr().String()
-}
-
-func serveHTTP2(b *http2Backend, handle func(b *http2Backend, stream uint32), settings []http2.Setting) {
-	defer b.conn.Close()
-	if _, err := io.ReadFull(b.conn, make([]byte, len(http2.ClientPreface))); err != nil {
-		return
-	}
-	b.framer.WriteSettings(settings...)
-	for !b.closed {
-		frame, err := b.framer.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				b.framer.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			if !frame.IsAck() {
-				b.framer.WritePing(true, frame.Data)
-			}
-		case *http2.HeadersFrame:
-			handle(b, frame.StreamID)
-		}
-	}
-}
-
-// answer ends stream with a status and no content.
-func (b *http2Backend) answer(stream uint32, status string) {
-	var block bytes.Buffer
-	hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
-	b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
-}
-
-// h2c returns the address of a server of HTTP/2 with prior knowledge.
-func h2c(t *testing.T, handle http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewUnstartedServer(handle)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
-	return strings.Replace(server.URL, "http:", "h2c:", 1)
-}
 
 // states returns those of the backends.
 func (p *program) states(t *testing.T) (states []balancer.State) {

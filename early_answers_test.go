@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,27 +27,13 @@ func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var received atomic.Int64
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ln.Close()
-			go func() {
-				for {
-					conn, err := ln.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						defer conn.Close()
-						if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-							received.Add(1)
-							io.WriteString(conn, answer)
-						}
-					}()
+			backend := listening(t, func(conn net.Conn, _ int) {
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					received.Add(1)
+					io.WriteString(conn, answer)
 				}
-			}()
-			p := start(t, "BACKENDS=http://"+ln.Addr().String(), "PROBE_MODE=off", "OTEL_TRACES_SAMPLER=always_off")
+			})
+			p := start(t, "BACKENDS=http://"+backend, "PROBE_MODE=off", "OTEL_TRACES_SAMPLER=always_off")
 			content := make([]byte, size)
 			for i := range times {
 				method := []string{"PUT", "POST"}[i%2]
@@ -84,8 +69,7 @@ func TestUnreadResponsesHoldNobodyUp(t *testing.T) {
 	t.Parallel()
 	const stalled = 100
 	var connections sync.Map
-	ended := make(chan struct{})
-	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	backend := h2c(t, func(w http.ResponseWriter, r *http.Request) {
 		connections.Store(r.RemoteAddr, true)
 		if r.URL.Path != "/long" {
 			return
@@ -95,13 +79,8 @@ func TestUnreadResponsesHoldNobodyUp(t *testing.T) {
 				return
 			}
 		}
-	}))
-	backend.Config.Protocols = new(http.Protocols)
-	backend.Config.Protocols.SetUnencryptedHTTP2(true)
-	backend.Start()
-	defer backend.Close()
-	defer close(ended)
-	p := start(t, "BACKENDS="+strings.Replace(backend.URL, "http:", "h2c:", 1), "PROBE_MODE=off")
+	})
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off")
 	for range stalled {
 		conn, err := net.Dial("tcp", p.addr)
 		if err != nil {

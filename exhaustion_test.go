@@ -42,8 +42,7 @@ func init() {
 // does before.
 func startLimited(t *testing.T, shell string, environ ...string) *program {
 	t.Helper()
-	p := &program{collector: otlptest.NewServer(t), log: &logLines{address: make(chan string, 1)}}
-	p.log.written.L = &p.log.mu
+	p := newProgram(t)
 	cmd := exec.Command("sh", "-c", shell+` && exec "$0"`, os.Args[0])
 	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=2s"}, environ...)
 	var stderr strings.Builder
@@ -58,19 +57,7 @@ func startLimited(t *testing.T, shell string, environ ...string) *program {
 			t.Errorf("the program: %v\n%s", err, &stderr)
 		}
 	}()
-	p.stop = func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-	}
-	t.Cleanup(func() {
-		p.stop()
-		keepsTheContract(t, p.collector)
-	})
-	select {
-	case p.addr = <-p.log.address:
-	case <-ended:
-		t.FailNow()
-	}
+	p.started(t, func() { cmd.Process.Signal(syscall.SIGTERM) }, ended)
 	return p
 }
 

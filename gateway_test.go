@@ -203,7 +203,7 @@ func TestUpgradeRequired(t *testing.T) {
 		"GET / HTTP/1.0\r\nHost: x\r\n\r\n":                      "",
 	} {
 		var got []string
-		for line := range strings.SplitSeq(p.rawly(t, request), "\r\n") {
+		for line := range strings.SplitSeq(sendRaw(t, p.addr, request), "\r\n") {
 			if strings.HasPrefix(line, "Connection:") || strings.HasPrefix(line, "Upgrade:") {
 				got = append(got, line)
 			}

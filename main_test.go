@@ -600,8 +600,7 @@ func (l *logLines) requests(t *testing.T) (lines []map[string]any) {
 
 func start(t *testing.T, environ ...string) *program {
 	t.Helper()
-	p := &program{collector: otlptest.NewServer(t), log: &logLines{address: make(chan string, 1)}}
-	p.log.written.L = &p.log.mu
+	p := newProgram(t)
 	environ = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL()}, environ...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -611,16 +610,7 @@ func start(t *testing.T, environ ...string) *program {
 			t.Errorf("run: %v", err)
 		}
 	}()
-	p.stop = func() { cancel(); <-ended }
-	t.Cleanup(func() {
-		p.stop()
-		keepsTheContract(t, p.collector)
-	})
-	select {
-	case p.addr = <-p.log.address:
-	case <-ended:
-		t.FailNow()
-	}
+	p.started(t, cancel, ended)
 	return p
 }
 
@@ -743,31 +733,17 @@ func refusing(t *testing.T) string {
 // request with text and closes it; with nothing and not at all if text is "".
 func saying(t *testing.T, text string) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ended := make(chan struct{})
-	t.Cleanup(func() { close(ended); ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
-					return
-				}
-				if text == "" {
-					<-ended
-				}
-				io.WriteString(conn, text)
-			}()
+	t.Cleanup(func() { close(ended) })
+	return listening(t, func(conn net.Conn, _ int) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+			return
 		}
-	}()
-	return ln.Addr().String()
+		if text == "" {
+			<-ended
+		}
+		io.WriteString(conn, text)
+	})
 }
 
 // TestOutcomes holds the table of telemetry's contract: what happened, and what

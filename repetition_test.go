@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -103,41 +102,6 @@ func TestNothingRepeatsARequestUnasked(t *testing.T) {
 			}
 		})
 	}
-}
-
-// requestsOf returns the address of a server of HTTP/1.1 that has handle answer
-// each request, whose body is read, until that returns false.
-func requestsOf(t *testing.T, handle func(net.Conn, *http.Request) bool) string {
-	t.Helper()
-	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its sockets do not tell what has been received
-	ln, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				for in := bufio.NewReader(conn); ; {
-					r, err := http.ReadRequest(in)
-					if err != nil {
-						return
-					}
-					io.Copy(io.Discard, r.Body)
-					if !handle(conn, r) {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return ln.Addr().String()
 }
 
 // TestKeptConnectionsAreNoAttempts has many connections kept to a backend which

@@ -3,56 +3,12 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// plainBackend serves h until the test ends, and returns its address.
-func plainBackend(t *testing.T, h http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// eitherBackend serves h over HTTP/1.1 and over HTTP/2, and returns what to write
-// into BACKENDS for each.
-func eitherBackend(t *testing.T, h http.HandlerFunc) (http1, h2c string) {
-	t.Helper()
-	server := httptest.NewUnstartedServer(h)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL, "h2c://" + server.Listener.Addr().String()
-}
-
-// rawly sends text on a connection of its own and returns all that comes back
-// until the other end closes.
-func (p *program) rawly(t *testing.T, text string) string {
-	t.Helper()
-	conn, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatalf("%q, then %v", answer, err)
-	}
-	return string(answer)
-}
 
 // briefly is the status and what the body says: the detail of a problem, the
 // text of a refusal, or all of it.
@@ -131,7 +87,7 @@ func TestTargets(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, p := range programs {
-				answer := p.rawly(t, "GET "+test.target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				answer := sendRaw(t, p.addr, "GET "+test.target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 				if diff := cmp.Diff(test.http1, brieflyHTTP1(t, answer)); diff != "" {
 					t.Errorf("over HTTP/1.1 (-want +got):\n%s", diff)
 				}
@@ -165,7 +121,7 @@ func TestAuthorities(t *testing.T) {
 		"a, b": invalid, "a b": invalid, "u@a": invalid, "a/b": invalid, "a?b": invalid, "a#b": invalid, `a\b`: invalid, `"a"`: invalid, "a\xc3\xbc": invalid,
 	} {
 		t.Run(host, func(t *testing.T) {
-			answer := brieflyHTTP1(t, p.rawly(t, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"))
+			answer := brieflyHTTP1(t, sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"))
 			if answer != want && !(want == invalid && answer == "400 400 Bad Request: malformed Host header") { // some are net/http's to refuse
 				t.Errorf("over HTTP/1.1: %s, want %s", answer, want)
 			}

@@ -172,7 +172,7 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 		"a blank amid a size":          {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n1 0;a\r\nab\r\n0\r\n\r\n", "400 The request's body does not follow its framing."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, brieflyHTTP1(t, p.rawly(t, test.request))); diff != "" {
+			if diff := cmp.Diff(test.want, brieflyHTTP1(t, sendRaw(t, p.addr, test.request))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -201,7 +201,7 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 		}
 	})
 	t.Run("a long upload behind a fault", func(t *testing.T) {
-		answer := p.rawly(t, post+"X : y\r\nContent-Length: 500000\r\n\r\n"+strings.Repeat("x", 500_000))
+		answer := sendRaw(t, p.addr, post+"X : y\r\nContent-Length: 500000\r\n\r\n"+strings.Repeat("x", 500_000))
 		if got, want := brieflyHTTP1(t, answer), `400 field name "X "`; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}

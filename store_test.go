@@ -15,7 +15,7 @@ import (
 // talker is a store that, once it is told to, sends a text over and over without
 // being asked, on all its connections. Until then it is a Redis.
 type talker struct {
-	net.Listener
+	addr  string
 	redis string
 	text  []byte
 	talks atomic.Bool
@@ -23,26 +23,12 @@ type talker struct {
 
 func newTalker(t *testing.T, text string) *talker {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := &talker{Listener: ln, redis: miniredis.RunT(t).Addr(), text: []byte(text)}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go k.serve(conn)
-		}
-	}()
+	k := &talker{redis: miniredis.RunT(t).Addr(), text: []byte(text)}
+	k.addr = listening(t, func(conn net.Conn, _ int) { k.serve(conn) })
 	return k
 }
 
 func (k *talker) serve(conn net.Conn) {
-	defer conn.Close()
 	redis, err := net.Dial("tcp", k.redis)
 	if err != nil {
 		return
@@ -93,7 +79,7 @@ func TestStoreThatTalksForEver(t *testing.T) {
 				scheme, _, joined := strings.Cut(kind, ",")
 				store := newTalker(t, text)
 				store.talks.Store(!joined)
-				url := scheme + "://" + store.Addr().String()
+				url := scheme + "://" + store.addr
 				if scheme == "redis+sentinel" {
 					url += "?master_name=m"
 				}

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/http/httpguts"
@@ -18,41 +16,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// sendRaw sends text to addr and returns what comes back until the connection
-// ends.
-func sendRaw(t *testing.T, addr, text string) string {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(answer)
-}
-
-// h2cTransport speaks HTTP/2 with prior knowledge.
-func h2cTransport(t *testing.T) *http.Transport {
-	t.Helper()
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	t.Cleanup(transport.CloseIdleConnections)
-	return transport
-}
-
 // trailerBackend serves HTTP/1.1 and h2c. It tells which trailers a request has
 // announced, and which came.
 func trailerBackend(t *testing.T) (addr string, came <-chan string) {
 	t.Helper()
 	told := make(chan string, 1)
-	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	url, _ := eitherBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		var announced []string
 		for name := range r.Trailer {
 			announced = append(announced, name)
@@ -62,13 +31,8 @@ func trailerBackend(t *testing.T) (addr string, came <-chan string) {
 		var came bytes.Buffer
 		r.Trailer.Write(&came)
 		told <- strings.Join(announced, ",") + ": " + strings.TrimSpace(strings.ReplaceAll(came.String(), "\r\n", " "))
-	}))
-	backend.Config.Protocols = new(http.Protocols)
-	backend.Config.Protocols.SetHTTP1(true)
-	backend.Config.Protocols.SetUnencryptedHTTP2(true)
-	backend.Start()
-	t.Cleanup(backend.Close)
-	return backend.Listener.Addr().String(), told
+	})
+	return strings.TrimPrefix(url, "http://"), told
 }
 
 // Fields that clients put behind the content though they are for the header, or
@@ -183,7 +147,7 @@ func TestResponseTrailers(t *testing.T) {
 	for name, listen := range map[string]func(*testing.T) string{"http": http1Trailers, "h2c": http2Trailers} {
 		t.Run("from a backend of "+name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "BACKENDS="+name+"://"+listen(t), "PROBE_MODE=off")
+			p := start(t, "BACKENDS="+listen(t), "PROBE_MODE=off")
 			answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n")
 			head, rest, _ := strings.Cut(answer, "\r\n\r\n")
 			_, trailer, _ := strings.Cut(rest, "\r\n0\r\n")
@@ -230,17 +194,12 @@ func http1Trailers(t *testing.T) string {
 	for _, field := range responseTrailers {
 		answer.WriteString(field[0] + ": " + field[1] + "\r\n")
 	}
-	return saying(t, answer.String()+"\r\n")
+	return "http://" + saying(t, answer.String()+"\r\n")
 }
 
 // http2Trailers listens as one that speaks HTTP/2, and knows no rule.
 func http2Trailers(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
 	block := func(fields ...[2]string) []byte {
 		var b bytes.Buffer
 		encoder := hpack.NewEncoder(&b)
@@ -249,38 +208,11 @@ func http2Trailers(t *testing.T) string {
 		}
 		return b.Bytes()
 	}
-	serve := func(conn net.Conn) {
-		defer conn.Close()
-		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
-			return
-		}
-		framer := http2.NewFramer(conn, conn)
-		framer.WriteSettings()
-		for {
-			frame, err := framer.ReadFrame()
-			if err != nil {
-				return
-			}
-			headers, ok := frame.(*http2.HeadersFrame)
-			if !ok {
-				continue
-			}
-			id := headers.StreamID
-			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, EndHeaders: true, BlockFragment: block([2]string{":status", "200"}, [2]string{"trailer", "kept-sum, set-cookie, content-length"})})
-			framer.WriteData(id, false, []byte("body"))
-			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, EndHeaders: true, EndStream: true, BlockFragment: block(responseTrailers...)})
-		}
-	}
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return ln.Addr().String()
+	return newHTTP2Backend(t, func(b *http2Backend, stream uint32) {
+		b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true, BlockFragment: block([2]string{":status", "200"}, [2]string{"trailer", "kept-sum, set-cookie, content-length"})})
+		b.framer.WriteData(stream, false, []byte("body"))
+		b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true, EndStream: true, BlockFragment: block(responseTrailers...)})
+	})
 }
 
 // TestTrailersOfARetriedRequest has one backend refuse a request once it has all of

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // TestUnfinishedUploads has a backend give a request up whose client owes a part
@@ -94,15 +93,5 @@ func TestAnswersToUnfinishedUploads(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// begin sends the header of an answer, and content if there is some.
-func (b *http2Backend) begin(stream uint32, content string) {
-	var block bytes.Buffer
-	hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
-	b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
-	if content != "" {
-		b.framer.WriteData(stream, false, []byte(content))
 	}
 }

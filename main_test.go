@@ -751,7 +751,7 @@ func saying(t *testing.T, text string) string {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	status := func(code int) string {
-		return saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", code))
+		return saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", code))
 	}
 	tests := map[string]struct {
 		backends  string
@@ -854,7 +854,7 @@ func TestOutcomes(t *testing.T) {
 			wantLog: "502 connection_refused", wantError: "connection_refused",
 		},
 		"the backend died mid-body": {
-			backends: "http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+			backends: "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"),
 			wantTree: "GET SERVER Error http.response.status_code=200 error.type=backend_reset spangate.attempt.count=1\n" +
 				"  GET CLIENT Error http.response.status_code=200 error.type=backend_reset\n",
 			wantLog: "200 backend_reset", wantError: "backend_reset",
@@ -1050,8 +1050,8 @@ func TestOutcomeOfAClientThatWentAway(t *testing.T) {
 func TestTrees(t *testing.T) {
 	t.Parallel()
 	answers := func(text string) string { return "http://" + saying(t, text) }
-	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-	const unavailable = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
+	const ok = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+	const unavailable = "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 	get := func(p *program) { p.once(t.Context(), "GET", "/", nil) }
 	tests := map[string]struct {
 		environ []string
@@ -1297,7 +1297,7 @@ func TestBackendThatBreaksOffAfterItsHeader(t *testing.T) {
 				conn.Close()
 			}))
 			t.Cleanup(breaking.Close)
-			backends := "BACKENDS=" + breaking.URL + ",http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole")
+			backends := "BACKENDS=" + breaking.URL + ",http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nwhole")
 			check := func(p *program, want string) {
 				t.Helper()
 				p.stop()

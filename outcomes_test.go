@@ -46,9 +46,9 @@ func TestDescriptions(t *testing.T) {
 		"no response in an attempt's time": {"http://" + saying(t, ""), "RETRY_TRY_TIMEOUT=50ms", "response_timeout: no response in the time that an attempt has"},
 		"the request's own deadline":       {"http://" + saying(t, ""), "REQUEST_TIMEOUT=50ms", "timeout: i/o timeout"},
 		"closed":                           {"http://" + saying(t, "HTTP/1.1 200 OK\r\nX: "), "", "connection_reset: unexpected EOF"},
-		"closed amid the body":             {"http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), "", "backend_reset: unexpected EOF"},
+		"closed amid the body":             {"http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"), "", "backend_reset: unexpected EOF"},
 		"malformed, not quoted":            {"http://" + saying(t, "s3cret\r\n\r\n"), "", "malformed_response"},
-		"a status says it itself":          {"http://" + saying(t, "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"), "", ""},
+		"a status says it itself":          {"http://" + saying(t, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), "", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,8 +79,8 @@ func TestDescriptionOfAProbesRequest(t *testing.T) {
 // it is, and none where the answer is the proxy's own.
 func TestWhoAnswered(t *testing.T) {
 	t.Parallel()
-	const unavailable = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
-	fit := "http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	const unavailable = "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+	fit := "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	failing, down := "http://"+saying(t, unavailable), "http://"+refusing(t)
 	for name, test := range map[string]struct {
 		backends string
@@ -159,7 +159,7 @@ func TestReceivedIsWhatCame(t *testing.T) {
 func TestHowGraveARequestIs(t *testing.T) {
 	t.Parallel()
 	status := func(code int) string {
-		return "http://" + saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", code))
+		return "http://" + saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", code))
 	}
 	get := func(t *testing.T, p *program) { p.once(t.Context(), "GET", "/", nil) }
 	for name, test := range map[string]struct {
@@ -189,7 +189,7 @@ func TestHowGraveARequestIs(t *testing.T) {
 		"502 of ours":      {backend: "http://" + refusing(t), level: "ERROR", gcp: "ERROR"},
 		"504 of ours":      {backend: "http://" + saying(t, ""), environ: "REQUEST_TIMEOUT=50ms", level: "ERROR", gcp: "ERROR"},
 		"200 that breaks off": {
-			backend: "http://" + saying(t, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), level: "ERROR", gcp: "ERROR",
+			backend: "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"), level: "ERROR", gcp: "ERROR",
 		},
 	} {
 		if test.send == nil {
@@ -307,7 +307,7 @@ func TestWhatAnEjectionSays(t *testing.T) {
 		environ string
 		want    string
 	}{
-		"statuses": {"http://" + saying(t, "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"), "", "503"},
+		"statuses": {"http://" + saying(t, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), "", "503"},
 		"refused":  {"http://" + refusing(t), "", "connection_refused"},
 		"hangs":    {"http://" + saying(t, ""), "BACKEND_RESPONSE_TIMEOUT=50ms", "response_timeout"},
 	} {

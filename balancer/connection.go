@@ -20,7 +20,9 @@ type connection struct {
 	conn   net.Conn
 	client *http.ClientConn
 	http1  *framing.ResponseConn // what carries HTTP/1.1; nil for HTTP/2
+	http2  *settingsConn         // what carries HTTP/2; nil for HTTP/1.1
 	used   atomic.Bool           // a request was sent over it before
+	mute   atomic.Int64          // see silent
 
 	idleSince time.Time // guarded by the pool
 }
@@ -124,7 +126,7 @@ func (d *connector) establishHTTP2(ctx context.Context, conn net.Conn) (*connect
 		}
 		return nil, &Error{Type: ConnectionReset, Err: err}
 	}
-	return &connection{conn: conn, client: client}, nil
+	return &connection{conn: conn, client: client, http2: settings}, nil
 }
 
 var errNoSettings = errors.New("no settings of HTTP/2")
@@ -147,6 +149,23 @@ func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
 // reusable reports whether a connection of HTTP/1.1, over which a request has
 // ended, takes another one.
 func (c *connection) reusable() bool { return c.client.Available() > 0 && !c.http1.Broken() }
+
+// timedOut notes that a request got no answer in time over c, of HTTP/2, on which
+// heard bytes had come when it was sent.
+func (c *connection) timedOut(heard int64) {
+	if c.http2.heard.Load() == heard {
+		c.mute.Store(heard + 1)
+	}
+}
+
+// silent reports whether nothing at all has come on c, of HTTP/2, since before a
+// request that got no answer in time. Its other end may be gone, or only that
+// request be slow: then the answer to the PING that net/http sends when it gives
+// a request up makes c speak again.
+func (c *connection) silent() bool {
+	mute := c.mute.Load()
+	return mute > 0 && c.http2.heard.Load() == mute-1
+}
 
 // reserve takes one of the requests that c, of HTTP/2, can carry.
 func (c *connection) reserve() bool {

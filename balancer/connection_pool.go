@@ -122,12 +122,17 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 func (p *connectionPool) free(needs protocol) (c *connection, dead bool) {
 	if needs == anyProtocol {
 		for i, c := range p.shared {
-			if c.reserve() {
+			if !c.silent() && c.reserve() {
 				return c, false
 			}
-			if c.client.InFlight() == 0 { // it takes no more: the backend says goodbye
+			if c.client.InFlight() == 0 { // it takes no more: the backend says goodbye, or nothing
 				p.shared = slices.Delete(p.shared, i, i+1)
 				return c, true
+			}
+		}
+		for _, c := range p.shared {
+			if p.mayUse(c) && c.reserve() {
+				return c, false
 			}
 		}
 	}
@@ -139,6 +144,12 @@ func (p *connectionPool) free(needs protocol) (c *connection, dead bool) {
 	p.idle = p.idle[:last]
 	// By the clock on the wall: the other one stands still while a machine sleeps.
 	return c, p.keep > 0 && time.Since(c.idleSince.Round(0)) > p.keep
+}
+
+// mayUse reports whether c, of HTTP/2, is to carry further requests: not while it
+// is silent, unless there may be no other. The caller holds mu.
+func (p *connectionPool) mayUse(c *connection) bool {
+	return !c.silent() || p.max > 0 && p.open >= p.max
 }
 
 // giveBack has c, which is in order, serve whoever waits, or kept.
@@ -231,7 +242,7 @@ func discard(connections ...*connection) {
 func (p *connectionPool) serve() {
 	p.mu.Lock()
 	for _, c := range p.shared {
-		for p.waiting[anyProtocol].Len() > 0 && c.reserve() {
+		for p.waiting[anyProtocol].Len() > 0 && p.mayUse(c) && c.reserve() {
 			p.answer(anyProtocol, delivery{c: c})
 		}
 	}

@@ -15,14 +15,17 @@ import (
 // sending is a request on its way over a connection.
 type sending struct {
 	c      *connection
-	before framing.Passed
-	kept   bool // the connection, from an earlier request
+	before framing.Passed // over HTTP/1.1
+	heard  int64          // over HTTP/2
+	kept   bool           // the connection, from an earlier request
 }
 
 func (c *connection) sending() sending {
 	s := sending{c: c, kept: c.used.Load()}
 	if c.http1 != nil {
 		s.before = c.http1.Passed()
+	} else {
+		s.heard = c.http2.heard.Load()
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 )
 
 // settingsConn is a connection of HTTP/2, and tells when the frame that begins
@@ -11,7 +12,8 @@ import (
 // reads from it, buffered or not, asks for more only then.
 type settingsConn struct {
 	net.Conn
-	came chan error // gets one value: nil, or why it will not come
+	came  chan error   // gets one value: nil, or why it will not come
+	heard atomic.Int64 // bytes that have come
 
 	done   bool
 	header []byte // of the frame, as much as has been read
@@ -29,6 +31,12 @@ func newSettingsConn(conn net.Conn) *settingsConn {
 
 // Read implements [net.Conn].
 func (c *settingsConn) Read(p []byte) (int, error) {
+	n, err := c.read(p)
+	c.heard.Add(int64(n))
+	return n, err
+}
+
+func (c *settingsConn) read(p []byte) (int, error) {
 	if c.done || len(p) == 0 {
 		return c.Conn.Read(p)
 	}

@@ -22,9 +22,11 @@ const (
 	// not take. There is room on a connection for all of its streams, so that one
 	// that stands still does not hold the others up.
 	streamBuffer = 256 << 10
-	// pingAfter and pingTimeout find a dead HTTP/2 connection, which carries
-	// many requests, long before TCP would.
-	pingAfter, pingTimeout = 15 * time.Second, 5 * time.Second
+	// pingAfter and pingTimeout find a dead HTTP/2 connection on which no answer is
+	// awaited; one that owes an answer is left before, see [connection.silent].
+	// Servers of gRPC take more than a PING in five minutes, while they have nothing
+	// to say, for an attack, and end the connection with all that it carries.
+	pingAfter, pingTimeout = 5*time.Minute + 30*time.Second, 5 * time.Second
 )
 
 // New returns the backends that cfg names, but for those that are looked up:
@@ -96,12 +98,7 @@ func NewTransport(cfg Config, scheme, address string, trust *tls.Config, connect
 	if scheme == "http" {
 		t.pool.room = 1
 	} else {
-		d.http2 = client(cfg)
-		d.http2.Protocols.SetUnencryptedHTTP2(true) // so it looks: TLS, if any, is done already
-		d.http2.HTTP2 = &http.HTTP2Config{
-			SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
-			MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: streamsPerConnection * streamBuffer,
-		}
+		d.http2 = clientHTTP2(cfg)
 	}
 	if scheme == "https" {
 		d.trust, t.upgrades = trust, true
@@ -120,6 +117,17 @@ func client(cfg Config) *http.Transport {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
 	}
+}
+
+// clientHTTP2 is [client] for HTTP/2.
+func clientHTTP2(cfg Config) *http.Transport {
+	t := client(cfg)
+	t.Protocols.SetUnencryptedHTTP2(true) // so it looks: TLS, if any, is done already
+	t.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+		MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: streamsPerConnection * streamBuffer,
+	}
+	return t
 }
 
 // dialFunc makes a connection; its errors are *[Error], with nothing sent.
@@ -227,6 +235,9 @@ func (t *transport) send(c *connection, r *http.Request, body *upload) (*http.Re
 	if err != nil {
 		over.finish()
 		e := sending.failure(r, body, err)
+		if c.http2 != nil && (e.Type == ResponseTimeout || e.Type == Timeout) {
+			c.timedOut(sending.heard)
+		}
 		t.pool.spared(c)
 		return nil, e
 	}

@@ -32,6 +32,11 @@ func TestDescriptions(t *testing.T) {
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tlsServer.StartTLS()
 	t.Cleanup(tlsServer.Close)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts nothing, so that only the system connects
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
 	tests := map[string]struct {
 		backend string
 		environ string
@@ -42,6 +47,7 @@ func TestDescriptions(t *testing.T) {
 		"no such host":                     {"http://no-such-name.invalid", "", "dns_error: no such host"},
 		"no TLS":                           {"https://" + plain.Listener.Addr().String(), "", "tls_handshake_error: tls: first record does not look like a TLS handshake"},
 		"an unknown authority":             {tlsServer.URL, "", "tls_handshake_error: x509: certificate signed by unknown authority"},
+		"no handshake":                     {"https://" + silent.Addr().String(), "BACKEND_CONNECT_TIMEOUT=50ms", "connect_timeout: i/o timeout"},
 		"no response":                      {"http://" + saying(t, ""), "BACKEND_RESPONSE_TIMEOUT=50ms", "response_timeout: i/o timeout"},
 		"no response in an attempt's time": {"http://" + saying(t, ""), "RETRY_TRY_TIMEOUT=50ms", "response_timeout: no response in the time that an attempt has"},
 		"the request's own deadline":       {"http://" + saying(t, ""), "REQUEST_TIMEOUT=50ms", "timeout: i/o timeout"},

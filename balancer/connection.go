@@ -96,7 +96,7 @@ func (d *connector) secure(ctx context.Context, conn net.Conn, authority string,
 	defer cancel()
 	secure := tls.Client(conn, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, &Error{Type: TLSHandshakeError, Err: err}
+		return nil, classifyConnect(err, TLSHandshakeError)
 	}
 	return secure, nil
 }

@@ -23,7 +23,7 @@ type ErrorType string
 const (
 	ConnectionRefused  ErrorType = "connection_refused"  // nothing listens there
 	ConnectError       ErrorType = "connect_error"       // any other failure to connect: no route, network down
-	ConnectTimeout     ErrorType = "connect_timeout"     // no connection within BACKEND_CONNECT_TIMEOUT
+	ConnectTimeout     ErrorType = "connect_timeout"     // no connection, or no handshake of TLS, within BACKEND_CONNECT_TIMEOUT
 	ConnectionReset    ErrorType = "connection_reset"    // the connection ended before the response's header
 	TLSHandshakeError  ErrorType = "tls_handshake_error" // no agreement, or a certificate that is not trusted
 	DNSError           ErrorType = "dns_error"           // the backend's name does not resolve
@@ -164,9 +164,10 @@ func classify(ctx context.Context, err error) (kind ErrorType, sent bool) {
 	return MalformedResponse, true
 }
 
-// classifyDial names the failure of a connection that was never made.
-func classifyDial(err error) *Error {
-	kind := ConnectError
+// classifyConnect names the failure of a connection over which nothing was
+// sent: otherwise, unless err tells more.
+func classifyConnect(err error, otherwise ErrorType) *Error {
+	kind := otherwise
 	switch {
 	case fault.Exhausted(err):
 		kind = Overloaded // no backend has been asked

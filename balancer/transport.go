@@ -144,7 +144,7 @@ func dialer(timeout time.Duration, address string) dialFunc {
 		}
 		conn, err := d.DialContext(ctx, network, addr)
 		if err != nil {
-			return nil, classifyDial(err)
+			return nil, classifyConnect(err, ConnectError)
 		}
 		return conn, nil
 	}

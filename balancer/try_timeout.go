@@ -101,7 +101,7 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Respon
 		ctx, cancel := context.WithCancelCause(r.Context())
 		timer.giveUp = cancel
 		if t.cfg.Queued {
-			// net/http dials in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
+			// A connection may be made in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
 			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.run() }})
 		}
 		r = r.WithContext(ctx)

@@ -5,7 +5,7 @@ var errorTypes = []Value{
 	{"no_healthy_backend", "503: no backend may be used"},
 	{"connection_refused", "502: nothing listens there"},
 	{"connect_error", "502: any other failure to connect"},
-	{"connect_timeout", "504: no connection within BACKEND_CONNECT_TIMEOUT"},
+	{"connect_timeout", "504: no connection, or no handshake of TLS, within BACKEND_CONNECT_TIMEOUT"},
 	{"dns_error", "502: the backend's name does not resolve"},
 	{"tls_handshake_error", "502: no agreement, or a certificate that is not trusted"},
 	{"connection_reset", "502: the connection ended before the response's header"},

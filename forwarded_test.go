@@ -70,6 +70,8 @@ func TestWhatIsBelieved(t *testing.T) {
 		"an address in empty ones":     {nil, []string{"X-Forwarded-For: , 10.0.0.5"}, told("10.0.0.5, 127.0.0.1", "for=10.0.0.5~, for=127.0.0.1~", "10.0.0.5", "http", "a.test")},
 		"addresses among empty ones":   {nil, []string{"X-Forwarded-For: 203.0.113.9,, 127.0.0.5 ,", "X-Forwarded-For: ,"}, told("203.0.113.9,, 127.0.0.5, 127.0.0.1", "for=203.0.113.9~, for=127.0.0.5~, for=127.0.0.1~", "203.0.113.9", "http", "a.test")},
 		"elements among empty ones":    {nil, []string{"Forwarded: , for=203.0.113.9 ,, for=127.0.0.5,"}, told("203.0.113.9, 127.0.0.5, 127.0.0.1", "for=203.0.113.9 ,, for=127.0.0.5, for=127.0.0.1~", "203.0.113.9", "http", "a.test")},
+		"empty elements alone":         {nil, []string{"X-Forwarded-For: ,", "X-Forwarded-Proto: https"}, told("unknown, 127.0.0.1", "for=unknown~, for=127.0.0.1~", "127.0.0.1", "https", "a.test")},
+		"empty elements alone, by RFC": {nil, []string{"Forwarded: ,"}, told("unknown, 127.0.0.1", "for=unknown~, for=127.0.0.1~", "127.0.0.1", "http", "a.test")},
 		"an IPv6 address":              {nil, []string{"X-Forwarded-For: 2001:db8::9"}, told("2001:db8::9, 127.0.0.1", `for="[2001:db8::9]"~, for=127.0.0.1~`, "2001:db8::9", "http", "a.test")},
 		"an IPv6 address, by RFC":      {nil, []string{`Forwarded: for="[2001:db8::9]:80"`}, told("2001:db8::9, 127.0.0.1", `for="[2001:db8::9]:80", for=127.0.0.1~`, "2001:db8::9", "http", "a.test")},
 		"a client that is hidden":      {nil, []string{"X-Forwarded-For: unknown, 127.0.0.5"}, told("unknown, 127.0.0.5, 127.0.0.1", "for=unknown~, for=127.0.0.5~, for=127.0.0.1~", "127.0.0.5", "http", "a.test")},

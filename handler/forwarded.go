@@ -52,7 +52,7 @@ func (c *Client) add(h http.Header, d dialect, write func(netip.Addr) string) {
 // believed, and no other scheme or host.
 func (c *Client) agrees(d dialect, h http.Header) bool {
 	if c.spoken == d && !c.origin.Header.isSingle() {
-		return true
+		return !c.Hidden || firstOf(h[d.list()]) != "" // a list of empty elements would hide that somebody is hidden
 	}
 	if h[d.list()] == nil {
 		return len(c.hops) == 0 && !c.Hidden

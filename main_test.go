@@ -4349,7 +4349,7 @@ func TestConsoleThatNobodyReads(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, []string{
-			"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=0", "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=2s", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL(),
+			"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=0", "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=10s", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL(),
 			"OTEL_TRACES_EXPORTER=otlp,console", "OTEL_METRICS_EXPORTER=otlp,console", "OTEL_LOGS_EXPORTER=otlp,console",
 		}, stdout)
 	}()

@@ -80,9 +80,9 @@ func TestShares(t *testing.T) {
 				var wg sync.WaitGroup
 				for range workers {
 					wg.Go(func() {
-						mine := map[string]int{}
+						mine, r := map[string]int{}, get()
 						for range picks / workers {
-							b, err := pool.Pick(get())
+							b, err := pool.Pick(r)
 							if err != nil {
 								t.Error(err)
 								return

@@ -378,10 +378,10 @@ func TestAgainstAPlainOne(t *testing.T) {
 	})
 }
 
-// TestMemory holds what a million keys cost, and that others in their place
+// TestMemory holds what a quarter of a million keys cost, and that others in their place
 // cost no more.
 func TestMemory(t *testing.T) {
-	const keys, most = 1_000_000, 128 << 20
+	const keys, most = 250_000, 32 << 20
 	all := limits(t, "10/s,100/m,1000/h,10/d")
 	heap := func() int64 {
 		runtime.GC()

@@ -44,7 +44,7 @@ func startLimited(t *testing.T, shell string, environ ...string) *program {
 	t.Helper()
 	p := newProgram(t)
 	cmd := exec.Command("sh", "-c", shell+` && exec "$0"`, os.Args[0])
-	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=2s"}, environ...)
+	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=10s"}, environ...)
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = p.log, &stderr
 	if err := cmd.Start(); err != nil {

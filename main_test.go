@@ -941,7 +941,7 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}))
-	defer backend.Close()
+	t.Cleanup(backend.Close)
 	for name, test := range map[string]struct {
 		header []string
 		status int
@@ -949,20 +949,23 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 		"a stream":               {nil, http.StatusOK},
 		"an upgraded connection": {[]string{"Connection: Upgrade", "Upgrade: x"}, http.StatusSwitchingProtocols},
 	} {
-		p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=400ms")
-		resp, err := p.send(t.Context(), "GET", "/", nil, test.header...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.stop()
-		resp.Body.Close()
-		want := fmt.Sprintf("GET SERVER Error http.response.status_code=%[1]d error.type=shutdown\n  GET CLIENT Unset http.response.status_code=%[1]d\n", test.status)
-		if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if line := p.log.requests(t)[0]; line["error_type"] != "shutdown" {
-			t.Errorf("%s: the log says %v", name, line["error_type"])
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s")
+			resp, err := p.send(t.Context(), "GET", "/", nil, test.header...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.stop()
+			resp.Body.Close()
+			want := fmt.Sprintf("GET SERVER Error http.response.status_code=%[1]d error.type=shutdown\n  GET CLIENT Unset http.response.status_code=%[1]d\n", test.status)
+			if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type")); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+			if line := p.log.requests(t)[0]; line["error_type"] != "shutdown" {
+				t.Errorf("the log says %v", line["error_type"])
+			}
+		})
 	}
 }
 
@@ -971,7 +974,7 @@ func TestOutcomeOfAnUploadThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
 	defer backend.Close()
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=2s", "TRUSTED_PROXIES=127.0.0.0/8", "MAX_CONCURRENT_REQUESTS=10")
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8", "MAX_CONCURRENT_REQUESTS=10")
 	conn, err := net.Dial("tcp", p.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -999,7 +1002,7 @@ func TestOutcomeOfWhatIsCutOffBeforeItsAnswer(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer backend.Close()
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=2s", "TRUSTED_PROXIES=127.0.0.0/8",
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8",
 		"MAX_CONCURRENT_REQUESTS=1", "MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h")
 	var clients sync.WaitGroup
 	for _, here := range []func(*concurrencyStatus) int64{

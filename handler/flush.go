@@ -46,9 +46,6 @@ func (f Flush) InRequests() Link {
 	waits := waits{most: f.Budget}
 	link.Wrap = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if conn := connOf(r); conn != nil {
-				conn.Handling()
-			}
 			if inFlight.Add(1) == 1 {
 				wait := f.Export()
 				begun.Store(&wait)

@@ -177,6 +177,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// the other protocol, or in the tunnel (RFC 9931).
 		endConnection(w, r)
 	}
+	if conn := connOf(r); conn != nil {
+		defer conn.Handling()()
+	}
 	if conn := bodyConn(r); conn != nil {
 		defer finish(conn, r.Body)
 	}

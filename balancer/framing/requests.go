@@ -47,7 +47,8 @@ type Conn struct {
 	armed     bool      // the deadline of Conn is ours
 	abandoned bool
 	closed    bool
-	handled   int // requests
+	handled   int  // requests
+	handling  bool // the last of them has not been answered yet
 	onNext    func()
 }
 
@@ -66,6 +67,9 @@ func Requests(conn net.Conn, pause time.Duration) *Conn {
 func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		if err := c.beforeRead(); err != nil {
+			if c.isNext() {
+				return 0, c.readPast()
+			}
 			return 0, err
 		}
 		n, err := c.Conn.Read(p)
@@ -99,11 +103,44 @@ func (c *Conn) afterRead(p []byte, err error) int {
 	return n
 }
 
-// Handling says that one more of the connection's requests is being handled.
-func (c *Conn) Handling() {
+// isNext reports whether what is malformed is the request after one that is still
+// being handled.
+func (c *Conn) isNext() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.handling && c.in.begun > c.handled
+}
+
+// readPast reads on to no purpose but to notice that the client leaves, as
+// net/http does beside a handler: there a fault of the next request would be
+// taken for that, and the one being handled lose its answer. It returns why the
+// reading ended.
+func (c *Conn) readPast() error {
+	var dropped [512]byte
+	for left := lingerBytes; left > 0; {
+		n, err := c.Conn.Read(dropped[:])
+		if err != nil {
+			return err
+		}
+		left -= n
+	}
+	return errors.New("too much behind a malformed request")
+}
+
+// Handling says that one more of the connection's requests is being handled,
+// until the returned function is called.
+func (c *Conn) Handling() (handled func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handled++
+	c.handling = true
+	return c.endHandling
+}
+
+func (c *Conn) endHandling() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handling = false
 }
 
 // OnNext has f called, once, when something comes of the request after the one

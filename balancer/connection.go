@@ -173,7 +173,10 @@ func (c *connection) reserve() bool {
 }
 
 // tellGot tells whoever asked for it which connection r goes over.
-func (c *connection) tellGot(r *http.Request) {
+func (t *transport) tellGot(r *http.Request, c *connection) {
+	if t.connections.Got != nil {
+		t.connections.Got(r.Context(), c.conn)
+	}
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})
 	}

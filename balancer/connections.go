@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,9 @@ import (
 // the first connection is made.
 type Connections struct {
 	open atomic.Int64
+	// Got, if not nil, is told which connection a request goes over, by the
+	// goroutine that sends it, before it does. The context is the request's.
+	Got func(context.Context, net.Conn)
 	// Ended, if not nil, is told how long a connection was open when it is
 	// closed.
 	Ended func(time.Duration)

@@ -88,7 +88,7 @@ func NewTransport(cfg Config, scheme, address string, trust *tls.Config, connect
 		dial: dialer(cfg.ConnectTimeout, address), timeout: cfg.ConnectTimeout, pause: cfg.ResponseTimeout,
 		connections: connections,
 	}
-	t := &transport{responseTimeout: cfg.ResponseTimeout, pool: connectionPool{
+	t := &transport{responseTimeout: cfg.ResponseTimeout, connections: connections, pool: connectionPool{
 		connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection,
 	}}
 	if scheme != "h2c" {
@@ -152,6 +152,7 @@ func dialer(timeout time.Duration, address string) dialFunc {
 
 type transport struct {
 	pool            connectionPool
+	connections     *Connections
 	responseTimeout time.Duration
 	upgrades        bool // needs a connection of HTTP/1.1 for these
 }
@@ -224,7 +225,7 @@ func (t *transport) connection(r *http.Request) (*connection, error) {
 
 // send sends r over c, and has c serve again when that is over.
 func (t *transport) send(c *connection, r *http.Request, body *upload) (*http.Response, error) {
-	c.tellGot(r)
+	t.tellGot(r, c)
 	sending := c.sending()
 	out := c.fields(r)
 	var over *givenUp

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"sync/atomic"
@@ -42,6 +41,11 @@ func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundT
 	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
 	cfg.Backend.Connections.Ended = func(d time.Duration) {
 		t.connectionDuration.Record(context.Background(), d.Seconds(), lifetime)
+	}
+	cfg.Backend.Connections.Got = func(ctx context.Context, conn net.Conn) {
+		if e := exchangeOf(ctx); e != nil && e.attempt != nil {
+			e.attempt.peer = conn.RemoteAddr()
+		}
 	}
 	backend := metric.WithAttributes(backendKey.String(cfg.Backend.Name))
 	cfg.Backend.Connections.Unsolicited = func() { t.unsolicited.Add(context.Background(), 1, backend) }
@@ -81,13 +85,10 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	a.ctx, a.span = t.tracer.Start(a.ctx, spanName(a.method), options...)
 	if e != nil {
-		e.latest = a.span.SpanContext()
+		e.latest, e.attempt = a.span.SpanContext(), a
 	}
 	if t.participates {
 		t.propagator.Inject(a.ctx, contextHeader(r.Header))
-	}
-	if a.span.IsRecording() {
-		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: a.connected}))
 	}
 	resp, err := c.next.RoundTrip(r)
 	if err != nil {
@@ -147,7 +148,7 @@ type attempt struct {
 	resend   int      // number of the retry; 0: the first attempt
 	ready    int      // backends
 
-	peer      net.Addr      // nil: no connection
+	peer      net.Addr      // that was dialled; nil: no connection
 	status    int           // 0: none received
 	answered  time.Duration // from start to the response's header
 	settled   bool          // the response's header says how it went
@@ -157,10 +158,6 @@ type attempt struct {
 	errorType string          // once it has ended
 	failure   *balancer.Error // what it ended with; nil: with a complete answer
 }
-
-// connected notes the address that was dialled. net/http calls it before the
-// request is written, from RoundTrip's goroutine.
-func (a *attempt) connected(info httptrace.GotConnInfo) { a.peer = info.Conn.RemoteAddr() }
 
 // end records the attempt, once. err is nil when nothing went wrong.
 func (a *attempt) end(err *balancer.Error) {

@@ -24,6 +24,7 @@ type exchange struct {
 	queueWait  time.Duration
 	requestID  string           // empty: it has none
 	principal  policy.Principal // without a method: nobody was asked
+	attempt    *attempt         // the latest; nil: none was made
 	// latest is the span of the attempt before, for the link to it.
 	latest trace.SpanContext
 	held   held

@@ -251,8 +251,8 @@ func (t *transport) send(c *connection, r *http.Request, body *upload) (*http.Re
 }
 
 // checkResponse refuses what net/http lets through though RFC 9110 does not: a
-// status that is no three digits from 1 to 5 and on (§15), switching protocols
-// within HTTP/2 (RFC 9113 §8.6), and field names and values (§5.1, §5.5).
+// status that is not three digits, from 100 on (§15), switching protocols within
+// HTTP/2 (RFC 9113 §8.6), and field names and values (§5.1, §5.5).
 func checkResponse(resp *http.Response) error {
 	code, _, _ := strings.Cut(resp.Status, " ")
 	if len(code) != 3 || resp.StatusCode < 100 || resp.StatusCode == http.StatusSwitchingProtocols && resp.ProtoMajor == 2 {

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -26,7 +25,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
-	"spangate/policy/size"
 	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
 )
@@ -39,7 +37,6 @@ type manifest struct {
 	facts    map[string]any    // attributes of the resource that come of both
 	port     int
 	probes   []string // paths
-	memory   string   // in the units of package size
 	signal   syscall.Signal
 	grace    time.Duration // from the signal to the kill
 }
@@ -96,10 +93,6 @@ func (m manifest) configure(t *testing.T, program string) {
 	// SHUTDOWN_DELAY is a part of it.
 	if timeout, err := time.ParseDuration(got["SHUTDOWN_TIMEOUT"].value); err != nil || timeout >= m.grace {
 		t.Errorf("SHUTDOWN_TIMEOUT is %v, and the platform kills after %v (%v)", timeout, m.grace, err)
-	}
-	var limit, memory size.Bytes
-	if err := errors.Join(limit.UnmarshalText([]byte(m.set["GOMEMLIMIT"])), memory.UnmarshalText([]byte(m.memory))); err != nil || limit >= memory {
-		t.Errorf("GOMEMLIMIT is %s of %s (%v)", m.set["GOMEMLIMIT"], m.memory, err)
 	}
 }
 
@@ -253,7 +246,6 @@ func fly(t *testing.T) manifest {
 		set:    file.Env,
 		facts:  map[string]any{"faas.name": file.App},
 		port:   file.HTTPService.InternalPort,
-		memory: strings.ReplaceAll(file.VM[0].Memory, "mb", "MiB"),
 		signal: signal,
 		grace:  file.KillTimeout,
 	}
@@ -338,7 +330,7 @@ func (o object) manifest(t *testing.T) manifest {
 		t.Fatalf("%s %s has not one container with one port", o.Kind, o.Metadata.Name)
 	}
 	c := containers[0]
-	m := manifest{set: map[string]string{}, port: c.Ports[0].ContainerPort, memory: c.Resources.Limits.Memory + "B", signal: syscall.SIGTERM}
+	m := manifest{set: map[string]string{}, port: c.Ports[0].ContainerPort, signal: syscall.SIGTERM}
 	for _, variable := range c.Env {
 		m.set[variable.Name] = variable.Value + variable.ValueFrom.FieldRef.FieldPath
 	}

@@ -93,7 +93,7 @@ func (p *connectionPool) dial(target string, needs protocol) {
 // share has c, of HTTP/2, serve those who wait. The caller holds mu.
 func (p *connectionPool) share(c *connection, lost bool) {
 	c.client.SetStateHook(func(*http.ClientConn) {
-		if p.waiters.Load() > 0 {
+		if p.waiters.Load() > 0 && !p.serving.Swap(true) {
 			go p.serve() // the caller may hold what serve needs
 		}
 	})

@@ -32,6 +32,7 @@ type connectionPool struct {
 	keep    time.Duration // how long unused ones of HTTP/1.1 are kept; 0: until they are closed
 
 	waiters atomic.Int64 // in waiting
+	serving atomic.Bool  // somebody is about to serve
 
 	mu      sync.Mutex
 	target  string        // host and port of all requests' URLs
@@ -77,7 +78,7 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 	if p.target == "" {
 		p.target = target(u)
 	}
-	for {
+	for p.waiting[needs].Len() == 0 { // else it is not this one's turn
 		c, dead := p.free(needs)
 		if c == nil {
 			break
@@ -93,6 +94,7 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 	w := &waiter{number: p.arrived, got: make(chan delivery, 1)}
 	place := p.waiting[needs].PushBack(w)
 	p.waiters.Add(1)
+	p.handOut() // what became free before there was anybody to tell of it
 	idle := p.dialMore()
 	p.mu.Unlock()
 	discard(idle...)
@@ -240,15 +242,22 @@ func discard(connections ...*connection) {
 
 // serve gives what streams there are to those who wait.
 func (p *connectionPool) serve() {
+	p.serving.Store(false)
 	p.mu.Lock()
+	p.handOut()
+	idle := p.dialMore()
+	p.mu.Unlock()
+	discard(idle...)
+}
+
+// handOut gives what streams there are to those who have waited longest. The
+// caller holds mu.
+func (p *connectionPool) handOut() {
 	for _, c := range p.shared {
 		for p.waiting[anyProtocol].Len() > 0 && p.mayUse(c) && c.reserve() {
 			p.answer(anyProtocol, delivery{c: c})
 		}
 	}
-	idle := p.dialMore()
-	p.mu.Unlock()
-	discard(idle...)
 }
 
 // answer ends the wait of the first of those who need the same. The caller holds

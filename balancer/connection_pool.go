@@ -17,6 +17,8 @@ const (
 	// streamsPerConnection is how many requests share a connection of HTTP/2 at
 	// most. A backend may allow fewer.
 	streamsPerConnection = 256
+	// lookAgain is how soon a stream is found that became free untold.
+	lookAgain = 10 * time.Millisecond
 )
 
 // connectionPool is the connections to one backend: those in use, those that
@@ -45,6 +47,7 @@ type connectionPool struct {
 	room    int    // requests that a new connection is expected to carry at once
 	retired bool   // keeps none, until one is asked for
 	sweep   *time.Timer
+	look    *time.Timer // for streams that have become free; nil: nobody waits
 }
 
 // waiter is a request without a connection.
@@ -252,11 +255,23 @@ func (p *connectionPool) serve() {
 
 // handOut gives what streams there are to those who have waited longest. The
 // caller holds mu.
+//
+// A connection does not tell of each that becomes free: net/http leaves one out
+// that does while it tells of another, where as many are free again afterwards as
+// before. So while somebody waits it is looked at every now and then.
 func (p *connectionPool) handOut() {
 	for _, c := range p.shared {
 		for p.waiting[anyProtocol].Len() > 0 && p.mayUse(c) && c.reserve() {
 			p.answer(anyProtocol, delivery{c: c})
 		}
+	}
+	if p.waiting[anyProtocol].Len() > 0 && len(p.shared) > 0 && p.look == nil {
+		p.look = time.AfterFunc(lookAgain, func() {
+			p.mu.Lock()
+			p.look = nil
+			p.mu.Unlock()
+			p.serve()
+		})
 	}
 }
 

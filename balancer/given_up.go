@@ -48,14 +48,15 @@ func (g *givenUp) end(read int) {
 	defer g.mu.Unlock()
 	switch {
 	case g.over:
+		return
 	case g.response == nil:
-		g.cancel()
+		g.cancel() // a header that has come may still be what is returned
 	case g.reading && g.reads == read:
 		go g.response.Close() // which may wait in turn
-	default:
-		read = g.reads
-		time.AfterFunc(givenUpGrace, func() { g.end(read) })
+		return
 	}
+	read = g.reads
+	time.AfterFunc(givenUpGrace, func() { g.end(read) })
 }
 
 // answered has the response's body ended like the wait for its header, and

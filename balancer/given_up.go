@@ -4,13 +4,20 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // givenUpGrace is how long what has come of a response is waited for once its
 // stream has ended: it is there already, and only to be picked up.
 const givenUpGrace = 20 * time.Millisecond
+
+// interimGrace is how long the header of a response is waited for once its stream
+// has ended, where a header has come: it may be on its way through net/http, or
+// have been an interim one.
+const interimGrace = time.Second
 
 // givenUp ends the wait for an HTTP/2 response that will not come. When a
 // backend resets a stream, or its connection is lost, net/http closes the
@@ -23,8 +30,10 @@ const givenUpGrace = 20 * time.Millisecond
 type givenUp struct {
 	cancel context.CancelFunc // ends the wait for the header
 
+	begun atomic.Bool // a header has come, if only an interim one
+
 	mu       sync.Mutex
-	response io.ReadCloser // nil: its header has not come
+	response io.ReadCloser // nil: its header is not handed out
 	reads    int           // of its body that have begun
 	reading  bool
 	over     bool
@@ -34,29 +43,38 @@ type givenUp struct {
 // wait for its response.
 func (u *upload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
 	ctx, cancel := context.WithCancel(r.Context())
-	u.givenUp = &givenUp{cancel: cancel}
-	return r.WithContext(ctx), u.givenUp
+	g := &givenUp{cancel: cancel}
+	u.givenUp = g
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { g.begun.Store(true) }})
+	return r.WithContext(ctx), g
 }
 
 // bodyClosed is to be called when net/http has closed a request's body of which
 // a part is still to come.
-func (g *givenUp) bodyClosed() { time.AfterFunc(givenUpGrace, func() { g.end(0) }) }
+func (g *givenUp) bodyClosed() {
+	grace := givenUpGrace
+	if g.begun.Load() {
+		grace = interimGrace
+	}
+	time.AfterFunc(givenUpGrace, func() { g.end(0, time.Now().Add(grace-givenUpGrace)) })
+}
 
-// end ends what has waited since the read of that number began.
-func (g *givenUp) end(read int) {
+// end ends what has waited since the read of that number began, and the wait for
+// the header once it is late.
+func (g *givenUp) end(read int, late time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.over:
 		return
-	case g.response == nil:
-		g.cancel() // a header that has come may still be what is returned
+	case g.response == nil && !time.Now().Before(late):
+		g.cancel()
 	case g.reading && g.reads == read:
 		go g.response.Close() // which may wait in turn
 		return
 	}
 	read = g.reads
-	time.AfterFunc(givenUpGrace, func() { g.end(read) })
+	time.AfterFunc(givenUpGrace, func() { g.end(read, late) })
 }
 
 // answered has the response's body ended like the wait for its header, and

@@ -275,13 +275,14 @@ func TestConnectionOfInterimResponses(t *testing.T) {
 			for protocol, transport := range map[string]http.RoundTripper{"HTTP/1.1": &http.Transport{DisableKeepAlives: true}, "h2c": h2cTransport(t)} {
 				var got []string
 				tell := func(status int, header http.Header) {
-					text := fmt.Sprint(status)
+					var text strings.Builder
+					text.WriteString(fmt.Sprint(status))
 					for _, name := range []string{"Cache-Control", "Connection", "Keep-Alive", "Upgrade", "X-Final", "X-H", "X-Kept"} {
 						if value := header.Get(name); value != "" && value != "close" { // close is said of the client's connection
-							text += " " + name + ": " + value
+							text.WriteString(" " + name + ": " + value)
 						}
 					}
-					got = append(got, text)
+					got = append(got, text.String())
 				}
 				r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 					Got1xxResponse: func(status int, header textproto.MIMEHeader) error {

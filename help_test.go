@@ -35,7 +35,7 @@ func TestHelpIsOneScreen(t *testing.T) {
 				t.Errorf("%q: longer than 80 columns: %q", args, line)
 			}
 		}
-		for _, g := range groups {
+		for _, g := range environ.Groups {
 			if !strings.Contains(screen, g.Name) {
 				t.Errorf("%q: the group %s is not named", args, g.Name)
 			}
@@ -99,7 +99,7 @@ func TestHelpOfOneThing(t *testing.T) {
 // What help says fits into any terminal, but for what has no blanks.
 func TestHelpIsWrapped(t *testing.T) {
 	for _, width := range []int{40, 80, 132} {
-		text, err := environ.Help(&config{}, groups, "all", width)
+		text, err := environ.Help(&config{}, environ.Groups, "all", width)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,10 +112,10 @@ func TestHelpIsWrapped(t *testing.T) {
 }
 
 func TestEachVariableIsInAGroup(t *testing.T) {
-	table := environ.Table(&config{}, groups)
-	last := groups[len(groups)-1]
+	table := environ.Table(&config{}, environ.Groups)
+	last := environ.Groups[len(environ.Groups)-1]
 	for _, v := range environ.Variables(&config{}) {
-		if got := environ.GroupOf(groups, v.Name); got == "" {
+		if got := environ.GroupOf(environ.Groups, v.Name); got == "" {
 			t.Errorf("%s is in no group", v.Name)
 		}
 	}

@@ -121,10 +121,10 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 		_, err := fmt.Fprintln(stdout, version(cmp.Or(info, &debug.BuildInfo{})))
 		return printed(err)
 	case "help":
-		return printed(help("", stdout))
+		return printed(environ.Explain(&config{}, "", stdout))
 	default:
 		if len(args) == 2 && args[0] == "help" {
-			return printed(help(args[1], stdout))
+			return printed(environ.Explain(&config{}, args[1], stdout))
 		}
 		return faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, status, version and help", arg)}
 	}
@@ -607,3 +607,31 @@ func version(info *debug.BuildInfo) string {
 }
 
 func versionOf(info *debug.BuildInfo) string { return cmp.Or(release, info.Main.Version, "(devel)") }
+
+// printConfig prints what env configures.
+func printConfig(env []string, changedOnly bool, stdout io.Writer) error {
+	var cfg, usual config
+	variables, warnings, err := environ.Load(&cfg, env, cfg.check)
+	if err != nil {
+		return err
+	}
+	defaults, _, err := environ.Load(&usual, []string{"BACKENDS=echo:any", "PLATFORM=none"})
+	if err != nil {
+		return err
+	}
+	set, unset := environ.Setting{Variables: variables, InForce: cfg.inForce()}, environ.Setting{Variables: defaults, InForce: usual.inForce()}
+	err = environ.PrintInForce(set, unset, changedOnly, stdout)
+	for _, warning := range warnings {
+		fmt.Fprintln(stdout, warning)
+	}
+	return err
+}
+
+// inForce returns, by variable, what comes of values that leave it to others.
+func (c *config) inForce() map[string]string {
+	all := map[string]string{}
+	for _, part := range []interface{ InForce() map[string]string }{c.Balancer, c.Probe, c.Policy.RateLimit, c.Handler, c.Setup} {
+		maps.Copy(all, part.InForce())
+	}
+	return all
+}

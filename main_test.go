@@ -185,12 +185,12 @@ func TestTableInReadme(t *testing.T) {
 		t.Fatalf("README.md has no lines %q and %q", begin, end)
 	}
 	if *update {
-		if err := os.WriteFile("README.md", []byte(before+begin+environ.Table(&config{}, groups)+end+after), 0o644); err != nil {
+		if err := os.WriteFile("README.md", []byte(before+begin+environ.Table(&config{}, environ.Groups)+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(environ.Table(&config{}, groups), got); diff != "" {
+	if diff := cmp.Diff(environ.Table(&config{}, environ.Groups), got); diff != "" {
 		t.Errorf("README.md is not up to date, go test -run %s . -update (-want +got):\n%s", t.Name(), diff)
 	}
 }

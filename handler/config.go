@@ -3,6 +3,7 @@ package handler
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"spangate/policy/cidr"
@@ -43,4 +44,13 @@ func (c Config) Check() error {
 		wrong = append(wrong, fmt.Errorf("SHUTDOWN_DELAY=%q: must be less than three quarters of SHUTDOWN_TIMEOUT, which is %v", c.ShutdownDelay, c.ShutdownTimeout))
 	}
 	return errors.Join(wrong...)
+}
+
+// InForce returns, by the name of its variable, what comes of those that leave it
+// to others.
+func (c Config) InForce() map[string]string {
+	if c.AdminPort != 0 || c.Port == 0 {
+		return nil
+	}
+	return map[string]string{"ADMIN_PORT": strconv.Itoa(int(c.Port))}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -87,4 +88,15 @@ func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request
 			})
 		})
 	}
+}
+
+// InForce returns, by the name of its variable, what comes of those that leave it
+// to others.
+func (c RateLimitConfig) InForce() map[string]string {
+	limits := c.Effective()
+	if len(limits) == 0 {
+		return nil
+	}
+	shortest := slices.MinFunc(limits, func(a, b Limit) int { return cmp.Compare(a.Per, b.Per) })
+	return map[string]string{"RATE_LIMIT_BURST": strconv.FormatInt(shortest.Burst, 10)}
 }

@@ -120,3 +120,13 @@ func (p *Path) UnmarshalText(text []byte) error {
 	*p = Path(text)
 	return nil
 }
+
+// InForce returns, by the name of its variable, what comes of those that leave it
+// to others.
+func (c Config) InForce() map[string]string {
+	text := map[string]string{"PROBE_TYPE": string(c.Kind())}
+	if c.Kind() == TypeHTTP {
+		text["PROBE_PATH"] = string(cmp.Or(c.Path, "/"))
+	}
+	return text
+}

@@ -1,16 +1,14 @@
-package main
+package environ
 
 import (
 	"io"
 	"os"
 	"strings"
-
-	"spangate/handler/environ"
 )
 
-// groups are the questions that variables answer, in the order in which a
-// request meets what they are about.
-var groups = []environ.Group{
+// Groups are the questions that the program's variables answer, in the order in
+// which a request meets what they are about.
+var Groups = []Group{
 	{Name: "listen", About: "where clients come in, and how long they may take", Of: []string{"HOST", "PORT", "READ_HEADER_TIMEOUT", "IDLE_TIMEOUT", "CLIENT_TIMEOUT", "MAX_HEADER*"}},
 	{Name: "client", About: "who a request is from, and from where it may come", Of: []string{"TRUSTED_PROXIES", "CLIENT_IP_HEADER", "ALLOW_CIDRS", "DENY_CIDRS"}},
 	{Name: "request", About: "how long one may take, how large it may be, what it is called", Of: []string{"REQUEST_*", "MAX_REQUEST_BODY"}},
@@ -62,8 +60,10 @@ Arguments:
 
 `
 
-// help explains a topic, or without one what there is.
-func help(topic string, stdout io.Writer) error {
+// Explain writes what the variables of cfg, a pointer to a struct, are about: those
+// of a topic, which is a group, a variable or all, or without one what there is. On
+// a terminal lines are as long as that allows.
+func Explain(cfg any, topic string, stdout io.Writer) error {
 	width, isTerminal := 80, false
 	if f, ok := stdout.(*os.File); ok {
 		if columns := terminalWidth(f); columns > 0 {
@@ -74,15 +74,15 @@ func help(topic string, stdout io.Writer) error {
 	switch {
 	case topic == "":
 		var names []string
-		for _, g := range groups {
+		for _, g := range Groups {
 			names = append(names, g.Name)
 		}
-		text = screen + environ.Wrap("Groups: "+strings.Join(names, ", "), "", min(width, 80))
+		text = screen + Wrap("Groups: "+strings.Join(names, ", "), "", min(width, 80))
 	case topic == "all" && !isTerminal:
-		text = environ.Table(&config{}, groups)
+		text = Table(cfg, Groups)
 	default:
 		var err error
-		if text, err = environ.Help(&config{}, groups, topic, width); err != nil {
+		if text, err = Help(cfg, Groups, topic, width); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,42 @@
+package balancer
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// InForce returns, by the name of its variable, what comes of those that leave it
+// to others.
+func (c Config) InForce() map[string]string {
+	text := map[string]string{}
+	if c.Host == HostAuto {
+		text["BACKEND_HOST"] = hostRules(c.Backends)
+	}
+	if retry := c.Retry; retry.TryTimeout == TryAuto {
+		retry.ResponseTimeout = c.ResponseTimeout
+		text["RETRY_TRY_TIMEOUT"] = "no limit"
+		if limit := retry.AutoTryTimeout(); limit > 0 {
+			text["RETRY_TRY_TIMEOUT"] = limit.Round(time.Millisecond).String() + " where another backend can be tried"
+		}
+	}
+	return text
+}
+
+// hostRules says what auto comes to for these backends.
+func hostRules(backends Members) string {
+	var rules []string
+	for _, m := range backends {
+		rule := string(HostPreserve)
+		if m.Scheme == "https" {
+			rule = string(HostBackend)
+		}
+		if !slices.Contains(rules, rule) {
+			rules = append(rules, rule)
+		}
+	}
+	if len(rules) > 1 {
+		return "backend for https, else preserve"
+	}
+	return strings.Join(rules, "")
+}

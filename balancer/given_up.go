@@ -80,7 +80,11 @@ func (g *givenUp) end(read int, late time.Time) {
 // answered has the response's body ended like the wait for its header, and
 // returns it.
 func (g *givenUp) answered(body io.ReadCloser) io.ReadCloser {
-	if g == nil || body == http.NoBody {
+	if g == nil {
+		return body
+	}
+	if body == http.NoBody {
+		g.finish() // there is nothing to wait for
 		return body
 	}
 	g.mu.Lock()

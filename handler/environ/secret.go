@@ -13,8 +13,9 @@ const maxSecret = 64 << 10
 // byteOrderMark begins what some editors save as UTF-8.
 const byteOrderMark = "\ufeff"
 
-// readSecret returns what is in a file, without line ends behind it. It refuses an empty file: unlike an empty variable, it is hardly
-// meant to say that what the secret protects is open.
+// readSecret returns what is in a file, without line ends behind it. It refuses an
+// empty file: unlike an empty variable, it is hardly meant to say that what the
+// secret protects is open.
 func readSecret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -23,15 +23,6 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// states returns those of the backends.
-func (p *program) states(t *testing.T) (states []balancer.State) {
-	t.Helper()
-	for _, b := range p.status(t).Backends {
-		states = append(states, b.State)
-	}
-	return states
-}
-
 // TestWhatCannotBeSentIsNoBackendsFault has clients send, often enough to have
 // any backend ejected, what the program's own HTTP library refuses to pass on.
 func TestWhatCannotBeSentIsNoBackendsFault(t *testing.T) {
@@ -98,14 +89,6 @@ func TestWhatCannotBeSentIsNoBackendsFault(t *testing.T) {
 			}
 		})
 	}
-}
-
-// answeringAll returns the address of a server of HTTP/1.1.
-func answeringAll(t *testing.T, handle http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewServer(handle)
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
 }
 
 // TestUpgradesTowardsBackendsOfHTTP2 asks for a WebSocket where a backend speaks

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -426,4 +427,82 @@ func TestEndpointsWithoutAScheme(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a start refuses, config refuses in the same words.
+func TestConfigurationsAtFault(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		want    []string
+	}{
+		"right": {environ: []string{backends}},
+		"files": {
+			environ: []string{backends, "BACKEND_CA_FILE=/no.ca", "BACKEND_CERT_FILE=/no.pem"},
+			want:    []string{`BACKEND_CA_FILE="/no.ca": no such file or directory`, "BACKEND_CERT_FILE: needs BACKEND_KEY_FILE"},
+		},
+		"a delay that leaves no time": {
+			environ: []string{backends, "SHUTDOWN_DELAY=3s", "SHUTDOWN_TIMEOUT=4s"},
+			want:    []string{`SHUTDOWN_DELAY="3s": must be less than three quarters of SHUTDOWN_TIMEOUT, which is 4s`},
+		},
+		"a delay that leaves some":   {environ: []string{backends, "SHUTDOWN_DELAY=299ms", "SHUTDOWN_TIMEOUT=400ms"}},
+		"a platform's delay":         {environ: []string{backends, "PLATFORM=kubernetes", "SHUTDOWN_TIMEOUT=1s"}},
+		"a malformed timeout, alone": {environ: []string{backends, "SHUTDOWN_DELAY=20s", "SHUTDOWN_TIMEOUT=x"}, want: []string{`SHUTDOWN_TIMEOUT="x": must be a duration such as 500ms, 10s or 1m30s`}},
+		"a malformed queue, alone": {
+			environ: []string{backends, "OTEL_BSP_MAX_QUEUE_SIZE=x", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=4096"},
+			want:    []string{`OTEL_BSP_MAX_QUEUE_SIZE="x": must be a whole number, such as 128`},
+		},
+		"telemetry": {
+			environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:99999", "OTEL_EXPORTER_OTLP_TIMEOUT=1s"},
+			want: []string{
+				`OTEL_EXPORTER_OTLP_TIMEOUT="1s": must be a whole number of milliseconds above 0, such as 5000`,
+				`OTEL_EXPORTER_OTLP_ENDPOINT="http://c:99999": port "99999" must be 1 to 65535`,
+			},
+		},
+		"texts that telemetry cannot send": {
+			environ: []string{backends, "OTEL_SERVICE_NAME=a\xff", "OTEL_RESOURCE_ATTRIBUTES=a=%ff"},
+			want:    []string{`OTEL_SERVICE_NAME="a\xff": must be UTF-8`, `OTEL_RESOURCE_ATTRIBUTES="a=%ff": value of a: must be UTF-8`},
+		},
+		"lists of what is none": {
+			environ: []string{backends, "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,a;b", "TRACE_BAGGAGE=a;b"},
+			want:    []string{`TRACE_BAGGAGE="a;b": "a;b" is no key of baggage`, `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS="GET,a;b": "a;b" is no method`},
+		},
+		"telemetry that is off": {environ: []string{backends, "OTEL_EXPORTER_OTLP_ENDPOINT=junk", "OTEL_SDK_DISABLED=true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, args := range [][]string{{}, {"config"}} {
+				// A start without faults ends at once.
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				var stderr strings.Builder
+				environ := append([]string{"PORT=0", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none"}, test.environ...)
+				err := command(ctx, args, environ, io.Discard)
+				if code := report(&stderr, err); (code == 64) != (test.want != nil) || code == 1 {
+					t.Errorf("%q: exit code is %d", args, code)
+				}
+				if diff := cmp.Diff(test.want, lines(err)); diff != "" {
+					t.Errorf("%q: faults (-want +got):\n%s", args, diff)
+				}
+			}
+		})
+	}
+}
+
+func Example_faults() {
+	environ := []string{
+		"BACKENDS=http://a:99999,http://b,ftp://c", "BACKEND_CA_FILE=/nowhere.pem", "HOST=300.1.1.1", "PORT=x",
+		"RETRY_ATEMPTS=2", "SHUTDOWN_DELAY=20s", "OTEL_TRACES_SAMPLER_ARG=7", "OTEL_EXPORTER_OTLP_ENDPOINT=junk",
+	}
+	fmt.Println(report(os.Stdout, command(context.Background(), nil, environ, io.Discard)))
+	// Output:
+	// BACKENDS: backend "http://a:99999": port "99999" must be 1 to 65535
+	// BACKENDS: backend "ftp://c": scheme "ftp" must be http, https, h2c, http+unix or echo, or dns+ with http, https, h2c, srv, srv+https or srv+h2c
+	// HOST="300.1.1.1": must be an IP address or a host name
+	// PORT="x": must be a whole number from 0 to 65535
+	// BACKEND_CA_FILE="/nowhere.pem": no such file or directory
+	// SHUTDOWN_DELAY="20s": must be less than three quarters of SHUTDOWN_TIMEOUT, which is 10s
+	// OTEL_TRACES_SAMPLER_ARG="7": must be a number from 0 to 1
+	// OTEL_EXPORTER_OTLP_ENDPOINT="junk": must be a URL such as http://collector:4318 or https://collector:4318
+	// RETRY_ATEMPTS: unknown; did you mean RETRY_ATTEMPTS?
+	// 64
 }

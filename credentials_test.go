@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -57,5 +58,37 @@ func TestPasswordsThatAreTooLong(t *testing.T) {
 	}
 	if !strings.Contains(fmt.Sprint(reasons), "password_too_long") {
 		t.Errorf("the log has the reasons %q", reasons)
+	}
+}
+
+// TestTokensWithoutKeys starts while the issuer cannot be reached: nobody can
+// tell whether a token is right until it can.
+func TestTokensWithoutKeys(t *testing.T) {
+	t.Parallel()
+	backend, issuer := newFront(t), newTokenIssuer(t)
+	issuer.down.Store(true)
+	p := start(t, append(issuer.environ(), "BACKENDS="+backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off")...)
+	p.await("the keys of tokens could not be fetched")
+	token := []knock{{header: []string{issuer.bearer(nil)}}}
+	before, _ := p.knocks(t, token)
+	issuer.down.Store(false)
+	p.await("keys of tokens fetched")
+	after, _ := p.knocks(t, token)
+	p.stop()
+	want := "503 The token cannot be verified at the moment.\n" +
+		"  Retry-After: 5\n" +
+		"200\n" +
+		"  Got: GET X-Auth-Principal=alice X-Auth-Method=jwt Authorization=Bearer\n"
+	if diff := cmp.Diff(want, before+after); diff != "" {
+		t.Errorf("responses (-want +got):\n%s", diff)
+	}
+	want = "GET SERVER Error http.response.status_code=503 error.type=503 spangate.policy.rejection=auth spangate.policy.reason=keys_unavailable\n" +
+		"GET SERVER Unset http.response.status_code=200 enduser.id=alice spangate.auth.method=jwt\n" +
+		"  GET CLIENT Unset http.response.status_code=200\n"
+	if diff := cmp.Diff(want, p.policyTree()); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("policy.rejections map[reason:keys_unavailable rejection:auth] 1\n", p.decisions()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 }

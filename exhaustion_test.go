@@ -26,41 +26,6 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// asProgram makes this test's binary the program itself, as limits are a
-// process's.
-const asProgram = "SPANGATE_TEST_IS_THE_PROGRAM"
-
-func init() {
-	if os.Getenv(asProgram) == "" {
-		return
-	}
-	os.Unsetenv(asProgram)
-	main()
-}
-
-// startLimited runs the program as a process of its own, under what the shell
-// does before.
-func startLimited(t *testing.T, shell string, environ ...string) *program {
-	t.Helper()
-	p := newProgram(t)
-	cmd := exec.Command("sh", "-c", shell+` && exec "$0"`, os.Args[0])
-	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=10s"}, environ...)
-	var stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = p.log, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the program: %v\n%s", err, &stderr)
-		}
-	}()
-	p.started(t, func() { cmd.Process.Signal(syscall.SIGTERM) }, ended)
-	return p
-}
-
 // kept is one connection to the program, which stays open.
 type kept struct {
 	conn net.Conn

@@ -10,32 +10,11 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// headerBackend tells the fields of each request that begin with prefix,
-// underscores for hyphens and whatever the case, and its content.
-func headerBackend(t *testing.T, prefix string) (url string, came <-chan string) {
-	t.Helper()
-	told := make(chan string, 1)
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var got []string
-		for name, values := range r.Header {
-			if strings.HasPrefix(strings.ToLower(strings.ReplaceAll(name, "_", "-")), prefix) {
-				got = append(got, name+"="+strings.Join(values, "|"))
-			}
-		}
-		slices.Sort(got)
-		body, _ := io.ReadAll(r.Body)
-		told <- strings.Join(append(got, string(body)), " ")
-	}))
-	t.Cleanup(backend.Close)
-	return backend.URL, told
-}
 
 // TestAliases sends fields that a program which descends from CGI would take for
 // others, over either protocol, from a peer that is trusted: none passes that

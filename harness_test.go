@@ -1,20 +1,96 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
+	"github.com/google/go-cmp/cmp"
 
+	"spangate/balancer"
+	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
 )
+
+// program is the whole of Spangate, running in this process, and the collector
+// that it reports to.
+type program struct {
+	addr      string
+	collector *otlptest.Server
+	log       *logLines
+	stop      func() // returns when all telemetry is delivered
+}
+
+// logLines keeps what is written to it, and announces the address that the
+// program listens on.
+type logLines struct {
+	mu      sync.Mutex
+	written sync.Cond // on mu
+	text    bytes.Buffer
+	address chan string
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for text := range bytes.Lines(p) {
+		var line struct{ Msg, Message, Address string }
+		if json.Unmarshal(text, &line) == nil && (line.Msg == "listening" || line.Message == "listening") {
+			l.address <- line.Address
+		}
+	}
+	defer l.written.Broadcast()
+	return l.text.Write(p)
+}
+
+// requests returns the lines of the access log.
+func (l *logLines) requests(t *testing.T) (lines []map[string]any) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for text := range strings.Lines(l.text.String()) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Errorf("log line %q: %v", text, err)
+		}
+		if line["msg"] == "request" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func start(t *testing.T, environ ...string) *program {
+	t.Helper()
+	p := newProgram(t)
+	environ = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL()}, environ...)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := run(ctx, environ, p.log); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}()
+	p.started(t, cancel, ended)
+	return p
+}
 
 // newProgram returns one that is yet to be started, and its collector.
 func newProgram(t *testing.T) *program {
@@ -43,6 +119,192 @@ func (p *program) started(t *testing.T, leave func(), ended <-chan struct{}) {
 	}
 }
 
+// asProgram makes this test's binary the program itself, as limits are a
+// process's.
+const asProgram = "SPANGATE_TEST_IS_THE_PROGRAM"
+
+func init() {
+	if os.Getenv(asProgram) == "" {
+		return
+	}
+	os.Unsetenv(asProgram)
+	main()
+}
+
+// startLimited runs the program as a process of its own, under what the shell
+// does before.
+func startLimited(t *testing.T, shell string, environ ...string) *program {
+	t.Helper()
+	p := newProgram(t)
+	cmd := exec.Command("sh", "-c", shell+` && exec "$0"`, os.Args[0])
+	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=10s"}, environ...)
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = p.log, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the program: %v\n%s", err, &stderr)
+		}
+	}()
+	p.started(t, func() { cmd.Process.Signal(syscall.SIGTERM) }, ended)
+	return p
+}
+
+// await returns when a line with text in it has been written.
+func (p *program) await(text string) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	for !strings.Contains(p.log.text.String(), text) {
+		p.log.written.Wait()
+	}
+}
+
+// send makes a request on a connection of its own.
+func (p *program) send(ctx context.Context, method, target string, body io.Reader, header ...string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+target, body)
+	if err != nil {
+		panic(err)
+	}
+	for _, field := range header {
+		name, value, _ := strings.Cut(field, ": ")
+		r.Header.Set(name, value)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	return transport.RoundTrip(r)
+}
+
+// once makes a request and reads all of the response, as far as there is one.
+func (p *program) once(ctx context.Context, method, target string, body io.Reader, header ...string) {
+	resp, err := p.send(ctx, method, target, body, header...)
+	if err == nil {
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+}
+
+// ask makes a request and returns the response, which there must be, and all of
+// its body.
+func (p *program) ask(t *testing.T, method, target string, body io.Reader) (*http.Response, string) {
+	t.Helper()
+	resp, err := p.send(t.Context(), method, target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(text)
+}
+
+// status returns what the status endpoint says.
+func (p *program) status(t *testing.T) (s instance) {
+	t.Helper()
+	resp, body := p.ask(t, "GET", "/.spangate/status", nil)
+	if err := json.Unmarshal([]byte(body), &s); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, body %q: %v", resp.StatusCode, body, err)
+	}
+	return s
+}
+
+// states returns those of the backends.
+func (p *program) states(t *testing.T) (states []balancer.State) {
+	t.Helper()
+	for _, b := range p.status(t).Backends {
+		states = append(states, b.State)
+	}
+	return states
+}
+
+// checkStates compares the spans of a program that has stopped, changes of
+// state and what led to them above all.
+func (p *program) checkStates(t *testing.T, want string) {
+	t.Helper()
+	tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.probe.type",
+		"spangate.backend.previous_state", "spangate.backend.state", "spangate.backend.reason")
+	if diff := cmp.Diff(want, tree); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
+// emitted are the names in the tables of package contract that some program
+// sent something of.
+var emitted sync.Map
+
+// keepsTheContract fails the test when what was sent is not in the tables of
+// package contract.
+func keepsTheContract(t *testing.T, collector *otlptest.Server) {
+	t.Helper()
+	for _, unknown := range collector.Unknown() {
+		t.Errorf("not in the contract: %s", unknown)
+	}
+	for _, name := range collector.Known() {
+		emitted.Store(name, true)
+	}
+}
+
+// notEmitted are names in the tables that no test here makes the program send,
+// and why.
+var notEmitted = map[string]string{
+	"metric go.memory.limit": "only of a process of its own",
+}
+
+// TestMain asserts, when all tests have run, that nothing is in the tables of
+// package contract which the program never sends.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	parallel := false
+	flag.Visit(func(f *flag.Flag) { parallel = parallel || f.Name == "test.parallel" })
+	if !parallel { // programs that start, drain and stop wait more than they work
+		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+	}
+	code := m.Run()
+	filtered := false
+	flag.Visit(func(f *flag.Flag) {
+		filtered = filtered || slices.Contains([]string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"}, f.Name)
+	})
+	if code == 0 && !filtered {
+		for _, name := range contract.Names() {
+			_, sent := emitted.Load(name)
+			if why := notEmitted[name]; sent == (why != "") {
+				fmt.Printf("%s: sent is %v, though in notEmitted is %q\n", name, sent, why)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
+}
+
+// backends makes a configuration complete.
+const backends = "BACKENDS=http://a:3000"
+
+func lines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// freePort returns a port of the loopback where nobody listens, from those that
+// systems do not give to whoever asks for any.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", ":"+port); err == nil {
+			ln.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 // sendRaw sends text to addr and returns what comes back until the connection
 // ends.
 func sendRaw(t *testing.T, addr, text string) string {
@@ -63,76 +325,23 @@ func sendRaw(t *testing.T, addr, text string) string {
 	return string(answer)
 }
 
-// listening returns the address of a server that has serve handle each of its
-// connections, counted from 1, and then closes it.
-func listening(t *testing.T, serve func(conn net.Conn, nth int)) string {
-	t.Helper()
-	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its sockets do not tell what has been received
-	ln, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// briefly is the status and what the body says: the detail of a problem, the
+// text of a refusal, or all of it.
+func briefly(status, body string) string {
+	var problem struct{ Detail string }
+	if json.Unmarshal([]byte(body), &problem) == nil && problem.Detail != "" {
+		body = problem.Detail
 	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for nth := 1; ; nth++ {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				serve(conn, nth)
-			}()
-		}
-	}()
-	return ln.Addr().String()
+	return strings.TrimSpace(status + " " + strings.TrimPrefix(strings.TrimSpace(body), "400 Bad Request: malformed message: "))
 }
 
-// requestsOf returns the address of a server of HTTP/1.1 that has handle answer
-// each request, whose body is read, until that returns false.
-func requestsOf(t *testing.T, handle func(net.Conn, *http.Request) bool) string {
+func brieflyHTTP1(t *testing.T, answer string) string {
 	t.Helper()
-	return listening(t, func(conn net.Conn, _ int) {
-		for in := bufio.NewReader(conn); ; {
-			r, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			io.Copy(io.Discard, r.Body)
-			if !handle(conn, r) {
-				return
-			}
-		}
-	})
-}
-
-// plainBackend serves h until the test ends, and returns its address.
-func plainBackend(t *testing.T, h http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// eitherBackend serves h over HTTP/1.1 and over HTTP/2, and returns what to write
-// into BACKENDS for each.
-func eitherBackend(t *testing.T, h http.HandlerFunc) (http1, h2c string) {
-	t.Helper()
-	server := httptest.NewUnstartedServer(h)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL, "h2c://" + server.Listener.Addr().String()
-}
-
-// h2c returns the address of a server of HTTP/2 with prior knowledge.
-func h2c(t *testing.T, handle http.HandlerFunc) string {
-	t.Helper()
-	_, url := eitherBackend(t, handle)
-	return url
+	head, body, found := strings.Cut(answer, "\r\n\r\n")
+	if !found || len(head) < len("HTTP/1.1 200") {
+		t.Fatalf("no answer: %q", answer)
+	}
+	return briefly(head[9:12], body)
 }
 
 // h2cTransport speaks HTTP/2 with prior knowledge.
@@ -142,65 +351,4 @@ func h2cTransport(t *testing.T) *http.Transport {
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
-}
-
-// http2Backend speaks HTTP/2 frame by frame. Each connection's frames are
-// handled by the function that it is given; what that returns false for ends
-// the connection.
-type http2Backend struct {
-	conn   net.Conn
-	framer *http2.Framer
-	nth    int // connection, from 1
-	closed bool
-}
-
-// newHTTP2Backend returns the address of a backend that handles requests, by
-// their streams, as handle says, and its settings.
-func newHTTP2Backend(t *testing.T, handle func(b *http2Backend, stream uint32), settings ...http2.Setting) string {
-	t.Helper()
-	return "h2c://" + listening(t, func(conn net.Conn, nth int) {
-		serveHTTP2(&http2Backend{conn: conn, framer: http2.NewFramer(conn, conn), nth: nth}, handle, settings)
-	})
-}
-
-func serveHTTP2(b *http2Backend, handle func(b *http2Backend, stream uint32), settings []http2.Setting) {
-	if _, err := io.ReadFull(b.conn, make([]byte, len(http2.ClientPreface))); err != nil {
-		return
-	}
-	b.framer.WriteSettings(settings...)
-	for !b.closed {
-		frame, err := b.framer.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				b.framer.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			if !frame.IsAck() {
-				b.framer.WritePing(true, frame.Data)
-			}
-		case *http2.HeadersFrame:
-			handle(b, frame.StreamID)
-		}
-	}
-}
-
-// answer ends stream with a status and no content.
-func (b *http2Backend) answer(stream uint32, status string) {
-	var block bytes.Buffer
-	hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
-	b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
-}
-
-// begin sends the header of an answer, and content if there is some.
-func (b *http2Backend) begin(stream uint32, content string) {
-	var block bytes.Buffer
-	hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
-	b.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
-	if content != "" {
-		b.framer.WriteData(stream, false, []byte(content))
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,15 +11,12 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"spangate/balancer"
 	"spangate/telemetry/otlptest"
 )
 
@@ -216,29 +214,6 @@ func TestHowGraveARequestIs(t *testing.T) {
 	}
 }
 
-// TestReadyWithoutProbes checks that whoever has switched probes off is ready at
-// once: nothing but requests would tell, and none come before.
-func TestReadyWithoutProbes(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		environ []string
-		want    int
-	}{
-		"a backend":                   {[]string{"PROBE_MODE=off", "BACKENDS=echo:a"}, 200},
-		"one that nobody has reached": {[]string{"PROBE_MODE=off", "BACKENDS=http://" + refusing(t)}, 200},
-		"a name that leads nowhere":   {[]string{"PROBE_MODE=off", "BACKENDS=dns+http://no-such-name.invalid:80"}, 503},
-		"with probes":                 {[]string{"BACKENDS=http://" + refusing(t)}, 503},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := start(t, test.environ...)
-			if resp, body := p.ask(t, "GET", "/.spangate/ready", nil); resp.StatusCode != test.want {
-				t.Errorf("%d %s, want %d", resp.StatusCode, body, test.want)
-			}
-		})
-	}
-}
-
 // TestFirstExample holds the first example of README: a backend that restarts
 // while it is asked, and what that leads to.
 func TestFirstExample(t *testing.T) {
@@ -304,48 +279,6 @@ func accepting(t *testing.T) (addr string, ln net.Listener) {
 	return ln.Addr().String(), ln
 }
 
-// TestWhatAnEjectionSays checks that span and event say after how many failures a
-// backend is left out, of which kind, and for how long.
-func TestWhatAnEjectionSays(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		backend string
-		environ string
-		want    string
-	}{
-		"statuses": {"http://" + saying(t, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), "", "503"},
-		"refused":  {"http://" + refusing(t), "", "connection_refused"},
-		"hangs":    {"http://" + saying(t, ""), "BACKEND_RESPONSE_TIMEOUT=50ms", "response_timeout"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := start(t, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=2", "OUTLIER_EJECTION=90s", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+test.backend, test.environ)
-			p.once(t.Context(), "GET", "/", nil)
-			p.once(t.Context(), "GET", "/", nil)
-			p.stop()
-			want := map[string]any{
-				"spangate.backend": test.backend, "spangate.backend.state": "ejected", "spangate.backend.previous_state": "unknown", "spangate.backend.reason": "outlier",
-				"spangate.ejection.failures": int64(2), "spangate.ejection.duration": 90.0, "spangate.backend.error_type": test.want,
-			}
-			for _, span := range p.collector.Spans() {
-				if span.Name != "backend_state_change" {
-					continue
-				}
-				if diff := cmp.Diff(want, span.Attributes); diff != "" || len(span.Links) != 2 {
-					t.Errorf("span with %d links (-want +got):\n%s", len(span.Links), diff)
-				}
-			}
-			lines := p.log.named(t, "msg", "backend state changed")
-			if len(lines) != 1 {
-				t.Fatalf("%d lines, want 1", len(lines))
-			}
-			if l := lines[0]; l["spangate.ejection.failures"] != 2.0 || l["spangate.ejection.duration"] != 90.0 || l["spangate.backend.error_type"] != test.want || l["exception.message"] == nil {
-				t.Errorf("log: %v", l)
-			}
-		})
-	}
-}
-
 // named returns the lines whose field of that name is value.
 func (l *logLines) named(t *testing.T, field, value string) (lines []map[string]any) {
 	t.Helper()
@@ -363,59 +296,196 @@ func (l *logLines) named(t *testing.T, field, value string) (lines []map[string]
 	return lines
 }
 
-// TestEjectedServesWhenNobodyElseIsLeft checks that to have failed requests makes
-// a backend worse than others, not worse than none; to fail probes does.
-func TestEjectedServesWhenNobodyElseIsLeft(t *testing.T) {
+// TestOutcomes holds the table of telemetry's contract: what happened, and what
+// spans, metrics and log say of it.
+func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	var healthy atomic.Bool
-	healthy.Store(true)
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/fail" || r.URL.Path == "/healthz" && !healthy.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}))
-	t.Cleanup(backend.Close)
-	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "OUTLIER_EJECTION=1h", "BACKENDS="+backend.URL)
-	p.await(`"spangate.backend.state":"ready"`)
-	p.once(t.Context(), "GET", "/fail", nil)
-	p.await(`"spangate.backend.state":"ejected"`)
-	if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != 200 {
-		t.Errorf("while it is ejected: %s: %s", resp.Status, body)
+	status := func(code int) string {
+		return saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", code))
 	}
-	if b := p.status(t).Backends[0]; b.State != balancer.Ejected || !b.Serves {
-		t.Errorf("status: %+v", b)
+	tests := map[string]struct {
+		backends  string
+		retries   string // 0 unless given
+		environ   string
+		request   func(*program)
+		wantTree  string
+		wantLog   string // status and error_type
+		wantError string // error.type of http.server.request.duration
+	}{
+		"1xx to 3xx, complete": {
+			backends: "http://" + saying(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n"),
+			wantTree: "GET SERVER Unset http.response.status_code=304 spangate.attempt.count=1\n" +
+				"  GET CLIENT Unset http.response.status_code=304\n",
+			wantLog: "304 <nil>",
+		},
+		"4xx": {
+			backends: "http://" + status(404),
+			wantTree: "GET SERVER Unset http.response.status_code=404 spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=404 error.type=404\n",
+			wantLog: "404 <nil>",
+		},
+		"4xx of our own": {
+			backends: "http://" + status(200),
+			environ:  "MAX_REQUEST_BODY=3",
+			request:  func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("four")) },
+			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=0\n",
+			wantLog:  "413 body_too_large",
+		},
+		"4xx of our own, known after the attempt began": {
+			backends: "http://" + saying(t, ""),
+			environ:  "MAX_REQUEST_BODY=3",
+			request: func(p *program) {
+				p.once(t.Context(), "POST", "/", io.MultiReader(strings.NewReader("four")))
+			},
+			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=1\n" +
+				"  POST CLIENT Unset\n",
+			wantLog: "413 body_too_large",
+		},
+		"5xx": {
+			backends: "http://" + status(503),
+			wantTree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=503 error.type=503\n",
+			wantLog: "503 <nil>", wantError: "503",
+		},
+		"dial": {
+			backends: "http://" + refusing(t),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=connection_refused\n",
+			wantLog: "502 connection_refused", wantError: "connection_refused",
+		},
+		"a name that does not resolve": {
+			backends: "http://no-such-name.invalid",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=dns_error spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=dns_error\n",
+			wantLog: "502 dns_error", wantError: "dns_error",
+		},
+		"TLS": {
+			backends: "https://" + status(200),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=tls_handshake_error spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=tls_handshake_error\n",
+			wantLog: "502 tls_handshake_error", wantError: "tls_handshake_error",
+		},
+		"timeout": {
+			backends: "http://" + saying(t, ""),
+			environ:  "BACKEND_RESPONSE_TIMEOUT=50ms",
+			wantTree: "GET SERVER Error http.response.status_code=504 error.type=response_timeout spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=response_timeout\n",
+			wantLog: "504 response_timeout", wantError: "response_timeout",
+		},
+		"the request's own deadline": {
+			backends: "http://" + saying(t, ""),
+			environ:  "REQUEST_TIMEOUT=50ms",
+			wantTree: "GET SERVER Error http.response.status_code=504 error.type=timeout spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=timeout\n",
+			wantLog: "504 timeout", wantError: "timeout",
+		},
+		"no valid response": {
+			backends: "http://" + saying(t, "SSH-2.0-OpenSSH\r\n"),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=malformed_response spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=malformed_response\n",
+			wantLog: "502 malformed_response", wantError: "malformed_response",
+		},
+		"an attempt failed, a later one answered": {
+			retries:  "2",
+			backends: "http://" + refusing(t) + ",http://" + status(200),
+			wantTree: "GET SERVER Unset http.response.status_code=200 spangate.attempt.count=2\n" +
+				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  retry INTERNAL Unset\n" +
+				"  GET CLIENT Unset http.response.status_code=200 http.request.resend_count=1 link=2\n",
+			wantLog: "200 <nil>",
+		},
+		"all attempts failed": {
+			backends: "http://" + refusing(t) + ",http://" + refusing(t),
+			retries:  "1",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=2\n" +
+				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  retry INTERNAL Unset\n" +
+				"  GET CLIENT Error error.type=connection_refused http.request.resend_count=1 link=2\n",
+			wantLog: "502 connection_refused", wantError: "connection_refused",
+		},
+		"the backend died mid-body": {
+			backends: "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"),
+			wantTree: "GET SERVER Error http.response.status_code=200 error.type=backend_reset spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=200 error.type=backend_reset\n",
+			wantLog: "200 backend_reset", wantError: "backend_reset",
+		},
+		"an unknown method": {
+			backends: "http://" + status(200),
+			request:  func(p *program) { p.once(t.Context(), "FROBNICATE", "/", nil) },
+			wantTree: "HTTP SERVER Unset http.response.status_code=200 spangate.attempt.count=1\n" +
+				"  HTTP CLIENT Unset http.response.status_code=200\n",
+			wantLog: "200 <nil>",
+		},
 	}
-	healthy.Store(false)
-	p.await(`"spangate.backend.state":"down"`)
-	if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != 503 {
-		t.Errorf("while it is down: %s: %s", resp.Status, body)
-	}
-	if b := p.status(t).Backends[0]; b.State != balancer.Down || b.Serves {
-		t.Errorf("status: %+v", b)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if test.retries == "" {
+				test.retries = "0"
+			}
+			p := start(t, "PROBE_MODE=off", "BACKENDS="+test.backends, "RETRY_ATTEMPTS="+test.retries, test.environ)
+			if test.request == nil {
+				test.request = func(p *program) { p.once(t.Context(), "GET", "/", nil) }
+			}
+			test.request(p)
+			p.check(t, test.wantTree, test.wantLog, test.wantError)
+		})
 	}
 }
 
-// TestOneHungOfTwo checks that nobody has to know of a setting to be answered
-// though one of two backends hangs, and that few others meet with it.
-func TestOneHungOfTwo(t *testing.T) {
-	t.Parallel()
-	// A tenth of the default, and so of the second that an attempt has.
-	p := start(t, "BACKEND_RESPONSE_TIMEOUT=3s", "BACKENDS=http://"+saying(t, "")+",echo:fit")
-	began := time.Now()
-	for range 100 {
-		if resp, body := p.ask(t, "GET", "/", nil); resp.StatusCode != 200 {
-			t.Errorf("%s: %s", resp.Status, body)
-		}
-	}
-	took := time.Since(began)
+// check stops the program and compares what it reported of one request.
+func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
+	t.Helper()
 	p.stop()
-	hung := 0
+	tree := otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type", "http.request.resend_count", "spangate.attempt.count")
+	if diff := cmp.Diff(wantTree, tree); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	lines := p.log.requests(t)
+	if len(lines) != 1 {
+		t.Fatalf("access log has %d lines, want 1", len(lines))
+	}
+	if got := fmt.Sprintf("%v %v", lines[0]["status"], lines[0]["error_type"]); got != wantLog {
+		t.Errorf("access log says %s, want %s", got, wantLog)
+	}
 	for _, span := range p.collector.Spans() {
-		if span.Kind == "CLIENT" && span.Attributes["error.type"] == "response_timeout" {
-			hung++
+		if span.Kind == "SERVER" && (lines[0]["trace_id"] != span.TraceID || lines[0]["span_id"] != span.SpanID) {
+			t.Errorf("access log names trace %v and span %v, want %s and %s", lines[0]["trace_id"], lines[0]["span_id"], span.TraceID, span.SpanID)
+		}
+		if len(span.Events) > 0 {
+			t.Errorf("span %s has events %v: an abort is no exception", span.Name, span.Events)
 		}
 	}
-	if most := int(took/time.Second) + 1; hung == 0 || hung > most {
-		t.Errorf("%d of 100 requests met with the one that hangs, in %v", hung, took)
+	var got []any
+	for _, m := range p.collector.Metrics() {
+		if m.Name == "http.server.request.duration" {
+			for _, point := range m.Points {
+				got = append(got, point.Attributes["error.type"])
+			}
+		}
 	}
+	want := []any{any(nil)}
+	if wantError != "" {
+		want[0] = wantError
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("error.type of http.server.request.duration (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutcomeOfAClientThatWentAway(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+		close(gone)
+	}))
+	defer backend.Close()
+	p := start(t, "PROBE_MODE=off", "BACKENDS="+backend.URL)
+	p.once(ctx, "GET", "/", nil)
+	<-gone
+	p.check(t, "GET SERVER Error http.response.status_code=499 error.type=client_disconnected spangate.attempt.count=1\n"+
+		"  GET CLIENT Unset\n", "499 client_disconnected", "client_disconnected")
 }

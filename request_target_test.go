@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -9,25 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// briefly is the status and what the body says: the detail of a problem, the
-// text of a refusal, or all of it.
-func briefly(status, body string) string {
-	var problem struct{ Detail string }
-	if json.Unmarshal([]byte(body), &problem) == nil && problem.Detail != "" {
-		body = problem.Detail
-	}
-	return strings.TrimSpace(status + " " + strings.TrimPrefix(strings.TrimSpace(body), "400 Bad Request: malformed message: "))
-}
-
-func brieflyHTTP1(t *testing.T, answer string) string {
-	t.Helper()
-	head, body, found := strings.Cut(answer, "\r\n\r\n")
-	if !found || len(head) < len("HTTP/1.1 200") {
-		t.Fatalf("no answer: %q", answer)
-	}
-	return briefly(head[9:12], body)
-}
 
 // TestTargets checks what a backend gets to see of a target: what may stand in
 // a URI as it came, the rest encoded, and nothing that is no target of a

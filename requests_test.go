@@ -15,26 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// telling is a backend that answers with what it got: the request's line, the
-// fields that are named, and the content.
-func telling(t *testing.T, fields ...string) string {
-	return plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
-		var text strings.Builder
-		text.WriteString(r.Method + " " + r.RequestURI)
-		for _, name := range fields {
-			for _, value := range r.Header[http.CanonicalHeaderKey(name)] {
-				text.WriteString(" " + name + "=" + value)
-			}
-		}
-		content, err := io.ReadAll(r.Body)
-		if err != nil {
-			text.WriteString(" " + err.Error())
-		}
-		w.Header().Set("Content-Type", "text/plain")
-		io.WriteString(w, strings.TrimSpace(text.String()+" "+string(content)))
-	})
-}
-
 // TestMalformedStreams checks that a malformed request of HTTP/2 is answered
 // with 400, or its stream reset, and costs its connection nothing.
 func TestMalformedStreams(t *testing.T) {

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
-	"math/rand/v2"
 	"net"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -149,21 +149,6 @@ func TestWhatIsSaidOfDoors(t *testing.T) {
 	}
 }
 
-// freePort returns a port of the loopback where nobody listens, from those that
-// systems do not give to whoever asks for any.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(10_000 + rand.IntN(20_000))
-		if ln, err := net.Listen("tcp", ":"+port); err == nil {
-			ln.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
 func TestWhatIsSaidOfAddresses(t *testing.T) {
 	t.Parallel()
 	admin := freePort(t)
@@ -229,5 +214,19 @@ func TestPortsInUse(t *testing.T) {
 			}
 			ln.Close()
 		})
+	}
+}
+
+func TestAPortInUse(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	err = run(t.Context(), []string{"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=" + port, "OTEL_SDK_DISABLED=true"}, io.Discard)
+	if _, bad := errors.AsType[faults](err); err == nil || bad || !strings.Contains(err.Error(), "PORT") {
+		t.Errorf("a port in use: %v, want an error that names PORT and is no fault of the configuration", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -10,7 +11,53 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
 )
+
+// TestLimitOfTwoInstances has two programs keep one limit between them.
+func TestLimitOfTwoInstances(t *testing.T) {
+	t.Parallel()
+	redis, backend := miniredis.RunT(t), newFront(t)
+	var both []*program
+	for range 2 {
+		p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off",
+			"RATE_LIMIT=3/h", "RATE_LIMIT_REDIS_URL=redis://"+redis.Addr(), "RATE_LIMIT_STORE_TIMEOUT=1m")
+		p.await("rate limits are shared")
+		both = append(both, p)
+	}
+	var got strings.Builder
+	for i := range 5 {
+		text, _ := both[i%2].knock(t, knock{method: "GET"})
+		got.WriteString(text)
+	}
+	const terms = "  Ratelimit-Policy: \"3/h\";q=3;w=3600\n"
+	letIn := func(left int) string {
+		return fmt.Sprintf("200\n%s  Ratelimit: \"3/h\";r=%d;t=T\n  Got: GET\n", terms, left)
+	}
+	limited := "429 There were more requests than are let in; Retry-After says when the next one may come.\n" +
+		"  Retry-After: T\n" + terms + "  Ratelimit: \"3/h\";r=0;t=T\n"
+	if diff := cmp.Diff(letIn(2)+letIn(1)+letIn(0)+limited+limited, got.String()); diff != "" {
+		t.Errorf("responses (-want +got):\n%s", diff)
+	}
+	if store := both[0].status(t).RateLimit.Store; store != "redis" {
+		t.Errorf("status says that the counts are in %s", store)
+	}
+	both[1].stop()
+	want := "GET SERVER Unset http.response.status_code=200\n" +
+		"  rate_limit INTERNAL Unset spangate.rate_limit.result=allowed spangate.rate_limit.policy=3/h spangate.rate_limit.limit=3 spangate.rate_limit.remaining=1 spangate.rate_limit.store=redis spangate.rate_limit.key_source=client-ip\n" +
+		"  GET CLIENT Unset http.response.status_code=200\n" +
+		"GET SERVER Unset http.response.status_code=429 spangate.policy.rejection=rate_limit spangate.policy.reason=limited\n" +
+		"  rate_limit INTERNAL Unset spangate.rate_limit.result=denied spangate.rate_limit.policy=3/h spangate.rate_limit.limit=3 spangate.rate_limit.remaining=0 spangate.rate_limit.store=redis spangate.rate_limit.key_source=client-ip\n"
+	if diff := cmp.Diff(want, both[1].policyTree()); diff != "" {
+		t.Errorf("spans of the second (-want +got):\n%s", diff)
+	}
+	want = "policy.rejections map[reason:limited rejection:rate_limit] 1\n" +
+		"rate_limit.decisions map[policy:3/h result:allowed store:redis] 1\n" +
+		"rate_limit.decisions map[policy:3/h result:denied store:redis] 1\n"
+	if diff := cmp.Diff(want, both[1].decisions()); diff != "" {
+		t.Errorf("counters of the second (-want +got):\n%s", diff)
+	}
+}
 
 // talker is a store that, once it is told to, sends a text over and over without
 // being asked, on all its connections. Until then it is a Redis.

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// addressOf announces the address that the program listens on, and drops what
+// it writes beside.
+type addressOf chan string
+
+func (a addressOf) Write(p []byte) (int, error) {
+	if _, rest, ok := bytes.Cut(p, []byte(`"address":"`)); ok {
+		address, _, _ := bytes.Cut(rest, []byte(`"`))
+		a <- string(address)
+	}
+	return len(p), nil
+}
+
+// skipHead reads a message up to its body.
+func skipHead(r *bufio.Reader) error {
+	for {
+		if line, err := r.ReadSlice('\n'); err != nil || len(line) == len("\r\n") {
+			return err
+		}
+	}
+}
+
+// repeating returns the address of a server that answers each request with
+// text, and allocates nothing for it.
+func repeating(b *testing.B, text string) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { ln.Close() })
+	answer := []byte(text)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for r := bufio.NewReader(conn); skipHead(r) == nil; {
+					conn.Write(answer)
+				}
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+// BenchmarkForward is the whole program between a client and a backend that
+// keep their connections. Only the program allocates.
+func BenchmarkForward(b *testing.B) {
+	const size = 1 << 10
+	header := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: text/plain\r\n\r\n", size)
+	backend := repeating(b, header+strings.Repeat("x", size))
+	request := []byte("GET /a/path?with=query HTTP/1.1\r\nHost: example.com\r\nUser-Agent: benchmark\r\n" +
+		"Accept: */*\r\nAccept-Language: en\r\nCookie: session=0123456789\r\n\r\n")
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	b.Cleanup(collector.Close)
+
+	for name, environ := range map[string][]string{
+		"bare":                   {"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"},
+		"with a log":             {"OTEL_SDK_DISABLED=true"},
+		"unsampled":              {"OTEL_TRACES_SAMPLER=always_off", "ACCESS_LOG=off"},
+		"sampled":                {"ACCESS_LOG=off"},
+		"sampled and with a log": {},
+	} {
+		b.Run(name, func(b *testing.B) {
+			environ := append([]string{"HOST=127.0.0.1", "PORT=0", "BACKENDS=http://" + backend, "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL}, environ...)
+			address, ended := make(addressOf, 1), make(chan struct{})
+			ctx, cancel := context.WithCancel(context.Background())
+			go func() {
+				defer close(ended)
+				if err := run(ctx, environ, address); err != nil {
+					b.Errorf("run: %v", err)
+				}
+			}()
+			b.Cleanup(func() { cancel(); <-ended })
+			var addr string
+			select {
+			case addr = <-address:
+			case <-ended:
+				b.FailNow()
+			}
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			r := bufio.NewReader(conn)
+			b.ReportAllocs()
+			for b.Loop() {
+				conn.Write(request)
+				if err := skipHead(r); err != nil {
+					b.Fatal(err)
+				}
+				r.Discard(size)
+			}
+		})
+	}
+}

@@ -8,28 +8,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
 	"spangate/handler"
 )
-
-// patience is how long the tests' clients may pause.
-const patience = 100 * time.Millisecond
-
-// dial connects to addr for a test that fails when it takes for ever.
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	return conn
-}
 
 func TestAnUnfinishedUploadHoldsNoConnection(t *testing.T) {
 	handlers := map[string]http.HandlerFunc{

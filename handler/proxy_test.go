@@ -1,0 +1,206 @@
+package handler_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"spangate/balancer"
+	"spangate/handler"
+)
+
+// proxy serves handler.Forward in front of backend, both on loopback. scheme
+// is that of the backend.
+type proxy struct {
+	url     string
+	addr    string
+	handler http.Handler // without the server
+	failed  chan *balancer.Error
+}
+
+func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.ForwardConfig)) proxy {
+	t.Helper()
+	return newProxyBehind(t, handler.Origin{}, scheme, backendAddr, change...)
+}
+
+// newProxyBehind returns one that believes whom origin says.
+func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr string, change ...func(*handler.ForwardConfig)) proxy {
+	t.Helper()
+	cfg := balancer.Config{
+		ConnectTimeout: 2 * time.Second, ResponseTimeout: 10 * time.Second,
+		Retry: balancer.RetryConfig{Attempts: 1, Backoff: time.Millisecond},
+	}
+	if err := cfg.Backends.UnmarshalText([]byte(scheme + "://" + backendAddr)); err != nil {
+		t.Fatal(err)
+	}
+	backends, err := balancer.New(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := proxy{failed: make(chan *balancer.Error, 16)}
+	forward := handler.ForwardConfig{Failures: handler.Failures{
+		Report: func(_ *http.Request, e *balancer.Error) { p.failed <- e },
+	}}
+	for _, f := range change {
+		f(&forward)
+	}
+	p.handler = handler.Chain(handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward), handler.Identify(origin))
+	p.addr = serve(t, p.handler, forward.ClientTimeout)
+	p.url = "http://" + p.addr
+	return p
+}
+
+// forwardTo returns a Forward to a backend that may take as long as patience.
+func forwardTo(t *testing.T, addr string, patience time.Duration, p *proxy) http.Handler {
+	t.Helper()
+	cfg := balancer.Config{ConnectTimeout: time.Second, ResponseTimeout: patience}
+	if err := cfg.Backends.UnmarshalText([]byte("http://" + addr)); err != nil {
+		t.Fatal(err)
+	}
+	backends, err := balancer.New(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler.Forward(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), handler.ForwardConfig{Failures: handler.Failures{
+		Report: func(_ *http.Request, e *balancer.Error) { p.failed <- e },
+	}})
+}
+
+// serve runs h with handler.Serve until the test ends.
+func serve(t *testing.T, h http.Handler, clientTimeout time.Duration) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- handler.Serve(ctx, ln, h, handler.Config{
+			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+			ClientTimeout: clientTimeout, ShutdownTimeout: 100 * time.Millisecond,
+		}, slog.New(slog.DiscardHandler))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return ln.Addr().String()
+}
+
+// backend serves h over HTTP/1.1 and h2c.
+func backend(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server.Config.Protocols = &protocols
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.Start()
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	return server.Listener.Addr().String()
+}
+
+// rawBackend answers each connection with answer, which gets the connection
+// once the header of a request has been read from it.
+func rawBackend(t *testing.T, answer func(net.Conn, *http.Request)) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				r, err := http.ReadRequest(bufio.NewReader(conn))
+				if err == nil {
+					answer(conn, r)
+				}
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func client(t *testing.T, http2 bool) *http.Client {
+	t.Helper()
+	var protocols http.Protocols
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	transport := &http.Transport{Protocols: &protocols, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func do(t *testing.T, c *http.Client, method, url string, body io.Reader, header http.Header) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(r.Header, header)
+	resp, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(text)
+}
+
+// raw sends text to addr and returns the responses' bytes until the connection
+// ends.
+func raw(t *testing.T, addr, text string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil && len(answer) == 0 {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// dial connects to addr for a test that fails when it takes for ever.
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn
+}
+
+// patience is how long the tests' clients may pause.
+const patience = 100 * time.Millisecond

@@ -83,11 +83,11 @@ func TestVariables(t *testing.T) {
 	seen := map[string]bool{}
 	for _, v := range environ.Variables(&config{}) {
 		t.Run(v.Name, func(t *testing.T) {
-			if seen[v.Name] || !name.MatchString(v.Name) || v.Doc == "" {
+			if seen[v.Name] || !name.MatchString(v.Name) || v.Doc() == "" {
 				t.Error("it must have a name of its own, of capitals, and a doc tag")
 			}
 			seen[v.Name] = true
-			values := []string{v.Default, v.Min}
+			values := []string{v.Default, v.Min()}
 			for _, p := range environ.Platforms {
 				values = append(values, p.Defaults[v.Name])
 			}

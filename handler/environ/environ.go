@@ -28,6 +28,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -55,7 +56,8 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 	}
 	defaults := platformDefaults(given)
 	variables = Variables(cfg)
-	ignore(given, variables)
+	known := namesOf(variables)
+	ignore(given, known)
 
 	missing := make([]error, len(variables))
 	texts := make(map[string]string, len(variables))
@@ -82,38 +84,39 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 	for _, check := range checks {
 		for _, err := range each(check()) {
 			text := Plain(err.Error())
-			if slices.ContainsFunc(names.FindAllString(text, -1), func(name string) bool { return unknown[name] }) {
+			if slices.ContainsFunc(names().FindAllString(text, -1), func(name string) bool { return unknown[name] }) {
 				continue
 			}
 			wrong = append(wrong, text)
-			for _, name := range names.FindAllString(subject.FindString(text), -1) {
+			for _, name := range names().FindAllString(subject().FindString(text), -1) {
 				amiss[name] = true
 			}
 		}
 	}
 	wrong = append(wrong, useless(variables, amiss, unknown)...)
-	strays, warnings := misspelled(given, knownNames(variables))
+	strays, warnings := misspelled(given, known)
 	if wrong = append(wrong, strays...); len(wrong) > 0 {
 		err = append(wrong, warnings...)
 	}
 	return variables, warnings, err
 }
 
+// Only complaints are searched: whoever makes none does not wait for it.
 var (
-	names   = regexp.MustCompile(`[A-Z][A-Z0-9_]+`)
-	subject = regexp.MustCompile(`^[A-Z][A-Z0-9_]+(, [A-Z][A-Z0-9_]+)*`)
+	names   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Z][A-Z0-9_]+`) })
+	subject = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z][A-Z0-9_]+(, [A-Z][A-Z0-9_]+)*`) })
 )
 
 // ignore removes from given what is not meant for us.
-func ignore(given map[string]string, variables []Variable) {
-	known := knownNames(variables)
+func ignore(given map[string]string, known []string) {
 	maps.DeleteFunc(given, func(name, text string) bool {
 		return isServiceLink(name, text) || isContainerLink(name, text) && !slices.Contains(known, name) || name == "PLATFORM" && text == "auto"
 	})
 }
 
-// knownNames returns the names that are read.
-func knownNames(variables []Variable) (known []string) {
+// namesOf returns the names that are read.
+func namesOf(variables []Variable) (known []string) {
+	known = make([]string, 0, 2*len(variables))
 	for _, v := range variables {
 		known = append(known, v.Name)
 		if v.Secret {

@@ -29,7 +29,7 @@ func Help(cfg any, groups []Group, topic string, width int) (string, error) {
 	if b.Len() > 0 {
 		return b.String(), nil
 	}
-	wrong, warnings := misspelled(map[string]string{name: "x"}, knownNames(variables))
+	wrong, warnings := misspelled(map[string]string{name: "x"}, namesOf(variables))
 	if lines := append(wrong, warnings...); len(lines) > 0 {
 		return "", Faults(lines)
 	}
@@ -68,26 +68,26 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 		}
 	}
 	b.WriteString(v.Name + "\n")
-	say("", v.Doc)
+	say("", v.Doc())
 	b.WriteByte('\n')
 	if defaults := v.defaults(); len(defaults) > 0 {
 		say("default: ", unquoted(defaults))
 	} else {
 		say("default: ", "not set")
 	}
-	say("example: ", v.field.Tag.Get("example"))
-	say("auto: ", v.Auto)
-	say("least: ", v.Min)
-	say("greatest: ", v.Max)
-	say("not above ", v.Within)
-	conditions, why, _ := strings.Cut(v.Needs, "; ")
+	say("example: ", v.tag.Get("example"))
+	say("auto: ", v.auto())
+	say("least: ", v.Min())
+	say("greatest: ", v.tag.Get("max"))
+	say("not above ", v.tag.Get("within"))
+	conditions, why, _ := strings.Cut(v.tag.Get("needs"), "; ")
 	for condition := range strings.FieldsSeq(conditions) {
 		say("of no use ", whyNot(strings.Split(condition, "|"), func(name string) string { return name }))
 	}
 	if why != "" {
 		say("then ", why)
 	}
-	if how, door := v.field.Tag.Lookup("door"); door {
+	if how, door := v.tag.Lookup("door"); door {
 		say("set but empty, it stops the start: ", how)
 	}
 	if v.Secret {

@@ -1,6 +1,9 @@
 package environ
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // meaning is what is meant by a name that is none of ours.
 type meaning struct {
@@ -24,7 +27,7 @@ func (m meaning) String() string {
 // Names that the applications behind a proxy use for themselves as often, and
 // which are handed to all containers of a host together, are only warned of, or
 // are not here at all: DATABASE_URL, API_KEY, URL, DEBUG.
-var meant = func() map[string]meaning {
+var meant = sync.OnceValue(func() map[string]meaning {
 	all := map[string]meaning{}
 	add := func(m meaning, names string) {
 		for name := range strings.FieldsSeq(names) {
@@ -110,4 +113,4 @@ var meant = func() map[string]meaning {
 	add(meaning{why: "unknown; all requests go to BACKENDS, whatever their host and path"}, "ROUTES ROUTE ROUTER ROUTE_RULES ROUTING_RULES LOCATIONS PATH_PREFIX STRIP_PREFIX")
 	add(meaning{why: "declarative configuration is not supported, and the file not read; the other OTEL_* variables are heeded"}, "OTEL_CONFIG_FILE OTEL_EXPERIMENTAL_CONFIG_FILE")
 	return all
-}()
+})

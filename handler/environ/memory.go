@@ -127,6 +127,7 @@ func availableMemory(root fs.FS) (bytes int64, known bool) {
 			bytes, known = n, true
 		}
 	}
+	read := map[string]bool{} // groups have parents in common
 	groups, _ := fs.ReadFile(root, "proc/self/cgroup")
 	for line := range strings.Lines(string(groups) + "\n0::/\n0:memory:/\n") {
 		hierarchy := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -140,8 +141,12 @@ func availableMemory(root fs.FS) (bytes int64, known bool) {
 			continue
 		}
 		for group := path.Clean("/" + hierarchy[2]); ; group = path.Dir(group) {
-			text, _ := fs.ReadFile(root, path.Join(mount, group, file)) // "max" is no number
-			least(string(text))
+			limit := path.Join(mount, group, file)
+			if !read[limit] {
+				read[limit] = true
+				text, _ := fs.ReadFile(root, limit) // "max" is no number
+				least(string(text))
+			}
 			if group == "/" {
 				break
 			}

@@ -2,6 +2,7 @@ package environ
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -30,21 +31,35 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(known, name) {
+			continue
+		}
 		upper := strings.ToUpper(name)
 		plainly, ours := strings.CutPrefix(upper, "SPANGATE_") // as others begin the names of theirs
-		m, isMeant := meant[plainly]
+		m, isMeant := meant()[plainly]
 		isMeant = isMeant && (m.name == "" || slices.Contains(known, m.name))
-		near, slips := nearest(plainly, alike(plainly, known))
+		isOurs, isNear := begins(name, prefixes), false
 		if !isMeant {
-			m = meaning{name: near, door: slips <= 2 && begins(near, doors)}
+			farthest := 2 * slip
+			if isOurs {
+				farthest = math.MaxInt32
+			}
+			near, slips := nearest(plainly, alike(plainly, known), farthest)
+			isNear = slips <= 2
+			m = meaning{name: near, door: isNear && begins(near, doors)}
 		}
-		switch line := Plain(name) + ": " + m.String(); {
-		case slices.Contains(known, name), given[name] == "" && !m.door && !begins(name, doors):
-		case m.door, begins(name, prefixes), ours && (isMeant || slips <= 2):
-			wrong = append(wrong, line)
-		case isMeant, slips <= 2 && len(near) >= len("BACKENDS"):
-			warnings = append(warnings, line)
+		var lines *[]string
+		switch {
+		case given[name] == "" && !m.door && !begins(name, doors):
+			continue
+		case m.door, isOurs, ours && (isMeant || isNear):
+			lines = &wrong
+		case isMeant, isNear && len(m.name) >= len("BACKENDS"):
+			lines = &warnings
+		default:
+			continue
 		}
+		*lines = append(*lines, Plain(name)+": "+m.String())
 	}
 	return wrong, warnings
 }
@@ -64,29 +79,48 @@ func alike(name string, known []string) []string {
 	return known
 }
 
+// slip is what a letter to insert, drop or change costs whoever looks for the
+// nearest name. One to insert costs half: people shorten names, and CORS_ORIGINS
+// means CORS_ALLOWED_ORIGINS rather than CORS_MAX_AGE.
+const slip = 2
+
 // nearest returns the known name that is most likely meant, and how many slips
-// name is from it. Letters left out count half, because people shorten names:
-// CORS_ORIGINS means CORS_ALLOWED_ORIGINS rather than CORS_MAX_AGE.
-func nearest(name string, known []string) (near string, slips int) {
-	cost := func(k string) int { return 2*distance(name, k) - max(0, len(k)-len(name)) }
-	near = slices.MinFunc(known, func(a, b string) int { return cost(a) - cost(b) })
-	return near, distance(name, near)
+// name is from it, unless it costs more than farthest.
+func nearest(name string, known []string, farthest int) (near string, slips int) {
+	slips = math.MaxInt
+	for _, k := range known {
+		shorter := max(0, len(k)-len(name))
+		if d := distance(name, k, (farthest+shorter)/slip); d <= (farthest+shorter)/slip {
+			near, slips, farthest = k, d, slip*d-shorter-1
+		}
+	}
+	return near, slips
 }
 
-// distance counts the letters to insert, drop or change to make a of b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+// distance counts the letters to insert, drop or change to make a of b, but no
+// further than to tell that they are more than most.
+func distance(a, b string, most int) int {
+	if least := max(len(a)-len(b), len(b)-len(a)); least > most {
+		return least
+	}
+	var short [64]int // long enough for all names of ours
+	row := append(short[:0], make([]int, len(b)+1)...)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
 		change := row[0]
 		row[0] = i + 1
+		least := row[0]
 		for j := range len(b) {
 			if a[i] != b[j] {
 				change++
 			}
 			change, row[j+1] = row[j+1], min(change, row[j]+1, row[j+1]+1)
+			least = min(least, row[j+1])
+		}
+		if least > most {
+			return least
 		}
 	}
 	return row[len(b)]

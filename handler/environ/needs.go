@@ -1,6 +1,7 @@
 package environ
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -21,10 +22,14 @@ func useless(variables []Variable, amiss, unknown map[string]bool) (lines []stri
 	}
 	for i := range variables {
 		v := &variables[i]
-		if v.Origin != "set" && v.Origin != "file" || amiss[v.Name] || !v.Changed() {
+		if v.Origin != "set" && v.Origin != "file" || amiss[v.Name] {
 			continue
 		}
-		conditions, why, explained := strings.Cut(v.Needs, "; ")
+		needs, within := v.tag.Get("needs"), v.tag.Get("within")
+		if needs == "" && within == "" || !v.Changed() {
+			continue
+		}
+		conditions, why, explained := strings.Cut(needs, "; ")
 		for condition := range strings.FieldsSeq(conditions) {
 			reason := s.fails(v, condition)
 			if reason == "" {
@@ -35,7 +40,7 @@ func useless(variables []Variable, amiss, unknown map[string]bool) (lines []stri
 			}
 			lines = append(lines, fmt.Sprintf("%s: is of no use %s", v.Name, reason))
 		}
-		if bound := s.find(v, v.Within); bound != nil && !unknown[bound.Name] {
+		if bound := s.find(v, within); bound != nil && !unknown[bound.Name] {
 			if most := bound.value.Int(); most > 0 && v.value.Int() > most {
 				lines = append(lines, fault(v.Name, v.text, fmt.Errorf("must not be above %s, which is %s", bound.Name, bound.text)).Error())
 			}
@@ -141,13 +146,13 @@ func (v *Variable) inUse() bool {
 // the platform.
 func (v *Variable) Changed() bool {
 	text := v.Default
-	if v.Auto != "" && text == "auto" {
-		text = v.Auto
+	if text == "auto" {
+		text = cmp.Or(v.auto(), text)
 	}
 	if v.text == text {
 		return false
 	}
-	usual := reflect.Zero(v.field.Type)
+	usual := reflect.Zero(v.value.Type())
 	if text != "" {
 		var err error
 		if usual, err = v.parse(text); err != nil {

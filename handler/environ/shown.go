@@ -2,7 +2,6 @@ package environ
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -11,7 +10,7 @@ import (
 // secrets, and in words where zero stands for something else. A value says by a
 // method InForce() string what it comes to here.
 func (v Variable) Shown() string {
-	zero, worded := v.field.Tag.Lookup("zero")
+	zero, worded := v.tag.Lookup("zero")
 	switch {
 	case v.Secret && v.text != "":
 		return "***"
@@ -31,7 +30,7 @@ func fault(name, text string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s=%.200q: %.500s", name, credentials.ReplaceAllString(text, "//***@"), Plain(err.Error()))
+	return fmt.Errorf("%s=%.200q: %.500s", name, withoutCredentials(text), Plain(err.Error()))
 }
 
 // each returns the errors that err joins, at whatever depth: it alone when it
@@ -57,8 +56,14 @@ func Plain(text string) string {
 			return r
 		}
 		return unicode.ReplacementChar
-	}, credentials.ReplaceAllString(text, "//***@"))
+	}, withoutCredentials(text))
 }
 
-// credentials of a URL; rather too much than too little.
-var credentials = regexp.MustCompile(`(?s)//.*@`)
+// withoutCredentials hides those of a URL; rather too much than too little.
+func withoutCredentials(text string) string {
+	before, rest, isURL := strings.Cut(text, "//")
+	if i := strings.LastIndexByte(rest, '@'); isURL && i >= 0 {
+		return before + "//***" + rest[i:]
+	}
+	return text
+}

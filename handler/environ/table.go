@@ -99,9 +99,9 @@ func (v Variable) defaults() (values []string) {
 
 func (v Variable) meaning() string {
 	if v.Secret {
-		return v.Doc + "; `" + v.Name + "_FILE` names a file to read it from"
+		return v.Doc() + "; `" + v.Name + "_FILE` names a file to read it from"
 	}
-	return v.Doc
+	return v.Doc()
 }
 
 // Table renders the variables of cfg, a pointer to a struct, as a Markdown

@@ -14,7 +14,7 @@ import (
 
 // A Variable is a field of a configuration that has an env tag.
 //
-// Needs lists conditions, with blanks between them, without which a value that
+// Its tag needs lists conditions, with blanks between them, without which a value that
 // somebody set is of no use, and behind "; " what is so instead. Each condition
 // is one of several that stand for themselves, with | between them: NAME (is on:
 // neither zero nor empty), NAME=value, NAME!=value, or NAME*=part, where part is
@@ -23,11 +23,6 @@ import (
 type Variable struct {
 	Name     string
 	Default  string // whatever the platform
-	Auto     string // what "auto" stands for, unless the platform says; it stands for itself when empty
-	Min, Max string // least and greatest value; there is none when empty
-	Doc      string // what it means
-	Needs    string
-	Within   string // the name of a variable: a greater value than its is of no use, unless that is zero
 	Required bool
 	Secret   bool
 	Origin   string // set, file, platform or default; empty before Load
@@ -35,18 +30,29 @@ type Variable struct {
 	text     string // what the value is parsed from
 	alike    string // what else to say of all the variables of its struct together; they are those of another
 	prefixes []string
-	field    reflect.StructField
+	tag      reflect.StructTag // read for what is asked: a start asks little
 	value    reflect.Value
 }
 
+// Doc returns what the variable means.
+func (v *Variable) Doc() string { return v.tag.Get("doc") }
+
+// Min returns its least value, empty if there is none.
+func (v *Variable) Min() string { return v.tag.Get("min") }
+
+// auto returns what "auto" stands for, unless the platform says. It stands for
+// itself when that is empty.
+func (v *Variable) auto() string { return v.tag.Get("auto") }
+
 // Variables returns the variables of cfg, a pointer to a struct, in its order.
-func Variables(cfg any) []Variable {
-	return variablesIn(reflect.ValueOf(cfg).Elem(), []string{""}, "")
+func Variables(cfg any) (all []Variable) {
+	addVariables(&all, reflect.ValueOf(cfg).Elem(), []string{""}, "")
+	return all
 }
 
-// variablesIn returns the variables of a struct. The last of prefixes begins
-// their names, the others those of the structs around it.
-func variablesIn(group reflect.Value, prefixes []string, alike string) (all []Variable) {
+// addVariables adds the variables of a struct. The last of prefixes begins their
+// names, the others those of the structs around it.
+func addVariables(all *[]Variable, group reflect.Value, prefixes []string, alike string) {
 	prefix := prefixes[len(prefixes)-1]
 	for field, value := range group.Fields() {
 		tag := field.Tag
@@ -54,41 +60,40 @@ func variablesIn(group reflect.Value, prefixes []string, alike string) (all []Va
 		switch {
 		case name == "-" || !field.IsExported():
 		case name != "":
-			all = append(all, Variable{
-				Name: prefix + name, Default: tag.Get("envDefault"), Auto: tag.Get("auto"), Min: tag.Get("min"), Max: tag.Get("max"),
-				Doc: tag.Get("doc"), Needs: tag.Get("needs"), Within: tag.Get("within"),
-				Required: options == "required", Secret: tag.Get("secret") == "true",
-				alike: alike, prefixes: prefixes, field: field, value: value,
+			*all = append(*all, Variable{
+				Name: prefix + name, Default: tag.Get("envDefault"), Required: options == "required", Secret: tag.Get("secret") == "true",
+				alike: alike, prefixes: prefixes, tag: tag, value: value,
 			})
 		case value.Kind() == reflect.Struct:
-			all = append(all, variablesIn(value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")), cmp.Or(tag.Get("alike"), alike))...)
+			addVariables(all, value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")), cmp.Or(tag.Get("alike"), alike))
 		}
 	}
-	return all
 }
 
 // choose finds the variable's text: what was set, or else the default of the
 // platform, or else its own.
 func (v *Variable) choose(given, defaults map[string]string) (err error) {
-	if file := v.Name + "_FILE"; v.Secret && given[file] != "" {
-		v.Origin = "file"
-		switch {
-		case given[v.Name] != "":
-			return fault(file, given[file], fmt.Errorf("%s is set too", v.Name))
-		case isQuoted(given[file]):
-			return fault(file, given[file], errQuoted)
+	text, isSet := given[v.Name]
+	if v.Secret {
+		if file := v.Name + "_FILE"; given[file] != "" {
+			v.Origin = "file"
+			switch {
+			case text != "":
+				return fault(file, given[file], fmt.Errorf("%s is set too", v.Name))
+			case isQuoted(given[file]):
+				return fault(file, given[file], errQuoted)
+			}
+			v.text, err = readSecret(given[file])
+			return fault(file, given[file], err)
 		}
-		v.text, err = readSecret(given[file])
-		return fault(file, given[file], err)
 	}
-	if how, door := v.field.Tag.Lookup("door"); door {
-		if err := v.emptyDoor(given, how); err != nil {
+	if isSet || v.Secret {
+		if err := v.emptyDoor(given); err != nil {
 			return err
 		}
 	}
-	isAuto := func(text string) bool { return v.Auto != "" && text == "auto" }
-	text := given[v.Name]
-	if v.field.Tag.Get("list") == "true" {
+	isAuto := func(text string) bool { return text == "auto" && v.auto() != "" }
+	if text != "" && v.tag.Get("list") == "true" {
 		text = commas(text)
 	}
 	switch {
@@ -97,24 +102,27 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 	case defaults[v.Name] != "":
 		v.text, v.Origin = defaults[v.Name], "platform"
 	case isAuto(text), isAuto(v.Default):
-		v.text, v.Origin = v.Auto, "default"
+		v.text, v.Origin = v.auto(), "default"
 	default:
 		v.text, v.Origin = v.Default, "default"
 	}
-	switch example := v.field.Tag.Get("example"); {
-	case v.text != "" || !v.Required:
+	if v.text != "" || !v.Required {
 		return nil
-	case example != "":
-		return fmt.Errorf("%s: required, e.g. %s", v.Name, example)
-	default:
-		return fmt.Errorf("%s: required: %s", v.Name, v.Doc)
 	}
+	if example := v.tag.Get("example"); example != "" {
+		return fmt.Errorf("%s: required, e.g. %s", v.Name, example)
+	}
+	return fmt.Errorf("%s: required: %s", v.Name, v.Doc())
 }
 
-// emptyDoor refuses a variable that is set but empty, or the one that names its
-// file: a door must not be open because a variable of somebody's script was not
-// set. how says what opens it on purpose.
-func (v *Variable) emptyDoor(given map[string]string, how string) error {
+// emptyDoor refuses a door's variable that is set but empty, or the one that names
+// its file: a door must not be open because a variable of somebody's script was
+// not set.
+func (v *Variable) emptyDoor(given map[string]string) error {
+	how, isDoor := v.tag.Lookup("door")
+	if !isDoor {
+		return nil
+	}
 	names := []string{v.Name}
 	if v.Secret {
 		names = append(names, v.Name+"_FILE")
@@ -148,10 +156,10 @@ func (v *Variable) wrong(readable bool) error {
 	case err != nil:
 	case !utf8.ValidString(v.text):
 		err = errors.New("must be UTF-8") // telemetry could not send it
-	case v.beyond(v.Min, -1):
-		err = fmt.Errorf("must be at least %s", v.Min)
-	case v.beyond(v.Max, 1):
-		err = fmt.Errorf("must be at most %s", v.Max)
+	case v.beyond(v.Min(), -1):
+		err = fmt.Errorf("must be at least %s", v.Min())
+	case v.beyond(v.tag.Get("max"), 1):
+		err = fmt.Errorf("must be at most %s", v.tag.Get("max"))
 	}
 	switch {
 	case err == nil:
@@ -159,7 +167,7 @@ func (v *Variable) wrong(readable bool) error {
 	case v.Secret && quoted:
 		return fmt.Errorf("%s: %w", v.Name, err)
 	case v.Secret: // whose reason may quote the value
-		return fmt.Errorf("%s: malformed; expected: %s", v.Name, v.Doc)
+		return fmt.Errorf("%s: malformed; expected: %s", v.Name, v.Doc())
 	default:
 		return v.faults(each(err))
 	}
@@ -201,11 +209,11 @@ func (v *Variable) faults(reasons []error) error {
 // have one of that name. That takes as long as to read a dozen fields, and is for
 // the few that ask.
 func (v *Variable) parse(text string) (reflect.Value, error) {
-	field := reflect.StructField{Name: "V", Type: v.field.Type, Tag: `env:"V"`}
+	field := reflect.StructField{Name: "V", Type: v.value.Type(), Tag: `env:"V"`}
 	alone := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	err := env.ParseWithOptions(alone.Interface(), env.Options{Environment: map[string]string{"V": text}})
 	if perr, ok := errors.AsType[env.ParseError](err); ok {
-		err = reason(v.field.Type, perr.Err)
+		err = reason(v.value.Type(), perr.Err)
 	}
 	return alone.Elem().Field(0), err
 }

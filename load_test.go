@@ -1,0 +1,39 @@
+package main
+
+import (
+	"testing"
+
+	"spangate/handler/environ"
+)
+
+// container is what a process finds in a container of a cluster beside the
+// backends: a few variables of the image and of the language, and one service's.
+var container = []string{
+	"BACKENDS=http://app-1:3000,http://app-2:3000", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME=/", "HOSTNAME=spangate-5c9f7d8b6-x2x7q",
+	"LANG=C.UTF-8", "TERM=xterm", "SSL_CERT_FILE=/etc/ssl/cert.pem", "POD_NAME=spangate-5c9f7d8b6-x2x7q", "POD_NAMESPACE=default", "NODE_EXTRA_CA_CERTS=/ca.pem",
+	"KUBERNETES_SERVICE_HOST=10.96.0.1", "KUBERNETES_SERVICE_PORT=443", "KUBERNETES_SERVICE_PORT_HTTPS=443", "KUBERNETES_PORT=tcp://10.96.0.1:443",
+	"KUBERNETES_PORT_443_TCP=tcp://10.96.0.1:443", "KUBERNETES_PORT_443_TCP_PROTO=tcp", "KUBERNETES_PORT_443_TCP_PORT=443", "KUBERNETES_PORT_443_TCP_ADDR=10.96.0.1",
+}
+
+func load(tb testing.TB) {
+	var cfg config
+	if _, warnings, err := environ.Load(&cfg, container, cfg.check); err != nil || warnings != nil {
+		tb.Fatal(err, warnings)
+	}
+}
+
+// TestLoadAllocations holds what is read before anything is served. It grows with
+// the variables that there are and, unless somebody looks, with those of others.
+func TestLoadAllocations(t *testing.T) {
+	const most = 2000
+	if allocated := testing.AllocsPerRun(10, func() { load(t) }); allocated > most {
+		t.Errorf("loading the configuration allocates %v times, want at most %d", allocated, most)
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		load(b)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,16 +76,13 @@ func fromServices(records []*net.SRV, weight int) []endpoint {
 	return endpoints
 }
 
-// targetName matches names of servers, with the underscores that some have.
-var targetName = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
-
 // dialled returns the host:port of a record; not that of one without a port,
 // nor of the root, by which a domain says that it has no such service, nor of
 // what is no name: RFC 2782 does not allow addresses.
 func dialled(record *net.SRV) (string, bool) {
 	// Without regard to case, which resolvers may change as they please.
 	host := strings.ToLower(strings.TrimSuffix(record.Target, "."))
-	if _, err := netip.ParseAddr(host); err == nil || record.Port == 0 || !targetName.MatchString(host) {
+	if _, err := netip.ParseAddr(host); err == nil || record.Port == 0 || !isTarget(host) {
 		return "", false
 	}
 	if strings.Contains(host, ".") {

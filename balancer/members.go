@@ -90,16 +90,14 @@ func portOf(u *url.URL) string {
 // redactUserinfo keeps a password, which a URL here must not have, out of the
 // message that says so.
 func redactUserinfo(entry string) string {
-	return userinfo.ReplaceAllString(entry, "//***@")
+	return regexp.MustCompile(`//[^/?#;]*@`).ReplaceAllString(entry, "//***@")
 }
 
-var (
-	userinfo = regexp.MustCompile(`//[^/?#;]*@`)
-	bareZone = regexp.MustCompile(`//\[[0-9A-Fa-f:.]+%(2[^5]|[^2]|25\])`)
-	// hostName takes letters of any script, which net/http encodes for the lookup.
-	hostName = regexp.MustCompile(`^[\pL\pM\pN_-]+(\.[\pL\pM\pN_-]+)*\.?$`)
-	echoName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
-)
+// hasBareZone reports whether the zone of an address stands behind a % that is not
+// encoded, as a URL must have it.
+func hasBareZone(text string) bool {
+	return regexp.MustCompile(`//\[[0-9A-Fa-f:.]+%(2[^5]|[^2]|25\])`).MatchString(text)
+}
 
 func parseMember(entry string) (Member, error) {
 	name, options, _ := strings.Cut(entry, ";")
@@ -126,7 +124,7 @@ func parseMember(entry string) (Member, error) {
 		m.URL, m.Socket, err = parseSocket(rest)
 	case "echo":
 		m.Echo = rest
-		if !echoName.MatchString(rest) {
+		if !isEchoName(rest) {
 			err = errors.New("the name of an echo backend must be 1 to 63 letters, digits, dots, dashes or underscores")
 		}
 	default:
@@ -143,7 +141,7 @@ func parseMember(entry string) (Member, error) {
 func parseBackendURL(scheme, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil && bareZone.MatchString(text):
+	case err != nil && hasBareZone(text):
 		return nil, errors.New("the zone of an address is written behind %25, as in http://[fe80::1%25eth0]:3000")
 	case err != nil, u.Opaque != "":
 		return nil, errors.New("must be a URL such as http://app:3000; what its host or path cannot hold is written as % and two digits")
@@ -246,7 +244,7 @@ func checkHost(u *url.URL) error {
 		return fmt.Errorf("%s is not an IPv6 address", u.Host)
 	case strings.Trim(host, "0123456789.") == "":
 		return fmt.Errorf("%s is not an IPv4 address", host)
-	case !hostName.MatchString(host):
+	case !isHostName(host):
 		return fmt.Errorf("%q cannot be the name of a host", host)
 	}
 	return nil

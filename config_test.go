@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/handler/environ"
+	"spangate/handler/config"
 )
 
 // faultsOf returns what a start and config, which say the same, find wrong
@@ -33,8 +33,8 @@ func faultsOf(t *testing.T, given ...string) []string {
 // complaints are the faults that Load finds beside BACKENDS, which is right
 // unless given. It starts nothing, and is for what has none.
 func complaints(given ...string) []string {
-	var cfg config
-	_, _, err := environ.Load(&cfg, append([]string{backends}, given...), cfg.check)
+	var cfg Config
+	_, _, err := config.Load(&cfg, append([]string{backends}, given...), cfg.check)
 	return lines(err)
 }
 
@@ -116,7 +116,7 @@ func TestNamesByMeaning(t *testing.T) {
 		"OTEL_CONFIG_FILE": "declarative configuration is not supported, and the file not read; the other OTEL_* variables are heeded",
 	} {
 		t.Run(given, func(t *testing.T) {
-			_, warnings, err := environ.Load(&config{}, []string{backends, given + "=x"})
+			_, warnings, err := config.Load(&Config{}, []string{backends, given + "=x"})
 			if diff := cmp.Diff([]string{given + ": " + want}, warnings); err != nil || diff != "" {
 				t.Errorf("faults are %v, warnings (-want +got):\n%s", err, diff)
 			}
@@ -136,7 +136,7 @@ func TestNamesByMeaning(t *testing.T) {
 
 // Docker tells a container of those that it is linked to.
 func TestLinksOfContainers(t *testing.T) {
-	_, warnings, err := environ.Load(&config{}, []string{
+	_, warnings, err := config.Load(&Config{}, []string{
 		backends, "BACKEND_NAME=/web/backend", "BACKEND_ENV_NODE_VERSION=20", "AUTH_NAME=/web/auth", "AUTH_ENV_TOKEN=s3cret",
 		"AUTH_SERVICE_HOST=10.0.0.1", "AUTH_SERVICE_PORT=80", "AUTH_PORT=tcp://172.17.0.2:80", "AUTH_PORT_80_TCP=tcp://172.17.0.2:80", "AUTH_PORT_80_TCP_ADDR=172.17.0.2",
 	})
@@ -146,8 +146,8 @@ func TestLinksOfContainers(t *testing.T) {
 	if got := faultsOf(t, "AUTH_NAME=me"); len(got) != 1 {
 		t.Errorf("of a name that is no link the faults are %q, want one", got)
 	}
-	var cfg config
-	if _, _, err := environ.Load(&cfg, []string{backends, "OTEL_SERVICE_NAME=/shop/proxy"}); err != nil || cfg.Setup.ServiceName != "/shop/proxy" {
+	var cfg Config
+	if _, _, err := config.Load(&cfg, []string{backends, "OTEL_SERVICE_NAME=/shop/proxy"}); err != nil || cfg.Setup.ServiceName != "/shop/proxy" {
 		t.Errorf("the service is called %q, %v: a variable of ours is no link", cfg.Setup.ServiceName, err)
 	}
 }
@@ -346,7 +346,7 @@ func TestSettingsOfNoUse(t *testing.T) {
 			t.Errorf("faults are %q", got)
 		}
 	})
-	for _, p := range environ.Platforms {
+	for _, p := range config.Platforms {
 		t.Run("platform "+p.Name, func(t *testing.T) {
 			if got := complaints("PLATFORM="+p.Name, "PROBE_MODE=off", "OTEL_TRACES_SAMPLER=always_on", "ACCESS_LOG=text"); got != nil {
 				t.Errorf("of what the platform sets the faults are %q", got)
@@ -357,23 +357,23 @@ func TestSettingsOfNoUse(t *testing.T) {
 
 // People separate what they list by commas, blanks and line ends.
 func TestLists(t *testing.T) {
-	var cfg, want config
-	if _, _, err := environ.Load(&want, []string{
+	var cfg, want Config
+	if _, _, err := config.Load(&want, []string{
 		"BACKENDS=http://a:3000,http://b:3000;weight=2", "ALLOW_CIDRS=10.0.0.0/8,::1", "RETRY_ON=connect,503", "PROBE_STATUS=200,204", "PROBE_PATH=/",
 		"CORS_ALLOWED_ORIGINS=https://a.test,https://b.test", "CORS_ALLOWED_METHODS=GET,POST", "RATE_LIMIT=1/s,9/m", "OTEL_PROPAGATORS=b3,baggage",
 		"OTEL_TRACES_EXPORTER=otlp,console", "TRACE_KEEP=error,slow:1s", "TRACE_BAGGAGE=a,b",
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := environ.Load(&cfg, []string{
+	if _, _, err := config.Load(&cfg, []string{
 		"BACKENDS= http://a:3000 http://b:3000;weight=2\n", "ALLOW_CIDRS=10.0.0.0/8\n::1\n", "RETRY_ON=connect  503", "PROBE_STATUS=200 ,\t204", "PROBE_PATH=/",
 		"CORS_ALLOWED_ORIGINS=https://a.test\r\nhttps://b.test", "CORS_ALLOWED_METHODS=GET POST", "RATE_LIMIT=1/s 9/m", "OTEL_PROPAGATORS=b3 baggage",
 		"OTEL_TRACES_EXPORTER=otlp, console", "TRACE_KEEP=error\nslow:1s", "TRACE_BAGGAGE=a b",
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range environ.Variables(&want) {
-		if got := environ.Variables(&cfg)[i]; v.Changed() != got.Changed() {
+	for i, v := range config.Variables(&want) {
+		if got := config.Variables(&cfg)[i]; v.Changed() != got.Changed() {
 			t.Errorf("%s: changed is %t, want %t", v.Name, got.Changed(), v.Changed())
 		}
 	}
@@ -391,7 +391,7 @@ func TestFaultsAreForPeople(t *testing.T) {
 	goText := regexp.MustCompile(`strconv|parse error|time: |slog|netip|net/url|invalid URL escape|first path segment|invalid character|invalid control|missing protocol scheme|invalid port|x509|pem:|json:|unmarshal`)
 	for _, text := range []string{"\x01", "127.0.0.1:4318", "http://%zz", "http://a b", "http://[::1", "/a%zz", "http://a:b", "99999999999999999999", "http://a\x7f"} {
 		var all []string
-		for _, v := range environ.Variables(&config{}) {
+		for _, v := range config.Variables(&Config{}) {
 			all = append(all, v.Name+"="+text)
 		}
 		together := map[string][]string{} // by variable

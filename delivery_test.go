@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/telemetry/export"
 	"spangate/telemetry/otlptest"
-	"spangate/telemetry/setup"
 )
 
 // TestStatusOfTelemetry asks the program how delivery does, to a collector and
@@ -23,7 +23,7 @@ func TestStatusOfTelemetry(t *testing.T) {
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "OTEL_LOGS_EXPORTER=none", brief)
 	p.once(t.Context(), "GET", "/", nil)
 	p.collector.WaitSpans(t, func(spans []otlptest.Span) bool { return len(spans) == 2 })
-	var traces setup.Status
+	var traces export.Status
 	for traces.Items == nil || traces.Exported < 2 { // the collector had them before its answer
 		all := p.status(t).Telemetry
 		if len(all) != 2 || all[1].Signal != "metrics" {
@@ -35,7 +35,7 @@ func TestStatusOfTelemetry(t *testing.T) {
 		t.Error("nothing says when it was delivered")
 	}
 	traces.Delivered = nil
-	want := setup.Status{Signal: "traces", Endpoint: p.collector.URL() + "/v1/traces", Items: &setup.Items{Capacity: 2048, Exported: 2}}
+	want := export.Status{Signal: "traces", Endpoint: p.collector.URL() + "/v1/traces", Items: &export.Items{Capacity: 2048, Exported: 2}}
 	if diff := cmp.Diff(want, traces); diff != "" {
 		t.Errorf("of traces (-want +got):\n%s", diff)
 	}

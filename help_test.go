@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/handler/environ"
+	"spangate/handler/config"
 )
 
 // asked returns what the program prints for args, and its exit code.
@@ -35,7 +35,7 @@ func TestHelpIsOneScreen(t *testing.T) {
 				t.Errorf("%q: longer than 80 columns: %q", args, line)
 			}
 		}
-		for _, g := range environ.Groups {
+		for _, g := range config.Groups {
 			if !strings.Contains(screen, g.Name) {
 				t.Errorf("%q: the group %s is not named", args, g.Name)
 			}
@@ -44,10 +44,10 @@ func TestHelpIsOneScreen(t *testing.T) {
 	screen, _, _ := asked(t, nil, "help")
 	_, common, _ := strings.Cut(screen, "What most people set:\n\n")
 	common, _, _ = strings.Cut(common, "\n\n")
-	variables := environ.Variables(&config{})
+	variables := config.Variables(&Config{})
 	for line := range strings.Lines(common) {
 		name := strings.Fields(line)[0]
-		if !slices.ContainsFunc(variables, func(v environ.Variable) bool { return v.Name == name }) {
+		if !slices.ContainsFunc(variables, func(v config.Variable) bool { return v.Name == name }) {
 			t.Errorf("%s is no variable", name)
 		}
 	}
@@ -99,7 +99,7 @@ func TestHelpOfOneThing(t *testing.T) {
 // What help says fits into any terminal, but for what has no blanks.
 func TestHelpIsWrapped(t *testing.T) {
 	for _, width := range []int{40, 80, 132} {
-		text, err := environ.Help(&config{}, environ.Groups, "all", width)
+		text, err := config.Help(&Config{}, config.Groups, "all", width)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,10 +112,10 @@ func TestHelpIsWrapped(t *testing.T) {
 }
 
 func TestEachVariableIsInAGroup(t *testing.T) {
-	table := environ.Table(&config{}, environ.Groups)
-	last := environ.Groups[len(environ.Groups)-1]
-	for _, v := range environ.Variables(&config{}) {
-		if got := environ.GroupOf(environ.Groups, v.Name); got == "" {
+	table := config.Table(&Config{}, config.Groups)
+	last := config.Groups[len(config.Groups)-1]
+	for _, v := range config.Variables(&Config{}) {
+		if got := config.GroupOf(config.Groups, v.Name); got == "" {
 			t.Errorf("%s is in no group", v.Name)
 		}
 	}
@@ -217,7 +217,7 @@ func TestConfigInForce(t *testing.T) {
 }
 
 func TestConfigLeavesNothingOpen(t *testing.T) {
-	for _, p := range environ.Platforms {
+	for _, p := range config.Platforms {
 		all, _, _ := asked(t, []string{backends, "PLATFORM=" + p.Name}, "config")
 		for line := range strings.Lines(all) {
 			fields := strings.Fields(line)

@@ -9,43 +9,69 @@ import (
 	"testing"
 )
 
-// importers lists who may import what; the first path that holds it decides.
-// Both stand for what is below them too, but spangate is main alone.
-var importers = []struct {
+// rooms are the packages, from the leaves up: each imports only what stands above
+// it in this list, on an earlier line. A room stands for what is below it too,
+// unless that has an entry of its own.
+var rooms = [][]string{
+	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/policy/jwks", "spangate/telemetry/contract"},
+	{"spangate/handler/wire"},
+	{"spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"},
+	{"spangate/policy/redis", "spangate/telemetry/export"},
+	{"spangate/telemetry"},
+	{"spangate/handler/admin", "spangate/handler/route"},
+	{"spangate"},
+}
+
+// forTests are packages that no binary holds.
+var forTests = []string{"spangate/telemetry/otlptest", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "testing"}
+
+// foreign lists who may import what of others; the first path that holds it
+// decides.
+var foreign = []struct {
 	path string
 	by   []string
 }{
-	{"spangate/policy/size", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
-	{"spangate/policy/cidr", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
-	{"spangate/telemetry", []string{"spangate", "spangate/telemetry"}},
-	{"spangate/handler/environ", []string{"spangate"}},
-	{"spangate/handler/fault", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"}},
-	{"spangate/handler/field", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/policy"}},
-	{"spangate/handler", []string{"spangate", "spangate/telemetry", "spangate/handler"}},
-	{"spangate/balancer", []string{"spangate", "spangate/telemetry", "spangate/handler", "spangate/balancer"}},
-	{"spangate/probe", []string{"spangate", "spangate/telemetry", "spangate/probe"}},
-	{"spangate/policy", []string{"spangate", "spangate/telemetry", "spangate/policy"}},
-	{"go.opentelemetry.io/otel/sdk", []string{"spangate/telemetry/setup"}},
-	{"go.opentelemetry.io/otel/exporters", []string{"spangate/telemetry/setup"}},
+	{"go.opentelemetry.io/otel/sdk", []string{"spangate/telemetry/export"}},
+	{"go.opentelemetry.io/otel/exporters", []string{"spangate/telemetry/export"}},
 	{"go.opentelemetry.io", []string{"spangate/telemetry"}},
-	{"github.com/caarlos0/env", []string{"spangate", "spangate/handler/environ"}},
+	{"github.com/caarlos0/env", []string{"spangate/handler/config"}},
 	{"net/http/httputil", nil},
 }
 
-// standalone packages import none of ours.
-var standalone = []string{"spangate/balancer/framing", "spangate/policy/size", "spangate/policy/cidr", "spangate/policy/jwks", "spangate/handler/environ", "spangate/handler/fault", "spangate/handler/field"}
+// within reports whether path is parent or below it.
+func within(path, parent string) bool {
+	return path == parent || parent != "spangate" && strings.HasPrefix(path, parent+"/")
+}
+
+// floorOf returns the line of rooms that has the room of a package of ours, by
+// its longest entry, or -1.
+func floorOf(path string) int {
+	floor, length := -1, 0
+	for i, line := range rooms {
+		for _, room := range line {
+			if within(path, room) && len(room) > length {
+				floor, length = i, len(room)
+			}
+		}
+	}
+	return floor
+}
 
 func TestImports(t *testing.T) {
 	t.Parallel()
-	within := func(path, parent string) bool {
-		return path == parent || parent != "spangate" && strings.HasPrefix(path, parent+"/")
-	}
 	for _, p := range goList(t, "./...") {
+		if slices.Contains(forTests, p.ImportPath) || p.ImportPath == "spangate/deploy" {
+			continue
+		}
+		floor := floorOf(p.ImportPath)
+		if floor < 0 {
+			t.Errorf("%s has no room", p.ImportPath)
+		}
 		for _, path := range p.Imports {
-			if slices.Contains(standalone, p.ImportPath) && strings.HasPrefix(path, "spangate/") {
-				t.Errorf("%s imports %s, and must import none of ours", p.ImportPath, path)
+			if strings.HasPrefix(path, "spangate/") && floorOf(path) >= floor {
+				t.Errorf("%s imports %s, which does not stand before it: %q", p.ImportPath, path, rooms)
 			}
-			for _, rule := range importers {
+			for _, rule := range foreign {
 				if !within(path, rule.path) {
 					continue
 				}
@@ -57,7 +83,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, p := range goList(t, "-deps", ".") {
-		if p.ImportPath == "spangate/telemetry/otlptest" || p.ImportPath == "testing" {
+		if slices.Contains(forTests, p.ImportPath) {
 			t.Errorf("the binary holds %s", p.ImportPath)
 		}
 	}

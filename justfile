@@ -65,10 +65,10 @@ lint:
 
 # the proxy as a process, with a real Redis, collector and browser, and its manifests; takes flags of go test
 e2e *args:
-    go vet -tags e2e ./policy/shared
-    go tool staticcheck -tags e2e -checks '{{checks}}' ./policy/shared
+    go vet -tags e2e ./policy/redis
+    go tool staticcheck -tags e2e -checks '{{checks}}' ./policy/redis
     # The package's other tests that count run longer here than in just test.
-    go test -tags e2e -count=1 -timeout=8m "$@" ./policy/shared -run-for=10s
+    go test -tags e2e -count=1 -timeout=8m "$@" ./policy/redis -run-for=10s
     {{just_executable()}} nested telemetry/e2e "$@"
     {{just_executable()}} nested policy/browser "$@"
     {{just_executable()}} nested deploy/schema "$@"

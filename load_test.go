@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"spangate/handler/environ"
+	"spangate/handler/config"
 )
 
 // container is what a process finds in a container of a cluster beside the
@@ -16,8 +16,8 @@ var container = []string{
 }
 
 func load(tb testing.TB) {
-	var cfg config
-	if _, warnings, err := environ.Load(&cfg, container, cfg.check); err != nil || warnings != nil {
+	var cfg Config
+	if _, warnings, err := config.Load(&cfg, container, cfg.check); err != nil || warnings != nil {
 		tb.Fatal(err, warnings)
 	}
 }

@@ -27,34 +27,38 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler"
-	"spangate/handler/environ"
+	"spangate/handler/admin"
+	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/field"
+	"spangate/handler/wire"
 	"spangate/policy"
 	"spangate/policy/jwks"
-	"spangate/policy/shared"
+	"spangate/policy/redis"
 	"spangate/probe"
 	"spangate/telemetry"
-	"spangate/telemetry/setup"
+	"spangate/telemetry/export"
 )
 
-// config is the whole configuration, in the order of the table of variables.
-type config struct {
+// Config is the whole configuration, in the order of the table of variables.
+type Config struct {
 	Balancer  balancer.Config
 	Probe     probe.Config
 	Policy    policy.Config
-	Shared    shared.Config
-	Handler   handler.Config
-	Platform  environ.Platform `env:"PLATFORM" envDefault:"auto" auto:"none" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
-	Memory    environ.Memory
+	Shared    redis.Config
+	Wire      wire.Config
+	Admin     admin.Config
+	Origin    handler.Origin
+	Platform  config.Platform `env:"PLATFORM" envDefault:"auto" auto:"none" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
+	Memory    config.Memory
 	Telemetry telemetry.Config
-	Setup     setup.Config
+	Setup     export.Config
 }
 
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
-func (c *config) check() error {
-	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check(), c.Handler.Check(), c.Setup.Check())
+func (c *Config) check() error {
+	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check(), c.Wire.Check(), c.Setup.Check())
 	key, _ := c.Balancer.HashKey.MarshalText()
 	if header, ok := strings.CutPrefix(string(key), "header:"); ok && c.Policy.Auth.Takes(header) {
 		wrong = errors.Join(wrong, fmt.Errorf("BALANCER_HASH_KEY=%q: is not there any more when a backend is chosen", key))
@@ -83,7 +87,7 @@ func interruptible(ctx context.Context, signals <-chan os.Signal, exit func(code
 }
 
 // faults are all that is wrong with what the user wrote, a line each.
-type faults = environ.Faults
+type faults = config.Faults
 
 // report writes why the program ends and returns its exit code: 64 (EX_USAGE)
 // when whoever started it has something to correct.
@@ -110,21 +114,21 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 	case "config", "config --changed":
 		return printed(printConfig(env, len(args) > 1, stdout))
 	case "healthcheck", "status":
-		var cfg config
-		environ.Load(&cfg, env) // other faults are for the instance to report
+		var cfg Config
+		config.Load(&cfg, env) // other faults are for the instance to report
 		if arg == "status" {
-			return printed(printStatus(ctx, cfg.Handler, stdout))
+			return printed(printStatus(ctx, cfg, stdout))
 		}
-		return healthcheck(ctx, cfg.Handler)
+		return healthcheck(ctx, cfg)
 	case "version", "--version":
 		info, _ := debug.ReadBuildInfo()
 		_, err := fmt.Fprintln(stdout, version(cmp.Or(info, &debug.BuildInfo{})))
 		return printed(err)
 	case "help":
-		return printed(environ.Explain(&config{}, "", stdout))
+		return printed(config.Explain(&Config{}, "", stdout))
 	default:
 		if len(args) == 2 && args[0] == "help" {
-			return printed(environ.Explain(&config{}, args[1], stdout))
+			return printed(config.Explain(&Config{}, args[1], stdout))
 		}
 		return faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, status, version and help", arg)}
 	}
@@ -142,8 +146,8 @@ func printed(err error) error {
 // run serves until ctx is done. It returns [faults] when env is not a valid
 // configuration.
 func run(ctx context.Context, env []string, stdout io.Writer) error {
-	var cfg config
-	_, warnings, err := environ.Load(&cfg, env, cfg.check)
+	var cfg Config
+	_, warnings, err := config.Load(&cfg, env, cfg.check)
 	if err != nil {
 		return err
 	}
@@ -155,22 +159,22 @@ func run(ctx context.Context, env []string, stdout io.Writer) error {
 // serve is the whole program, spelled out in the order in which a request
 // meets it. After ctx is done it leaves in reverse order: requests in flight,
 // what runs beside them, and last the delivery of telemetry.
-func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer) (err error) {
-	listeners, err := handler.Listen(ctx, cfg.Handler) // a port in use is the first thing to know, and the last
+func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer) (err error) {
+	listeners, err := wire.Listen(ctx, cfg.Wire) // a port in use is the first thing to know, and the last
 	if err != nil {
 		return err
 	}
 	defer listeners.Close()
 	lines := telemetry.NewLines(stdout)
 	go lines.Run()
-	defer lines.Close(handler.FlushTimeout(cfg.Handler) / 2)
+	defer lines.Close(wire.FlushTimeout(cfg.Wire) / 2)
 	stdoutHandler := telemetry.LogHandler(lines, cfg.Telemetry)
 	log := slog.New(stdoutHandler)
 	var beside errgroup.Group
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 
-	sdk, sdkErr := setup.New(ctx, cfg.Setup, log, lines)
+	sdk, sdkErr := export.New(ctx, cfg.Setup, log, lines)
 	backends, err := balancer.New(cfg.Balancer, func(name string) (string, error) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -187,7 +191,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			slog.New(stdoutHandler).Info("stopped", "cause", context.Cause(ctx).Error())
 		}
 	}()
-	defer flush(sdk, cfg.Handler, log)
+	defer flush(sdk, cfg.Wire, log)
 	if sdk.LogHandler != nil {
 		log = slog.New(slog.NewMultiHandler(stdoutHandler, sdk.LogHandler))
 	}
@@ -200,8 +204,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	log.LogAttrs(ctx, slog.LevelInfo, "doors", cfg.Policy.Doors()...)
 
 	access := telemetry.NewAccessLog(cfg.Telemetry, lines)
-	origin := cfg.Handler.Origin()
-	fields := field.NewSet(append(cfg.Policy.Fields(), string(cfg.Handler.ClientIPHeader), cfg.Balancer.HashKey.Header())...)
+	fields := field.NewSet(append(cfg.Policy.Fields(), string(cfg.Origin.Header), cfg.Balancer.HashKey.Header())...)
 	providers := telemetry.Providers{
 		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
 		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
@@ -249,26 +252,26 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return err
 		}
 	}
-	admin := handler.AdminConfig{
-		Prefix: cfg.Handler.AdminPrefix, Origin: origin,
+	endpoints := admin.Endpoints{
+		Prefix: cfg.Admin.Prefix, Origin: cfg.Origin,
 		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, load, sdk) },
 	}
-	adminLink := handler.Admin(admin)
+	adminLink := admin.Before(endpoints)
 	if listeners.Admin != nil {
 		adminLink = handler.Link{Name: "admin"}
 	}
 	flushing := flushInRequests(cfg.Setup, sdk)
 	chain := handler.Chain(
 		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
-			Fields: fields, ClientTimeout: cfg.Handler.ClientTimeout, Failures: failures,
+			Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Failures: failures,
 		}),
 		flushing,
 		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
 		handler.Fields(fields),
 		adminLink,
-		handler.Identify(origin),
+		handler.Identify(cfg.Origin),
 		handler.Link{Name: "telemetry", Wrap: tel.Server},
-		handler.MaxHeaders(cfg.Handler.MaxHeaders, failures),
+		handler.MaxHeaders(cfg.Wire.MaxHeaders, failures),
 		handler.Link{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
 		handler.Link{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
 		handler.Link{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, reject)},
@@ -282,10 +285,10 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 	if listeners.Admin != nil {
 		// It serves until the requests have been drained, and then has no time of
 		// its own: what is left of SHUTDOWN_TIMEOUT is for telemetry.
-		brief := cfg.Handler
-		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Handler.ShutdownTimeout/100
+		brief := cfg.Wire
+		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Wire.ShutdownTimeout/100
 		beside.Go(func() error {
-			return handler.Serve(background, handler.Watched(listeners.Admin, notice.Saw), handler.Chain(handler.AdminHandler(admin), flushing, handler.Fields(fields)), brief, log)
+			return wire.Serve(background, wire.Watched(listeners.Admin, notice.Saw), handler.Chain(admin.Handler(endpoints), flushing, handler.Fields(fields)), brief, log)
 		})
 	}
 	if limits.run != nil {
@@ -300,9 +303,9 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return nil
 		})
 	}
-	log.Info("listening", "address", listeners.Requests.Addr().String(), "url", cfg.Handler.URL(listeners.Requests), "backends", names(cfg.Balancer.Backends))
+	log.Info("listening", "address", listeners.Requests.Addr().String(), "url", cfg.Wire.URL(listeners.Requests), "backends", names(cfg.Balancer.Backends))
 	if listeners.Admin != nil {
-		log.Info("listening for the proxy's own endpoints", "address", listeners.Admin.Addr().String(), "url", cfg.Handler.URL(listeners.Admin)+string(cfg.Handler.AdminPrefix))
+		log.Info("listening for the proxy's own endpoints", "address", listeners.Admin.Addr().String(), "url", cfg.Wire.URL(listeners.Admin)+string(cfg.Admin.Prefix))
 	}
 	for _, d := range discoveries {
 		beside.Go(func() error {
@@ -314,7 +317,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 			return nil
 		})
 	}
-	err = handler.Serve(ctx, handler.Watched(listeners.Requests, notice.Saw), chain, cfg.Handler, log)
+	err = wire.Serve(ctx, wire.Watched(listeners.Requests, notice.Saw), chain, cfg.Wire, log)
 	leave()
 	if dropped := lines.Dropped(); dropped > 0 {
 		log.Warn("the log was read too slowly", "lines_dropped", dropped)
@@ -324,7 +327,7 @@ func serve(ctx context.Context, cfg config, warnings []string, stdout io.Writer)
 
 // fleet is the backends as they come and go, each watched while it is there.
 type fleet struct {
-	cfg    config
+	cfg    Config
 	tel    *telemetry.Telemetry
 	pool   *balancer.Pool
 	notice *fault.Notice
@@ -391,7 +394,7 @@ func (f *fleet) attend(b *balancer.Backend) *probe.Watcher {
 	}
 	b.Exhausted = f.notice.Saw
 	failed := f.cfg.Balancer.Pool.FailedOn
-	b.Attempted = func(resp *http.Response, err *balancer.Error) {
+	b.Attempted = func(resp *http.Response, err *fault.Error) {
 		switch {
 		case failed.Failed(resp, err):
 			outlier.Observe(balancer.Failure(resp, err))
@@ -418,12 +421,12 @@ type rateLimit struct {
 	decide policy.Limiter
 	keys   func() int
 	run    func(context.Context) error // what is to be done beside decisions; nil: nothing
-	shared *shared.Store               // nil: the counts are this instance's own
+	shared *redis.Store                // nil: the counts are this instance's own
 
-	onError shared.OnError
+	onError redis.OnError
 }
 
-func newRateLimit(cfg config, tel *telemetry.Telemetry, log *slog.Logger) (rateLimit, error) {
+func newRateLimit(cfg Config, tel *telemetry.Telemetry, log *slog.Logger) (rateLimit, error) {
 	limits, maxKeys := cfg.Policy.RateLimit.Effective(), cfg.Policy.RateLimit.MaxKeys
 	if len(limits) == 0 {
 		return rateLimit{}, nil
@@ -434,7 +437,7 @@ func newRateLimit(cfg config, tel *telemetry.Telemetry, log *slog.Logger) (rateL
 		l = rateLimit{decide: memory.Limit, keys: memory.Keys}
 	} else {
 		cfg.Shared.Changed = func(degraded bool, err error) { logStore(log, cfg.Shared.OnError, degraded, err) }
-		store, err := shared.New(cfg.Shared, limits, maxKeys)
+		store, err := redis.New(cfg.Shared, limits, maxKeys)
 		if err != nil {
 			return rateLimit{}, err
 		}
@@ -444,7 +447,7 @@ func newRateLimit(cfg config, tel *telemetry.Telemetry, log *slog.Logger) (rateL
 	return l, tel.ObserveKeys(l.keys)
 }
 
-func logStore(log *slog.Logger, onError shared.OnError, degraded bool, err error) {
+func logStore(log *slog.Logger, onError redis.OnError, degraded bool, err error) {
 	if degraded {
 		log.Warn("rate limits are not shared", "event.name", "spangate.rate_limit.store_lost", "spangate.rate_limit.on_store_error", string(onError), "exception.message", fmt.Sprintf("%.500s", err))
 		return
@@ -469,7 +472,7 @@ type instance struct {
 	Backends    []backendStatus    `json:"backends"`
 	RateLimit   *rateLimitStatus   `json:"rate_limit,omitempty"`
 	Concurrency *concurrencyStatus `json:"concurrency,omitempty"`
-	Telemetry   []setup.Status     `json:"telemetry,omitempty"`
+	Telemetry   []export.Status    `json:"telemetry,omitempty"`
 }
 
 type backendStatus struct {
@@ -493,7 +496,7 @@ type concurrencyStatus struct {
 	Queued int64 `json:"queued"`
 }
 
-func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *setup.SDK) instance {
+func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *export.SDK) instance {
 	s := instance{Telemetry: sdk.Status()}
 	ready := pool.Ready()
 	for _, b := range pool.Members() {
@@ -507,7 +510,7 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *set
 		if since, why, degraded := limits.shared.Degraded(); degraded {
 			s.RateLimit.Since, s.RateLimit.Why = &since, fmt.Sprintf("%.500s", why)
 			s.RateLimit.Store = ""
-			if limits.onError == shared.Local {
+			if limits.onError == redis.Local {
 				s.RateLimit.Store = policy.StoreLocal
 			}
 		}
@@ -520,9 +523,9 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *set
 
 // flushInRequests exports telemetry while requests are in flight where that is
 // asked for.
-func flushInRequests(cfg setup.Config, sdk *setup.SDK) handler.Link {
+func flushInRequests(cfg export.Config, sdk *export.SDK) handler.Link {
 	flush := handler.Flush{Budget: cfg.Flush.Budget}
-	if cfg.Flush.Mode == setup.FlushInRequests {
+	if cfg.Flush.Mode == export.FlushInRequests {
 		flush.Export = sdk.ExportNow
 	}
 	return flush.InRequests()
@@ -565,8 +568,8 @@ func names(members balancer.Members) (all []string) {
 }
 
 // flush delivers what telemetry is left, in the time that is kept for it.
-func flush(sdk *setup.SDK, cfg handler.Config, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), handler.FlushTimeout(cfg))
+func flush(sdk *export.SDK, cfg wire.Config, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), wire.FlushTimeout(cfg))
 	defer cancel()
 	if err := sdk.Shutdown(ctx); err != nil {
 		log.Warn("telemetry could not be flushed", "error", err.Error())
@@ -574,16 +577,16 @@ func flush(sdk *setup.SDK, cfg handler.Config, log *slog.Logger) {
 }
 
 // healthcheck returns nil when the instance that cfg describes is live.
-func healthcheck(ctx context.Context, cfg handler.Config) error {
-	if _, err := handler.Ask(ctx, cfg, "live"); err != nil {
+func healthcheck(ctx context.Context, cfg Config) error {
+	if _, err := admin.Ask(ctx, cfg.Wire, cfg.Admin.Prefix, "live"); err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	return nil
 }
 
 // printStatus prints what the instance that cfg describes says of itself.
-func printStatus(ctx context.Context, cfg handler.Config, stdout io.Writer) error {
-	status, err := handler.Ask(ctx, cfg, "status")
+func printStatus(ctx context.Context, cfg Config, stdout io.Writer) error {
+	status, err := admin.Ask(ctx, cfg.Wire, cfg.Admin.Prefix, "status")
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
@@ -610,17 +613,17 @@ func versionOf(info *debug.BuildInfo) string { return cmp.Or(release, info.Main.
 
 // printConfig prints what env configures.
 func printConfig(env []string, changedOnly bool, stdout io.Writer) error {
-	var cfg, usual config
-	variables, warnings, err := environ.Load(&cfg, env, cfg.check)
+	var cfg, usual Config
+	variables, warnings, err := config.Load(&cfg, env, cfg.check)
 	if err != nil {
 		return err
 	}
-	defaults, _, err := environ.Load(&usual, []string{"BACKENDS=echo:any", "PLATFORM=none"})
+	defaults, _, err := config.Load(&usual, []string{"BACKENDS=echo:any", "PLATFORM=none"})
 	if err != nil {
 		return err
 	}
-	set, unset := environ.Setting{Variables: variables, InForce: cfg.inForce()}, environ.Setting{Variables: defaults, InForce: usual.inForce()}
-	err = environ.PrintInForce(set, unset, changedOnly, stdout)
+	set, unset := config.Setting{Variables: variables, InForce: cfg.inForce()}, config.Setting{Variables: defaults, InForce: usual.inForce()}
+	err = config.PrintInForce(set, unset, changedOnly, stdout)
 	for _, warning := range warnings {
 		fmt.Fprintln(stdout, warning)
 	}
@@ -628,9 +631,9 @@ func printConfig(env []string, changedOnly bool, stdout io.Writer) error {
 }
 
 // inForce returns, by variable, what comes of values that leave it to others.
-func (c *config) inForce() map[string]string {
+func (c *Config) inForce() map[string]string {
 	all := map[string]string{}
-	for _, part := range []interface{ InForce() map[string]string }{c.Balancer, c.Probe, c.Policy.RateLimit, c.Handler, c.Setup} {
+	for _, part := range []interface{ InForce() map[string]string }{c.Balancer, c.Probe, c.Policy.RateLimit, c.Wire, c.Setup} {
 		maps.Copy(all, part.InForce())
 	}
 	return all

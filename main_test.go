@@ -14,7 +14,8 @@ import (
 	"syscall"
 	"testing"
 
-	"spangate/handler"
+	"spangate/handler/admin"
+	"spangate/handler/wire"
 )
 
 func TestCommand(t *testing.T) {
@@ -148,7 +149,7 @@ func TestHealthcheck(t *testing.T) {
 			server := httptest.NewServer(test.answer)
 			t.Cleanup(server.Close)
 			port := server.Listener.Addr().(*net.TCPAddr).Port
-			err := healthcheck(t.Context(), handler.Config{Host: handler.Host(test.host), Port: uint16(port), AdminPrefix: "/.spangate"})
+			err := healthcheck(t.Context(), Config{Wire: wire.Config{Host: wire.Host(test.host), Port: uint16(port)}, Admin: admin.Config{Prefix: "/.spangate"}})
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}

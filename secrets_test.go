@@ -9,12 +9,12 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"spangate/handler/environ"
+	"spangate/handler/config"
 	"spangate/telemetry/otlptest"
 )
 
 func TestURLCredentialsAreNotShown(t *testing.T) {
-	_, _, err := environ.Load(&config{}, []string{"BACKENDS=http://me:s3cret@a:3000", "TRUSTED_PROXIES=http://me:s3cret@b"})
+	_, _, err := config.Load(&Config{}, []string{"BACKENDS=http://me:s3cret@a:3000", "TRUSTED_PROXIES=http://me:s3cret@b"})
 	got := lines(err)
 	if len(got) != 2 || !strings.HasPrefix(got[0], `BACKENDS="http://***@a:3000": `) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("faults are %q, want two without the password", got)

@@ -12,7 +12,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/handler/environ"
+	"spangate/handler/config"
 )
 
 var update = flag.Bool("update", false, "rewrite the table of variables in README.md")
@@ -23,7 +23,7 @@ func TestLoadRequiresBackends(t *testing.T) {
 		"empty":   {"BACKENDS="},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := environ.Load(&config{}, given)
+			_, _, err := config.Load(&Config{}, given)
 			if got := lines(err); len(got) != 1 || !strings.HasPrefix(got[0], "BACKENDS: required") {
 				t.Errorf("faults are %q, want that BACKENDS is required", got)
 			}
@@ -39,8 +39,8 @@ func TestLoadAgreesWithEnv(t *testing.T) {
 		"TRUSTED_PROXIES=10.0.0.0/8", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,c=d", "OTEL_BSP_MAX_QUEUE_SIZE=7",
 		"PROBE_MODE=active", "TRACE_TRUST=link", // of which auto is none of their own
 	}
-	var got, want config
-	if _, _, err := environ.Load(&got, given); err != nil {
+	var got, want Config
+	if _, _, err := config.Load(&got, given); err != nil {
 		t.Fatal(err)
 	}
 	if err := env.ParseWithOptions(&want, env.Options{Environment: env.ToMap(given)}); err != nil {
@@ -68,7 +68,7 @@ func TestNeighboursAreNotMisspellings(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, warnings, err := environ.Load(&config{}, append(given, backends))
+			_, warnings, err := config.Load(&Config{}, append(given, backends))
 			if err != nil || warnings != nil {
 				t.Errorf("Load gives the faults %q and the warnings %q, want none", lines(err), warnings)
 			}
@@ -81,34 +81,34 @@ func TestVariables(t *testing.T) {
 	name := regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 	raw := regexp.MustCompile(`strconv|parse error|time: |slog|netip`)
 	seen := map[string]bool{}
-	for _, v := range environ.Variables(&config{}) {
+	for _, v := range config.Variables(&Config{}) {
 		t.Run(v.Name, func(t *testing.T) {
 			if seen[v.Name] || !name.MatchString(v.Name) || v.Doc() == "" {
 				t.Error("it must have a name of its own, of capitals, and a doc tag")
 			}
 			seen[v.Name] = true
 			values := []string{v.Default, v.Min()}
-			for _, p := range environ.Platforms {
+			for _, p := range config.Platforms {
 				values = append(values, p.Defaults[v.Name])
 			}
 			for _, text := range slices.DeleteFunc(values, func(text string) bool { return text == "" }) {
-				_, _, err := environ.Load(&config{}, []string{backends, v.Name + "=" + text})
+				_, _, err := config.Load(&Config{}, []string{backends, v.Name + "=" + text})
 				for _, fault := range lines(err) {
 					if !strings.HasPrefix(fault, v.Name+": is of no use with") {
 						t.Errorf("default or min: %s", fault)
 					}
 				}
 			}
-			loaded, _, err := environ.Load(&config{}, []string{backends, v.Name + "=\x01"})
+			loaded, _, err := config.Load(&Config{}, []string{backends, v.Name + "=\x01"})
 			if err != nil && raw.MatchString(err.Error()) {
 				t.Errorf("reason %q is not for people", err)
 			}
-			if !slices.ContainsFunc(loaded, func(l environ.Variable) bool { return l.Name == v.Name && l.Origin == "set" }) {
+			if !slices.ContainsFunc(loaded, func(l config.Variable) bool { return l.Name == v.Name && l.Origin == "set" }) {
 				t.Error("it cannot be set: its name looks like a neighbour's")
 			}
 		})
 	}
-	for _, p := range environ.Platforms {
+	for _, p := range config.Platforms {
 		for name := range p.Defaults {
 			if !seen[name] {
 				t.Errorf("%s: default of %s, which is no variable", p.Name, name)
@@ -129,18 +129,18 @@ func TestTableInReadme(t *testing.T) {
 		t.Fatalf("README.md has no lines %q and %q", begin, end)
 	}
 	if *update {
-		if err := os.WriteFile("README.md", []byte(before+begin+environ.Table(&config{}, environ.Groups)+end+after), 0o644); err != nil {
+		if err := os.WriteFile("README.md", []byte(before+begin+config.Table(&Config{}, config.Groups)+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(environ.Table(&config{}, environ.Groups), got); diff != "" {
+	if diff := cmp.Diff(config.Table(&Config{}, config.Groups), got); diff != "" {
 		t.Errorf("README.md is not up to date, go test -run %s . -update (-want +got):\n%s", t.Name(), diff)
 	}
 }
 
 func FuzzLoad(f *testing.F) {
-	all := environ.Variables(&config{})
+	all := config.Variables(&Config{})
 	for i, v := range all {
 		f.Add(uint(i), v.Default, "RETRY_ATEMPTS")
 		f.Add(uint(i), "\x01\n-1://@", "")
@@ -150,7 +150,7 @@ func FuzzLoad(f *testing.F) {
 		if strings.HasSuffix(stray, "_FILE") || strings.Contains(stray, ":") {
 			t.Skip("reads a file, or its name ends elsewhere in a fault")
 		}
-		_, warnings, err := environ.Load(&config{}, []string{stray + "=" + text, backends, v.Name + "=" + text})
+		_, warnings, err := config.Load(&Config{}, []string{stray + "=" + text, backends, v.Name + "=" + text})
 		for _, line := range append(lines(err), warnings...) {
 			name, _, ok := strings.Cut(line, ":")
 			if !ok || name == "" || strings.Contains(line, "parse error on field") || strings.ContainsAny(line, "\r\n") {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // Backend is one server that requests can be forwarded to. Its methods are
@@ -22,7 +25,7 @@ type Backend struct {
 	Host    HostRule // which Host header it is sent
 	// Transport sends a request that already carries this backend's URL.
 	Transport   http.RoundTripper
-	Connections Connections // that Transport has
+	Connections wire.Connections // that Transport has
 	// Probes sends probes, over connections that traffic does not share.
 	Probes http.RoundTripper
 
@@ -31,7 +34,7 @@ type Backend struct {
 	// come to its end, and with an error when the attempt has failed or the body
 	// has broken off. What the client ended is not told,
 	// nor the end of a connection that was kept.
-	Attempted func(resp *http.Response, err *Error)
+	Attempted func(resp *http.Response, err *fault.Error)
 	// Exhausted, if not nil, is told of attempts that failed for want of what this
 	// process or its host has too little of.
 	Exhausted func(error)
@@ -81,7 +84,7 @@ func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := b.Transport.RoundTrip(r)
 	if err != nil {
 		b.active.Add(-1)
-		e := Classify(r.Context(), err)
+		e := fault.Of(r.Context(), err)
 		latency.end(began, nil, e)
 		b.suspectFor(e, time.Since(start))
 		b.attempted(nil, e)
@@ -107,9 +110,9 @@ func Settled(r *http.Request, resp *http.Response) bool {
 		r.Method == http.MethodHead || resp.ContentLength == 0
 }
 
-func (b *Backend) attempted(resp *http.Response, err *Error) {
+func (b *Backend) attempted(resp *http.Response, err *fault.Error) {
 	switch {
-	case err != nil && err.Type == Overloaded:
+	case err != nil && err.Type == fault.Overloaded:
 		if b.Exhausted != nil {
 			b.Exhausted(err)
 		}
@@ -161,7 +164,7 @@ func (f *followedBody) Read(p []byte) (int, error) {
 	switch {
 	case f.resp.StatusCode == http.StatusSwitchingProtocols: // has no content that could break off
 	case err != io.EOF:
-		f.backend.attempted(nil, ClassifyBody(f.ctx, err))
+		f.backend.attempted(nil, fault.OfBody(f.ctx, err))
 	case !f.settled:
 		f.backend.attempted(f.resp, nil)
 	}

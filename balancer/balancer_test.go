@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 func named(weights map[string]int, names ...string) []*balancer.Backend {
@@ -174,7 +176,7 @@ func TestAttempted(t *testing.T) {
 			b.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: test.status, ContentLength: test.length, Body: io.NopCloser(test.body)}, nil
 			})
-			b.Attempted = func(resp *http.Response, err *balancer.Error) {
+			b.Attempted = func(resp *http.Response, err *fault.Error) {
 				if err != nil {
 					fmt.Fprint(&got, err.Type, " ")
 				} else {
@@ -220,7 +222,7 @@ func TestAttempted(t *testing.T) {
 func TestPoolWithNobodyReady(t *testing.T) {
 	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{})} {
 		_, err := pool.RoundTrip(get())
-		if e, ok := errors.AsType[*balancer.Error](err); !ok || e.Type != balancer.NoHealthyBackend {
+		if e, ok := errors.AsType[*fault.Error](err); !ok || e.Type != fault.NoHealthyBackend {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -244,7 +246,7 @@ func TestTransportNeverReachesAProxyOrFollowsARedirect(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	server := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
 	defer server.Close()
-	rt := balancer.NewTransport(balancer.Config{}, "http", "", nil, &balancer.Connections{})
+	rt := wire.NewTransport(wire.TransportConfig{}, "http", "", nil, &wire.Connections{})
 	resp, err := rt.RoundTrip(httptest.NewRequest("GET", server.URL, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +283,7 @@ func TestTransportUnixSocket(t *testing.T) {
 	if string(body) != "/path" {
 		t.Errorf("got %q", body)
 	}
-	if _, err := backends[1].RoundTrip(get()); balancer.Classify(t.Context(), err).Type != balancer.ConnectionRefused {
+	if _, err := backends[1].RoundTrip(get()); fault.Of(t.Context(), err).Type != fault.ConnectionRefused {
 		t.Errorf("a socket that is not there: %v", err)
 	}
 }
@@ -293,14 +295,14 @@ func TestConnectionsAreCounted(t *testing.T) {
 	defer server.Close()
 	for _, scheme := range []string{"http", "https"} {
 		var ended []time.Duration
-		connections := &balancer.Connections{Ended: func(d time.Duration) { ended = append(ended, d) }}
+		connections := &wire.Connections{Ended: func(d time.Duration) { ended = append(ended, d) }}
 		target := server.URL
 		if scheme == "http" {
 			plain := httptest.NewServer(server.Config.Handler)
 			defer plain.Close()
 			target = plain.URL
 		}
-		rt := balancer.NewTransport(balancer.Config{ConnectTimeout: time.Minute}, scheme, "", &tls.Config{InsecureSkipVerify: true}, connections)
+		rt := wire.NewTransport(wire.TransportConfig{ConnectTimeout: time.Minute}, scheme, "", &tls.Config{InsecureSkipVerify: true}, connections)
 		for range 3 {
 			resp, err := rt.RoundTrip(httptest.NewRequest("GET", target, nil))
 			if err != nil {

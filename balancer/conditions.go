@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"spangate/handler/fault"
 )
 
 // Conditions says which attempts have failed. As text it is a comma list of
@@ -66,20 +68,20 @@ func (c Conditions) MarshalText() ([]byte, error) {
 
 // Failed reports whether an attempt that ended with resp or err has failed in
 // one of these ways. What the client caused never counts.
-func (c *Conditions) Failed(resp *http.Response, err *Error) bool {
+func (c *Conditions) Failed(resp *http.Response, err *fault.Error) bool {
 	if err == nil {
 		return resp.StatusCode >= http.StatusBadRequest && slices.Contains(c.statuses, resp.StatusCode)
 	}
 	switch err.Type {
-	case ConnectTimeout:
+	case fault.ConnectTimeout:
 		return c.connect || slices.Contains(c.statuses, http.StatusGatewayTimeout)
-	case ConnectionRefused, ConnectError, DNSError, TLSHandshakeError:
+	case fault.ConnectionRefused, fault.ConnectError, fault.DNSError, fault.TLSHandshakeError:
 		return c.connect || slices.Contains(c.statuses, http.StatusBadGateway)
-	case ConnectionReset, BackendReset:
+	case fault.ConnectionReset, fault.BackendReset:
 		return c.reset || slices.Contains(c.statuses, http.StatusBadGateway)
-	case MalformedResponse:
+	case fault.MalformedResponse:
 		return slices.Contains(c.statuses, http.StatusBadGateway)
-	case ResponseTimeout:
+	case fault.ResponseTimeout:
 		return c.timeouts()
 	}
 	return false
@@ -94,9 +96,24 @@ func (c *Conditions) timeouts() bool {
 // doubtful that its backend is fit: it has failed in one of these ways and that
 // counts, or the request's own deadline has passed, whether that was short or the
 // backend slow.
-func (c *Conditions) Doubtful(resp *http.Response, err *Error) bool {
+func (c *Conditions) Doubtful(resp *http.Response, err *fault.Error) bool {
 	if err != nil && !err.Counts() {
 		return false
 	}
-	return err != nil && err.Type == Timeout || c.Failed(resp, err)
+	return err != nil && err.Type == fault.Timeout || c.Failed(resp, err)
 }
+
+// Failure returns why an attempt that ended with resp or err has failed: err, or
+// the status of resp.
+func Failure(resp *http.Response, err *fault.Error) error {
+	if err != nil {
+		return err
+	}
+	return failedStatus(resp.StatusCode)
+}
+
+// failedStatus is a status that counts as a failure.
+type failedStatus int
+
+func (s failedStatus) Error() string     { return "status " + strconv.Itoa(int(s)) }
+func (s failedStatus) ErrorType() string { return strconv.Itoa(int(s)) }

@@ -1,6 +1,10 @@
 package balancer
 
-import "time"
+import (
+	"time"
+
+	"spangate/handler/wire"
+)
 
 // Config says where requests go and how one backend is chosen among several.
 type Config struct {
@@ -10,11 +14,9 @@ type Config struct {
 
 	StickyCookie CookieName `env:"BALANCER_STICKY_COOKIE" zero:"none" doc:"name of a cookie that keeps a client with the backend that answered it first, whatever the algorithm; none when empty"`
 
-	ConnectTimeout  time.Duration `env:"BACKEND_CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" doc:"longest wait for a connection to a backend, name lookup included; TLS handshakes get as much again"`
-	ResponseTimeout time.Duration `env:"BACKEND_RESPONSE_TIMEOUT" envDefault:"30s" min:"0" zero:"no limit" doc:"longest wait for a backend to take a part of the request, to answer once it is sent, and to begin a body that it announced; 0 waits for ever"`
-	IdleTimeout     time.Duration `env:"BACKEND_IDLE_TIMEOUT" envDefault:"90s" min:"0" zero:"no limit" doc:"how long an unused connection to a backend is kept; 0 keeps it until the backend closes it"`
-	MaxConnections  int           `env:"BACKEND_MAX_CONNECTIONS" envDefault:"0" min:"0" zero:"no limit" doc:"most connections to one backend; further requests wait for a free one; 0 sets no limit"`
-	Host            HostRule      `env:"BACKEND_HOST" envDefault:"auto" doc:"Host header sent to a backend: preserve (the client's), backend (its URL's) or auto (the backend's for https, else the client's)"`
+	Host HostRule `env:"BACKEND_HOST" envDefault:"auto" doc:"Host header sent to a backend: preserve (the client's), backend (its URL's) or auto (the backend's for https, else the client's)"`
+
+	wire.TransportConfig
 
 	CAFile   string `env:"BACKEND_CA_FILE" needs:"BACKENDS*=https:" zero:"the system's" doc:"PEM file of the authorities that may sign the backends' certificates; the system's when empty"`
 	CertFile string `env:"BACKEND_CERT_FILE" needs:"BACKENDS*=https:" zero:"none" doc:"PEM file of the client certificate shown to backends"`

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-retry"
+
+	"spangate/handler/wire"
 )
 
 const (
@@ -93,7 +95,7 @@ func Discoveries(cfg Config, resolver Resolver) ([]*Discovery, error) {
 			member: member, refresh: cmp.Or(cfg.DNSRefresh, defaultRefresh), resolver: resolver,
 			backend: func(e endpoint) found {
 				b := newBackend(cfg, member, e.address, e.weight, trust)
-				return found{b, b.Transport.(*transport).CloseIdleConnections}
+				return found{b, b.Transport.(*wire.Transport).CloseIdleConnections}
 			},
 		})
 	}
@@ -187,7 +189,11 @@ func (d *Discovery) addresses(ctx context.Context) (addrs []netip.Addr, err erro
 // nothing is known.
 func isNotFound(err error) bool {
 	failure, ok := errors.AsType[*net.DNSError](err)
-	return ok && failure.IsNotFound || isType[*net.AddrError](err)
+	if ok {
+		return failure.IsNotFound
+	}
+	_, ok = errors.AsType[*net.AddrError](err)
+	return ok
 }
 
 // adopt makes endpoints, if there are any, the backends of the member.

@@ -2,7 +2,6 @@ package balancer_test
 
 import (
 	"context"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -10,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +21,9 @@ import (
 
 	"spangate/balancer"
 	"spangate/balancer/dnstest"
+	"spangate/handler/fault"
+	"spangate/handler/wire"
+	"spangate/handler/wire/wiretest"
 )
 
 type zone = dnstest.Zone
@@ -241,17 +241,6 @@ func portOf(s *httptest.Server) (string, uint16) {
 	return strconv.Itoa(int(port)), port
 }
 
-// certificateFile returns a file with the server's certificate.
-func certificateFile(t *testing.T, s *httptest.Server) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	if err := os.WriteFile(path, ca, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestDiscoveredBackendsAreDialledByAddressAndAskedByName(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(echoing))
 	defer plain.Close()
@@ -259,7 +248,7 @@ func TestDiscoveredBackendsAreDialledByAddressAndAskedByName(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)              // of handshakes that are meant to fail
 	secure.StartTLS()
 	defer secure.Close()
-	cfg := balancer.Config{ConnectTimeout: time.Minute, Host: balancer.HostAuto, CAFile: certificateFile(t, secure)}
+	cfg := balancer.Config{TransportConfig: wire.TransportConfig{ConnectTimeout: time.Minute}, Host: balancer.HostAuto, CAFile: wiretest.CertificateFile(t, secure)}
 	plainPort, plainNumber := portOf(plain)
 	securePort, secureNumber := portOf(secure)
 	server := dnstest.NewServer(t)
@@ -272,15 +261,15 @@ func TestDiscoveredBackendsAreDialledByAddressAndAskedByName(t *testing.T) {
 	})
 	tests := []struct {
 		name, member, want string
-		err                balancer.ErrorType
+		err                fault.Type
 	}{
 		{"the client's Host", "dns+http://other.test.:" + plainPort + "/base", "example.com  /base/path", ""},
 		{"its own Host", "dns+http://other.test.:" + plainPort + ";host=backend", "other.test:" + plainPort + "  /path", ""},
 		{"TLS", "dns+https://example.com.:" + securePort, "example.com:" + securePort + " example.com /path", ""},
-		{"TLS, not its certificate", "dns+https://other.test.:" + securePort, "", balancer.TLSHandshakeError},
+		{"TLS, not its certificate", "dns+https://other.test.:" + securePort, "", fault.TLSHandshakeError},
 		{"a service", "dns+srv://_http._tcp.app.test.;host=backend", "app.test  /path", ""},
 		{"a service over TLS", "dns+srv+https://_x._tcp.example.com.", "example.com example.com /path", ""},
-		{"a service over TLS, not its certificate", "dns+srv+https://_x._tcp.other.test.", "", balancer.TLSHandshakeError},
+		{"a service over TLS, not its certificate", "dns+srv+https://_x._tcp.other.test.", "", fault.TLSHandshakeError},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -290,7 +279,7 @@ func TestDiscoveredBackendsAreDialledByAddressAndAskedByName(t *testing.T) {
 			}
 			resp, err := change.Backends[0].RoundTrip(get())
 			if err != nil {
-				if e := balancer.Classify(t.Context(), err); e.Type != test.err {
+				if e := fault.Of(t.Context(), err); e.Type != test.err {
 					t.Errorf("error %v, want %q", err, test.err)
 				}
 				return
@@ -316,7 +305,7 @@ func TestConnectionsOfBackendsThatLeftAreClosed(t *testing.T) {
 	secure.EnableHTTP2 = true
 	secure.StartTLS()
 	defer secure.Close()
-	cfg := balancer.Config{ConnectTimeout: time.Minute, DNSRefresh: quick.DNSRefresh, CAFile: certificateFile(t, secure)}
+	cfg := balancer.Config{TransportConfig: wire.TransportConfig{ConnectTimeout: time.Minute}, DNSRefresh: quick.DNSRefresh, CAFile: wiretest.CertificateFile(t, secure)}
 
 	server := dnstest.NewServer(t)
 	server.Set(zone{"example.com. A": addresses("127.0.0.1")})

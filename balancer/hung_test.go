@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // TestOneHungOfTwo sends requests once a second, by the defaults, while one of
@@ -30,9 +31,9 @@ func TestOneHungOfTwo(t *testing.T) {
 					defer cancel()
 					<-ctx.Done()
 					if r.Context().Err() != nil {
-						return nil, balancer.Classify(r.Context(), r.Context().Err())
+						return nil, fault.Of(r.Context(), r.Context().Err())
 					}
-					return nil, &balancer.Error{Type: balancer.ResponseTimeout, Sent: true}
+					return nil, &fault.Error{Type: fault.ResponseTimeout, Sent: true}
 				})
 				backends[1].Transport = answering(http.StatusOK)
 				cfg := balancer.RetryConfig{Attempts: 2, Budget: 0.2, TryTimeout: balancer.TryAuto, ResponseTimeout: responseTimeout}

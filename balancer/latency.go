@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 const (
@@ -61,7 +63,7 @@ func (l *latency) begin(r *http.Request) time.Time {
 }
 
 // end notes how the attempt that began then went.
-func (l *latency) end(began time.Time, resp *http.Response, err *Error) {
+func (l *latency) end(began time.Time, resp *http.Response, err *fault.Error) {
 	if began.IsZero() {
 		return
 	}
@@ -72,7 +74,7 @@ func (l *latency) end(began time.Time, resp *http.Response, err *Error) {
 	average, at := unpack(l.average.Load())
 	known := average * l.faded(now, at)
 	switch {
-	case err != nil && err.Type == ClientDisconnected:
+	case err != nil && err.Type == fault.ClientDisconnected:
 		// The answer would have taken longer still.
 		if took <= known {
 			return

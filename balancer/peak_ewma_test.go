@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // answers makes b answer after so long: with a status, or with a refused
@@ -23,7 +24,7 @@ func answers(b *balancer.Backend, after time.Duration, status int) {
 		}
 		time.Sleep(after)
 		if status == 0 {
-			return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+			return nil, &fault.Error{Type: fault.ConnectionRefused}
 		}
 		return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(""))}, nil
 	})
@@ -64,7 +65,7 @@ func TestPeakEWMALearns(t *testing.T) {
 		{"says no", func(_ *testing.T, ready []*balancer.Backend) { answers(ready[0], usual, http.StatusNotFound) }, .4, .6},
 		{"the client is at fault", func(_ *testing.T, ready []*balancer.Backend) {
 			ready[0].Transport = roundTripper(func(*http.Request) (*http.Response, error) {
-				return nil, &balancer.RequestBodyError{Err: errors.New("bad chunk")}
+				return nil, &fault.RequestBodyError{Err: errors.New("bad chunk")}
 			})
 			ready[0].RoundTrip(get())
 			answers(ready[0], usual, http.StatusOK)

@@ -3,7 +3,7 @@
 //
 // A [Pool] holds the backends that may be used and asks a [Picker] for one of
 // them; [Retry] turns a pool into an [http.RoundTripper] that gives a failed
-// request to another backend where that is safe. Errors are always *[Error],
+// request to another backend where that is safe. Errors are always *[fault.Error],
 // whose type is what status, span, metric and log agree on.
 package balancer
 
@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 // Picker chooses the backend for r among ready, which is never empty, is
@@ -89,14 +91,14 @@ var errNoneReady = errors.New("no backend is ready")
 // Pick chooses a backend for r: the picker's choice, or for a further attempt
 // PoolConfig.Next's among those that are not in tried, while there are some. A
 // backend that has just refused a connection, or was waited for in vain, is passed over as if it had been
-// tried. It returns an *[Error] of type [NoHealthyBackend] when none is ready.
+// tried. It returns an *[fault.Error] of type [fault.NoHealthyBackend] when none is ready.
 func (p *Pool) Pick(r *http.Request, tried ...*Backend) (*Backend, error) {
 	b := p.choose(r, tried)
 	if p.cfg.Picked != nil {
 		p.cfg.Picked(r, b)
 	}
 	if b == nil {
-		return nil, &Error{Type: NoHealthyBackend, Err: errNoneReady}
+		return nil, &fault.Error{Type: fault.NoHealthyBackend, Err: errNoneReady}
 	}
 	return b, nil
 }

@@ -1,9 +1,11 @@
 package balancer
 
 import (
-	"errors"
+	"fmt"
 	"io"
 	"sync"
+
+	"spangate/handler/fault"
 )
 
 // replay is a request's body that can be read several times, while what has
@@ -51,8 +53,8 @@ type bodyView struct {
 }
 
 var (
-	errViewClosed = errors.New("the attempt that this body is for has ended")
-	errNotKept    = errors.New("the body's beginning is no longer kept")
+	errViewClosed = fault.ErrGivenUp
+	errNotKept    = fmt.Errorf("the body's beginning is no longer kept: %w", fault.ErrGivenUp)
 )
 
 func (v *bodyView) Read(p []byte) (int, error) {

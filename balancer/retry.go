@@ -14,7 +14,8 @@ import (
 
 	"github.com/sethvargo/go-retry"
 
-	"spangate/policy/size"
+	"spangate/handler/config"
+	"spangate/handler/fault"
 )
 
 // RetryConfig says when a failed attempt is followed by another one. The zero
@@ -25,7 +26,7 @@ type RetryConfig struct {
 	Backoff    time.Duration `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" needs:"RETRY_ATTEMPTS" within:"RETRY_MAX_BACKOFF" doc:"wait before a backend that was tried already is tried again; doubles each time"`
 	MaxBackoff time.Duration `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" needs:"RETRY_ATTEMPTS" doc:"longest such wait, also where a backend's Retry-After asks for one"`
 	Budget     Share         `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
-	BodyLimit  size.Bytes    `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS" doc:"largest body that is kept to be sent again"`
+	BodyLimit  config.Bytes  `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS" doc:"largest body that is kept to be sent again"`
 	TryTimeout TryTimeout    `env:"RETRY_TRY_TIMEOUT" envDefault:"auto" within:"REQUEST_TIMEOUT" zero:"no limit" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; auto is a third of BACKEND_RESPONSE_TIMEOUT, which makes 10s, for a request that can then be tried again at another backend, and no limit for others; 0 sets none"`
 
 	// ResponseTimeout bounds what all attempts at a request together wait for its
@@ -180,7 +181,7 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 			resp.Body.Close()
 		}
 		if werr := t.cfg.Wait(r.Context(), decision); werr != nil {
-			e := Classify(r.Context(), werr)
+			e := fault.Of(r.Context(), werr)
 			t.stopUnless(r, e)
 			return nil, e
 		}
@@ -213,22 +214,22 @@ func (t *Retrier) answered(r *http.Request, resp *http.Response, b *Backend) *ht
 
 // failed reports whether an attempt that ended like this may be followed by
 // another one.
-func (t *Retrier) failed(resp *http.Response, e *Error) bool {
-	return t.cfg.On.Failed(resp, e) || e != nil && e.Type == Overloaded && t.cfg.On.connect
+func (t *Retrier) failed(resp *http.Response, e *fault.Error) bool {
+	return t.cfg.On.Failed(resp, e) || e != nil && e.Type == fault.Overloaded && t.cfg.On.connect
 }
 
 // onlyElsewhere reports whether the backend of an attempt that failed with e is
 // no choice for a later one.
-func onlyElsewhere(e *Error) bool {
-	return e != nil && (e.Type == ResponseTimeout || e.Type == ConnectTimeout || e.Type == Overloaded)
+func onlyElsewhere(e *fault.Error) bool {
+	return e != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.ConnectTimeout || e.Type == fault.Overloaded)
 }
 
 // decide says who is asked next, or why nobody is.
-func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend, waited time.Duration, backoff retry.Backoff, body *replay, resp *http.Response, e *Error) (*Backend, RetryDecision, StopReason) {
+func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend, waited time.Duration, backoff retry.Backoff, body *replay, resp *http.Response, e *fault.Error) (*Backend, RetryDecision, StopReason) {
 	d := RetryDecision{Attempt: attempt, Reason: reasonOf(resp, e)}
 	switch sent := e == nil || e.Sent; {
 	case r.Context().Err() != nil:
-		return nil, d, stopOf(Classify(r.Context(), r.Context().Err()))
+		return nil, d, stopOf(fault.Of(r.Context(), r.Context().Err()))
 	case attempt > t.cfg.Attempts:
 		return nil, d, StopMaxAttempts
 	case sent && !idempotent(r):
@@ -286,16 +287,16 @@ func (t *Retrier) stop(r *http.Request, reason StopReason) {
 }
 
 // stopUnless tells why a request ended that is not to be tried again.
-func (t *Retrier) stopUnless(r *http.Request, e *Error) { t.stop(r, stopOf(e)) }
+func (t *Retrier) stopUnless(r *http.Request, e *fault.Error) { t.stop(r, stopOf(e)) }
 
 // stopOf returns what e, no failure to try again, means.
-func stopOf(e *Error) StopReason {
+func stopOf(e *fault.Error) StopReason {
 	switch {
 	case e == nil:
 		return StopSuccess
-	case e.Type == Timeout:
+	case e.Type == fault.Timeout:
 		return StopDeadline
-	case e.Type == Shutdown:
+	case e.Type == fault.Shutdown:
 		return StopShutdown
 	case e.Blameless():
 		return StopClientDisconnected
@@ -304,13 +305,13 @@ func stopOf(e *Error) StopReason {
 }
 
 // failure returns err, of a RoundTripper of this package, as what it is.
-func failure(err error) *Error {
-	e, _ := errors.AsType[*Error](err)
+func failure(err error) *fault.Error {
+	e, _ := errors.AsType[*fault.Error](err)
 	return e
 }
 
 // reasonOf names why an attempt has failed.
-func reasonOf(resp *http.Response, e *Error) string {
+func reasonOf(resp *http.Response, e *fault.Error) string {
 	if e != nil {
 		return string(e.Type)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // scripted is a backend whose attempts end as its script says, the last line
@@ -45,21 +46,21 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if line == refuses {
 		r.Body.Close()
-		return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+		return nil, &fault.Error{Type: fault.ConnectionRefused}
 	}
 	if line == lacks {
 		r.Body.Close()
-		return nil, &balancer.Error{Type: balancer.Overloaded}
+		return nil, &fault.Error{Type: fault.Overloaded}
 	}
 	if line == unreachable {
 		r.Body.Close()
 		time.Sleep(2 * time.Second)
-		return nil, &balancer.Error{Type: balancer.ConnectTimeout}
+		return nil, &fault.Error{Type: fault.ConnectTimeout}
 	}
 	if line == resets {
 		r.Body.Read(make([]byte, 3))
 		r.Body.Close()
-		return nil, &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+		return nil, &fault.Error{Type: fault.ConnectionReset, Sent: true}
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -69,7 +70,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, header := 0, http.Header{}
 	switch {
 	case line == readsResets:
-		return nil, &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+		return nil, &fault.Error{Type: fault.ConnectionReset, Sent: true}
 	case line == hangs:
 		<-r.Context().Done()
 		return nil, r.Context().Err()
@@ -197,7 +198,7 @@ func TestRetry(t *testing.T) {
 				resp, err := rt.RoundTrip(r)
 				got := ""
 				if err != nil {
-					got = string(balancer.Classify(ctx, err).Type)
+					got = string(fault.Of(ctx, err).Type)
 				} else {
 					got = fmt.Sprint(resp.StatusCode)
 					resp.Body.Close()
@@ -325,7 +326,7 @@ func TestBudgetCountsARequestOnce(t *testing.T) {
 	for _, b := range backends {
 		b.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
 			got = append(got, balancer.InFlight(rt))
-			return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+			return nil, &fault.Error{Type: fault.ConnectionRefused}
 		})
 	}
 	cfg := balancer.RetryConfig{Attempts: 2, Budget: 1, Wait: func(context.Context, balancer.RetryDecision) error {
@@ -439,7 +440,7 @@ func TestReplayLosesNothing(t *testing.T) {
 			synctest.Wait()
 			r.Body.Close()
 			close(givenUp)
-			return nil, &balancer.Error{Type: balancer.ConnectionReset, Sent: true}
+			return nil, &fault.Error{Type: fault.ConnectionReset, Sent: true}
 		})
 		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			body, err := io.ReadAll(r.Body)
@@ -478,7 +479,7 @@ func TestRetryAfterTheClientLeft(t *testing.T) {
 	a.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
 		attempts++
 		cancel()
-		return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+		return nil, &fault.Error{Type: fault.ConnectionRefused}
 	})
 	var stop balancer.StopReason
 	cfg := balancer.RetryConfig{Attempts: 2, Budget: 1, Stopped: func(_ context.Context, reason balancer.StopReason) { stop = reason }}
@@ -486,7 +487,7 @@ func TestRetryAfterTheClientLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), cfg).RoundTrip(get().WithContext(ctx))
-	if e, ok := errors.AsType[*balancer.Error](err); !ok || attempts != 1 || stop != balancer.StopClientDisconnected {
+	if e, ok := errors.AsType[*fault.Error](err); !ok || attempts != 1 || stop != balancer.StopClientDisconnected {
 		t.Errorf("%v after %d attempts, stopped for %q", e, attempts, stop)
 	}
 }
@@ -494,7 +495,7 @@ func TestRetryAfterTheClientLeft(t *testing.T) {
 func ExampleConditions() {
 	var on balancer.Conditions
 	fmt.Println(on.UnmarshalText([]byte("connect,503")))
-	fmt.Println(on.Failed(nil, &balancer.Error{Type: balancer.ConnectionRefused}), on.Failed(&http.Response{StatusCode: 500}, nil))
+	fmt.Println(on.Failed(nil, &fault.Error{Type: fault.ConnectionRefused}), on.Failed(&http.Response{StatusCode: 500}, nil))
 	fmt.Println(on.UnmarshalText([]byte("5xx")))
 	// Output:
 	// <nil>

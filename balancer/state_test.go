@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // watched is a pool whose changes are noted as "name from>to reason".
@@ -103,7 +104,7 @@ func TestABackendThatRefusesIsPassedOver(t *testing.T) {
 		refused := true
 		all[0].Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			if refused {
-				return nil, &balancer.Error{Type: balancer.ConnectionRefused}
+				return nil, &fault.Error{Type: fault.ConnectionRefused}
 			}
 			return answering(200).RoundTrip(r)
 		})

@@ -1,6 +1,10 @@
 package balancer
 
-import "time"
+import (
+	"time"
+
+	"spangate/handler/fault"
+)
 
 // suspicion is the time in which a backend is passed over while there are others
 // because it refused a connection, or was waited for in vain. It bridges the time
@@ -33,8 +37,8 @@ func (b *Backend) suspected() bool {
 
 // suspectFor notes what err, of an attempt that took so long, says about the
 // backend.
-func (b *Backend) suspectFor(err *Error, took time.Duration) {
-	if err.Type == ResponseTimeout || !err.Sent && err.Counts() {
+func (b *Backend) suspectFor(err *fault.Error, took time.Duration) {
+	if err.Type == fault.ResponseTimeout || !err.Sent && err.Counts() {
 		b.suspect.Store(&suspicion{time.Now(), max(took, minSuspicion)})
 	}
 }

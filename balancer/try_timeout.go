@@ -8,6 +8,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 // TryTimeout is how long one attempt may wait for its response. As text it is a
@@ -46,7 +48,7 @@ func (t TryTimeout) MarshalText() ([]byte, error) {
 }
 
 // errTryTimeout ends one attempt, not the request.
-var errTryTimeout = errors.New("no response in the time that an attempt has")
+const errTryTimeout = fault.Phrase("no response in the time that an attempt has")
 
 // AutoTryTimeout returns what [TryAuto] gives an attempt after which there may be
 // another; 0: as long as it takes.
@@ -116,7 +118,7 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Respon
 	waited, gaveUp := timer.end()
 	if gaveUp && err == nil {
 		resp.Body.Close()
-		return nil, waited, &Error{Type: ResponseTimeout, Sent: true, Err: errTryTimeout}
+		return nil, waited, &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}
 	}
 	return resp, waited, err
 }
@@ -155,7 +157,7 @@ func (t *tryTimer) expire() {
 	defer t.mu.Unlock()
 	if !t.ended && !t.began.IsZero() {
 		t.gaveUp = true
-		t.giveUp(errTryTimeout)
+		t.giveUp(&fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout})
 	}
 }
 

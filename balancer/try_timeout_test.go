@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
+	"spangate/handler/wire/wiretest"
 )
 
 // TestTryTimeout checks whose time the limit of an attempt is: not that in which
@@ -61,13 +63,13 @@ func TestTryTimeout(t *testing.T) {
 				rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), balancer.RetryConfig{TryTimeout: balancer.TryTimeout(limit), Queued: test.queued})
 				r := httptest.NewRequest("PUT", "/path", nil)
 				if test.upload != nil {
-					r.Body = told(long, test.upload...)
+					r.Body = wiretest.Told(long, test.upload...)
 				}
 				began := time.Now()
 				resp, err := rt.RoundTrip(r)
 				got := ""
 				if err != nil {
-					got = string(balancer.Classify(t.Context(), err).Type)
+					got = string(fault.Of(t.Context(), err).Type)
 				} else {
 					resp.Body.Close()
 				}

@@ -3,7 +3,7 @@
 //
 // [Forward] is the proxy's core: the one place where an [http.Handler] becomes
 // an [http.RoundTripper]. [Chain] puts policies before it, [Failures] turns
-// what went wrong into a response, and [Serve] runs the whole on a listener
+// what went wrong into a response, and [wire.Serve] runs the whole on a listener
 // until it is told to leave.
 package handler
 

@@ -54,7 +54,7 @@ func Identify(origin Origin) Link {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := origin.Client(r)
 			if !c.Trusted {
-				maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return origin.isForwarded(name) })
+				maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return origin.IsForwarded(name) })
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, &c)))
 		})

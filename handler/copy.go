@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // copyBufferSize suits net/http, which reads and writes past its own buffers
@@ -57,7 +57,7 @@ func (c *clientWriter) limit() func() {
 
 // copyFrom copies body to the client until its end. The error tells whose
 // fault it was: that of reading is the backend's, that of writing the client's.
-func (c *clientWriter) copyFrom(ctx context.Context, body io.Reader) *balancer.Error {
+func (c *clientWriter) copyFrom(ctx context.Context, body io.Reader) *fault.Error {
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {
@@ -71,19 +71,19 @@ func (c *clientWriter) copyFrom(ctx context.Context, body io.Reader) *balancer.E
 			return nil
 		}
 		if err != nil {
-			return balancer.ClassifyBody(ctx, err)
+			return fault.OfBody(ctx, err)
 		}
 	}
 }
 
 // clientError returns the error of writing to the client.
-func clientError(ctx context.Context, err error) *balancer.Error {
-	kind := balancer.Gone(ctx).Type
+func clientError(ctx context.Context, err error) *fault.Error {
+	kind := fault.Gone(ctx).Type
 	if timeout, ok := err.(interface{ Timeout() bool }); ok && timeout.Timeout() {
-		kind = balancer.ClientTimeout
+		kind = fault.ClientTimeout
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		kind = balancer.Timeout
+		kind = fault.Timeout
 	}
-	return &balancer.Error{Type: kind, Sent: true, Err: err}
+	return &fault.Error{Type: kind, Sent: true, Err: err}
 }

@@ -11,13 +11,13 @@ import (
 	"strconv"
 	"time"
 
-	"spangate/policy/size"
+	"spangate/handler/config"
 )
 
 // Bounds of what a query can ask of the demonstration backend.
 const (
 	maxEchoDelay  = time.Minute
-	maxEchoSize   = size.Bytes(1 << 30)
+	maxEchoSize   = config.Bytes(1 << 30)
 	maxEchoEvents = 1000
 	maxEchoBody   = 64 << 10 // of the request's body that is shown
 )
@@ -87,7 +87,7 @@ func ServeEcho(ctx context.Context, ln net.Listener, name string) error {
 type echoRequest struct {
 	status int
 	delay  time.Duration
-	size   size.Bytes
+	size   config.Bytes
 	events int
 	every  time.Duration
 }

@@ -9,7 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // StatusClientClosedRequest is what log and span say of a request whose client
@@ -21,23 +22,23 @@ const retryAfter = 1
 
 // Status returns the status code for what went wrong: the one place where an
 // error becomes one.
-func Status(kind balancer.ErrorType) int {
+func Status(kind fault.Type) int {
 	switch kind {
-	case balancer.NoHealthyBackend, balancer.Overloaded, balancer.Shutdown:
+	case fault.NoHealthyBackend, fault.Overloaded, fault.Shutdown:
 		return http.StatusServiceUnavailable
-	case balancer.ConnectTimeout, balancer.ResponseTimeout, balancer.Timeout:
+	case fault.ConnectTimeout, fault.ResponseTimeout, fault.Timeout:
 		return http.StatusGatewayTimeout
-	case balancer.BodyTooLarge:
+	case fault.BodyTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case balancer.MalformedRequest:
+	case fault.MalformedRequest:
 		return http.StatusBadRequest
-	case balancer.HeaderTooLarge:
+	case fault.HeaderTooLarge:
 		return http.StatusRequestHeaderFieldsTooLarge
-	case balancer.ClientTimeout:
+	case fault.ClientTimeout:
 		return http.StatusRequestTimeout
-	case balancer.ClientDisconnected:
+	case fault.ClientDisconnected:
 		return StatusClientClosedRequest
-	case balancer.InternalError:
+	case fault.InternalError:
 		return http.StatusInternalServerError
 	}
 	return http.StatusBadGateway
@@ -62,7 +63,7 @@ type Failures struct {
 	// TraceID returns the id to show to the client, or "".
 	TraceID func(context.Context) string
 	// Report is told of each failure, before the response is written.
-	Report func(*http.Request, *balancer.Error)
+	Report func(*http.Request, *fault.Error)
 }
 
 // Respond answers r, of whose response nothing was sent, with the status that
@@ -70,7 +71,7 @@ type Failures struct {
 // where only text is accepted. A client that is gone is not answered: Respond
 // then panics with [http.ErrAbortHandler], as [Failures.Abort] does.
 func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
-	e := balancer.Classify(r.Context(), err)
+	e := fault.Of(r.Context(), err)
 	status := Status(e.Type)
 	if status == StatusClientClosedRequest {
 		f.Abort(r, e)
@@ -81,10 +82,10 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	if status == http.StatusRequestTimeout || status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
-		endConnection(w, r) // what is left of the body cannot be told from a next request
+		wire.EndConnection(w, r) // what is left of the body cannot be told from a next request
 	}
 	detail := ""
-	if _, ok := errors.AsType[*balancer.RequestBodyError](err); ok && status == http.StatusBadRequest {
+	if _, ok := errors.AsType[*fault.RequestBodyError](err); ok && status == http.StatusBadRequest {
 		detail = "The request's body does not follow its framing."
 	}
 	f.write(w, r, status, detail)
@@ -97,11 +98,11 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	switch status {
 	case StatusClientClosedRequest:
-		f.Respond(w, r, balancer.Gone(r.Context()))
+		f.Respond(w, r, fault.Gone(r.Context()))
 		return
 	case http.StatusNoContent:
 		w.Header().Set("Allow", allowed)
-		closeUnread(w, r)
+		wire.CloseUnread(w, r)
 		w.WriteHeader(status)
 		return
 	case http.StatusMethodNotAllowed:
@@ -116,11 +117,11 @@ const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 // Abort ends a response that has begun so that it cannot look complete: an
 // HTTP/1 connection is closed, an HTTP/2 stream is reset. It does not return.
 func (f Failures) Abort(r *http.Request, err error) {
-	f.report(r, balancer.Classify(r.Context(), err))
+	f.report(r, fault.Of(r.Context(), err))
 	panic(http.ErrAbortHandler)
 }
 
-func (f Failures) report(r *http.Request, e *balancer.Error) {
+func (f Failures) report(r *http.Request, e *fault.Error) {
 	if f.Report != nil {
 		f.Report(r, e)
 	}
@@ -151,7 +152,7 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
-	closeUnread(w, r)
+	wire.CloseUnread(w, r)
 	w.WriteHeader(status)
 	w.Write(body)
 }

@@ -16,8 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/balancer"
 	"spangate/handler"
+	"spangate/handler/fault"
+	"spangate/handler/wire/wiretest"
 )
 
 func TestForwardFailures(t *testing.T) {
@@ -45,28 +46,28 @@ func TestForwardFailures(t *testing.T) {
 		scheme string
 		addr   func(*testing.T) string
 		status int
-		kind   balancer.ErrorType
+		kind   fault.Type
 	}{
-		{"nothing listens", "http", func(*testing.T) string { return refuses }, 502, balancer.ConnectionRefused},
-		{"the name does not resolve", "http", func(*testing.T) string { return "no-such-name.invalid:80" }, 502, balancer.DNSError},
-		{"TLS to a server without it", "https", says("HTTP/1.1 200 OK\r\n\r\n"), 502, balancer.TLSHandshakeError},
-		{"closed before a response", "http", says(""), 502, balancer.ConnectionReset},
-		{"closed amid the header", "http", says("HTTP/1.1 200 OK\r\nX: "), 502, balancer.ConnectionReset},
-		{"not HTTP", "http", says("SSH-2.0-OpenSSH\r\n"), 502, balancer.MalformedResponse},
-		{"an impossible version", "http", says("HTTP/5.6 200 OK\r\nContent-Length: 0\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"a bare CR in the status line", "http", says("HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"a space in a field name", "http", says("HTTP/1.1 200 OK\r\nX y: 1\r\nContent-Length: 0\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"both lengths", "http", says("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"a folded line", "http", says("HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"a bare LF", "http", says("HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"two lengths that differ", "http", says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), 502, balancer.MalformedResponse},
-		{"an endless header", "http", says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, balancer.MalformedResponse},
-		{"a switch nobody asked for", "http", says("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), 502, balancer.MalformedResponse},
+		{"nothing listens", "http", func(*testing.T) string { return refuses }, 502, fault.ConnectionRefused},
+		{"the name does not resolve", "http", func(*testing.T) string { return "no-such-name.invalid:80" }, 502, fault.DNSError},
+		{"TLS to a server without it", "https", says("HTTP/1.1 200 OK\r\n\r\n"), 502, fault.TLSHandshakeError},
+		{"closed before a response", "http", says(""), 502, fault.ConnectionReset},
+		{"closed amid the header", "http", says("HTTP/1.1 200 OK\r\nX: "), 502, fault.ConnectionReset},
+		{"not HTTP", "http", says("SSH-2.0-OpenSSH\r\n"), 502, fault.MalformedResponse},
+		{"an impossible version", "http", says("HTTP/5.6 200 OK\r\nContent-Length: 0\r\n\r\n"), 502, fault.MalformedResponse},
+		{"a bare CR in the status line", "http", says("HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n"), 502, fault.MalformedResponse},
+		{"a space in a field name", "http", says("HTTP/1.1 200 OK\r\nX y: 1\r\nContent-Length: 0\r\n\r\n"), 502, fault.MalformedResponse},
+		{"both lengths", "http", says("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 502, fault.MalformedResponse},
+		{"a folded line", "http", says("HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n"), 502, fault.MalformedResponse},
+		{"a bare LF", "http", says("HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"), 502, fault.MalformedResponse},
+		{"two lengths that differ", "http", says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), 502, fault.MalformedResponse},
+		{"an endless header", "http", says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, fault.MalformedResponse},
+		{"a switch nobody asked for", "http", says("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), 502, fault.MalformedResponse},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			p := newProxy(t, test.scheme, test.addr(t))
-			resp, body := do(t, client(t, false), "GET", p.url, nil, nil)
+			resp, body := do(t, wiretest.Client(t, false), "GET", p.url, nil, nil)
 			if resp.StatusCode != test.status {
 				t.Errorf("status %d, want %d", resp.StatusCode, test.status)
 			}
@@ -86,7 +87,7 @@ func TestForwardABackendLostAmidTheBodyAbortsTheResponse(t *testing.T) {
 			addr := rawBackend(t, func(conn net.Conn, _ *http.Request) { io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+framing) })
 			p := newProxy(t, "http", addr)
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", p.url, nil)
-			resp, err := client(t, http2).Do(r)
+			resp, err := wiretest.Client(t, http2).Do(r)
 			if err == nil {
 				_, err = io.ReadAll(resp.Body)
 				resp.Body.Close()
@@ -94,7 +95,7 @@ func TestForwardABackendLostAmidTheBodyAbortsTheResponse(t *testing.T) {
 			if err == nil {
 				t.Errorf("%q, http2=%v: the response looks complete", framing, http2)
 			}
-			if got := (<-p.failed).Type; got != balancer.BackendReset {
+			if got := (<-p.failed).Type; got != fault.BackendReset {
 				t.Errorf("%q, http2=%v: error type %q", framing, http2, got)
 			}
 		}
@@ -113,11 +114,11 @@ func TestForwardTheClientsCancellationReachesTheBackend(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-arrived; cancel() }()
 		r, _ := http.NewRequestWithContext(ctx, "GET", p.url, nil)
-		if _, err := client(t, http2).Do(r); !errors.Is(err, context.Canceled) {
+		if _, err := wiretest.Client(t, http2).Do(r); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		<-canceled
-		if got := (<-p.failed).Type; got != balancer.ClientDisconnected {
+		if got := (<-p.failed).Type; got != fault.ClientDisconnected {
 			t.Errorf("http2=%v: error type %q", http2, got)
 		}
 	}
@@ -129,16 +130,16 @@ func TestForwardBlamesTheClientForItsBody(t *testing.T) {
 		name, body string
 		close      bool
 		status     string
-		kind       balancer.ErrorType
+		kind       fault.Type
 	}{
-		{"a bad chunk size", "zz\r\nab\r\n0\r\n\r\n", false, "400", balancer.MalformedRequest},
-		{"a chunk longer than it says", "1\r\nabc\r\n0\r\n\r\n", false, "400", balancer.MalformedRequest},
-		{"it stops", "5\r\nab", false, "408", balancer.ClientTimeout},
+		{"a bad chunk size", "zz\r\nab\r\n0\r\n\r\n", false, "400", fault.MalformedRequest},
+		{"a chunk longer than it says", "1\r\nabc\r\n0\r\n\r\n", false, "400", fault.MalformedRequest},
+		{"it stops", "5\r\nab", false, "408", fault.ClientTimeout},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			p := newProxy(t, "http", addr, func(cfg *handler.ForwardConfig) { cfg.ClientTimeout = 100 * time.Millisecond })
-			answer := raw(t, p.addr, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+test.body)
+			answer := wiretest.Raw(t, p.addr, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+test.body)
 			if got := strings.Fields(answer)[1]; got != test.status {
 				t.Errorf("status %s, want %s", got, test.status)
 			}
@@ -186,7 +187,7 @@ func TestFailuresRespondInTheFormThatIsAccepted(t *testing.T) {
 	} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept", accept)
-		failures.Respond(w, r, &balancer.Error{Type: balancer.NoHealthyBackend})
+		failures.Respond(w, r, &fault.Error{Type: fault.NoHealthyBackend})
 		if diff := cmp.Diff(want, w.Body.String()); diff != "" {
 			t.Errorf("Accept: %q (-want +got):\n%s", accept, diff)
 		}

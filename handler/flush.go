@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/wire"
 )
 
 // Flush exports telemetry while requests are in flight, for platforms that stop
@@ -120,7 +122,7 @@ func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Co
 	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
 	// Over HTTP/2 other requests come meanwhile.
-	if conn := connOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
+	if conn := wire.ConnOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
 		return 0
 	}
 	if http.NewResponseController(w).Flush() != nil {

@@ -16,16 +16,18 @@ import (
 	"time"
 
 	"spangate/handler"
+	"spangate/handler/wire"
+	"spangate/handler/wire/wiretest"
 )
 
 // flushing serves h behind the link, on pipes, in a bubble of synctest.
 func flushing(t *testing.T, f handler.Flush, h http.HandlerFunc) (dial func() net.Conn) {
-	ln := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
+	ln := wiretest.NewPipes()
 	ctx, leave := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	cfg := handler.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
+	cfg := wire.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
 	go func() {
-		ended <- handler.Serve(ctx, ln, handler.Chain(h, f.InRequests()), cfg, slog.New(slog.DiscardHandler))
+		ended <- wire.Serve(ctx, ln, handler.Chain(h, f.InRequests()), cfg, slog.New(slog.DiscardHandler))
 	}()
 	var conns []net.Conn
 	t.Cleanup(func() {
@@ -38,7 +40,7 @@ func flushing(t *testing.T, f handler.Flush, h http.HandlerFunc) (dial func() ne
 	return func() net.Conn {
 		near, far := net.Pipe()
 		conns = append(conns, near)
-		ln.accept <- far
+		ln.Accepted <- far
 		return near
 	}
 }

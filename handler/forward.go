@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"spangate/handler/field"
+	"spangate/handler/wire"
 )
 
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
@@ -161,7 +162,7 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	if trailers.announce(header, resp.Trailer) && r.ProtoMajor == 1 {
 		delete(header, "Content-Length") // HTTP/1 has trailers behind chunks only
 	}
-	closeUnread(w, r)
+	wire.CloseUnread(w, r)
 	if resp.StatusCode == http.StatusUpgradeRequired {
 		requireUpgrade(header, r, upgrade)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/wire/wiretest"
 )
 
 func TestForwardPassesTheTargetAsItCame(t *testing.T) {
@@ -20,7 +22,7 @@ func TestForwardPassesTheTargetAsItCame(t *testing.T) {
 	} {
 		name := target[:min(len(target), 20)]
 		t.Run(name, func(t *testing.T) {
-			answer := raw(t, p.addr, "GET "+target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			answer := wiretest.Raw(t, p.addr, "GET "+target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 			_, got, _ := strings.Cut(answer, "\r\n\r\n")
 			if strings.Contains(answer, "Transfer-Encoding: chunked") {
 				resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
@@ -106,7 +108,7 @@ func TestForwardHeaders(t *testing.T) {
 			p := newProxyBehind(t, trusting(t, test.trusted, ""), "http", addr)
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", p.url, nil)
 			r.Host, r.Header = "site.test", test.send
-			resp, err := client(t, false).Do(r)
+			resp, err := wiretest.Client(t, false).Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +128,7 @@ func TestForwardResponseHeaders(t *testing.T) {
 	addr := rawBackend(t, func(conn net.Conn, _ *http.Request) {
 		io.WriteString(conn, "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n")
 	})
-	resp, _ := do(t, client(t, false), "GET", newProxy(t, "http", addr).url, nil, nil)
+	resp, _ := do(t, wiretest.Client(t, false), "GET", newProxy(t, "http", addr).url, nil, nil)
 	resp.Header.Del("Date")
 	want := http.Header{"Location": {"http://elsewhere.test/"}, "Set-Cookie": {"a=1", "b=2"}, "Via": {"1.1 spangate"}, "Content-Length": {"0"}}
 	if diff := cmp.Diff(want, resp.Header); diff != "" {
@@ -154,7 +156,7 @@ func TestForwardRefusesWhatIsNotForAGateway(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: a b\r\n":                                                    "400",
 		"GET / HTTP/1.1\r\nHost: a@b\r\n":                                                    "400",
 	} {
-		answer := raw(t, p.addr, request+"Connection: close\r\n\r\n")
+		answer := wiretest.Raw(t, p.addr, request+"Connection: close\r\n\r\n")
 		if got := strings.Fields(answer)[1]; got != want {
 			t.Errorf("%q: status %s, want %s", request, got, want)
 		}
@@ -165,7 +167,7 @@ func TestForwardTakesEveryValidHost(t *testing.T) {
 	addr := backend(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
 	p := newProxy(t, "http", addr)
 	for _, host := range []string{"a", "A.test:80", "[::1]", "[2001:db8::1]:443", "127.0.0.1:8080", "x_y-z~.test", "a:"} {
-		answer := raw(t, p.addr, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+		answer := wiretest.Raw(t, p.addr, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.HasSuffix(answer, host) {
 			t.Errorf("Host: %s: %q", host, answer)
 		}
@@ -183,7 +185,7 @@ func TestForwardHostRule(t *testing.T) {
 		p := newProxy(t, "http", addr+"/base/"+option)
 		r, _ := http.NewRequestWithContext(t.Context(), "GET", p.url+"/x", nil)
 		r.Host = "site.test"
-		resp, err := client(t, false).Do(r)
+		resp, err := wiretest.Client(t, false).Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,9 +9,9 @@ import (
 	"spangate/handler/field"
 )
 
-// isForwarded reports whether a field says whom a request comes from, and how, or
+// IsForwarded reports whether a field says whom a request comes from, and how, or
 // would be taken for one that does.
-func (o Origin) isForwarded(name string) bool {
+func (o Origin) IsForwarded(name string) bool {
 	name = field.Canonical(name)
 	return field.IsForwarded(name) || name == field.Canonical(string(o.Header))
 }

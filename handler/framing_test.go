@@ -11,7 +11,8 @@ import (
 	"testing/iotest"
 	"time"
 
-	"spangate/handler"
+	"spangate/handler/wire"
+	"spangate/handler/wire/wiretest"
 )
 
 func TestServeRefusesAmbiguousFraming(t *testing.T) {
@@ -62,7 +63,7 @@ func TestServeRefusesAmbiguousFraming(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for line := range strings.Lines(raw(t, addr, test.request)) {
+			for line := range strings.Lines(wiretest.Raw(t, addr, test.request)) {
 				if i := strings.Index(line, "HTTP/1.1 "); i >= 0 { // a response may follow a body without an end of line
 					got = append(got, line[i+9:i+12])
 				}
@@ -93,11 +94,11 @@ func TestServeReadsRequestsThatComeInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go handler.Serve(t.Context(), piecemeal{ln}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	go wire.Serve(t.Context(), piecemeal{ln}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "<%s %s %s %v>", r.Method, r.URL, body, err)
-	}), handler.Config{HeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16, ShutdownTimeout: time.Millisecond}, slog.New(slog.DiscardHandler))
-	answer := raw(t, ln.Addr().String(), "\r\nPOST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc\r\n"+
+	}), wire.Config{HeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16, ShutdownTimeout: time.Millisecond}, slog.New(slog.DiscardHandler))
+	answer := wiretest.Raw(t, ln.Addr().String(), "\r\nPOST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc\r\n"+
 		"POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\nT: v\r\n\r\n"+
 		"GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	for _, want := range []string{"<POST /1 abc <nil>>", "<POST /2 abc <nil>>", "<GET /3  <nil>>"} {

@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"spangate/balancer/framing"
 	"spangate/handler/field"
+	"spangate/handler/wire/framing"
 )
 
 // Fields returns a link that takes out of a request what nobody behind it may

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"spangate/handler"
+	"spangate/handler/admin"
+	"spangate/handler/wire/wiretest"
 )
 
 func TestAnUnfinishedUploadHoldsNoConnection(t *testing.T) {
@@ -66,7 +68,7 @@ func TestAClientThatDoesNotReadHoldsNoConnection(t *testing.T) {
 func TestAnHTTP2ClientWithoutAWindowHoldsNoStream(t *testing.T) {
 	h := handler.Chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(bytes.Repeat([]byte("x"), 1000))
-	}), handler.Admin(handler.AdminConfig{Prefix: "/.spangate"}))
+	}), admin.Before(admin.Endpoints{Prefix: "/.spangate"}))
 	for _, path := range []string{"/", "/.spangate/live"} {
 		conn := dial(t, serve(t, h, patience))
 		io.WriteString(conn, http2.ClientPreface)
@@ -117,7 +119,7 @@ func TestForwardPassesAKnownLengthWhileItComes(t *testing.T) {
 	})
 	r, _ := http.NewRequestWithContext(t.Context(), "GET", newProxy(t, "http", addr).url, nil)
 	go func() { next <- 'a' }()
-	resp, err := client(t, false).Do(r)
+	resp, err := wiretest.Client(t, false).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,7 @@ func TestAnInterimResponseTakesNothingFromTheFinalOne(t *testing.T) {
 	addr := rawBackend(t, func(conn net.Conn, _ *http.Request) {
 		io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	})
-	answer := raw(t, newProxy(t, "http", addr).addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+	answer := wiretest.Raw(t, newProxy(t, "http", addr).addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
 	if _, final, _ := strings.Cut(answer, "\r\n\r\n"); !strings.Contains(final, "Connection: close") {
 		t.Errorf("the connection, which is not checked any more, goes on: %q", answer)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // stream is a response's writer of HTTP/2 whose reads end by a deadline.
@@ -57,7 +57,7 @@ func TestPauses(t *testing.T) {
 							time.Sleep(test.busy)
 						}
 						if _, err := io.ReadFull(r.Body, head[:len(head)+1][len(head):]); err != nil {
-							return nil, balancer.Classify(r.Context(), err)
+							return nil, fault.Of(r.Context(), err)
 						}
 						head = head[:len(head)+1]
 					}

@@ -13,9 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/balancer"
 	"spangate/handler"
+	"spangate/handler/fault"
 	"spangate/handler/field"
+	"spangate/handler/wire/wiretest"
 )
 
 // TestForwardKeepsWhatPoliciesSet checks whose fields a response has: of an
@@ -43,7 +44,7 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 		"failure": {"127.0.0.1:1", "", http.Header{"Vary": {"Origin"}, "X-Both": {"policy"}, "X-Policy": {"policy"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			front := serve(t, policies(forwardTo(t, test.backend, 10*time.Second, &proxy{failed: make(chan *balancer.Error, 1)})), time.Second)
+			front := serve(t, policies(forwardTo(t, test.backend, 10*time.Second, &proxy{failed: make(chan *fault.Error, 1)})), time.Second)
 			interim := ""
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, fields textproto.MIMEHeader) error {
 				interim = fmt.Sprint(fields)
@@ -53,7 +54,7 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp, err := client(t, false).Do(r)
+			resp, err := wiretest.Client(t, false).Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,7 +81,7 @@ func TestConnectionCannotNameWhatPoliciesSet(t *testing.T) {
 		r.Header["X-Policy"] = append(r.Header["X-Policy"], "set")
 		forwardTo(t, addr, 10*time.Second, &proxy{}).ServeHTTP(w, r)
 	}), handler.Fields(field.Set{})), time.Second)
-	raw(t, front, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close, X-Policy, x-own\r\nX-Policy: forged\r\nX-Own: gone\r\nX-Kept: kept\r\n\r\n")
+	wiretest.Raw(t, front, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close, X-Policy, x-own\r\nX-Policy: forged\r\nX-Own: gone\r\nX-Kept: kept\r\n\r\n")
 	got := <-received
 	want := http.Header{"X-Policy": {"set"}, "X-Kept": {"kept"}}
 	for name := range got {
@@ -108,7 +109,7 @@ func TestStrangersNameNoClient(t *testing.T) {
 	for _, name := range names {
 		fields.WriteString(name + ": 6.6.6.6\r\n")
 	}
-	raw(t, front, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+fields.String()+"X-Client: kept\r\n\r\n")
+	wiretest.Raw(t, front, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+fields.String()+"X-Client: kept\r\n\r\n")
 	got := <-received
 	for _, name := range names {
 		if values := got[http.CanonicalHeaderKey(name)]; values != nil {

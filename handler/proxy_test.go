@@ -14,6 +14,8 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler"
+	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // proxy serves handler.Forward in front of backend, both on loopback. scheme
@@ -22,7 +24,7 @@ type proxy struct {
 	url     string
 	addr    string
 	handler http.Handler // without the server
-	failed  chan *balancer.Error
+	failed  chan *fault.Error
 }
 
 func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.ForwardConfig)) proxy {
@@ -34,8 +36,8 @@ func newProxy(t *testing.T, scheme, backendAddr string, change ...func(*handler.
 func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr string, change ...func(*handler.ForwardConfig)) proxy {
 	t.Helper()
 	cfg := balancer.Config{
-		ConnectTimeout: 2 * time.Second, ResponseTimeout: 10 * time.Second,
-		Retry: balancer.RetryConfig{Attempts: 1, Backoff: time.Millisecond},
+		TransportConfig: wire.TransportConfig{ConnectTimeout: 2 * time.Second, ResponseTimeout: 10 * time.Second},
+		Retry:           balancer.RetryConfig{Attempts: 1, Backoff: time.Millisecond},
 	}
 	if err := cfg.Backends.UnmarshalText([]byte(scheme + "://" + backendAddr)); err != nil {
 		t.Fatal(err)
@@ -44,9 +46,9 @@ func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr str
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := proxy{failed: make(chan *balancer.Error, 16)}
+	p := proxy{failed: make(chan *fault.Error, 16)}
 	forward := handler.ForwardConfig{Failures: handler.Failures{
-		Report: func(_ *http.Request, e *balancer.Error) { p.failed <- e },
+		Report: func(_ *http.Request, e *fault.Error) { p.failed <- e },
 	}}
 	for _, f := range change {
 		f(&forward)
@@ -60,7 +62,7 @@ func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr str
 // forwardTo returns a Forward to a backend that may take as long as patience.
 func forwardTo(t *testing.T, addr string, patience time.Duration, p *proxy) http.Handler {
 	t.Helper()
-	cfg := balancer.Config{ConnectTimeout: time.Second, ResponseTimeout: patience}
+	cfg := balancer.Config{TransportConfig: wire.TransportConfig{ConnectTimeout: time.Second, ResponseTimeout: patience}}
 	if err := cfg.Backends.UnmarshalText([]byte("http://" + addr)); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,7 @@ func forwardTo(t *testing.T, addr string, patience time.Duration, p *proxy) http
 		t.Fatal(err)
 	}
 	return handler.Forward(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), handler.ForwardConfig{Failures: handler.Failures{
-		Report: func(_ *http.Request, e *balancer.Error) { p.failed <- e },
+		Report: func(_ *http.Request, e *fault.Error) { p.failed <- e },
 	}})
 }
 
@@ -83,7 +85,7 @@ func serve(t *testing.T, h http.Handler, clientTimeout time.Duration) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- handler.Serve(ctx, ln, h, handler.Config{
+		done <- wire.Serve(ctx, ln, h, wire.Config{
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 			ClientTimeout: clientTimeout, ShutdownTimeout: 100 * time.Millisecond,
 		}, slog.New(slog.DiscardHandler))
@@ -138,19 +140,6 @@ func rawBackend(t *testing.T, answer func(net.Conn, *http.Request)) string {
 	return ln.Addr().String()
 }
 
-func client(t *testing.T, http2 bool) *http.Client {
-	t.Helper()
-	var protocols http.Protocols
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
-	transport := &http.Transport{Protocols: &protocols, DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 func do(t *testing.T, c *http.Client, method, url string, body io.Reader, header http.Header) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -168,26 +157,6 @@ func do(t *testing.T, c *http.Client, method, url string, body io.Reader, header
 		t.Fatal(err)
 	}
 	return resp, string(text)
-}
-
-// raw sends text to addr and returns the responses' bytes until the connection
-// ends.
-func raw(t *testing.T, addr, text string) string {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(conn)
-	if err != nil && len(answer) == 0 {
-		t.Fatal(err)
-	}
-	return string(answer)
 }
 
 // dial connects to addr for a test that fails when it takes for ever.

@@ -8,7 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // requestBody is a client's body as the transport reads it. It outlives Close,
@@ -52,7 +53,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.complete = true
 	}
 	if err != nil && err != io.EOF {
-		err = &balancer.RequestBodyError{Err: err}
+		err = &fault.RequestBodyError{Err: err}
 		b.err = err
 	}
 	return n, err
@@ -90,10 +91,10 @@ func interruptBody(w http.ResponseWriter, r *http.Request) (stop func()) {
 	interrupted := make(chan struct{})
 	unused := context.AfterFunc(ctx, func() {
 		defer close(interrupted)
-		if ctx.Err() != context.DeadlineExceeded && balancer.Gone(ctx).Type != balancer.Shutdown {
+		if ctx.Err() != context.DeadlineExceeded && fault.Gone(ctx).Type != fault.Shutdown {
 			return // the client is gone, which its body tells by itself
 		}
-		if conn := bodyConn(r); conn != nil {
+		if conn := wire.BodyConn(r); conn != nil {
 			conn.Interrupt()
 		} else {
 			http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))

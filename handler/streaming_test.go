@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/wire/wiretest"
 )
 
 func TestForwardStreamsServerSentEvents(t *testing.T) {
@@ -28,7 +30,7 @@ func TestForwardStreamsServerSentEvents(t *testing.T) {
 				}
 			})
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", newProxy(t, "http", addr).url, nil)
-			resp, err := client(t, http2).Do(r) // the header comes before any event
+			resp, err := wiretest.Client(t, http2).Do(r) // the header comes before any event
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +72,7 @@ func TestForwardTrailers(t *testing.T) {
 			p := newProxy(t, scheme, addr)
 			r, _ := http.NewRequestWithContext(t.Context(), "POST", p.url, io.MultiReader(strings.NewReader("sent")))
 			r.Trailer = http.Header{"X-Sum": {"3"}}
-			resp, err := client(t, http2.client).Do(r)
+			resp, err := wiretest.Client(t, http2.client).Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +95,7 @@ func TestForwardInterimResponses(t *testing.T) {
 		w.Header().Del("Link")
 		io.WriteString(w, "done")
 	})
-	answer := raw(t, newProxy(t, "http", addr).addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	answer := wiretest.Raw(t, newProxy(t, "http", addr).addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	interim, final, _ := strings.Cut(answer, "\r\n\r\n")
 	if !strings.HasPrefix(interim, "HTTP/1.1 103 ") || !strings.Contains(interim, "Link: </a.css>; rel=preload") {
 		t.Errorf("interim response: %q", interim)
@@ -133,7 +135,7 @@ func TestForwardExpectContinue(t *testing.T) {
 			break
 		}
 	}
-	if answer := raw(t, p.addr, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"); !strings.HasPrefix(answer, "HTTP/1.1 417 ") {
+	if answer := wiretest.Raw(t, p.addr, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"); !strings.HasPrefix(answer, "HTTP/1.1 417 ") {
 		t.Errorf("a refusal must come instead of 100: %q", answer)
 	}
 }
@@ -172,7 +174,7 @@ func TestForwardUpgrade(t *testing.T) {
 		t.Errorf("upgraded connection carried %q, want %q; %v", carried, want, err)
 	}
 	// RFC 9110 §7.8 lets a server pass over an Upgrade: with a body it is not passed on.
-	withBody := raw(t, p.addr, "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: echo/1\r\nContent-Length: 2\r\n\r\nhi")
+	withBody := wiretest.Raw(t, p.addr, "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: echo/1\r\nContent-Length: 2\r\n\r\nhi")
 	if !strings.HasPrefix(withBody, "HTTP/1.1 200 ") {
 		t.Errorf("an upgrade with a body: %q", withBody)
 	}
@@ -201,7 +203,7 @@ func TestForwardEndsWithTheResponseThoughTheRequestIsOpen(t *testing.T) {
 			defer out.Close()
 			r, _ := http.NewRequestWithContext(t.Context(), "POST", p.url, body)
 			go io.WriteString(out, "open")
-			resp, err := client(t, http2.client).Do(r)
+			resp, err := wiretest.Client(t, http2.client).Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +226,7 @@ func TestForwardPostsAreAnsweredWhole(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 	})
 	p := newProxy(t, "http", addr)
-	c := client(t, false)
+	c := wiretest.Client(t, false)
 	var sent atomic.Int64
 	done := make(chan error, 4)
 	for range cap(done) {

@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
+	"spangate/handler/wire/wiretest"
 )
 
 func TestForwardTimeouts(t *testing.T) {
@@ -24,7 +25,7 @@ func TestForwardTimeouts(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
 	forwardTo(t, addr, 10*time.Millisecond, &p).ServeHTTP(w, r)
-	if got := (<-p.failed).Type; w.Code != http.StatusGatewayTimeout || got != balancer.Timeout {
+	if got := (<-p.failed).Type; w.Code != http.StatusGatewayTimeout || got != fault.Timeout {
 		t.Errorf("past its deadline: status %d, error type %q", w.Code, got)
 	}
 }
@@ -33,10 +34,10 @@ func TestForwardResponseTimeout(t *testing.T) {
 	stop := make(chan struct{})
 	t.Cleanup(func() { close(stop) })
 	addr := rawBackend(t, func(net.Conn, *http.Request) { <-stop })
-	p := proxy{failed: make(chan *balancer.Error, 1)}
+	p := proxy{failed: make(chan *fault.Error, 1)}
 	w := httptest.NewRecorder()
 	forwardTo(t, addr, 10*time.Millisecond, &p).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
-	if got := (<-p.failed).Type; w.Code != http.StatusGatewayTimeout || got != balancer.ResponseTimeout {
+	if got := (<-p.failed).Type; w.Code != http.StatusGatewayTimeout || got != fault.ResponseTimeout {
 		t.Errorf("a black hole: status %d, error type %q", w.Code, got)
 	}
 }
@@ -45,7 +46,7 @@ func TestForwardABackendThatDoesNotReadTimesOut(t *testing.T) {
 	stop := make(chan struct{})
 	t.Cleanup(func() { close(stop) })
 	addr := rawBackend(t, func(net.Conn, *http.Request) { <-stop })
-	p := proxy{failed: make(chan *balancer.Error, 1)}
+	p := proxy{failed: make(chan *fault.Error, 1)}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // only where nothing else ends it
 	defer cancel()
 	const size = 64 << 20 // more than two sockets hold
@@ -54,7 +55,7 @@ func TestForwardABackendThatDoesNotReadTimesOut(t *testing.T) {
 	r.ContentLength = size
 	w := httptest.NewRecorder()
 	forwardTo(t, addr, 10*time.Millisecond, &p).ServeHTTP(w, r)
-	if e := <-p.failed; w.Code != http.StatusGatewayTimeout || e.Type != balancer.ResponseTimeout || e.Blameless() {
+	if e := <-p.failed; w.Code != http.StatusGatewayTimeout || e.Type != fault.ResponseTimeout || e.Blameless() {
 		t.Errorf("status %d, error %v, blameless %v", w.Code, e, e.Blameless())
 	}
 }
@@ -84,7 +85,7 @@ func TestForwardKeepsTheDeadlineWhileTheClientStalls(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // only where nothing else ends it
 				defer cancel()
 				r, _ := http.NewRequestWithContext(ctx, "POST", "http://"+bounded, stalled(ctx, "abc"))
-				resp, err := client(t, http2).Do(r)
+				resp, err := wiretest.Client(t, http2).Do(r)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -93,7 +94,7 @@ func TestForwardKeepsTheDeadlineWhileTheClientStalls(t *testing.T) {
 				if resp.StatusCode != http.StatusGatewayTimeout || resp.Close == http2 {
 					t.Errorf("status %d, closes the connection: %v", resp.StatusCode, resp.Close)
 				}
-				if got := (<-p.failed).Type; got != balancer.Timeout {
+				if got := (<-p.failed).Type; got != fault.Timeout {
 					t.Errorf("error type %q", got)
 				}
 			})

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"slices"
 
-	"spangate/balancer/framing"
 	"spangate/handler/field"
+	"spangate/handler/wire/framing"
 )
 
 // announced returns the trailer of the request to be sent: what the client has

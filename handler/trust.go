@@ -7,15 +7,15 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"spangate/handler/config"
 	"spangate/handler/field"
-	"spangate/policy/cidr"
 )
 
 // Origin says whose word about where a request comes from is believed, and in
 // which field it stands; see [Origin.Client]. The zero value believes nobody.
 type Origin struct {
-	Trusted cidr.List      // peers that are believed
-	Header  ClientIPHeader // what they name the client in
+	Trusted config.CIDRs   `env:"TRUSTED_PROXIES" envDefault:"auto" auto:"none" list:"true" doc:"comma list of CIDRs of proxies whose forwarded headers and trace context are believed; auto is the platform's, else none"`
+	Header  ClientIPHeader `env:"CLIENT_IP_HEADER" envDefault:"X-Forwarded-For" doc:"header in which trusted proxies name the client: X-Forwarded-For or Forwarded, which stand in for one another where only one of them comes, or any that holds one address; it is deleted from what others send"`
 }
 
 // Trusts reports whether the word of r's peer is believed.

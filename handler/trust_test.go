@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler"
-	"spangate/policy/cidr"
+	"spangate/handler/config"
+	"spangate/handler/wire/wiretest"
 )
 
 // trusting returns an origin whose trusted peers name clients in header.
@@ -30,7 +31,7 @@ func trusting(t testing.TB, trusted, header string) (o handler.Origin) {
 }
 
 func ExampleOrigin() {
-	o := handler.Origin{Trusted: cidr.ListOf(netip.MustParsePrefix("10.0.0.0/8"))}
+	o := handler.Origin{Trusted: config.CIDRsOf(netip.MustParsePrefix("10.0.0.0/8"))}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("X-Forwarded-For", "6.6.6.6, 203.0.113.9, 10.0.0.2")
 	r.RemoteAddr = "10.0.0.1:1234"
@@ -262,7 +263,7 @@ func TestSpoofedFieldsChangeNothing(t *testing.T) {
 		for _, http2 := range []bool{false, true} {
 			origin := trusting(t, "10.0.0.0/8,::1", header)
 			p := newProxyBehind(t, origin, "http", addr)
-			c := client(t, http2)
+			c := wiretest.Client(t, http2)
 			send := func(fields http.Header) http.Header {
 				r, _ := http.NewRequestWithContext(t.Context(), "GET", p.url, nil)
 				r.Host, r.Header = "site.test", fields.Clone()
@@ -329,7 +330,7 @@ func FuzzForwardedFields(f *testing.F) {
 	f.Add(`for="[::1]"`, "", "10.0.0.1:1")
 	f.Add(`for=127.0.0.1;x="\`, "x", "127.0.0.1:1")
 	f.Add(`for="a\", for=127.0.0.1`, "x", "127.0.0.1:1")
-	trusted := cidr.ListOf(netip.MustParsePrefix("127.0.0.0/8"))
+	trusted := config.CIDRsOf(netip.MustParsePrefix("127.0.0.0/8"))
 	real4, real6 := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9")
 	f.Fuzz(func(t *testing.T, written, host, peer string) {
 		for _, header := range []handler.ClientIPHeader{"", "Forwarded", "X-Own"} {

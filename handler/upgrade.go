@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // upgrade joins the client's connection to the backend's after a 101, and
@@ -23,7 +23,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	if agreed := upgradeOf(resp.Header); !ok || agreed == "" || !httpguts.HeaderValuesContainsToken([]string{offered}, agreed) {
 		resp.Body.Close()
 		err := fmt.Errorf("switches to %q, offered was %q", agreed, offered)
-		f.cfg.Failures.Respond(w, r, &balancer.Error{Type: balancer.MalformedResponse, Sent: true, Err: err})
+		f.cfg.Failures.Respond(w, r, &fault.Error{Type: fault.MalformedResponse, Sent: true, Err: err})
 		return
 	}
 	defer backend.Close()
@@ -36,7 +36,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		f.cfg.Failures.Abort(r, &balancer.Error{Type: balancer.InternalError, Err: err})
+		f.cfg.Failures.Abort(r, &fault.Error{Type: fault.InternalError, Err: err})
 	}
 	defer conn.Close()
 	defer context.AfterFunc(r.Context(), func() {
@@ -64,7 +64,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	// A reset is how many protocols end; the span shows what the 101 led to
 	// only when the proxy itself ended it.
 	if err := errors.Join(errBackend, errClient); err != nil && r.Context().Err() != nil {
-		f.cfg.Failures.report(r, balancer.Classify(r.Context(), err))
+		f.cfg.Failures.report(r, fault.Of(r.Context(), err))
 	}
 }
 

@@ -4,13 +4,13 @@ import (
 	"net/http"
 	"net/netip"
 
-	"spangate/policy/cidr"
+	"spangate/handler/config"
 )
 
 // AccessConfig says which clients may come in. The zero value lets in all.
 type AccessConfig struct {
-	Allow cidr.List `env:"ALLOW_CIDRS" envDefault:"all" list:"true" door:"write all to let in from everywhere" doc:"comma list of CIDRs that clients may come from, or all; with none nobody may"`
-	Deny  cidr.List `env:"DENY_CIDRS" envDefault:"none" list:"true" door:"write none to shut nobody out" doc:"comma list of CIDRs that clients may not come from, also where ALLOW_CIDRS says otherwise"`
+	Allow config.CIDRs `env:"ALLOW_CIDRS" envDefault:"all" list:"true" door:"write all to let in from everywhere" doc:"comma list of CIDRs that clients may come from, or all; with none nobody may"`
+	Deny  config.CIDRs `env:"DENY_CIDRS" envDefault:"none" list:"true" door:"write none to shut nobody out" doc:"comma list of CIDRs that clients may not come from, also where ALLOW_CIDRS says otherwise"`
 }
 
 // Access returns a wrapper that refuses requests, 403, by the address that

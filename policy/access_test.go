@@ -7,14 +7,14 @@ import (
 	"net/netip"
 	"testing"
 
+	"spangate/handler/config"
 	"spangate/policy"
-	"spangate/policy/cidr"
 )
 
 // accessTo returns a configuration out of what the variables would hold.
 func accessTo(t testing.TB, allow, deny string) (cfg policy.AccessConfig) {
 	t.Helper()
-	for list, text := range map[*cidr.List]string{&cfg.Allow: allow, &cfg.Deny: deny} {
+	for list, text := range map[*config.CIDRs]string{&cfg.Allow: allow, &cfg.Deny: deny} {
 		if err := list.UnmarshalText([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func BenchmarkAccess(b *testing.B) {
 	}
 	addr := netip.MustParseAddr("198.51.100.77")
 	passed := 0
-	h := policy.Access(policy.AccessConfig{Deny: cidr.ListOf(deny...)}, func(*http.Request) netip.Addr { return addr }, nil)(
+	h := policy.Access(policy.AccessConfig{Deny: config.CIDRsOf(deny...)}, func(*http.Request) netip.Addr { return addr }, nil)(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ }))
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 	b.ReportAllocs()

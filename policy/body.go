@@ -3,14 +3,14 @@ package policy
 import (
 	"net/http"
 
-	"spangate/policy/size"
+	"spangate/handler/config"
 )
 
 // MaxBody returns a wrapper that refuses request bodies of more than limit
 // bytes, or nil when limit is 0. A body whose length is declared is refused
 // before anything is forwarded; of any other, reading fails with an
 // [http.MaxBytesError] once it passes the limit.
-func MaxBody(limit size.Bytes, reject Reject) func(http.Handler) http.Handler {
+func MaxBody(limit config.Bytes, reject Reject) func(http.Handler) http.Handler {
 	if limit == 0 {
 		return nil
 	}

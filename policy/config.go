@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"spangate/policy/size"
+	"spangate/handler/config"
 )
 
 // Config says which requests are let in. The zero value lets in all.
 type Config struct {
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"0s" min:"0" zero:"no limit" doc:"deadline of a whole request, retries included; 0 sets none"`
-	MaxRequestBody size.Bytes    `env:"MAX_REQUEST_BODY" envDefault:"0" min:"0" zero:"no limit" doc:"largest request body, such as 10MiB; 0 sets no limit"`
+	MaxRequestBody config.Bytes  `env:"MAX_REQUEST_BODY" envDefault:"0" min:"0" zero:"no limit" doc:"largest request body, such as 10MiB; 0 sets no limit"`
 
 	RequestID   RequestIDConfig
 	Access      AccessConfig

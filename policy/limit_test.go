@@ -104,7 +104,7 @@ func TestBurst(t *testing.T) {
 		{"1/d", 366, []int64{366}, ""},
 		{"1/d", 367, []int64{367}, `RATE_LIMIT_BURST="367": must be at most 366 with 1/d: more take over a year to come back`},
 	} {
-		cfg := config(t, test.limits)
+		cfg := limitsOf(t, test.limits)
 		cfg.Burst = test.burst
 		var got []int64
 		for _, l := range cfg.Effective() {
@@ -119,8 +119,8 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// config returns a configuration of those limits.
-func config(t testing.TB, limits string) (cfg policy.RateLimitConfig) {
+// limitsOf returns a configuration of those limits.
+func limitsOf(t testing.TB, limits string) (cfg policy.RateLimitConfig) {
 	t.Helper()
 	if err := cfg.Limits.UnmarshalText([]byte(limits)); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func ExampleMemoryLimiter() {
 
 func limits(t testing.TB, text string) policy.Limits {
 	t.Helper()
-	return config(t, text).Effective()
+	return limitsOf(t, text).Effective()
 }
 
 // key returns one of many keys.

@@ -148,7 +148,7 @@ func TestRateLimitAnswers(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cfg := config(t, "10/s,1000/h")
+			cfg := limitsOf(t, "10/s,1000/h")
 			cfg.DryRun = test.dryRun
 			limit := func(context.Context, policy.Key) (policy.Decision, error) { return test.d, test.err }
 			got := through(cfg, limit, from("192.0.2.1"))
@@ -160,7 +160,7 @@ func TestRateLimitAnswers(t *testing.T) {
 }
 
 func TestBurstIsShown(t *testing.T) {
-	cfg := config(t, "1000/h,10/s")
+	cfg := limitsOf(t, "1000/h,10/s")
 	cfg.Burst = 25
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100)
 	got := through(cfg, m.Limit, from("192.0.2.1"))
@@ -175,7 +175,7 @@ func TestBurstIsShown(t *testing.T) {
 func TestRetryAfterIsLongEnough(t *testing.T) {
 	for _, text := range []string{"10/s", "7/m", "10/s,20/m", "1/d"} {
 		synctest.Test(t, func(t *testing.T) {
-			cfg := config(t, text)
+			cfg := limitsOf(t, text)
 			m := policy.NewMemoryLimiter(cfg.Effective(), 100)
 			for range 100 {
 				a := through(cfg, m.Limit, from("192.0.2.1"))
@@ -199,7 +199,7 @@ func TestRetryAfterIsLongEnough(t *testing.T) {
 // spread over the time that it is for.
 func TestFieldsGuideToTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := config(t, "600/m")
+		cfg := limitsOf(t, "600/m")
 		cfg.Burst = 50
 		m := policy.NewMemoryLimiter(cfg.Effective(), 100)
 		start, in := time.Now(), 0
@@ -223,7 +223,7 @@ func TestFieldsGuideToTheRate(t *testing.T) {
 }
 
 func TestPreflightIsNotCounted(t *testing.T) {
-	cfg := config(t, "1/d")
+	cfg := limitsOf(t, "1/d")
 	preflight := func(without string) *http.Request {
 		r := from("192.0.2.1", "Origin: https://app.example", "Access-Control-Request-Method: PUT")
 		r.Method = http.MethodOptions
@@ -254,7 +254,7 @@ func TestPreflightIsNotCounted(t *testing.T) {
 }
 
 func TestLeavingTheHeaderOutGainsNothing(t *testing.T) {
-	cfg := config(t, "3/d")
+	cfg := limitsOf(t, "3/d")
 	if err := cfg.Key.UnmarshalText([]byte("header:X-Tenant")); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestLeavingTheHeaderOutGainsNothing(t *testing.T) {
 // TestNextMayChangeTheHeader has a handler behind the limit add to a field whose
 // value all responses share.
 func TestNextMayChangeTheHeader(t *testing.T) {
-	cfg := config(t, "100/d")
+	cfg := limitsOf(t, "100/d")
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100)
 	h := policy.RateLimit(cfg, m.Limit, peer, nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("RateLimit-Policy", `"own";q=1`)
@@ -291,7 +291,7 @@ func TestNextMayChangeTheHeader(t *testing.T) {
 }
 
 func BenchmarkRateLimit(b *testing.B) {
-	cfg := config(b, "86400000000/d")
+	cfg := limitsOf(b, "86400000000/d")
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100_000)
 	r := from("192.0.2.1")
 	addr := peer(r)

@@ -9,13 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/handler/environ"
+	"spangate/handler/config"
 	"spangate/probe"
 )
 
 func TestConfigDefaults(t *testing.T) {
 	var got probe.Config
-	if _, _, err := environ.Load(&got, nil); err != nil {
+	if _, _, err := config.Load(&got, nil); err != nil {
 		t.Fatal(err)
 	}
 	want := probe.Config{
@@ -45,7 +45,7 @@ func TestConfigFaults(t *testing.T) {
 		"OUTLIER_EJECTION=soon": `OUTLIER_EJECTION="soon": must be a duration such as 500ms, 10s or 1m30s`,
 	} {
 		t.Run(variable, func(t *testing.T) {
-			_, _, err := environ.Load(&probe.Config{}, []string{variable})
+			_, _, err := config.Load(&probe.Config{}, []string{variable})
 			if err == nil {
 				t.Fatal("no fault")
 			}

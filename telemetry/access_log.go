@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"sync"
 
-	"spangate/balancer"
 	"spangate/handler"
+	"spangate/handler/fault"
 )
 
 // LogFormat is the form of a log's lines.
@@ -72,7 +72,7 @@ func (s *served) level() slog.Level {
 	failure := s.exchange.failure
 	switch status := s.outcome.status; {
 	case status == http.StatusTooManyRequests, status == handler.StatusClientClosedRequest,
-		failure != nil && failure.Type == balancer.ClientTimeout && s.outcome.spanError != "":
+		failure != nil && failure.Type == fault.ClientTimeout && s.outcome.spanError != "":
 		return slog.LevelWarn
 	case status >= http.StatusInternalServerError, s.outcome.spanError != "":
 		return slog.LevelError

@@ -13,8 +13,11 @@ import (
 
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
+
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"

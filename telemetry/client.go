@@ -13,10 +13,12 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // ClientConfig says whom [Telemetry.Client] sees attempts at.
@@ -92,7 +94,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := c.next.RoundTrip(r)
 	if err != nil {
-		a.end(balancer.Classify(a.ctx, err))
+		a.end(fault.Of(a.ctx, err))
 		return nil, err
 	}
 	a.status, a.version, a.answered = resp.StatusCode, responseVersion(resp), time.Since(a.start)
@@ -113,7 +115,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // doubt notes what a, which has come to resp or err, may lead to: a probe, or
 // that its backend is left out. It reports whether a may lead to anything.
-func (c *client) doubt(a *attempt, resp *http.Response, err *balancer.Error) bool {
+func (c *client) doubt(a *attempt, resp *http.Response, err *fault.Error) bool {
 	if err != nil && !err.Counts() || !c.cfg.FailedOn.Doubtful(resp, err) {
 		return false
 	}
@@ -154,13 +156,13 @@ type attempt struct {
 	settled   bool          // the response's header says how it went
 	version   string
 	body      io.ReadCloser
-	ended     atomic.Bool     // by the body's end, or by who closes it amid a read
-	errorType string          // once it has ended
-	failure   *balancer.Error // what it ended with; nil: with a complete answer
+	ended     atomic.Bool  // by the body's end, or by who closes it amid a read
+	errorType string       // once it has ended
+	failure   *fault.Error // what it ended with; nil: with a complete answer
 }
 
 // end records the attempt, once. err is nil when nothing went wrong.
-func (a *attempt) end(err *balancer.Error) {
+func (a *attempt) end(err *fault.Error) {
 	if a.ended.Swap(true) {
 		return
 	}
@@ -213,9 +215,9 @@ func (a *attempt) tell(span trace.Span) {
 // attemptError returns the error.type of an attempt, or "" for one that is no
 // error: what the client caused says nothing about the backend. What this process
 // caused is an error of the attempt all the same.
-func attemptError(status int, err *balancer.Error) string {
+func attemptError(status int, err *fault.Error) string {
 	switch {
-	case err != nil && (!err.Blameless() || err.Type == balancer.Overloaded):
+	case err != nil && (!err.Blameless() || err.Type == fault.Overloaded):
 		return string(err.Type)
 	case err == nil && status >= http.StatusBadRequest:
 		return strconv.Itoa(status)
@@ -280,7 +282,7 @@ func (a *attempt) Read(p []byte) (int, error) {
 		}
 		a.end(nil)
 	case err != nil:
-		a.end(balancer.ClassifyBody(a.ctx, err))
+		a.end(fault.OfBody(a.ctx, err))
 	}
 	return n, err
 }

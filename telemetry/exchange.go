@@ -7,13 +7,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
 // exchange is what the decorators know of the request that they are part of.
 // Its fields are used by one attempt at a time.
 type exchange struct {
-	failure  *balancer.Error // nil: none so far
+	failure  *fault.Error // nil: none so far
 	attempts int
 	// stopReason says why no further attempt was made; empty: none was made.
 	stopReason balancer.StopReason

@@ -5,9 +5,10 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // Forward records how long next takes to get a response for a request and how
@@ -21,7 +22,7 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		resp, err := next.RoundTrip(r)
 		errorType := ""
 		if err != nil {
-			errorType = string(balancer.Classify(r.Context(), err).Type)
+			errorType = string(fault.Of(r.Context(), err).Type)
 		}
 		set := t.forwardSets.get(errorType, func(errorType string) []attribute.KeyValue {
 			if errorType == "" {

@@ -6,7 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // Keep returns why a request that is not sampled is to be exported all the
@@ -80,7 +80,7 @@ func (s *served) keepReason() string {
 		return ""
 	}
 	failure := s.exchange.failure
-	ofClient := failure != nil && (failure.Type == balancer.ClientDisconnected || failure.Type == balancer.ClientTimeout)
+	ofClient := failure != nil && (failure.Type == fault.ClientDisconnected || failure.Type == fault.ClientTimeout)
 	answered := s.response.firstByte
 	if s.response.status == 0 && !ofClient {
 		answered = s.ended.Sub(s.start)

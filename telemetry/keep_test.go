@@ -15,11 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
+
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -32,7 +35,7 @@ func TestKeep(t *testing.T) {
 		attempts int
 		wait     time.Duration // of each attempt, for its answer
 		stream   time.Duration // of the answer
-		fails    balancer.ErrorType
+		fails    fault.Type
 		status   int
 		want     string // what ended, without what all have
 	}{
@@ -41,9 +44,9 @@ func TestKeep(t *testing.T) {
 		"a retry":                        {attempts: 2, status: 200, want: "rate_limit; GET 200; retry; GET 200; GET retry 200"},
 		"a slow answer":                  {attempts: 1, status: 200, wait: slow, want: "rate_limit; GET 200; GET slow 200"},
 		"a long answer":                  {attempts: 1, status: 200, stream: slow},
-		"the client's doing, after long": {attempts: 1, status: 0, wait: slow, fails: balancer.ClientDisconnected},
-		"the client's doing":             {attempts: 1, status: 200, fails: balancer.ClientDisconnected},
-		"the backend's doing":            {attempts: 1, status: 200, fails: balancer.BackendReset, want: "rate_limit; GET 200; GET error 200 Error"},
+		"the client's doing, after long": {attempts: 1, status: 0, wait: slow, fails: fault.ClientDisconnected},
+		"the client's doing":             {attempts: 1, status: 200, fails: fault.ClientDisconnected},
+		"the backend's doing":            {attempts: 1, status: 200, fails: fault.BackendReset, want: "rate_limit; GET 200; GET error 200 Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -94,7 +97,7 @@ func TestKeep(t *testing.T) {
 					time.Sleep(test.stream)
 					resp.Body.Close()
 					if test.fails != "" {
-						tel.Failed(r, &balancer.Error{Type: test.fails, Err: errors.New("why")})
+						tel.Failed(r, &fault.Error{Type: test.fails, Err: errors.New("why")})
 						panic(http.ErrAbortHandler)
 					}
 				}))

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // Picked returns what counts the choices of that algorithm. It is for
@@ -32,7 +33,7 @@ type pickSet struct {
 func (s pickSet) attributes() []attribute.KeyValue {
 	algorithm := balancerAlgorithmKey.String(string(s.algorithm))
 	if s.backend == "" {
-		return []attribute.KeyValue{algorithm, balancerResultKey.String(string(balancer.NoHealthyBackend))}
+		return []attribute.KeyValue{algorithm, balancerResultKey.String(string(fault.NoHealthyBackend))}
 	}
 	return []attribute.KeyValue{algorithm, backendKey.String(s.backend), balancerResultKey.String("picked")}
 }

@@ -10,10 +10,12 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/probe"
 )
 
@@ -48,7 +50,7 @@ func (t *Telemetry) ProbeClient(next http.RoundTripper) http.RoundTripper {
 		resp, err := next.RoundTrip(r)
 		c.end = time.Now()
 		if err != nil {
-			failure := balancer.Classify(r.Context(), err)
+			failure := fault.Of(r.Context(), err)
 			c.errorType, c.description = string(failure.Type), failure.Description()
 		} else {
 			c.status = resp.StatusCode
@@ -96,7 +98,7 @@ func (p *probed) result() string {
 	switch {
 	case p.err == nil:
 		return probeSuccess
-	case p.errorType() == string(balancer.Overloaded): // nobody was asked
+	case p.errorType() == string(fault.Overloaded): // nobody was asked
 		return probeInconclusive
 	}
 	return probeFailure

@@ -10,10 +10,11 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -98,18 +99,18 @@ func (r *rateLimitDecision) tell(span trace.Span) {
 
 // storeErrorType says in the words that there are for backends why the store of
 // the counts gave no answer.
-func storeErrorType(err error) balancer.ErrorType {
-	if e, ok := errors.AsType[*balancer.Error](err); ok {
+func storeErrorType(err error) fault.Type {
+	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return e.Type
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {
 	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return balancer.Timeout
+		return fault.Timeout
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return balancer.ConnectionRefused
+		return fault.ConnectionRefused
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return balancer.ConnectionReset
+		return fault.ConnectionReset
 	}
 	return rateLimitStoreError
 }

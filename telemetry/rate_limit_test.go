@@ -15,13 +15,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -112,7 +114,7 @@ func TestLimiter(t *testing.T) {
 		{name: "nobody counted", d: policy.Decision{Allowed: true}, err: context.DeadlineExceeded, result: "store_error", errs: "timeout", series: "spangate.rate_limit.result=store_error {decision}"},
 		{name: "a network timeout", err: os.ErrDeadlineExceeded, result: "store_error", errs: "timeout", series: "spangate.rate_limit.result=store_error {decision}"},
 		{name: "a reset", err: syscall.ECONNRESET, result: "store_error", errs: "connection_reset", series: "spangate.rate_limit.result=store_error {decision}"},
-		{name: "an error with a type", err: &balancer.Error{Type: balancer.DNSError}, result: "store_error", errs: "dns_error", series: "spangate.rate_limit.result=store_error {decision}"},
+		{name: "an error with a type", err: &fault.Error{Type: fault.DNSError}, result: "store_error", errs: "dns_error", series: "spangate.rate_limit.result=store_error {decision}"},
 		{name: "any other error", err: errors.New("WRONGTYPE 10.1.2.3"), result: "store_error", errs: "store_error", series: "spangate.rate_limit.result=store_error {decision}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -20,11 +20,11 @@ func (t *Telemetry) Reject(next policy.Reject) policy.Reject {
 		if e := exchangeOf(r.Context()); e != nil {
 			switch {
 			case gone:
-				e.failure = balancer.Gone(r.Context())
+				e.failure = fault.Gone(r.Context())
 			case why.Status == http.StatusRequestEntityTooLarge:
-				e.failure = &balancer.Error{Type: balancer.BodyTooLarge}
+				e.failure = &fault.Error{Type: fault.BodyTooLarge}
 			case why.Status == http.StatusServiceUnavailable && overloaded[why.Reason]:
-				e.failure = &balancer.Error{Type: balancer.Overloaded}
+				e.failure = &fault.Error{Type: fault.Overloaded}
 			}
 			if !gone {
 				e.rejection = why

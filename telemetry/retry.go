@@ -7,10 +7,12 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
+	"spangate/handler/fault"
 )
 
 // RetryWait gives each wait before a retry a span between those of the two
@@ -26,7 +28,7 @@ func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision)
 		err := wait(ctx, d)
 		waited := &retryWait{decision: d}
 		if err != nil {
-			waited.errorType = balancer.Classify(ctx, err).Type
+			waited.errorType = fault.Of(ctx, err).Type
 		}
 		exchangeOf(ctx).end(span, endOf(start), waited)
 		return err
@@ -36,7 +38,7 @@ func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision)
 // retryWait is what the span of a wait tells.
 type retryWait struct {
 	decision  balancer.RetryDecision
-	errorType balancer.ErrorType // empty: the wait was not cut short
+	errorType fault.Type // empty: the wait was not cut short
 }
 
 // tell implements [teller].

@@ -15,11 +15,12 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
-	"spangate/balancer"
 	"spangate/handler"
+	"spangate/handler/fault"
 )
 
 // Server gives each request that next handles a SERVER span, its metrics and a
@@ -57,7 +58,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
 				t.logPanic(ctx, panicked)
-				s.exchange.failure = &balancer.Error{Type: balancer.InternalError}
+				s.exchange.failure = &fault.Error{Type: fault.InternalError}
 				panicked = http.ErrAbortHandler
 			}
 			if body != nil {
@@ -243,15 +244,15 @@ func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 			o.spanError = strconv.Itoa(o.status)
 		}
 	case e.failure == nil:
-		o.errorType = string(balancer.InternalError)
+		o.errorType = string(fault.InternalError)
 		o.spanError = o.errorType
-	case e.failure.Type == balancer.ClientDisconnected:
+	case e.failure.Type == fault.ClientDisconnected:
 		o.status, o.spanError = handler.StatusClientClosedRequest, o.errorType
 	case aborted || o.status/100 != 4:
 		o.spanError = o.errorType
 	}
 	if o.status == 0 {
-		o.status = handler.Status(balancer.ErrorType(o.errorType))
+		o.status = handler.Status(fault.Type(o.errorType))
 	}
 	return o
 }

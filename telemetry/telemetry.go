@@ -7,7 +7,7 @@
 // does not know of it. The names are an API: they are listed in README.md.
 //
 // This package uses OpenTelemetry's API only; where telemetry goes is the
-// question of package setup.
+// question of package export.
 package telemetry
 
 import (
@@ -19,12 +19,13 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
+
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
-	"spangate/balancer"
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -197,13 +198,13 @@ func (t *Telemetry) TraceID(ctx context.Context) string {
 //
 // A body that turns out to be too large once a part of it was forwarded is
 // refused by [policy.MaxBody] all the same, and noted and counted as such.
-func (t *Telemetry) Failed(r *http.Request, e *balancer.Error) {
+func (t *Telemetry) Failed(r *http.Request, e *fault.Error) {
 	q := exchangeOf(r.Context())
 	if q == nil {
 		return
 	}
 	q.failure = e
-	if e.Type == balancer.BodyTooLarge {
+	if e.Type == fault.BodyTooLarge {
 		q.rejection = policy.Rejection{Policy: "body", Reason: "too_large"}
 		t.rejected(r.Context(), q.rejection)
 	}

@@ -1,4 +1,3 @@
-// Package fault answers: whose fault is it?
 package fault
 
 import (

@@ -20,7 +20,7 @@ import (
 // code, no more and no less.
 func TestVocabularies(t *testing.T) {
 	balancer, probe, policy := words(t, "balancer"), words(t, "probe"), words(t, "policy")
-	recorder, setup := words(t, "telemetry"), words(t, "telemetry/setup")
+	recorder, exports := words(t, "telemetry"), words(t, "telemetry/export")
 	tests := map[string][]string{
 		"spangate.backend.state":          balancer["State"],
 		"spangate.backend.previous_state": balancer["State"],
@@ -35,8 +35,8 @@ func TestVocabularies(t *testing.T) {
 		"spangate.policy.rejection":       policy["Rejection.Policy"],
 		"spangate.policy.reason": slices.Concat(policy["authReason"], policy["Rejection.Reason"], policy["reason"], policy["corsDetails"],
 			slices.DeleteFunc(policy["verdict"], func(s string) bool { return s == "client_gone" })), // which is no refusal
-		"spangate.rate_limit.on_store_error": words(t, "policy/shared")["OnError"],
-		"spangate.telemetry.result":          setup["outcome.0"],
+		"spangate.rate_limit.on_store_error": words(t, "policy/redis")["OnError"],
+		"spangate.telemetry.result":          exports["outcome.0"],
 	}
 	for name, want := range tests {
 		i := slices.IndexFunc(contract.Attributes, func(a contract.Attribute) bool { return a.Name == name })
@@ -51,7 +51,7 @@ func TestVocabularies(t *testing.T) {
 	}
 	i := slices.IndexFunc(contract.Attributes, func(a contract.Attribute) bool { return a.Name == "error.type" })
 	table := valuesOf(contract.Attributes[i])
-	for _, word := range slices.Concat(balancer["ErrorType"], probe["failure.0"], setup["outcome.1"]) {
+	for _, word := range slices.Concat(words(t, "handler/fault")["Type"], probe["failure.0"], exports["outcome.1"]) {
 		if !slices.Contains(table, word) {
 			t.Errorf("error.type %s is not in the table", word)
 		}

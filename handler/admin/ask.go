@@ -1,0 +1,61 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"spangate/handler/wire"
+)
+
+const (
+	askTimeout = 2 * time.Second
+	maxAnswer  = 16 << 20
+)
+
+// Ask returns what the running instance that cfg describes answers at one of its
+// own endpoints: live, ready or status. Anything but 200 within two seconds is an
+// error, which names the URL.
+func Ask(ctx context.Context, cfg wire.Config, prefix Prefix, endpoint string) ([]byte, error) {
+	port := cmp.Or(cfg.AdminPort, cfg.Port)
+	if port == 0 {
+		return nil, errors.New("PORT must be that of the running instance")
+	}
+	// Without a host, or with an unspecified one, net dials the loopback.
+	address := net.JoinHostPort(string(cfg.Host), strconv.Itoa(int(port)))
+	at := &url.URL{Scheme: "http", Host: address, Path: string(prefix) + "/" + endpoint}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Host = "localhost"
+	// A transport of its own, because HTTP_PROXY is not meant for this.
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotFound && endpoint == "status":
+		return nil, fmt.Errorf("%s: %s: it is shown to this host and to TRUSTED_PROXIES alone", at, resp.Status)
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("%s: %s", at, resp.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", at, err)
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("%s: the answer is larger than %d MiB", at, maxAnswer>>20)
+	}
+	return body, nil
+}

@@ -1,0 +1,128 @@
+// Package config answers: what does the environment say?
+//
+// It has the kinds of values that variables hold, [Bytes] and [CIDRs] among them,
+// and reads environment variables into the fields of a struct, whose tags say
+// what a variable is:
+//
+//	env         its name; ",required" behind it: there is no doing without
+//	envDefault  its value when it is not set
+//	envPrefix   of a field that is a struct: begins each name in there
+//	doc         what it means
+//	alike       of a field that is a struct like another one: what to say of all its variables in one row
+//	example     what to suggest when it is required and missing
+//	auto        what "auto" stands for where the platform has no default
+//	zero        what its value stands for when it is zero or empty
+//	min, max    the least and the greatest value, of a number or a duration
+//	within      the variable above which its value is of no use
+//	needs       what it is of no use without, see [Variable]
+//	list        "true": blanks and line ends separate its items as commas do
+//	door        how to open on purpose what it keeps closed: set but empty, it is refused
+//	secret      "true": it is never shown, and NAME_FILE names a file to read it from
+//
+// A type may parse itself as an [encoding.TextUnmarshaler]; its error is shown
+// to whoever wrote the value, behind the variable's name, and those that it
+// joined are shown a line each. Nothing that is wrong falls back to a default.
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Faults are all that is wrong with what the user wrote, a line each.
+type Faults []string
+
+func (f Faults) Error() string { return strings.Join(f, "\n") }
+
+// Load sets cfg, a pointer to a struct, from environ, of the form of
+// [os.Environ], in which an empty value means that a variable is not set, but
+// for those of a door. warnings are about names that may be misspelled. The
+// error is [Faults], all of them, the warnings behind; cfg then holds what is
+// right.
+//
+// Each of checks is asked, once cfg is set, what is wrong with values that are
+// right by themselves. Its error joins one for each complaint, which begins with
+// the names of the variables that it is about, and names the others. A complaint
+// in which a variable takes part whose value is not known is not heard: the field
+// is zero then.
+func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
+	given := env.ToMap(environ)
+	for name, text := range given {
+		given[name] = strings.TrimRight(text, "\r\n") // a line's end is no part of what was in the line
+	}
+	defaults := platformDefaults(given)
+	variables = Variables(cfg)
+	known := namesOf(variables)
+	ignore(given, known)
+
+	missing := make([]error, len(variables))
+	texts := make(map[string]string, len(variables))
+	for i := range variables {
+		missing[i] = variables[i].choose(given, defaults)
+		texts[variables[i].Name] = variables[i].text
+	}
+	readable := env.ParseWithOptions(cfg, env.Options{Environment: texts}) == nil
+
+	var wrong Faults
+	amiss := map[string]bool{} // variables that a fault names
+	for i := range variables {
+		v, err := &variables[i], missing[i]
+		if err == nil && v.text != "" && (v.Origin != "default" || !readable) {
+			err = v.wrong(readable)
+		}
+		for _, err := range each(err) {
+			wrong = append(wrong, err.Error())
+			amiss[v.Name] = true
+			v.value.SetZero()
+		}
+	}
+	unknown := maps.Clone(amiss)
+	for _, check := range checks {
+		for _, err := range each(check()) {
+			text := Plain(err.Error())
+			if slices.ContainsFunc(names().FindAllString(text, -1), func(name string) bool { return unknown[name] }) {
+				continue
+			}
+			wrong = append(wrong, text)
+			for _, name := range names().FindAllString(subject().FindString(text), -1) {
+				amiss[name] = true
+			}
+		}
+	}
+	wrong = append(wrong, useless(variables, amiss, unknown)...)
+	strays, warnings := misspelled(given, known)
+	if wrong = append(wrong, strays...); len(wrong) > 0 {
+		err = append(wrong, warnings...)
+	}
+	return variables, warnings, err
+}
+
+// Only complaints are searched: whoever makes none does not wait for it.
+var (
+	names   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Z][A-Z0-9_]+`) })
+	subject = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z][A-Z0-9_]+(, [A-Z][A-Z0-9_]+)*`) })
+)
+
+// ignore removes from given what is not meant for us.
+func ignore(given map[string]string, known []string) {
+	maps.DeleteFunc(given, func(name, text string) bool {
+		return isServiceLink(name, text) || isContainerLink(name, text) && !slices.Contains(known, name) || name == "PLATFORM" && text == "auto"
+	})
+}
+
+// namesOf returns the names that are read.
+func namesOf(variables []Variable) (known []string) {
+	known = make([]string, 0, 2*len(variables))
+	for _, v := range variables {
+		known = append(known, v.Name)
+		if v.Secret {
+			known = append(known, v.Name+"_FILE")
+		}
+	}
+	return known
+}

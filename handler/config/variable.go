@@ -1,0 +1,219 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// A Variable is a field of a configuration that has an env tag.
+//
+// Its tag needs lists conditions, with blanks between them, without which a value that
+// somebody set is of no use, and behind "; " what is so instead. Each condition
+// is one of several that stand for themselves, with | between them: NAME (is on:
+// neither zero nor empty), NAME=value, NAME!=value, or NAME*=part, where part is
+// in the value. Values are in lower case. Names are those of the variables with
+// the nearest prefix, so that a struct means its own wherever it stands.
+type Variable struct {
+	Name     string
+	Default  string // whatever the platform
+	Required bool
+	Secret   bool
+	Origin   string // set, file, platform or default; empty before Load
+
+	text     string // what the value is parsed from
+	alike    string // what else to say of all the variables of its struct together; they are those of another
+	prefixes []string
+	tag      reflect.StructTag // read for what is asked: a start asks little
+	value    reflect.Value
+}
+
+// Doc returns what the variable means.
+func (v *Variable) Doc() string { return v.tag.Get("doc") }
+
+// Min returns its least value, empty if there is none.
+func (v *Variable) Min() string { return v.tag.Get("min") }
+
+// auto returns what "auto" stands for, unless the platform says. It stands for
+// itself when that is empty.
+func (v *Variable) auto() string { return v.tag.Get("auto") }
+
+// Variables returns the variables of cfg, a pointer to a struct, in its order.
+func Variables(cfg any) (all []Variable) {
+	addVariables(&all, reflect.ValueOf(cfg).Elem(), []string{""}, "")
+	return all
+}
+
+// addVariables adds the variables of a struct. The last of prefixes begins their
+// names, the others those of the structs around it.
+func addVariables(all *[]Variable, group reflect.Value, prefixes []string, alike string) {
+	prefix := prefixes[len(prefixes)-1]
+	for field, value := range group.Fields() {
+		tag := field.Tag
+		name, options, _ := strings.Cut(tag.Get("env"), ",")
+		switch {
+		case name == "-" || !field.IsExported():
+		case name != "":
+			*all = append(*all, Variable{
+				Name: prefix + name, Default: tag.Get("envDefault"), Required: options == "required", Secret: tag.Get("secret") == "true",
+				alike: alike, prefixes: prefixes, tag: tag, value: value,
+			})
+		case value.Kind() == reflect.Struct:
+			addVariables(all, value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")), cmp.Or(tag.Get("alike"), alike))
+		}
+	}
+}
+
+// choose finds the variable's text: what was set, or else the default of the
+// platform, or else its own.
+func (v *Variable) choose(given, defaults map[string]string) (err error) {
+	text, isSet := given[v.Name]
+	if v.Secret {
+		if file := v.Name + "_FILE"; given[file] != "" {
+			v.Origin = "file"
+			switch {
+			case text != "":
+				return fault(file, given[file], fmt.Errorf("%s is set too", v.Name))
+			case isQuoted(given[file]):
+				return fault(file, given[file], errQuoted)
+			}
+			v.text, err = readSecret(given[file])
+			return fault(file, given[file], err)
+		}
+	}
+	if isSet || v.Secret {
+		if err := v.emptyDoor(given); err != nil {
+			return err
+		}
+	}
+	isAuto := func(text string) bool { return text == "auto" && v.auto() != "" }
+	if text != "" && v.tag.Get("list") == "true" {
+		text = commas(text)
+	}
+	switch {
+	case text != "" && !isAuto(text):
+		v.text, v.Origin = text, "set"
+	case defaults[v.Name] != "":
+		v.text, v.Origin = defaults[v.Name], "platform"
+	case isAuto(text), isAuto(v.Default):
+		v.text, v.Origin = v.auto(), "default"
+	default:
+		v.text, v.Origin = v.Default, "default"
+	}
+	if v.text != "" || !v.Required {
+		return nil
+	}
+	if example := v.tag.Get("example"); example != "" {
+		return fmt.Errorf("%s: required, e.g. %s", v.Name, example)
+	}
+	return fmt.Errorf("%s: required: %s", v.Name, v.Doc())
+}
+
+// emptyDoor refuses a door's variable that is set but empty, or the one that names
+// its file: a door must not be open because a variable of somebody's script was
+// not set.
+func (v *Variable) emptyDoor(given map[string]string) error {
+	how, isDoor := v.tag.Lookup("door")
+	if !isDoor {
+		return nil
+	}
+	names := []string{v.Name}
+	if v.Secret {
+		names = append(names, v.Name+"_FILE")
+	}
+	empty := ""
+	for _, name := range names {
+		switch text, isSet := given[name]; {
+		case strings.TrimSpace(text) != "":
+			return nil
+		case isSet && empty == "":
+			empty = name
+		}
+	}
+	if empty == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: is set but empty, which must not open the door by mistake; %s", empty, how)
+}
+
+// wrong returns what is wrong with the text. readable says that it stands for a
+// value; otherwise it is to be found out. The field has the value if there is one.
+func (v *Variable) wrong(readable bool) error {
+	var err error
+	quoted := isQuoted(v.text)
+	if !readable && !quoted {
+		_, err = v.parse(v.text)
+	}
+	switch {
+	case quoted:
+		err = errQuoted
+	case err != nil:
+	case !utf8.ValidString(v.text):
+		err = errors.New("must be UTF-8") // telemetry could not send it
+	case v.beyond(v.Min(), -1):
+		err = fmt.Errorf("must be at least %s", v.Min())
+	case v.beyond(v.tag.Get("max"), 1):
+		err = fmt.Errorf("must be at most %s", v.tag.Get("max"))
+	}
+	switch {
+	case err == nil:
+		return nil
+	case v.Secret && quoted:
+		return fmt.Errorf("%s: %w", v.Name, err)
+	case v.Secret: // whose reason may quote the value
+		return fmt.Errorf("%s: malformed; expected: %s", v.Name, v.Doc())
+	default:
+		return v.faults(each(err))
+	}
+}
+
+// errQuoted is of values whose quotes a shell would have taken off, and a file of
+// variables does not. They would be a part even of a name or a path, and of a
+// secret that nobody then knows: no value of ours has them.
+var errQuoted = errors.New("leave out the quotes around it, which are a part of the value here")
+
+func isQuoted(text string) bool {
+	return len(text) > 1 && strings.ContainsAny(text[:1], `"'`) && text[0] == text[len(text)-1]
+}
+
+// beyond reports whether the value is less than bound, or with sign 1 greater.
+func (v *Variable) beyond(bound string, sign int) bool {
+	if bound == "" {
+		return false
+	}
+	limit, _ := v.parse(bound)
+	return cmp.Compare(v.value.Int(), limit.Int()) == sign
+}
+
+// faults names the variable before each reason, and the whole text with a lone
+// one: of several, each says which part of it is meant.
+func (v *Variable) faults(reasons []error) error {
+	if len(reasons) == 1 {
+		return fault(v.Name, v.text, reasons[0])
+	}
+	var all []error
+	for _, reason := range reasons {
+		all = append(all, fmt.Errorf("%s: %.500s", v.Name, Plain(reason.Error())))
+	}
+	return errors.Join(all...)
+}
+
+// parse converts text as package env does for a field of v's type. It has a
+// struct of that field alone: env's errors name the field, and several structs
+// have one of that name. That takes as long as to read a dozen fields, and is for
+// the few that ask.
+func (v *Variable) parse(text string) (reflect.Value, error) {
+	field := reflect.StructField{Name: "V", Type: v.value.Type(), Tag: `env:"V"`}
+	alone := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	err := env.ParseWithOptions(alone.Interface(), env.Options{Environment: map[string]string{"V": text}})
+	if perr, ok := errors.AsType[env.ParseError](err); ok {
+		err = reason(v.value.Type(), perr.Err)
+	}
+	return alone.Elem().Field(0), err
+}

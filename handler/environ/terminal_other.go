@@ -1,8 +1,0 @@
-//go:build !unix
-
-package environ
-
-import "os"
-
-// terminalWidth takes no file for a terminal.
-func terminalWidth(*os.File) int { return 0 }

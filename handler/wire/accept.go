@@ -1,0 +1,34 @@
+package wire
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+// Watched returns ln, which tells failed of each error of Accept. [http.Server]
+// goes on after those that may pass, and lets nobody but its own log know.
+func Watched(ln net.Listener, failed func(error)) net.Listener {
+	return watchedListener{ln, failed}
+}
+
+type watchedListener struct {
+	net.Listener
+	failed func(error)
+}
+
+func (l watchedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		l.failed(err)
+	}
+	return conn, err
+}
+
+// SyscallConn returns the socket, which [Serve] tells to take nobody any more.
+func (l watchedListener) SyscallConn() (syscall.RawConn, error) {
+	if socket, ok := l.Listener.(syscall.Conn); ok {
+		return socket.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}

@@ -1,0 +1,196 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"spangate/handler/fault"
+	"spangate/handler/wire/framing"
+)
+
+// connection is one connection to a backend. It repeats nothing: a request that
+// is sent over it goes over it once, or fails.
+type connection struct {
+	conn   net.Conn
+	client *http.ClientConn
+	http1  *framing.ResponseConn // what carries HTTP/1.1; nil for HTTP/2
+	http2  *settingsConn         // what carries HTTP/2; nil for HTTP/1.1
+	used   atomic.Bool           // a request was sent over it before
+	mute   atomic.Int64          // see silent
+
+	idleSince time.Time // guarded by the pool
+}
+
+// protocol is what a request asks of its connection.
+type protocol int
+
+const (
+	anyProtocol protocol = iota
+	onlyHTTP1            // as Upgrade does: HTTP/2 has none (RFC 9113 §8.6)
+	protocols            // how many there are
+)
+
+// connector makes connections to one backend.
+type connector struct {
+	dial         dialFunc
+	trust        *tls.Config // nil: without TLS
+	timeout      time.Duration
+	pause        time.Duration // longest one of a backend that takes a request
+	http1, http2 *http.Transport
+	connections  *Connections
+}
+
+// connect makes a connection, and has closed called when that is closed; when
+// there is none, at once. Its errors are *[fault.Error], with nothing sent.
+func (d *connector) connect(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error) {
+	conn, err := d.dial(ctx, "tcp", authority)
+	if err != nil {
+		closed()
+		return nil, err
+	}
+	conn = d.connections.count(conn, closed)
+	c, err := d.establish(ctx, conn, authority, needs)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *connector) establish(ctx context.Context, conn net.Conn, authority string, needs protocol) (*connection, error) {
+	http2 := d.http1 == nil
+	if d.trust != nil {
+		secure, err := d.secure(ctx, conn, authority, needs)
+		if err != nil {
+			return nil, err
+		}
+		conn, http2 = secure, secure.ConnectionState().NegotiatedProtocol == "h2"
+	}
+	if http2 {
+		return d.establishHTTP2(ctx, conn)
+	}
+	http1 := framing.Responses(conn, d.pause)
+	http1.Unsolicited = d.connections.unsolicited
+	client, err := d.http1.NewClientConn(handing(ctx, http1), "http", anyAddress)
+	if err != nil {
+		return nil, &fault.Error{Type: fault.ConnectError, Err: err}
+	}
+	return &connection{conn: http1, client: client, http1: http1}, nil
+}
+
+// secure does the handshake of TLS.
+func (d *connector) secure(ctx context.Context, conn net.Conn, authority string, needs protocol) (*tls.Conn, error) {
+	cfg := d.trust.Clone()
+	cfg.ServerName, _, _ = net.SplitHostPort(authority)
+	cfg.NextProtos = []string{"h2", "http/1.1"}
+	if needs == onlyHTTP1 {
+		cfg.NextProtos = []string{"http/1.1"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, fault.OfConnect(err, fault.TLSHandshakeError)
+	}
+	return secure, nil
+}
+
+// establishHTTP2 returns when the backend's settings have come: only then is it
+// known how many requests it takes at once, and how large.
+func (d *connector) establishHTTP2(ctx context.Context, conn net.Conn) (*connection, error) {
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+	}
+	settings := newSettingsConn(conn)
+	client, err := d.http2.NewClientConn(handing(ctx, settings), "http", anyAddress)
+	if err != nil {
+		return nil, &fault.Error{Type: fault.ConnectionReset, Err: err}
+	}
+	select {
+	case err = <-settings.came:
+	case <-ctx.Done():
+		err = &fault.Error{Type: fault.ConnectTimeout, Err: errNoSettings}
+	}
+	if err != nil {
+		client.Close()
+		if e, ok := errors.AsType[*fault.Error](err); ok {
+			return nil, e
+		}
+		return nil, &fault.Error{Type: fault.ConnectionReset, Err: err}
+	}
+	return &connection{conn: conn, client: client, http2: settings}, nil
+}
+
+var errNoSettings = errors.New("no settings of HTTP/2")
+
+// anyAddress is for net/http, which wants one, and gets a connection that is
+// made already.
+const anyAddress = "backend:80"
+
+type handedConn struct{}
+
+// handing returns a context in which [handOver] "dials" conn.
+func handing(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, handedConn{}, conn)
+}
+
+func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
+	return ctx.Value(handedConn{}).(net.Conn), nil
+}
+
+// reusable reports whether a connection of HTTP/1.1, over which a request has
+// ended, takes another one.
+func (c *connection) reusable() bool { return c.client.Available() > 0 && !c.http1.Broken() }
+
+// timedOut notes that a request got no answer in time over c, of HTTP/2, on which
+// heard bytes had come when it was sent.
+func (c *connection) timedOut(heard int64) {
+	if c.http2.heard.Load() == heard {
+		c.mute.Store(heard + 1)
+	}
+}
+
+// silent reports whether nothing at all has come on c, of HTTP/2, since before a
+// request that got no answer in time. Its other end may be gone, or only that
+// request be slow: then the answer to the PING that net/http sends when it gives
+// a request up makes c speak again.
+func (c *connection) silent() bool {
+	mute := c.mute.Load()
+	return mute > 0 && c.http2.heard.Load() == mute-1
+}
+
+// reserve takes one of the requests that c, of HTTP/2, can carry.
+func (c *connection) reserve() bool {
+	return c.client.InFlight() < streamsPerConnection && c.client.Reserve() == nil
+}
+
+// tellGot tells whoever asked for it which connection r goes over.
+func (t *Transport) tellGot(r *http.Request, c *connection) {
+	if t.connections.Got != nil {
+		t.connections.Got(r.Context(), c.conn)
+	}
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})
+	}
+}
+
+// target returns the host and port to connect to for u. net/http says it, as it
+// has the tables that make a host of other letters one of DNS.
+func target(u *url.URL) (address string) {
+	dial := func(_ context.Context, _, addr string) (net.Conn, error) {
+		address = addr
+		return nil, errors.ErrUnsupported
+	}
+	r := &http.Request{URL: &url.URL{Scheme: u.Scheme, Host: u.Host}, Header: http.Header{}}
+	(&http.Transport{DialContext: dial}).RoundTrip(r)
+	return address
+}

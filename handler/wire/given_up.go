@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// givenUpGrace is how long what has come of a response is waited for once its
+// stream has ended: it is there already, and only to be picked up.
+const givenUpGrace = 20 * time.Millisecond
+
+// interimGrace is how long the header of a response is waited for once its stream
+// has ended, where a header has come: it may be on its way through net/http, or
+// have been an interim one.
+const interimGrace = time.Second
+
+// givenUp ends the wait for an HTTP/2 response that will not come. When a
+// backend resets a stream, or its connection is lost, net/http closes the
+// request's body, and says so to whoever waits for the response only once its
+// read of that body has returned: never, while a client waits for the answer
+// before it sends the rest.
+//
+// What has come goes before: only who waits with nothing at hand is told. A nil
+// givenUp ends nothing.
+type givenUp struct {
+	cancel context.CancelFunc // ends the wait for the header
+
+	begun atomic.Bool // a header has come, if only an interim one
+
+	mu       sync.Mutex
+	response io.ReadCloser // nil: its header is not handed out
+	reads    int           // of its body that have begun
+	reading  bool
+	over     bool
+}
+
+// overHTTP2 returns r, whose body u is, to be sent over HTTP/2, and what ends the
+// wait for its response.
+func (u *upload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
+	ctx, cancel := context.WithCancel(r.Context())
+	g := &givenUp{cancel: cancel}
+	u.givenUp = g
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { g.begun.Store(true) }})
+	return r.WithContext(ctx), g
+}
+
+// bodyClosed is to be called when net/http has closed a request's body of which
+// a part is still to come.
+func (g *givenUp) bodyClosed() {
+	grace := givenUpGrace
+	if g.begun.Load() {
+		grace = interimGrace
+	}
+	time.AfterFunc(givenUpGrace, func() { g.end(0, time.Now().Add(grace-givenUpGrace)) })
+}
+
+// end ends what has waited since the read of that number began, and the wait for
+// the header once it is late.
+func (g *givenUp) end(read int, late time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.over:
+		return
+	case g.response == nil && !time.Now().Before(late):
+		g.cancel()
+	case g.reading && g.reads == read:
+		go g.response.Close() // which may wait in turn
+		return
+	}
+	read = g.reads
+	time.AfterFunc(givenUpGrace, func() { g.end(read, late) })
+}
+
+// answered has the response's body ended like the wait for its header, and
+// returns it.
+func (g *givenUp) answered(body io.ReadCloser) io.ReadCloser {
+	if g == nil {
+		return body
+	}
+	if body == http.NoBody {
+		g.finish() // there is nothing to wait for
+		return body
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.response = body
+	return &streamBody{body, g}
+}
+
+// finish says that nobody waits any more.
+func (g *givenUp) finish() {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.over = true
+}
+
+// streamBody is the body of an HTTP/2 response.
+type streamBody struct {
+	io.ReadCloser
+	givenUp *givenUp
+}
+
+func (b *streamBody) Read(p []byte) (int, error) {
+	b.reads(true)
+	defer b.reads(false)
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.givenUp.finish()
+	}
+	return n, err
+}
+
+func (b *streamBody) reads(now bool) {
+	b.givenUp.mu.Lock()
+	defer b.givenUp.mu.Unlock()
+	if b.givenUp.reading = now; now {
+		b.givenUp.reads++
+	}
+}
+
+func (b *streamBody) Close() error {
+	b.givenUp.finish()
+	b.givenUp.cancel() // else net/http waits for the request's body here too
+	return b.ReadCloser.Close()
+}

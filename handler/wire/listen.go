@@ -1,0 +1,54 @@
+package wire
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// Listeners are the sockets that clients come to.
+type Listeners struct {
+	Requests net.Listener
+	Admin    net.Listener // of the proxy's own endpoints alone; nil: they are on Requests
+}
+
+// Listen opens the sockets that cfg asks for, all of them or none. Its error
+// names the variables.
+func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
+	if l.Requests, err = listen(ctx, cfg.Host, cfg.Port); err != nil {
+		return Listeners{}, fmt.Errorf("HOST, PORT: %w", err)
+	}
+	if cfg.AdminPort == 0 {
+		return l, nil
+	}
+	if l.Admin, err = listen(ctx, cfg.Host, cfg.AdminPort); err != nil {
+		l.Requests.Close()
+		return Listeners{}, fmt.Errorf("HOST, ADMIN_PORT: %w", err)
+	}
+	return l, nil
+}
+
+// Close closes the sockets, unless somebody has done so already.
+func (l Listeners) Close() {
+	l.Requests.Close()
+	if l.Admin != nil {
+		l.Admin.Close()
+	}
+}
+
+// URL returns where clients on this host reach ln.
+func (c Config) URL(ln net.Listener) string {
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return "http://" + net.JoinHostPort(cmp.Or(string(c.Host), "localhost"), port)
+}
+
+// listen opens a socket of plain TCP: one of Multipath TCP, Go's default, takes
+// no filter, and [Serve] could not stop listening without losing who has just
+// connected.
+func listen(ctx context.Context, host Host, port uint16) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	return config.Listen(ctx, "tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
+}

@@ -1,0 +1,244 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/fault"
+)
+
+const (
+	// maxResponseHeader bounds what a backend can make the proxy hold.
+	maxResponseHeader = 256 << 10
+	// streamBuffer bounds what is held of a response of HTTP/2 that its client does
+	// not take. There is room on a connection for all of its streams, so that one
+	// that stands still does not hold the others up.
+	streamBuffer = 256 << 10
+	// pingAfter and pingTimeout find a dead HTTP/2 connection on which no answer is
+	// awaited; one that owes an answer is left before, see [connection.silent].
+	// Servers of gRPC take more than a PING in five minutes, while they have nothing
+	// to say, for an attack, and end the connection with all that it carries.
+	pingAfter, pingTimeout = 5*time.Minute + 30*time.Second, 5 * time.Second
+)
+
+// TransportConfig bounds the connections to each backend.
+type TransportConfig struct {
+	ConnectTimeout  time.Duration `env:"BACKEND_CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" doc:"longest wait for a connection to a backend, name lookup included; TLS handshakes get as much again"`
+	ResponseTimeout time.Duration `env:"BACKEND_RESPONSE_TIMEOUT" envDefault:"30s" min:"0" zero:"no limit" doc:"longest wait for a backend to take a part of the request, to answer once it is sent, and to begin a body that it announced; 0 waits for ever"`
+	IdleTimeout     time.Duration `env:"BACKEND_IDLE_TIMEOUT" envDefault:"90s" min:"0" zero:"no limit" doc:"how long an unused connection to a backend is kept; 0 keeps it until the backend closes it"`
+	MaxConnections  int           `env:"BACKEND_MAX_CONNECTIONS" envDefault:"0" min:"0" zero:"no limit" doc:"most connections to one backend; further requests wait for a free one; 0 sets no limit"`
+}
+
+// NewTransport returns the connections to one backend: of HTTP/1.1 for the
+// scheme http, HTTP/2 with prior knowledge for h2c, and for https whichever of
+// the two the backend agrees to. It follows no redirect, uses no proxy, adds
+// no encoding, repeats nothing, and its errors are *[fault.Error]. address, if not
+// empty, is dialled instead of the URL's authority: the path of a Unix socket,
+// which begins with a slash, or a host:port. What it connects is counted in
+// connections.
+//
+// Towards HTTP/2 the fields that are of a connection of HTTP/1.1 are left out
+// (RFC 9113 §8.2.2), Upgrade among them. Towards https a request with Upgrade
+// goes over HTTP/1.1 if the backend speaks that.
+func NewTransport(cfg TransportConfig, scheme, address string, trust *tls.Config, connections *Connections) http.RoundTripper {
+	d := &connector{
+		dial: dialer(cfg.ConnectTimeout, address), timeout: cfg.ConnectTimeout, pause: cfg.ResponseTimeout,
+		connections: connections,
+	}
+	t := &Transport{responseTimeout: cfg.ResponseTimeout, connections: connections, pool: connectionPool{
+		connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection,
+	}}
+	if scheme != "h2c" {
+		d.http1 = client(cfg)
+		d.http1.Protocols.SetHTTP1(true)
+	}
+	if scheme == "http" {
+		t.pool.room = 1
+	} else {
+		d.http2 = clientHTTP2(cfg)
+	}
+	if scheme == "https" {
+		d.trust, t.upgrades = trust, true
+	}
+	return t
+}
+
+// client returns what speaks HTTP over connections that it is handed.
+func client(cfg TransportConfig) *http.Transport {
+	return &http.Transport{
+		DialContext:            handOver,
+		Protocols:              new(http.Protocols),
+		DisableCompression:     true,
+		IdleConnTimeout:        cfg.IdleTimeout,
+		ResponseHeaderTimeout:  cfg.ResponseTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxResponseHeader,
+	}
+}
+
+// clientHTTP2 is [client] for HTTP/2.
+func clientHTTP2(cfg TransportConfig) *http.Transport {
+	t := client(cfg)
+	t.Protocols.SetUnencryptedHTTP2(true) // so it looks: TLS, if any, is done already
+	t.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+		MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: streamsPerConnection * streamBuffer,
+	}
+	return t
+}
+
+// dialFunc makes a connection; its errors are *[fault.Error], with nothing sent.
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func dialer(timeout time.Duration, address string) dialFunc {
+	d := &net.Dialer{Timeout: timeout}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if address != "" {
+			addr = address
+		}
+		if strings.HasPrefix(addr, "/") {
+			network = "unix"
+		}
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, fault.OfConnect(err, fault.ConnectError)
+		}
+		return conn, nil
+	}
+}
+
+type Transport struct {
+	pool            connectionPool
+	connections     *Connections
+	responseTimeout time.Duration
+	upgrades        bool // needs a connection of HTTP/1.1 for these
+}
+
+// CloseIdleConnections closes the connections that are not in use.
+func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }
+
+// RoundTrip sends r, whose body it replaces, once. A response counts as one when
+// it has begun, see readFirst.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body *upload
+	if r.Body != nil && r.Body != http.NoBody {
+		body = newUpload(r)
+		r.Body = body
+	}
+	c, err := t.connection(r)
+	if err != nil {
+		body.closeUnread()
+		return nil, err
+	}
+	resp, err := t.send(c, r, body)
+	if err != nil {
+		body.closeUnread()
+		return nil, err
+	}
+	if err := checkResponse(resp); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
+		// With the length of what there would be, net/http's HTTP/2 reports all of
+		// that as missing.
+		resp.Body.Close()
+		resp.Body, resp.ContentLength = http.NoBody, 0
+	}
+	limit := t.responseTimeout
+	if body.owed() {
+		limit = 0 // the backend may be waiting for the client
+	}
+	if err := readFirst(r, resp, limit); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// noApplicationProtocol is the alert which says that a backend has none of what
+// was offered (RFC 7301 §3.2).
+const noApplicationProtocol = tls.AlertError(120)
+
+// lacksHTTP1 reports whether err, of offering HTTP/1.1 alone, says that the
+// backend does not speak it. The type of alerts is crypto/tls's own.
+func lacksHTTP1(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Err.Error() == noApplicationProtocol.Error()
+}
+
+// connection returns a connection for r.
+func (t *Transport) connection(r *http.Request) (*connection, error) {
+	needs := anyProtocol
+	if t.upgrades && r.Header["Upgrade"] != nil {
+		needs = onlyHTTP1
+	}
+	c, err := t.pool.take(r.Context(), r.URL, needs)
+	if needs == onlyHTTP1 && lacksHTTP1(err) {
+		return t.pool.take(r.Context(), r.URL, anyProtocol)
+	}
+	return c, err
+}
+
+// send sends r over c, and has c serve again when that is over.
+func (t *Transport) send(c *connection, r *http.Request, body *upload) (*http.Response, error) {
+	t.tellGot(r, c)
+	sending := c.sending()
+	out := c.fields(r)
+	var over *givenUp
+	if c.http1 == nil && body != nil {
+		out, over = body.overHTTP2(out)
+	}
+	resp, err := c.client.RoundTrip(out)
+	if err != nil {
+		over.finish()
+		e := sending.failure(r, body, err)
+		if c.http2 != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.Timeout) {
+			c.timedOut(sending.heard)
+		}
+		t.pool.spared(c)
+		return nil, e
+	}
+	resp.Body = over.answered(resp.Body)
+	c.used.Store(true)
+	if c.http1 != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		t.pool.after(c, resp)
+	}
+	return resp, nil
+}
+
+// checkResponse refuses what net/http lets through though RFC 9110 does not: a
+// status that is not three digits, from 100 on (§15), switching protocols within
+// HTTP/2 (RFC 9113 §8.6), and field names and values (§5.1, §5.5).
+func checkResponse(resp *http.Response) error {
+	code, _, _ := strings.Cut(resp.Status, " ")
+	if len(code) != 3 || resp.StatusCode < 100 || resp.StatusCode == http.StatusSwitchingProtocols && resp.ProtoMajor == 2 {
+		return malformed("status %.10q", code)
+	}
+	for name, values := range resp.Header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return malformed("field name %q", name)
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				return malformed("value of field %q", name)
+			}
+		}
+	}
+	return nil
+}
+
+// malformed reports a response that net/http let pass though RFC 9110 and 9112
+// do not.
+func malformed(format string, args ...any) *fault.Error {
+	return &fault.Error{Type: fault.MalformedResponse, Sent: true, Err: textproto.ProtocolError(fmt.Sprintf(format, args...))}
+}

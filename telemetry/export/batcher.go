@@ -1,0 +1,223 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// batcher gathers items and exports them in batches, in the order in which
+// they came. It accounts for every one of them: items added = exported +
+// failed + dropped, once shutdown has returned.
+//
+// The SDK's own batch processors count what a full queue drops only on
+// request, and what is left at a shutdown's deadline not at all.
+type batcher[T any] struct {
+	export func(context.Context, []T) error // never called concurrently
+	bounds bounds
+
+	ctx     context.Context // of the exports; ended by a shutdown's deadline
+	cancel  context.CancelFunc
+	wake    chan struct{} // a batch is full; holds one
+	hurry   chan struct{} // somebody wants all that is queued exported; holds one
+	closing chan struct{}
+	done    chan struct{} // run has returned
+
+	mu      sync.Mutex
+	closed  bool
+	queue   []T
+	taken   int    // being exported and not yet counted
+	written bool   // and with the collector, which has not answered
+	hurried *hurry // nil when nobody wants it
+	counts  map[outcome]int64
+}
+
+// hurry is what those wait for who want all that is queued exported.
+type hurry struct {
+	sent  chan struct{} // closed when the collector has it, or will not get it
+	ended chan struct{} // closed when the collector has answered, or was given up
+}
+
+// newBatcher starts the batcher; shutdown stops it.
+func newBatcher[T any](b bounds, export func(context.Context, []T) error) *batcher[T] {
+	n := &batcher[T]{
+		export:  export,
+		bounds:  b,
+		wake:    make(chan struct{}, 1),
+		hurry:   make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+		counts:  map[outcome]int64{exported: 0},
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	go n.run()
+	return n
+}
+
+// add queues an item, or drops it when the queue is full. It never waits for
+// an export.
+func (b *batcher[T]) add(item T) {
+	b.mu.Lock()
+	switch {
+	case b.closed:
+		b.counts[tooLate]++
+	case len(b.queue) >= b.bounds.queue:
+		b.counts[queueFull]++
+	default:
+		b.queue = append(b.queue, item)
+	}
+	full := len(b.queue) >= b.bounds.batch
+	b.mu.Unlock()
+	if full {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (b *batcher[T]) run() {
+	defer close(b.done)
+	timer := time.NewTimer(b.bounds.delay)
+	for {
+		select {
+		case <-timer.C:
+			b.send(b.waiting(), nil)
+		case <-b.wake:
+			n := b.waiting()
+			b.send(n-n%b.bounds.batch, nil)
+		case <-b.hurry:
+			b.mu.Lock()
+			hurried := b.hurried
+			b.hurried = nil
+			b.mu.Unlock()
+			sent := sync.OnceFunc(func() { close(hurried.sent) })
+			b.send(b.waiting(), sent)
+			sent()
+			close(hurried.ended)
+		case <-b.closing:
+			b.send(b.waiting(), nil)
+			return
+		}
+		timer.Reset(b.bounds.delay)
+	}
+}
+
+func (b *batcher[T]) waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
+}
+
+// send exports the n oldest items, or fewer when a shutdown took them away. It
+// calls sent, if there is one, when the last of them are with the collector.
+func (b *batcher[T]) send(n int, sent func()) {
+	for n > 0 {
+		batch := b.take(min(n, b.bounds.batch))
+		if len(batch) == 0 {
+			return
+		}
+		n -= len(batch)
+		last := n <= 0
+		err := b.exportInTime(batch, func(written bool) {
+			b.mu.Lock()
+			b.written = written
+			b.mu.Unlock()
+			if written && last && sent != nil {
+				sent()
+			}
+		})
+		b.settle(err)
+	}
+}
+
+// stopped is how much later than due a deadline is met when the CPU was
+// stopped, rather than busy.
+const stopped = time.Second
+
+// exportInTime gives an export its time, and again when the CPU was stopped in
+// the meantime: its deadline then passed while nothing could be done.
+func (b *batcher[T]) exportInTime(batch []T, is func(written bool)) error {
+	for {
+		deadline := time.Now().Add(b.bounds.timeout)
+		ctx, cancel := context.WithDeadline(whenWritten(b.ctx, is), deadline)
+		err := b.export(ctx, batch)
+		cancel()
+		if err == nil || b.ctx.Err() != nil || time.Since(deadline) < stopped {
+			return err
+		}
+	}
+}
+
+func (b *batcher[T]) take(n int) []T {
+	batch := make([]T, n) // before the lock that requests wait for
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n = copy(batch, b.queue)
+	rest := copy(b.queue, b.queue[n:])
+	clear(b.queue[rest:])
+	b.queue = b.queue[:rest]
+	b.taken, b.written = n, false
+	return batch[:n]
+}
+
+// exportNow begins to export what is queued, without waiting for a timer; it
+// returns nil when there is nothing that the collector does not have. What a
+// shutdown takes away is left to the shutdown.
+func (b *batcher[T]) exportNow() *hurry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 && (b.taken == 0 || b.written) {
+		return nil
+	}
+	return b.inAHurry()
+}
+
+// inAHurry returns what to wait for. The caller holds mu.
+func (b *batcher[T]) inAHurry() *hurry {
+	if b.hurried == nil {
+		b.hurried = &hurry{make(chan struct{}), make(chan struct{})}
+		b.hurry <- struct{}{}
+	}
+	return b.hurried
+}
+
+// flush exports what is queued now, and returns when that has ended.
+func (b *batcher[T]) flush(ctx context.Context) error {
+	b.mu.Lock()
+	if len(b.queue) == 0 && b.taken == 0 {
+		b.mu.Unlock()
+		return nil
+	}
+	hurry := b.inAHurry()
+	b.mu.Unlock()
+	select {
+	case <-hurry.ended:
+		return nil
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// shutdown exports what is queued and takes nothing more. When ctx ends first,
+// what is left is given up and counted; an export that runs is told to end, but
+// not waited for. Not safe for concurrent use with itself.
+func (b *batcher[T]) shutdown(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	close(b.closing)
+	defer b.cancel()
+	select {
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		if left := b.giveUp(); left > 0 {
+			return fmt.Errorf("%d not exported: %w", left, context.Cause(ctx))
+		}
+		return nil
+	}
+}

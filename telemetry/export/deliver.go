@@ -1,0 +1,115 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	firstWait = 500 * time.Millisecond
+	maxWait   = 5 * time.Second
+	// lastWait goes before the one repetition that there is time for when the
+	// program leaves: enough for a connection that the collector had closed.
+	lastWait = 100 * time.Millisecond
+)
+
+// delivery repeats exports that found the collector unavailable. The exporters'
+// own repetition is off: it does not see refused connections, and its waits of
+// up to 30 seconds do not end early when the program leaves.
+type delivery struct {
+	target  target
+	leaving <-chan struct{} // closed when Shutdown begins
+	outage  *outage
+}
+
+// do runs attempt until it succeeds, fails for good, or ctx is done. Each
+// attempt has the target's timeout.
+func (d delivery) do(ctx context.Context, attempt func(context.Context) error) error {
+	wait := firstWait
+	for first := true; ; first = false {
+		err := d.try(ctx, attempt)
+		if err == nil {
+			d.outage.delivered(d.target)
+			return nil
+		}
+		if p, ok := errors.AsType[*partial](err); ok {
+			d.outage.delivered(d.target)
+			if p.rejected == 0 {
+				d.outage.log.Debug("the collector remarks", "signal", d.target.signal, "remark", err.Error())
+				return nil
+			}
+			d.outage.refused(d.target, err)
+			return err
+		}
+		setWritten(ctx, false)
+		if first && broken(err) {
+			continue // over a connection that was kept, most likely: a new one may do
+		}
+		d.outage.failed(d.target, err)
+		u, again := errors.AsType[*unavailable](err)
+		if !again {
+			return err
+		}
+		pause := max(u.after, wait/2+rand.N(wait/2))
+		wait = min(2*wait, maxWait)
+
+		select {
+		case <-d.leaving:
+			if !sleep(ctx, lastWait, nil) {
+				return gaveUp(ctx, err)
+			}
+			return d.try(ctx, attempt)
+		default:
+		}
+		if !sleep(ctx, pause, d.leaving) {
+			return gaveUp(ctx, err)
+		}
+	}
+}
+
+// sleep waits for d or until wake is closed, and reports false when ctx ended
+// first.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-timer.C:
+	}
+	return true
+}
+
+func gaveUp(ctx context.Context, last error) error {
+	return fmt.Errorf("%w, after %w", context.Cause(ctx), last)
+}
+
+func (d delivery) try(ctx context.Context, attempt func(context.Context) error) error {
+	tryCtx, cancel := context.WithTimeout(ctx, d.target.timeout)
+	defer cancel()
+	err := classify(attempt(tryCtx))
+	if err != nil && tryCtx.Err() != nil && ctx.Err() == nil {
+		return &unavailable{err: err}
+	}
+	return err
+}
+
+// broken reports whether a connection ended under an attempt. net/http has no
+// error of its own for it in some cases, but a text.
+func broken(err error) bool {
+	for _, sign := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	text := err.Error()
+	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "http2: client conn")
+}

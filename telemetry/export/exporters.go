@@ -1,0 +1,47 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Exporters is where one signal goes: "otlp", "console", both, or nowhere when
+// it is empty.
+type Exporters []string
+
+// UnmarshalText parses a comma list of otlp and console, or none. Its error joins
+// one for each item that is wrong.
+func (e *Exporters) UnmarshalText(text []byte) error {
+	*e = nil
+	var wrong []error
+	items := strings.Split(string(text), ",")
+	for _, item := range items {
+		item = strings.TrimSpace(item)
+		switch {
+		case item == "none" && len(items) > 1:
+			wrong = append(wrong, errors.New("none must stand alone"))
+		case item == "none", slices.Contains(*e, item):
+		case item == "otlp", item == "console":
+			*e = append(*e, item)
+		default:
+			wrong = append(wrong, fmt.Errorf("%q must be otlp, console or none", item))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (e Exporters) MarshalText() ([]byte, error) {
+	if len(e) == 0 {
+		return []byte("none"), nil
+	}
+	return []byte(strings.Join(e, ",")), nil
+}
+
+// ExportsSpans reports whether spans are exported. A sampler that lets none be
+// is another matter: it decides about traces, and others are told of that.
+func (c Config) ExportsSpans() bool { return c.Disabled != "true" && len(c.TracesExporter) > 0 }
+
+func (e Exporters) has(name string) bool { return slices.Contains(e, name) }

@@ -1,0 +1,126 @@
+package export_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/propagation"
+
+	"spangate/telemetry/export"
+	"spangate/telemetry/otlptest"
+)
+
+func TestConsole(t *testing.T) {
+	stdout := newLogged()
+	sdk := start(t, map[string]string{
+		"OTEL_TRACES_EXPORTER":  "console",
+		"OTEL_METRICS_EXPORTER": "console",
+		"OTEL_LOGS_EXPORTER":    "console",
+	}, slog.New(slog.DiscardHandler), stdout)
+	record(t, sdk, 1)
+	shutdown(t, sdk)
+
+	for _, want := range []string{`"Name":"span 0"`, `"test.count"`, `"backend is down"`} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("standard output lacks %s", want)
+		}
+	}
+	for line := range strings.Lines(stdout.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not a line of JSON: %s", line)
+		}
+	}
+}
+
+func TestConsoleBesideOTLP(t *testing.T) {
+	collector := otlptest.NewServer(t)
+	stdout := newLogged()
+	sdk := start(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(),
+		"OTEL_TRACES_EXPORTER":        "otlp,console",
+	}, slog.New(slog.DiscardHandler), stdout)
+	record(t, sdk, 1)
+	shutdown(t, sdk)
+	if !strings.Contains(stdout.String(), `"span 0"`) || len(collector.Spans()) != 2 {
+		t.Errorf("console: %s\ncollector: %v", stdout, collector.Spans())
+	}
+	if diff := cmp.Diff(map[string]float64{"exported": 2}, spanCounts(collector.Metrics())); diff != "" {
+		t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
+	}
+}
+
+// What the console does not take is no loss where there is a collector.
+func TestConsoleThatFailsBesideOTLP(t *testing.T) {
+	for exporters, want := range map[string]map[string]float64{
+		"otlp,console": {"exported": 2}, "console": {"exported": 0, "failed export_failed": 2},
+	} {
+		collector := otlptest.NewServer(t)
+		broken, stdout := io.Pipe()
+		broken.Close()
+		sdk := start(t, map[string]string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_TRACES_EXPORTER": exporters,
+		}, slog.New(slog.DiscardHandler), stdout)
+		record(t, sdk, 1)
+		shutdown(t, sdk)
+		if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
+			t.Errorf("%s: spangate.telemetry.spans (-want +got):\n%s", exporters, diff)
+		}
+	}
+}
+
+const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+func TestNothingIsSent(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  []string
+	}{
+		{"none", []string{"OTEL_TRACES_EXPORTER", "none", "OTEL_METRICS_EXPORTER", "none", "OTEL_LOGS_EXPORTER", "none"}},
+		{"disabled", []string{"OTEL_SDK_DISABLED", "true"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			collector := otlptest.NewServer(t)
+			sdk := start(t, with(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, tt.env...),
+				slog.New(slog.DiscardHandler), io.Discard)
+			if sdk.LogHandler != nil {
+				t.Error("there is a LogHandler")
+			}
+			carrier := propagation.MapCarrier{"traceparent": parent}
+			ctx, span := sdk.TracerProvider.Tracer("test").Start(sdk.Propagator.Extract(t.Context(), carrier), "span")
+			if want := "0af7651916cd43dd8448eb211c80319c"; span.SpanContext().TraceID().String() != want {
+				t.Errorf("trace is %s, want the caller's", span.SpanContext().TraceID())
+			}
+			sdk.Propagator.Inject(ctx, carrier)
+			if !strings.HasSuffix(carrier["traceparent"], "-01") {
+				t.Errorf("the caller's decision to sample was not passed on: %s", carrier["traceparent"])
+			}
+			span.End()
+			record(t, sdk, 1)
+			shutdown(t, sdk)
+			if got := collector.Requests(); len(got) != 0 {
+				t.Errorf("requests: %v", got)
+			}
+		})
+	}
+}
+
+func TestStartInAnEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	collector := otlptest.NewServer(t)
+	cfg := mustParse(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()})
+	sdk, err := export.New(ctx, cfg, slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, sdk, 1)
+	shutdown(t, sdk)
+	if got := len(collector.Spans()); got != 2 {
+		t.Errorf("the collector has %d spans, want 2", got)
+	}
+}

@@ -1,0 +1,65 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Flush says when spans and log records are exported that have waited for
+// their batch to fill.
+type Flush struct {
+	Mode   FlushMode     `env:"TELEMETRY_FLUSH" envDefault:"auto" auto:"timer" doc:"when spans and log records are exported: timer, by OTEL_BSP_SCHEDULE_DELAY and OTEL_BLRP_SCHEDULE_DELAY, or request, also while requests are in flight, for platforms that stop the CPU between them; auto is the platform's, else timer"`
+	Budget time.Duration `env:"TELEMETRY_FLUSH_BUDGET" envDefault:"20ms" min:"1ms" max:"1m" needs:"TELEMETRY_FLUSH=request" doc:"longest that a request is held for it, once its client has every byte of the answer"`
+}
+
+// A FlushMode is one of the modes below.
+type FlushMode string
+
+const (
+	FlushByTimer    FlushMode = "timer"
+	FlushInRequests FlushMode = "request" // and by timer
+)
+
+// UnmarshalText accepts the name of a mode, and auto for that of no platform.
+func (m *FlushMode) UnmarshalText(text []byte) error {
+	switch mode := FlushMode(text); mode {
+	case "auto":
+		*m = FlushByTimer
+	case FlushByTimer, FlushInRequests:
+		*m = mode
+	default:
+		return errors.New("must be auto, timer or request")
+	}
+	return nil
+}
+
+// ExportNow begins to deliver the spans and log records that wait, whatever the
+// timers say, and returns a function that waits until the collector has them,
+// answered or not, will not get them, or ctx is done; nil when there are none.
+// It never blocks.
+func (s *SDK) ExportNow() (wait func(ctx context.Context)) {
+	var all []<-chan struct{}
+	if s.spans != nil {
+		if hurry := s.spans.exportNow(); hurry != nil {
+			all = append(all, hurry.sent)
+		}
+	}
+	if s.records != nil {
+		if hurry := s.records.exportNow(); hurry != nil {
+			all = append(all, hurry.sent)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) {
+		for _, sent := range all {
+			select {
+			case <-sent:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}

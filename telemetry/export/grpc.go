@@ -1,0 +1,147 @@
+package export
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+)
+
+// grpcPaths are the methods that take each signal.
+var grpcPaths = map[string]string{
+	"traces":  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+	"metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+	"logs":    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
+
+// callGRPC makes a gRPC call of what an OTLP/HTTP exporter posts, and an answer
+// of OTLP/HTTP of its outcome: both carry the same messages, so that a frame of
+// five bytes and a status in the trailers are all that differs. The gRPC
+// exporters would do the same for more than a megabyte of binary, and with
+// waits between connections that nothing can cut short.
+type callGRPC struct{ next http.RoundTripper }
+
+func (g callGRPC) RoundTrip(r *http.Request) (*http.Response, error) {
+	message, err := io.ReadAll(r.Body)
+	r.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := g.next.RoundTrip(frame(r, message))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	// An answer without a message has its status in the header.
+	trailer := func(name string) string { return cmp.Or(resp.Trailer.Get(name), resp.Header.Get(name)) }
+	code, err := strconv.ParseUint(trailer("Grpc-Status"), 10, 32)
+	if err != nil {
+		return nil, errors.New("the answer is not one of gRPC: it has no grpc-status")
+	}
+	if codes.Code(code) != codes.OK {
+		return refusal(r, codes.Code(code), trailer("Grpc-Message"), trailer("Grpc-Status-Details-Bin")), nil
+	}
+	if len(body) < frameHeader || body[0] != 0 {
+		return nil, errors.New("the answer is not one of gRPC: it has no plain message")
+	}
+	return answer(r, http.StatusOK, "200 OK", body[frameHeader:]), nil
+}
+
+const (
+	frameHeader = 5 // one byte that says whether the message is compressed, four its length
+	maxAnswer   = 4 << 20
+)
+
+// frame returns the call for a posted message.
+func frame(r *http.Request, message []byte) *http.Request {
+	call := r.Clone(r.Context())
+	body := make([]byte, frameHeader, frameHeader+len(message))
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
+		body[0] = 1
+		call.Header.Set("Grpc-Encoding", encoding)
+		call.Header.Del("Content-Encoding")
+	}
+	binary.BigEndian.PutUint32(body[1:], uint32(len(message)))
+	body = append(body, message...)
+
+	call.Header.Set("Content-Type", "application/grpc")
+	call.Header.Set("Te", "trailers")
+	call.ContentLength = int64(len(body))
+	// With GetBody the transport replays a call that a closing connection did
+	// not take.
+	call.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	call.Body, _ = call.GetBody()
+	return call
+}
+
+// refusal is what OTLP/HTTP would have answered: 503 where OTLP/gRPC lets the
+// client repeat, else 400.
+func refusal(r *http.Request, code codes.Code, message, details string) *http.Response {
+	if plain, err := url.PathUnescape(message); err == nil {
+		message = plain
+	}
+	after, hinted := retryInfo(details)
+	httpStatus := http.StatusBadRequest
+	switch code {
+	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted,
+		codes.OutOfRange, codes.Unavailable, codes.DataLoss:
+		httpStatus = http.StatusServiceUnavailable
+	case codes.ResourceExhausted:
+		// Without a hint it means that no repetition will fit either.
+		if hinted {
+			httpStatus = http.StatusServiceUnavailable
+		}
+	}
+	resp := answer(r, httpStatus, fmt.Sprintf("grpc status %d %s", code, code), []byte(message))
+	if hinted {
+		// Rounded up: not before the collector wants to be asked.
+		seconds := (after + time.Second - 1) / time.Second
+		resp.Header.Set("Retry-After", strconv.Itoa(int(seconds)))
+	}
+	return resp
+}
+
+// retryInfo reads the pause that the collector asks for.
+func retryInfo(details string) (after time.Duration, ok bool) {
+	// Binary headers come with padding and without.
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(details, "="))
+	var s status.Status
+	if err != nil || proto.Unmarshal(raw, &s) != nil {
+		return 0, false
+	}
+	for _, detail := range s.GetDetails() {
+		var info errdetails.RetryInfo
+		if detail.UnmarshalTo(&info) == nil {
+			return info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	return 0, false
+}
+
+func answer(r *http.Request, code int, text string, body []byte) *http.Response {
+	return &http.Response{
+		Status: text, StatusCode: code,
+		Proto: "HTTP/2.0", ProtoMajor: 2,
+		Header:        http.Header{"Content-Type": {"application/x-protobuf"}},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}
+}

@@ -1,0 +1,91 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Keep says which requests are exported though the sampler said no. The zero
+// value is none.
+type Keep struct {
+	Errors, Retries bool
+	Slow            time.Duration // to the first byte of the answer; 0: however slow
+}
+
+// UnmarshalText parses a comma list of error, retry and slow:DURATION, or none.
+func (k *Keep) UnmarshalText(text []byte) error {
+	*k = Keep{}
+	if strings.TrimSpace(string(text)) == "none" {
+		return nil
+	}
+	var wrong []error
+	for reason := range strings.SplitSeq(string(text), ",") {
+		name, value, given := strings.Cut(strings.TrimSpace(reason), ":")
+		switch {
+		case name == "error" && !given:
+			k.Errors = true
+		case name == "retry" && !given:
+			k.Retries = true
+		case name == "slow" && given:
+			slow, err := time.ParseDuration(value)
+			if err != nil || slow <= 0 {
+				wrong = append(wrong, fmt.Errorf("slow:%s: must be a duration above zero, such as slow:1s", value))
+			}
+			k.Slow = slow
+		default:
+			wrong = append(wrong, fmt.Errorf("%q must be error, retry or slow:DURATION; none stands alone", strings.TrimSpace(reason)))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (k Keep) any() bool { return k != Keep{} }
+
+// Reason returns why a request is to be exported though it is not sampled, or
+// nothing: from whether it failed, how many attempts it took, and how long its
+// answer took to begin.
+func (k Keep) Reason(failed bool, attempts int, answered time.Duration) string {
+	switch {
+	case k.Errors && failed:
+		return "error"
+	case k.Retries && attempts > 1:
+		return "retry"
+	case k.Slow > 0 && answered >= k.Slow:
+		return "slow"
+	}
+	return ""
+}
+
+// processor hands spans to the batcher. A span that ends though it is not
+// sampled is one that is kept: the others of its kind are never ended.
+type processor struct {
+	next *batcher[sdktrace.ReadOnlySpan]
+}
+
+func (processor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+
+func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
+	if !s.SpanContext().IsSampled() {
+		s = kept{s}
+	}
+	p.next.add(s)
+}
+
+func (p processor) ForceFlush(ctx context.Context) error { return p.next.flush(ctx) }
+
+// Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
+func (processor) Shutdown(context.Context) error { return nil }
+
+// kept is a span that is exported though it was not sampled.
+type kept struct{ sdktrace.ReadOnlySpan }
+
+func (s kept) SpanContext() trace.SpanContext {
+	sc := s.ReadOnlySpan.SpanContext()
+	return sc.WithTraceFlags(sc.TraceFlags().WithSampled(true))
+}

@@ -1,0 +1,119 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+type metricBatch = *metricdata.ResourceMetrics
+
+// metricExporter is a sink in the shape that the SDK's periodic reader takes.
+type metricExporter struct {
+	sink[metricBatch]
+	sdkmetric.TemporalitySelector
+	sdkmetric.AggregationSelector
+}
+
+func (e metricExporter) Temporality(k sdkmetric.InstrumentKind) metricdata.Temporality {
+	return e.TemporalitySelector(k)
+}
+
+func (e metricExporter) Aggregation(k sdkmetric.InstrumentKind) sdkmetric.Aggregation {
+	return e.AggregationSelector(k)
+}
+
+// Export marks its errors as told already: the reader has nobody to hand them
+// to but the process-wide error handler.
+func (e metricExporter) Export(ctx context.Context, batch metricBatch) error {
+	if err := e.export(ctx, batch); err != nil {
+		return told{err}
+	}
+	return nil
+}
+
+func (e metricExporter) ForceFlush(context.Context) error { return nil }
+
+func (e metricExporter) Shutdown(ctx context.Context) error { return e.shutdown(ctx) }
+
+func (c Config) metricReaders(ctx context.Context, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
+	var options []sdkmetric.Option
+	var errs []error
+	add := func(e sdkmetric.Exporter, err error, d *delivery) {
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		s := sink[metricBatch]{export: e.Export, shutdown: e.Shutdown}
+		if d != nil {
+			s = s.through(*d)
+		}
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(
+			metricExporter{s, c.temporality(), c.aggregation()},
+			sdkmetric.WithInterval(c.MetricInterval.Or(defaultMetricInterval)),
+			sdkmetric.WithTimeout(c.MetricTimeout.Or(defaultMetricTimeout)))))
+	}
+	if c.MetricsExporter.has("console") {
+		e, err := stdoutmetric.New(stdoutmetric.WithWriter(stdout))
+		add(e, err, nil)
+	}
+	if c.MetricsExporter.has("otlp") {
+		e, err := metricClient(ctx, d.target)
+		add(e, err, &d)
+	}
+	return options, errors.Join(errs...)
+}
+
+func metricClient(ctx context.Context, t target) (*otlpmetrichttp.Exporter, error) {
+	compression := otlpmetrichttp.NoCompression
+	if t.gzip {
+		compression = otlpmetrichttp.GzipCompression
+	}
+	return otlpmetrichttp.New(ctx,
+		otlpmetrichttp.WithEndpointURL(t.url),
+		otlpmetrichttp.WithHTTPClient(t.client()),
+		otlpmetrichttp.WithTLSClientConfig(t.tls),
+		otlpmetrichttp.WithHeaders(t.headers),
+		otlpmetrichttp.WithTimeout(t.timeout),
+		otlpmetrichttp.WithCompression(compression),
+		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{}),
+	)
+}
+
+func (c Config) temporality() sdkmetric.TemporalitySelector {
+	switch c.Temporality {
+	case "delta":
+		return sdkmetric.DeltaTemporalitySelector
+	case "lowmemory":
+		return sdkmetric.LowMemoryTemporalitySelector
+	}
+	return sdkmetric.CumulativeTemporalitySelector
+}
+
+func (c Config) aggregation() sdkmetric.AggregationSelector {
+	if c.Histograms != "base2_exponential_bucket_histogram" {
+		return sdkmetric.DefaultAggregationSelector
+	}
+	return func(k sdkmetric.InstrumentKind) sdkmetric.Aggregation {
+		if k == sdkmetric.InstrumentKindHistogram {
+			return sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}
+		}
+		return sdkmetric.DefaultAggregationSelector(k)
+	}
+}
+
+func (c Config) exemplars() exemplar.Filter {
+	switch c.Exemplars {
+	case "always_on":
+		return exemplar.AlwaysOnFilter
+	case "always_off":
+		return exemplar.AlwaysOffFilter
+	}
+	return exemplar.TraceBasedFilter
+}

@@ -1,0 +1,53 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/contrib/propagators/autoprop"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// Propagators names the headers in which trace context travels. Empty is none.
+type Propagators []string
+
+// UnmarshalText parses a comma list of the specification's propagators.
+func (p *Propagators) UnmarshalText(text []byte) error {
+	*p = nil
+	var wrong []error
+	none := false
+	for name := range strings.SplitSeq(string(text), ",") {
+		name = strings.TrimSpace(name)
+		if _, err := autoprop.TextMapPropagator(name); err != nil {
+			wrong = append(wrong, fmt.Errorf("%q must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none", name))
+			continue
+		}
+		none = none || name == "none"
+		// Listed twice, a propagator would write its headers twice.
+		if !slices.Contains(*p, name) {
+			*p = append(*p, name)
+		}
+	}
+	if none && len(*p) > 1 {
+		wrong = append(wrong, errors.New("none goes with no other"))
+	}
+	return errors.Join(wrong...)
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (p Propagators) MarshalText() ([]byte, error) {
+	if len(p) == 0 {
+		return []byte("none"), nil
+	}
+	return []byte(strings.Join(p, ",")), nil
+}
+
+func (p Propagators) build(f *faults) propagation.TextMapPropagator {
+	propagator, err := autoprop.TextMapPropagator(p...)
+	if err != nil {
+		f.add("OTEL_PROPAGATORS", strings.Join(p, ","), err)
+	}
+	return propagator
+}

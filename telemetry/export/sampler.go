@@ -1,0 +1,137 @@
+package export
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// sampler returns what decides which spans are exported.
+func (c Config) sampler(f *faults) sdktrace.Sampler {
+	name, parentBased := strings.CutPrefix(string(c.Sampler), "parentbased_")
+	if c.Sampler == "" {
+		name, parentBased = "always_on", true
+	}
+	var root sdktrace.Sampler
+	switch name {
+	case "always_on":
+		root = sdktrace.AlwaysSample()
+		c.ratio(f) // what is no share is refused even when the sampler does not heed it
+	case "always_off":
+		root = sdktrace.NeverSample()
+		c.ratio(f)
+	case "traceidratio":
+		root = sdktrace.TraceIDRatioBased(c.ratio(f))
+	case "rate_limited":
+		root = newRateLimited(c.rate(f))
+	default:
+		f.add("OTEL_TRACES_SAMPLER", string(c.Sampler), new(Sampler).UnmarshalText([]byte(c.Sampler)))
+		return nil
+	}
+	if len(c.TracesExporter) == 0 {
+		// Identifiers are still made, so that the log line and the answer of a
+		// request have one in common; but nothing is recorded on our own account.
+		return sdktrace.ParentBased(sdktrace.NeverSample())
+	}
+	if name == "always_off" && !parentBased {
+		return root
+	}
+	whole := wholeRequests{root: root, keep: c.Keep.any()}
+	if parentBased {
+		var unsampled []sdktrace.ParentBasedSamplerOption
+		if c.UnsampledParent == Resample {
+			unsampled = append(unsampled, sdktrace.WithRemoteParentNotSampled(root))
+		}
+		whole.root = sdktrace.ParentBased(root, unsampled...)
+	}
+	return whole
+}
+
+// wholeRequests asks root about requests, and has all spans of one share its
+// fate. Spans of the program's own, which are of probes and of backends that
+// changed, are always sampled.
+type wholeRequests struct {
+	root sdktrace.Sampler
+	keep bool // requests that root refuses are recorded, to be exported by what becomes of them
+}
+
+func (s wholeRequests) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	parent := trace.SpanFromContext(p.ParentContext)
+	sc := parent.SpanContext()
+	result := sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample, Tracestate: sc.TraceState()}
+	switch {
+	case sc.IsValid() && !sc.IsRemote():
+		if !sc.IsSampled() {
+			result.Decision = sdktrace.Drop
+			if s.keep && parent.IsRecording() {
+				result.Decision = sdktrace.RecordOnly
+			}
+		}
+		return result
+	case p.Kind != trace.SpanKindServer:
+		return result
+	}
+	result = s.root.ShouldSample(p)
+	if s.keep && result.Decision == sdktrace.Drop {
+		result.Decision = sdktrace.RecordOnly
+	}
+	return result
+}
+
+func (s wholeRequests) Description() string { return "WholeRequests{" + s.root.Description() + "}" }
+
+// UnsampledParent says what becomes of a request whose caller is believed and
+// says that its trace is not sampled.
+type UnsampledParent string
+
+// What can become of it. The zero value counts as Follow.
+const (
+	Follow   UnsampledParent = "follow"   // not sampled either
+	Resample UnsampledParent = "resample" // as if the trace began here; it keeps its identifier
+)
+
+// UnmarshalText accepts the name of a rule, and auto for that of no platform.
+func (u *UnsampledParent) UnmarshalText(text []byte) error {
+	switch rule := UnsampledParent(text); rule {
+	case "auto":
+		*u = Follow
+	case Follow, Resample:
+		*u = rule
+	default:
+		return errors.New("must be auto, follow or resample")
+	}
+	return nil
+}
+
+func (c Config) ratio(f *faults) float64 {
+	if c.SamplerArg == "" {
+		return 1
+	}
+	ratio, err := strconv.ParseFloat(c.SamplerArg, 64)
+	// The comparison is written so that NaN fails it.
+	if err != nil || !(ratio >= 0 && ratio <= 1) {
+		f.add("OTEL_TRACES_SAMPLER_ARG", c.SamplerArg, errors.New("must be a number from 0 to 1"))
+	}
+	return ratio
+}
+
+// Traces per second that rate_limited samples.
+const (
+	defaultRate = 10
+	lowestRate  = 0.001
+	highestRate = 1e6
+)
+
+func (c Config) rate(f *faults) float64 {
+	if c.SamplerArg == "" {
+		return defaultRate
+	}
+	rate, err := strconv.ParseFloat(c.SamplerArg, 64)
+	if err != nil || !(rate >= lowestRate && rate <= highestRate) {
+		f.add("OTEL_TRACES_SAMPLER_ARG", c.SamplerArg, errors.New("must be traces per second, from 0.001 to 1000000"))
+	}
+	return rate
+}

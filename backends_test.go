@@ -144,14 +144,6 @@ func plainBackend(t *testing.T, h http.HandlerFunc) string {
 	return server.URL
 }
 
-// answeringAll returns the address of a server of HTTP/1.1.
-func answeringAll(t *testing.T, handle http.HandlerFunc) string {
-	t.Helper()
-	server := httptest.NewServer(handle)
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
-}
-
 // eitherBackend serves h over HTTP/1.1 and over HTTP/2, and returns what to write
 // into BACKENDS for each.
 func eitherBackend(t *testing.T, h http.HandlerFunc) (http1, h2c string) {
@@ -197,7 +189,7 @@ func telling(t *testing.T, fields ...string) string {
 func headerBackend(t *testing.T, prefix string) (url string, came <-chan string) {
 	t.Helper()
 	told := make(chan string, 1)
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		var got []string
 		for name, values := range r.Header {
 			if strings.HasPrefix(strings.ToLower(strings.ReplaceAll(name, "_", "-")), prefix) {
@@ -207,9 +199,8 @@ func headerBackend(t *testing.T, prefix string) (url string, came <-chan string)
 		slices.Sort(got)
 		body, _ := io.ReadAll(r.Body)
 		told <- strings.Join(append(got, string(body)), " ")
-	}))
-	t.Cleanup(backend.Close)
-	return backend.URL, told
+	})
+	return backend, told
 }
 
 // prompted is a backend that answers when, and with the status that, the test

@@ -29,7 +29,7 @@ func TestWhatCannotBeSentIsNoBackendsFault(t *testing.T) {
 	t.Parallel()
 	const times = 12
 	ok := func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }
-	plain := func(t *testing.T) string { return "http://" + answeringAll(t, ok) }
+	plain := func(t *testing.T) string { return plainBackend(t, ok) }
 	multiplexed := func(t *testing.T) string { return h2c(t, ok) }
 	small := func(t *testing.T) string {
 		return newHTTP2Backend(t, func(b *http2Backend, stream uint32) { b.answer(stream, "200") }, http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: 8 << 10})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -102,16 +101,14 @@ func TestLoad(t *testing.T) {
 			taken, release := make(chan struct{}), make(chan struct{})
 			free := sync.OnceFunc(func() { close(release) })
 			defer free()
-			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Got", r.Method)
 				if r.URL.Path == "/hold" {
 					close(taken)
 					<-release
 				}
-			}))
-			defer backend.Close()
-			defer free()
-			p := start(t, append(test.environ, "BACKENDS="+backend.URL, "PROBE_MODE=off", "REQUEST_ID_HEADER=off", "MAX_CONCURRENT_REQUESTS=1")...)
+			})
+			p := start(t, append(test.environ, "BACKENDS="+backend, "PROBE_MODE=off", "REQUEST_ID_HEADER=off", "MAX_CONCURRENT_REQUESTS=1")...)
 			var first sync.WaitGroup
 			first.Go(func() { p.once(t.Context(), "GET", "/hold", nil) })
 			<-taken

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,11 +14,10 @@ import (
 func TestKeysThatAreIgnored(t *testing.T) {
 	t.Parallel()
 	const good = `{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
-	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	issuer := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"keys":[%s,{"kty":"oct","kid":"shared"},{"kty":"RSA","kid":"short","n":"AQAB","e":"AQAB"}]}`, good)
-	}))
-	t.Cleanup(issuer.Close)
-	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "AUTH_JWT_JWKS_URL="+issuer.URL, "AUTH_JWT_ISSUER=https://issuer.test/", "AUTH_JWT_AUDIENCE=shop")
+	})
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "AUTH_JWT_JWKS_URL="+issuer, "AUTH_JWT_ISSUER=https://issuer.test/", "AUTH_JWT_AUDIENCE=shop")
 	p.await("keys of tokens are ignored")
 	line := p.line(t, "keys of tokens are ignored")
 	want := "key 2 is ignored: its type is \"oct\" (its id is \"shared\")\nkey 3 is ignored: it has 17 bits, and not 2048 to 8192 (its id is \"short\")"

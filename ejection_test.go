@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,13 +17,12 @@ import (
 func TestEjectionAndReturn(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
-	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	failing := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1) <= 2 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-	}))
-	t.Cleanup(failing.Close)
-	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=2", "OUTLIER_EJECTION=50ms", "TRACE_TRUST=trust", "BACKENDS="+failing.URL+",echo:b")
+	})
+	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=2", "OUTLIER_EJECTION=50ms", "TRACE_TRUST=trust", "BACKENDS="+failing+",echo:b")
 	for range 3 { // of which the second has the other backend's turn
 		p.once(t.Context(), "GET", "/", nil)
 	}
@@ -53,7 +51,7 @@ func TestEjectionAndReturn(t *testing.T) {
 func TestEjectionOfABackendThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	gone := make(chan struct{})
-	breaking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	breaking := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "20")
 		io.WriteString(w, "half")
 		http.NewResponseController(w).Flush()
@@ -62,9 +60,8 @@ func TestEjectionOfABackendThatBreaksOff(t *testing.T) {
 			close(gone)
 		}
 		panic(http.ErrAbortHandler)
-	}))
-	t.Cleanup(breaking.Close)
-	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+breaking.URL)
+	})
+	p := start(t, "PROBE_MODE=off", "OUTLIER_FAILURES=2", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+breaking)
 	p.once(t.Context(), "GET", "/", nil)
 	resp, err := p.send(t.Context(), "GET", "/long", nil)
 	if err != nil {
@@ -131,13 +128,12 @@ func TestEjectedServesWhenNobodyElseIsLeft(t *testing.T) {
 	t.Parallel()
 	var healthy atomic.Bool
 	healthy.Store(true)
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/fail" || r.URL.Path == "/healthz" && !healthy.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-	}))
-	t.Cleanup(backend.Close)
-	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "OUTLIER_EJECTION=1h", "BACKENDS="+backend.URL)
+	})
+	p := start(t, "PROBE_PATH=/healthz", "PROBE_INTERVAL=10ms", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "OUTLIER_EJECTION=1h", "BACKENDS="+backend)
 	p.await(`"spangate.backend.state":"ready"`)
 	p.once(t.Context(), "GET", "/fail", nil)
 	p.await(`"spangate.backend.state":"ejected"`)

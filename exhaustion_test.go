@@ -84,11 +84,10 @@ func TestClientsThatTakeAllDescriptors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var urls []string
 			for range 2 {
-				backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Connection", "close") // so that each request takes a descriptor
-				}))
-				t.Cleanup(backend.Close)
-				urls = append(urls, backend.URL)
+				})
+				urls = append(urls, backend)
 			}
 			p := startLimited(t, "ulimit -n 64", append(environ, "BACKENDS="+strings.Join(urls, ","),
 				"PROBE_INTERVAL=20ms", "OTEL_BSP_SCHEDULE_DELAY=20", "TRACE_TRUST=trust")...)
@@ -166,11 +165,8 @@ func TestLocalPortsThatAreAllTaken(t *testing.T) {
 	}
 	var urls, addrs []string
 	for range 2 {
-		backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Connection", "close")
-		}))
-		t.Cleanup(backend.Close)
-		urls, addrs = append(urls, backend.URL), append(addrs, backend.Listener.Addr().String())
+		backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Connection", "close") })
+		urls, addrs = append(urls, backend), append(addrs, strings.TrimPrefix(backend, "http://"))
 	}
 	p := start(t, "BACKENDS="+strings.Join(urls, ","), "PROBE_INTERVAL=20ms", "OTEL_BSP_SCHEDULE_DELAY=20")
 	client := p.connect(t)

@@ -102,9 +102,8 @@ var forAllRecipients = []string{
 func TestConnectionOfRequests(t *testing.T) {
 	t.Parallel()
 	received := make(chan http.Header, 1)
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
-	t.Cleanup(backend.Close)
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "TRUSTED_PROXIES=127.0.0.1", "CLIENT_IP_HEADER=X-Own-Client",
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "TRUSTED_PROXIES=127.0.0.1", "CLIENT_IP_HEADER=X-Own-Client",
 		"REQUEST_ID_HEADER=X-Correlation-Id", "RATE_LIMIT=1000/s", "RATE_LIMIT_KEY=header:X-Tenant")
 	ask := func(fields string) http.Header {
 		t.Helper()

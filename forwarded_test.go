@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -83,9 +82,8 @@ func TestWhatIsBelieved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			received := make(chan http.Header, 1)
-			backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
-			t.Cleanup(backend.Close)
-			p := start(t, append([]string{"BACKENDS=" + backend.URL, "PROBE_MODE=off", "BALANCER_STICKY_COOKIE=s", "TRUSTED_PROXIES=127.0.0.0/8"}, test.environ...)...)
+			backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+			p := start(t, append([]string{"BACKENDS=" + backend, "PROBE_MODE=off", "BALANCER_STICKY_COOKIE=s", "TRUSTED_PROXIES=127.0.0.0/8"}, test.environ...)...)
 			check := func(protocol string, setCookie []string) {
 				t.Helper()
 				h := <-received
@@ -167,9 +165,8 @@ func TestWhatIsBelieved(t *testing.T) {
 func TestEmptyElements(t *testing.T) {
 	t.Parallel()
 	received := make(chan http.Header, 1)
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
-	t.Cleanup(backend.Close)
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.1", "CORS_ALLOWED_ORIGINS=https://app.test", "CORS_ALLOWED_HEADERS=X-A,X-B")
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.1", "CORS_ALLOWED_ORIGINS=https://app.test", "CORS_ALLOWED_HEADERS=X-A,X-B")
 	ask := func(fields string) http.Header {
 		t.Helper()
 		answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\n"+fields+"\r\n")

@@ -24,8 +24,7 @@ import (
 // words, and neither names nor quotes anybody.
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
-	plain := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(plain.Close)
+	plain := plainBackend(t, http.NotFound)
 	tlsServer := httptest.NewUnstartedServer(http.NotFoundHandler())
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tlsServer.StartTLS()
@@ -43,7 +42,7 @@ func TestDescriptions(t *testing.T) {
 		"refused":                          {"http://" + refusing(t), "", "connection_refused: connect: connection refused"},
 		"no such socket":                   {"http+unix:///no/such/socket", "", "connection_refused: connect: no such file or directory"},
 		"no such host":                     {"http://no-such-name.invalid", "", "dns_error: no such host"},
-		"no TLS":                           {"https://" + plain.Listener.Addr().String(), "", "tls_handshake_error: tls: first record does not look like a TLS handshake"},
+		"no TLS":                           {strings.Replace(plain, "http:", "https:", 1), "", "tls_handshake_error: tls: first record does not look like a TLS handshake"},
 		"an unknown authority":             {tlsServer.URL, "", "tls_handshake_error: x509: certificate signed by unknown authority"},
 		"no handshake":                     {"https://" + silent.Addr().String(), "BACKEND_CONNECT_TIMEOUT=50ms", "connect_timeout: i/o timeout"},
 		"no response":                      {"http://" + saying(t, ""), "BACKEND_RESPONSE_TIMEOUT=50ms", "response_timeout: i/o timeout"},
@@ -115,8 +114,7 @@ func TestWhoAnswered(t *testing.T) {
 // whatever was announced.
 func TestReceivedIsWhatCame(t *testing.T) {
 	t.Parallel()
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
-	t.Cleanup(backend.Close)
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
 	for name, test := range map[string]struct {
 		environ string
 		send    func(*testing.T, *program)
@@ -143,7 +141,7 @@ func TestReceivedIsWhatCame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "BACKENDS="+backend.URL, test.environ)
+			p := start(t, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "BACKENDS="+backend, test.environ)
 			test.send(t, p)
 			p.stop()
 			lines := p.log.requests(t)
@@ -477,13 +475,12 @@ func TestOutcomeOfAClientThatWentAway(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		cancel()
 		<-r.Context().Done()
 		close(gone)
-	}))
-	defer backend.Close()
-	p := start(t, "PROBE_MODE=off", "BACKENDS="+backend.URL)
+	})
+	p := start(t, "PROBE_MODE=off", "BACKENDS="+backend)
 	p.once(ctx, "GET", "/", nil)
 	<-gone
 	p.check(t, "GET SERVER Error http.response.status_code=499 error.type=client_disconnected spangate.attempt.count=1\n"+

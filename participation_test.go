@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -35,16 +34,15 @@ var callersContext = http.Header{
 func heard(t *testing.T) (url string, got <-chan http.Header) {
 	t.Helper()
 	headers := make(chan http.Header, 1)
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		for name := range r.Header {
 			if callersContext[name] == nil {
 				delete(r.Header, name)
 			}
 		}
 		headers <- r.Header
-	}))
-	t.Cleanup(backend.Close)
-	return backend.URL, headers
+	})
+	return backend, headers
 }
 
 // offer sends a request with that trace context and returns the answer.

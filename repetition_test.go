@@ -90,7 +90,7 @@ func TestNothingRepeatsARequestUnasked(t *testing.T) {
 			}
 			for _, method := range methods {
 				n.Store(0)
-				p := start(t, "BACKENDS="+backend+",http://"+answeringAll(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }), "PROBE_MODE=off", "RETRY_BUDGET=100%")
+				p := start(t, "BACKENDS="+backend+","+plainBackend(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }), "PROBE_MODE=off", "RETRY_BUDGET=100%")
 				for range 4 {
 					if resp, body := p.ask(t, method, "/", strings.NewReader("sum")); resp.StatusCode != http.StatusOK || body != "sum" {
 						t.Errorf("%s with another backend: %s %s", method, resp.Status, body)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,7 +104,7 @@ func TestBackendThatBreaksOffAfterItsHeader(t *testing.T) {
 	for name, linger := range map[string]int{"closed": -1, "reset": 0} {
 		t.Run(name, func(t *testing.T) {
 			var received atomic.Int64
-			breaking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			breaking := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				received.Add(1)
 				conn, _, err := http.NewResponseController(w).Hijack()
@@ -116,9 +115,8 @@ func TestBackendThatBreaksOffAfterItsHeader(t *testing.T) {
 				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
 				conn.(*net.TCPConn).SetLinger(linger)
 				conn.Close()
-			}))
-			t.Cleanup(breaking.Close)
-			backends := "BACKENDS=" + breaking.URL + ",http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nwhole")
+			})
+			backends := "BACKENDS=" + breaking + ",http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nwhole")
 			check := func(p *program, want string) {
 				t.Helper()
 				p.stop()
@@ -210,12 +208,11 @@ func TestTryTimeout(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fit := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fit := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				w.Write(body)
-			}))
-			t.Cleanup(fit.Close)
-			backends := fit.URL
+			})
+			backends := fit
 			if test.hangs {
 				backends = "http://" + saying(t, "") + "," + backends
 			}
@@ -243,7 +240,7 @@ func TestRetriesAvoidTheBusy(t *testing.T) {
 	held, end := make(chan struct{}), make(chan struct{})
 	var urls []string
 	for i := range int64(3) {
-		backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.URL.Path == "/hold":
 				busy.Store(i)
@@ -254,9 +251,8 @@ func TestRetriesAvoidTheBusy(t *testing.T) {
 			case i == (busy.Load()+1)%3:
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
-		}))
-		t.Cleanup(backend.Close)
-		urls = append(urls, backend.URL)
+		})
+		urls = append(urls, backend)
 	}
 	t.Cleanup(func() { close(end) })
 	p := start(t, "PROBE_MODE=off", "BALANCER=least-requests", "RETRY_BUDGET=100%", "OUTLIER_FAILURES=0",
@@ -287,9 +283,8 @@ func TestFullOutage(t *testing.T) {
 	})
 	var urls []string
 	for range 3 {
-		backend := httptest.NewServer(failing)
-		defer backend.Close()
-		urls = append(urls, backend.URL)
+		backend := plainBackend(t, failing)
+		urls = append(urls, backend)
 	}
 	p := start(t, "BACKENDS="+strings.Join(urls, ","), "ACCESS_LOG=off", "OTEL_SDK_DISABLED=true")
 	// Each fails, and up to the budget is tried again: a share of 20 %, and the

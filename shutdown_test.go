@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -18,7 +17,7 @@ import (
 // What SHUTDOWN_TIMEOUT cuts off is nobody's fault but the proxy's.
 func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 	t.Parallel()
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -32,8 +31,7 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 		}
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
-	}))
-	t.Cleanup(backend.Close)
+	})
 	for name, test := range map[string]struct {
 		header []string
 		status int
@@ -43,7 +41,7 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s")
+			p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s")
 			resp, err := p.send(t.Context(), "GET", "/", nil, test.header...)
 			if err != nil {
 				t.Fatal(err)
@@ -64,9 +62,8 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 // A client that still sends its body is answered too.
 func TestOutcomeOfAnUploadThatIsCutOff(t *testing.T) {
 	t.Parallel()
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
-	defer backend.Close()
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8", "MAX_CONCURRENT_REQUESTS=10")
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8", "MAX_CONCURRENT_REQUESTS=10")
 	conn, err := net.Dial("tcp", p.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -92,9 +89,8 @@ func TestOutcomeOfAnUploadThatIsCutOff(t *testing.T) {
 // Who waits for an answer, or for a turn, is told so.
 func TestOutcomeOfWhatIsCutOffBeforeItsAnswer(t *testing.T) {
 	t.Parallel()
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	defer backend.Close()
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8",
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8",
 		"MAX_CONCURRENT_REQUESTS=1", "MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h")
 	var clients sync.WaitGroup
 	for _, here := range []func(*concurrencyStatus) int64{

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,9 +33,8 @@ func TestTraceContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			received := make(chan http.Header, 1)
-			backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header }))
-			defer backend.Close()
-			p := start(t, append(test.environ, "BACKENDS="+backend.URL)...)
+			backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+			p := start(t, append(test.environ, "BACKENDS="+backend)...)
 			p.once(t.Context(), "GET", "/", nil, "traceparent: "+remote, "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1",
 				"x-b3-traceid: 0af7651916cd43dd8448eb211c80319c", "uber-trace-id: 1:2:3:1", "x-amzn-trace-id: Root=1", "x-cloud-trace-context: 1/2")
 			p.stop()
@@ -90,13 +88,12 @@ func TestHostileTraceContext(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var got http.Header
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = r.Header
-	}))
-	t.Cleanup(backend.Close)
-	p := start(t, "BACKENDS="+backend.URL, "MAX_HEADER_BYTES=512KiB", "TRACE_BAGGAGE=k")
+	})
+	p := start(t, "BACKENDS="+backend, "MAX_HEADER_BYTES=512KiB", "TRACE_BAGGAGE=k")
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	for name, header := range map[string][]string{
 		"all is well":            {"Traceparent: " + parent, "Tracestate: a=b"},
@@ -152,11 +149,10 @@ func TestHostileTraceContext(t *testing.T) {
 func TestTraceContextInTrailers(t *testing.T) {
 	t.Parallel()
 	trailers := make(chan http.Header, 1)
-	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		trailers <- r.Trailer
-	}))
-	t.Cleanup(backend.Close)
+	})
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	for name, test := range map[string]struct {
 		environ []string
@@ -174,7 +170,7 @@ func TestTraceContextInTrailers(t *testing.T) {
 			want: http.Header{"X-Sum": {"3"}}, // which is for the header alone, whoever sends it
 		},
 	} {
-		p := start(t, append([]string{"BACKENDS=" + backend.URL}, test.environ...)...)
+		p := start(t, append([]string{"BACKENDS=" + backend}, test.environ...)...)
 		trailer := http.Header{"X-Sum": nil}
 		if test.early {
 			trailer["Traceparent"], trailer["Uberctx-K"] = nil, nil
@@ -218,11 +214,10 @@ func (a *atEnd) Read(p []byte) (int, error) {
 
 func TestServerTiming(t *testing.T) {
 	t.Parallel()
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	backend := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Server-Timing", "db;dur=1")
 		w.WriteHeader(http.StatusNoContent)
-	}))
-	t.Cleanup(backend.Close)
+	})
 	const ours = `traceparent;desc="00-TRACE-01", spangate;dur=0.0`
 	for name, test := range map[string]struct {
 		environ []string
@@ -235,7 +230,7 @@ func TestServerTiming(t *testing.T) {
 		"disabled":      {[]string{"SERVER_TIMING=true", "OTEL_SDK_DISABLED=true", "DENY_CIDRS=127.0.0.1"}, []string{"spangate;dur=0.0"}},
 		"not a sampled": {[]string{"SERVER_TIMING=true", "OTEL_TRACES_SAMPLER=always_off", "DENY_CIDRS=127.0.0.1"}, []string{strings.Replace(ours, "TRACE-01", "TRACE-00", 1)}},
 	} {
-		p := start(t, append([]string{"BACKENDS=" + backend.URL}, test.environ...)...)
+		p := start(t, append([]string{"BACKENDS=" + backend}, test.environ...)...)
 		resp, _ := p.ask(t, "GET", "/", nil)
 		p.stop()
 		got := slices.Clone(resp.Header["Server-Timing"])

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -219,13 +218,12 @@ func http2Trailers(t *testing.T) string {
 // it. The next one gets the trailers too.
 func TestTrailersOfARetriedRequest(t *testing.T) {
 	t.Parallel()
-	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	refuses := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusServiceUnavailable)
-	}))
-	t.Cleanup(refuses.Close)
+	})
 	addr, came := trailerBackend(t)
-	p := start(t, "BACKENDS="+refuses.URL+",http://"+addr, "PROBE_MODE=off", "RETRY_BUDGET=100%")
+	p := start(t, "BACKENDS="+refuses+",http://"+addr, "PROBE_MODE=off", "RETRY_BUDGET=100%")
 	for range 2 { // one of which comes to the first backend first
 		answer := sendRaw(t, p.addr, "PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nTrailer: X-Sum, Cookie\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\nCookie: a=b\r\n\r\n")
 		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {

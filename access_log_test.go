@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,11 +17,7 @@ func TestLogOfGoogleCloud(t *testing.T) {
 	p.once(t.Context(), "GET", "/a%20b?token=s3cret", nil, "User-Agent: test")
 	p.stop()
 	lines := map[any]map[string]any{}
-	for line := range strings.Lines(p.log.text.String()) {
-		var fields map[string]any
-		if err := json.Unmarshal([]byte(line), &fields); err != nil {
-			t.Fatalf("%v in %s", err, line)
-		}
+	for _, fields := range p.log.all(t) {
 		if _, err := time.Parse(time.RFC3339Nano, fields["time"].(string)); err != nil {
 			t.Error(err)
 		}
@@ -46,10 +40,7 @@ func TestLogOfGoogleCloud(t *testing.T) {
 	if diff := cmp.Diff(want, about); diff != "" {
 		t.Errorf("httpRequest (-want +got):\n%s", diff)
 	}
-	for _, span := range p.collector.Spans() {
-		if span.Kind != "SERVER" {
-			continue
-		}
+	for _, span := range p.spans("SERVER") {
 		got := []any{request["logging.googleapis.com/trace"], request["logging.googleapis.com/spanId"], request["logging.googleapis.com/trace_sampled"]}
 		if diff := cmp.Diff([]any{"projects/acme/traces/" + span.TraceID, span.SpanID, true}, got); diff != "" {
 			t.Errorf("trace (-want +got):\n%s", diff)

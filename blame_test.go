@@ -16,11 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/http2"
 
 	"spangate/balancer"
-	"spangate/telemetry/otlptest"
 )
 
 // TestWhatCannotBeSentIsNoBackendsFault has clients send, often enough to have
@@ -192,9 +190,7 @@ func TestStatusesThatAreNone(t *testing.T) {
 			}
 			p.stop()
 			want := "GET SERVER Error error.type=malformed_response\n  GET CLIENT Error error.type=malformed_response\n"
-			if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "error.type")); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
+			p.checkSpans(t, want, "error.type")
 		})
 	}
 }

@@ -48,10 +48,8 @@ func (p *program) who(t *testing.T) (all []string) {
 	for _, line := range p.log.requests(t) {
 		clients[line["span_id"]] = fmt.Sprint(line["client"], " ", line["host"])
 	}
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" {
-			all = append(all, fmt.Sprint("span ", span.Attributes["client.address"], " ", span.Attributes["server.address"], " ", span.Attributes["url.scheme"], ", log ", clients[span.SpanID]))
-		}
+	for _, span := range p.spans("SERVER") {
+		all = append(all, fmt.Sprint("span ", span.Attributes["client.address"], " ", span.Attributes["server.address"], " ", span.Attributes["url.scheme"], ", log ", clients[span.SpanID]))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -147,16 +147,14 @@ func TestLoad(t *testing.T) {
 			if waited != test.withWait || uint64(spans) != test.waits {
 				t.Errorf("the log has a wait: %t, want %t; so have %d spans, want %d", waited, test.withWait, spans, test.waits)
 			}
-			for _, m := range p.collector.Metrics() {
-				switch m.Name {
-				case "spangate.concurrency.wait":
-					if m.Points[0].Count != test.waits {
-						t.Errorf("%d waits were measured, want %d", m.Points[0].Count, test.waits)
-					}
-				case "spangate.concurrency.active", "spangate.concurrency.queued":
-					if m.Points[0].Value != 0 {
-						t.Errorf("%s is %v in the end", m.Name, m.Points[0].Value)
-					}
+			for _, point := range p.points("spangate.concurrency.wait") {
+				if point.Count != test.waits {
+					t.Errorf("%d waits were measured, want %d", point.Count, test.waits)
+				}
+			}
+			for _, name := range []string{"spangate.concurrency.active", "spangate.concurrency.queued"} {
+				if n := p.counted(name); n != 0 {
+					t.Errorf("%s is %v in the end", name, n)
 				}
 			}
 		})

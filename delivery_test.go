@@ -67,20 +67,16 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	}
 	p.stop()
 	got := map[string]int{}
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" {
-			got[fmt.Sprintf("%v %v %v", span.Attributes["url.query"], span.Attributes["server.address"], span.Attributes["user_agent.original"])]++
-		}
+	for _, span := range p.spans("SERVER") {
+		got[fmt.Sprintf("%v %v %v", span.Attributes["url.query"], span.Attributes["server.address"], span.Attributes["user_agent.original"])]++
 	}
 	// A host that is none is not believed, whoever says so.
 	if diff := cmp.Diff(map[string]int{"\uFFFD a c\uFFFD": 3}, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	for _, m := range p.collector.Metrics() {
-		for _, point := range m.Points {
-			if m.Name == "spangate.telemetry.spans" && point.Attributes["spangate.telemetry.result"] != "exported" && point.Value > 0 {
-				t.Errorf("%v spans were %v", point.Value, point.Attributes)
-			}
+	for _, point := range p.points("spangate.telemetry.spans") {
+		if point.Attributes["spangate.telemetry.result"] != "exported" && point.Value > 0 {
+			t.Errorf("%v spans were %v", point.Value, point.Attributes)
 		}
 	}
 }

@@ -168,8 +168,8 @@ func TestOneHungOfTwo(t *testing.T) {
 	took := time.Since(began)
 	p.stop()
 	hung := 0
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "CLIENT" && span.Attributes["error.type"] == "response_timeout" {
+	for _, span := range p.spans("CLIENT") {
+		if span.Attributes["error.type"] == "response_timeout" {
 			hung++
 		}
 	}

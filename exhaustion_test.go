@@ -281,8 +281,8 @@ func (p *program) checkExhaustion(t *testing.T, warning string) {
 			t.Errorf("access log: %v", line)
 		}
 	}
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" && span.Status == "Error" && (span.Attributes["error.type"] != "overloaded" || span.Attributes["http.response.status_code"] != int64(503)) {
+	for _, span := range p.spans("SERVER") {
+		if span.Status == "Error" && (span.Attributes["error.type"] != "overloaded" || span.Attributes["http.response.status_code"] != int64(503)) {
 			t.Errorf("a request's span says %v", span.Attributes)
 		}
 	}

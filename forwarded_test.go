@@ -135,12 +135,8 @@ func TestWhatIsBelieved(t *testing.T) {
 			for _, line := range p.log.requests(t) {
 				logged[line["span_id"]] = fmt.Sprint(line["client"], " ", line["host"])
 			}
-			spans := 0
-			for _, span := range p.collector.Spans() {
-				if span.Kind != "SERVER" {
-					continue
-				}
-				spans++
+			spans := p.spans("SERVER")
+			for _, span := range spans {
 				client, scheme, host := span.Attributes["client.address"], span.Attributes["url.scheme"], fmt.Sprint(span.Attributes["server.address"])
 				if port := fmt.Sprint(span.Attributes["server.port"]); port != "80" && port != "443" {
 					host += ":" + port
@@ -152,8 +148,8 @@ func TestWhatIsBelieved(t *testing.T) {
 					t.Errorf("the log says %s, want %s", got, want)
 				}
 			}
-			if spans != 2 {
-				t.Errorf("%d spans, want 2", spans)
+			if len(spans) != 2 {
+				t.Errorf("%d spans, want 2", len(spans))
 			}
 		})
 	}

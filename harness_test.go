@@ -59,21 +59,31 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// requests returns the lines of the access log.
-func (l *logLines) requests(t *testing.T) (lines []map[string]any) {
+// all returns the lines so far.
+func (l *logLines) all(t *testing.T) (lines []map[string]any) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for text := range strings.Lines(l.text.String()) {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Errorf("log line %q: %v", text, err)
+			t.Fatalf("log line %q: %v", text, err)
 		}
-		if line["msg"] == "request" {
-			lines = append(lines, line)
-		}
+		lines = append(lines, line)
 	}
 	return lines
+}
+
+// named returns the lines whose field of that name is value.
+func (l *logLines) named(t *testing.T, field, value string) []map[string]any {
+	t.Helper()
+	return slices.DeleteFunc(l.all(t), func(line map[string]any) bool { return line[field] != value })
+}
+
+// requests returns the lines of the access log.
+func (l *logLines) requests(t *testing.T) []map[string]any {
+	t.Helper()
+	return l.named(t, "msg", "request")
 }
 
 func start(t *testing.T, environ ...string) *program {
@@ -221,15 +231,53 @@ func (p *program) states(t *testing.T) (states []balancer.State) {
 	return states
 }
 
-// checkStates compares the spans of a program that has stopped, changes of
-// state and what led to them above all.
-func (p *program) checkStates(t *testing.T, want string) {
+// spans returns those of a kind.
+func (p *program) spans(kind string) []otlptest.Span {
+	return slices.DeleteFunc(p.collector.Spans(), func(s otlptest.Span) bool { return s.Kind != kind })
+}
+
+// span returns the only one of a kind.
+func (p *program) span(t *testing.T, kind string) otlptest.Span {
 	t.Helper()
-	tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.probe.type",
-		"spangate.backend.previous_state", "spangate.backend.state", "spangate.backend.reason")
-	if diff := cmp.Diff(want, tree); diff != "" {
+	spans := p.spans(kind)
+	if len(spans) != 1 {
+		t.Fatalf("%d spans of kind %s, want 1", len(spans), kind)
+	}
+	return spans[0]
+}
+
+// checkSpans compares the tree of the spans, each with these of its attributes.
+func (p *program) checkSpans(t *testing.T, want string, attributes ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), attributes...)); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
+}
+
+// checkStates does it with what tells of changes of state, and of what led to
+// them.
+func (p *program) checkStates(t *testing.T, want string) {
+	t.Helper()
+	p.checkSpans(t, want, "error.type", "spangate.retry.stop_reason", "spangate.probe.type",
+		"spangate.backend.previous_state", "spangate.backend.state", "spangate.backend.reason")
+}
+
+// points returns those of a metric.
+func (p *program) points(metric string) (points []otlptest.Point) {
+	for _, m := range p.collector.Metrics() {
+		if m.Name == metric {
+			points = append(points, m.Points...)
+		}
+	}
+	return points
+}
+
+// counted returns the sum of a counter's points.
+func (p *program) counted(metric string) (sum float64) {
+	for _, point := range p.points(metric) {
+		sum += point.Value
+	}
+	return sum
 }
 
 // emitted are the names in the tables of package contract that some program

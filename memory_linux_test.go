@@ -21,16 +21,10 @@ func TestMemoryOfTheProcess(t *testing.T) {
 			t.Parallel()
 			p := startLimited(t, "true", append([]string{"BACKENDS=echo:a", "PROBE_MODE=off"}, test.environ...)...)
 			p.stop()
-			got := map[string]float64{}
-			for _, m := range p.collector.Metrics() {
-				if m.Name == "go.config.gogc" || m.Name == "go.memory.limit" {
-					got[m.Name] = m.Points[0].Value
-				}
+			if gogc := p.counted("go.config.gogc"); gogc != test.gogc {
+				t.Errorf("GOGC is %v, want %v", gogc, test.gogc)
 			}
-			if got["go.config.gogc"] != test.gogc {
-				t.Errorf("GOGC is %v, want %v", got["go.config.gogc"], test.gogc)
-			}
-			if limit := got["go.memory.limit"]; limit == 0 || test.limit != 0 && limit != test.limit {
+			if limit := p.counted("go.memory.limit"); limit == 0 || test.limit != 0 && limit != test.limit {
 				t.Errorf("the limit is %v, want %v", limit, test.limit)
 			}
 		})

@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"spangate/telemetry/otlptest"
 )
 
 // TestSeriesDoNotGrowByPolicies throws what clients can choose at policies:
@@ -65,19 +63,12 @@ func TestSeriesDoNotGrowByPolicies(t *testing.T) {
 			}
 		}
 		p.stop()
-		count := map[string]int{}
-		for _, m := range p.collector.Metrics() {
-			if m.Name == "http.client.connection.duration" {
-				continue // has a series once a connection is closed
-			}
-			if strings.HasPrefix(m.Name, "http.") || strings.HasPrefix(m.Name, "spangate.") {
-				count[m.Name] = len(m.Points)
-			}
-			if m.Name == "spangate.rate_limit.keys" && m.Points[0].Value > 128 {
-				t.Errorf("%v keys are kept", m.Points[0].Value)
+		for _, point := range p.points("spangate.rate_limit.keys") {
+			if point.Value > 128 {
+				t.Errorf("%v keys are kept", point.Value)
 			}
 		}
-		return count
+		return p.series()
 	}
 	few, many := series(1), series(150)
 	if diff := cmp.Diff(few, many); diff != "" || few["spangate.policy.rejections"] == 0 {
@@ -188,6 +179,11 @@ func seriesOf(t *testing.T, kinds []anyRequest, requests int) map[string]int {
 	}
 	all.Wait()
 	p.stop()
+	return p.series()
+}
+
+// series returns how many each metric has.
+func (p *program) series() map[string]int {
 	count := map[string]int{}
 	for _, m := range p.collector.Metrics() {
 		if m.Name == "http.client.connection.duration" {
@@ -264,7 +260,5 @@ func TestKnownMethods(t *testing.T) {
 	want := "GET SERVER Unset http.request.method=GET\n  GET CLIENT Unset http.request.method=GET\n" +
 		"PURGE SERVER Unset http.request.method=PURGE\n  PURGE CLIENT Unset http.request.method=PURGE\n" +
 		"HTTP SERVER Unset http.request.method=_OTHER http.request.method_original=POST\n  HTTP CLIENT Unset http.request.method=_OTHER http.request.method_original=POST\n"
-	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.request.method", "http.request.method_original")); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
-	}
+	p.checkSpans(t, want, "http.request.method", "http.request.method_original")
 }

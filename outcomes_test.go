@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -59,7 +58,7 @@ func TestDescriptions(t *testing.T) {
 			p := start(t, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "BACKENDS="+test.backend, test.environ)
 			p.once(t.Context(), "GET", "/", nil)
 			p.stop()
-			attempts := slices.DeleteFunc(p.collector.Spans(), func(s otlptest.Span) bool { return s.Kind != "CLIENT" })
+			attempts := p.spans("CLIENT")
 			if len(attempts) != 1 || attempts[0].Status != "Error" || attempts[0].StatusMessage != test.want {
 				t.Errorf("attempts %+v, want one with %q", attempts, test.want)
 			}
@@ -101,8 +100,8 @@ func TestWhoAnswered(t *testing.T) {
 			p := start(t, "PROBE_MODE=off", "BACKENDS="+test.backends, test.environ)
 			p.once(t.Context(), "GET", "/", nil)
 			p.stop()
-			for _, span := range p.collector.Spans() {
-				if got := span.Attributes["spangate.backend"]; span.Kind == "SERVER" && got != test.want {
+			for _, span := range p.spans("SERVER") {
+				if got := span.Attributes["spangate.backend"]; got != test.want {
 					t.Errorf("answered by %v, want %v", got, test.want)
 				}
 			}
@@ -148,8 +147,8 @@ func TestReceivedIsWhatCame(t *testing.T) {
 			if len(lines) != 1 || lines[0]["received"] != test.want {
 				t.Errorf("access log %v, want received %v", lines, test.want)
 			}
-			for _, span := range p.collector.Spans() {
-				if got := span.Attributes["http.request.body.size"]; span.Kind == "SERVER" && got != int64(test.want) {
+			for _, span := range p.spans("SERVER") {
+				if got := span.Attributes["http.request.body.size"]; got != int64(test.want) {
 					t.Errorf("the span says %v, want %v", got, test.want)
 				}
 			}
@@ -275,23 +274,6 @@ func accepting(t *testing.T) (addr string, ln net.Listener) {
 		}
 	}()
 	return ln.Addr().String(), ln
-}
-
-// named returns the lines whose field of that name is value.
-func (l *logLines) named(t *testing.T, field, value string) (lines []map[string]any) {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for text := range strings.Lines(l.text.String()) {
-		var line map[string]any
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Errorf("log line %q: %v", text, err)
-		}
-		if line[field] == value {
-			lines = append(lines, line)
-		}
-	}
-	return lines
 }
 
 // TestOutcomes holds the table of telemetry's contract: what happened, and what
@@ -435,10 +417,7 @@ func TestOutcomes(t *testing.T) {
 func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
 	t.Helper()
 	p.stop()
-	tree := otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type", "http.request.resend_count", "spangate.attempt.count")
-	if diff := cmp.Diff(wantTree, tree); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
-	}
+	p.checkSpans(t, wantTree, "http.response.status_code", "error.type", "http.request.resend_count", "spangate.attempt.count")
 	lines := p.log.requests(t)
 	if len(lines) != 1 {
 		t.Fatalf("access log has %d lines, want 1", len(lines))
@@ -455,12 +434,8 @@ func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
 		}
 	}
 	var got []any
-	for _, m := range p.collector.Metrics() {
-		if m.Name == "http.server.request.duration" {
-			for _, point := range m.Points {
-				got = append(got, point.Attributes["error.type"])
-			}
-		}
+	for _, point := range p.points("http.server.request.duration") {
+		got = append(got, point.Attributes["error.type"])
 	}
 	want := []any{any(nil)}
 	if wantError != "" {

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"spangate/telemetry/otlptest"
 )
 
 // callersTrace and callersSpan are what each of callersContext names.
@@ -121,12 +119,7 @@ func TestWhoIsAParticipant(t *testing.T) {
 	p := start(t, "BACKENDS="+url, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.1")
 	p.offer(t, callersContext)
 	p.stop()
-	var attempt otlptest.Span
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "CLIENT" {
-			attempt = span
-		}
-	}
+	attempt := p.span(t, "CLIENT")
 	want := http.Header{"Traceparent": {"00-" + callersTrace + "-" + attempt.SpanID + "-01"}, "Tracestate": {"a=b,c=d"}, "Baggage": {"k=v,tenant=t"}}
 	received := <-got
 	for _, h := range []http.Header{want, received} { // whose members have no order

@@ -10,10 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-
-	"spangate/telemetry/otlptest"
 )
 
 // TestTrees holds what a trace shows of retries, probes and states.
@@ -88,11 +84,8 @@ func TestTrees(t *testing.T) {
 			}
 			test.request(p)
 			p.stop()
-			tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.retry.reason", "spangate.retry.attempt",
+			p.checkSpans(t, test.want, "error.type", "spangate.retry.stop_reason", "spangate.retry.reason", "spangate.retry.attempt",
 				"spangate.probe.type", "spangate.probe.trigger", "user_agent.synthetic.type", "spangate.backend.state")
-			if diff := cmp.Diff(test.want, tree); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
 		})
 	}
 }
@@ -120,10 +113,7 @@ func TestBackendThatBreaksOffAfterItsHeader(t *testing.T) {
 			check := func(p *program, want string) {
 				t.Helper()
 				p.stop()
-				tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.retry.reason")
-				if diff := cmp.Diff(want, tree); diff != "" {
-					t.Errorf("spans (-want +got):\n%s", diff)
-				}
+				p.checkSpans(t, want, "error.type", "spangate.retry.stop_reason", "spangate.retry.reason")
 			}
 
 			p := start(t, "PROBE_MODE=off", backends)
@@ -224,10 +214,7 @@ func TestTryTimeout(t *testing.T) {
 				t.Errorf("status %d, body %q, want %d", resp.StatusCode, body, test.wantStatus)
 			}
 			p.stop()
-			tree := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.retry.stop_reason", "spangate.retry.reason", "spangate.backend.state")
-			if diff := cmp.Diff(test.want, tree); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
+			p.checkSpans(t, test.want, "error.type", "spangate.retry.stop_reason", "spangate.retry.reason", "spangate.backend.state")
 		})
 	}
 }

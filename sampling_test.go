@@ -61,8 +61,8 @@ func TestCloudRunRecordsWhatItsProxyDoesNot(t *testing.T) {
 	p := start(t, "BACKENDS=echo:a", "PLATFORM=cloudrun", "TRUSTED_PROXIES=127.0.0.0/8")
 	p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
 	p.stop()
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" && span.TraceID == "0af7651916cd43dd8448eb211c80319c" && span.ParentID == "b7ad6b7169203331" {
+	for _, span := range p.spans("SERVER") {
+		if span.TraceID == "0af7651916cd43dd8448eb211c80319c" && span.ParentID == "b7ad6b7169203331" {
 			return
 		}
 	}

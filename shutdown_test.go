@@ -9,8 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"spangate/telemetry/otlptest"
 )
 
@@ -49,9 +47,7 @@ func TestOutcomeOfAStreamThatIsCutOff(t *testing.T) {
 			p.stop()
 			resp.Body.Close()
 			want := fmt.Sprintf("GET SERVER Error http.response.status_code=%[1]d error.type=shutdown\n  GET CLIENT Unset http.response.status_code=%[1]d\n", test.status)
-			if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type")); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
+			p.checkSpans(t, want, "http.response.status_code", "error.type")
 			if line := p.log.requests(t)[0]; line["error_type"] != "shutdown" {
 				t.Errorf("the log says %v", line["error_type"])
 			}
@@ -81,9 +77,7 @@ func TestOutcomeOfAnUploadThatIsCutOff(t *testing.T) {
 		t.Errorf("status %d, want 503", resp.StatusCode)
 	}
 	want := "POST SERVER Error http.response.status_code=503 error.type=shutdown\n  POST CLIENT Unset\n"
-	if diff := cmp.Diff(want, otlptest.Tree(p.collector.Spans(), "http.response.status_code", "error.type")); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
-	}
+	p.checkSpans(t, want, "http.response.status_code", "error.type")
 }
 
 // Who waits for an answer, or for a turn, is told so.

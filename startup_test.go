@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,35 +16,15 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// said returns the lines of the log so far.
-func (p *program) said(t *testing.T) (all []map[string]any) {
-	t.Helper()
-	p.log.mu.Lock()
-	defer p.log.mu.Unlock()
-	for text := range strings.Lines(p.log.text.String()) {
-		var line map[string]any
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatalf("log line %q: %v", text, err)
-		}
-		all = append(all, line)
-	}
-	return all
-}
-
 // line returns the one line that says msg.
 func (p *program) line(t *testing.T, msg string) map[string]any {
 	t.Helper()
-	var found []map[string]any
-	for _, line := range p.said(t) {
-		if line["msg"] == msg {
-			delete(line, "time")
-			delete(line, "msg")
-			found = append(found, line)
-		}
-	}
+	found := p.log.named(t, "msg", msg)
 	if len(found) != 1 {
 		t.Fatalf("%q is said %d times: %v", msg, len(found), found)
 	}
+	delete(found[0], "time")
+	delete(found[0], "msg")
 	return found[0]
 }
 
@@ -73,7 +52,7 @@ func TestWhatIsSaidOfThePlatform(t *testing.T) {
 			if diff := cmp.Diff(map[string]any{"level": "INFO", "platform": test.platform, "platform_found_by": test.mark}, line); diff != "" {
 				t.Errorf("starting (-want +got):\n%s", diff)
 			}
-			if first := p.said(t)[0]["msg"]; first != "starting" {
+			if first := p.log.all(t)[0]["msg"]; first != "starting" {
 				t.Errorf("what is said first is %q", first)
 			}
 		})
@@ -168,7 +147,7 @@ func TestWhatIsSaidLast(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a")
 	p.stop()
-	all := p.said(t)
+	all := p.log.all(t)
 	if last := all[len(all)-1]; last["msg"] != "stopped" || last["cause"] != context.Canceled.Error() {
 		t.Errorf("what is said last is %v, want that it stopped, and why", last)
 	}

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"spangate/telemetry/otlptest"
 )
 
 // TestTraceContext checks whose child a request's span becomes, and that
@@ -38,15 +36,7 @@ func TestTraceContext(t *testing.T) {
 			p.once(t.Context(), "GET", "/", nil, "traceparent: "+remote, "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1",
 				"x-b3-traceid: 0af7651916cd43dd8448eb211c80319c", "uber-trace-id: 1:2:3:1", "x-amzn-trace-id: Root=1", "x-cloud-trace-context: 1/2")
 			p.stop()
-			var server, client otlptest.Span
-			for _, span := range p.collector.Spans() {
-				switch span.Kind {
-				case "SERVER":
-					server = span
-				case "CLIENT":
-					client = span
-				}
-			}
+			server, client := p.span(t, "SERVER"), p.span(t, "CLIENT")
 			if server.ParentID != test.wantParent || len(server.Links) != test.wantLinks {
 				t.Errorf("SERVER span has parent %q and links %v, want %q and %d", server.ParentID, server.Links, test.wantParent, test.wantLinks)
 			}
@@ -74,8 +64,8 @@ func TestNoPropagators(t *testing.T) {
 	p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		"x-cloud-trace-context: 0af7651916cd43dd8448eb211c80319c/1;o=1")
 	p.stop()
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" && (span.ParentID != "" || len(span.Links) != 0) {
+	for _, span := range p.spans("SERVER") {
+		if span.ParentID != "" || len(span.Links) != 0 {
 			t.Errorf("SERVER span has parent %q and links %v", span.ParentID, span.Links)
 		}
 	}
@@ -138,8 +128,8 @@ func TestHostileTraceContext(t *testing.T) {
 	if log := p.log.text.String(); strings.Contains(log, "baggage") {
 		t.Errorf("strangers write to the log: %.500s", log)
 	}
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" && (span.ParentID != "" || span.TraceState != "") {
+	for _, span := range p.spans("SERVER") {
+		if span.ParentID != "" || span.TraceState != "" {
 			t.Errorf("a stranger's context was adopted: %+v", span)
 		}
 	}
@@ -234,11 +224,9 @@ func TestServerTiming(t *testing.T) {
 		resp, _ := p.ask(t, "GET", "/", nil)
 		p.stop()
 		got := slices.Clone(resp.Header["Server-Timing"])
-		for _, span := range p.collector.Spans() {
-			if span.Kind == "SERVER" {
-				for i := range got {
-					got[i] = strings.Replace(got[i], span.TraceID+"-"+span.SpanID, "TRACE", 1)
-				}
+		for _, span := range p.spans("SERVER") {
+			for i := range got {
+				got[i] = strings.Replace(got[i], span.TraceID+"-"+span.SpanID, "TRACE", 1)
 			}
 		}
 		for i := range got {

@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"spangate/telemetry/otlptest"
 )
 
 // Each probe has a span, unless TRACE_PROBES lessens that. Whatever it says, a
@@ -42,10 +40,7 @@ func TestTracedProbes(t *testing.T) {
 			}
 			<-backend.probes // the one before has been told of; this one is cut off
 			p.stop()
-			got := otlptest.Tree(p.collector.Spans(), "error.type", "spangate.backend.state")
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
+			p.checkSpans(t, test.want, "error.type", "spangate.backend.state")
 		})
 	}
 }
@@ -74,20 +69,9 @@ func TestTracedDecisions(t *testing.T) {
 			p.once(t.Context(), "GET", "/", nil)
 			p.once(t.Context(), "GET", "/", nil)
 			p.stop()
-			got := otlptest.Tree(p.collector.Spans(), "http.response.status_code", "spangate.rate_limit.result")
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
-			counted := 0.0
-			for _, m := range p.collector.Metrics() {
-				for _, point := range m.Points {
-					if m.Name == "spangate.rate_limit.decisions" {
-						counted += point.Value
-					}
-				}
-			}
-			if counted != 2 {
-				t.Errorf("%v decisions are counted, want both", counted)
+			p.checkSpans(t, test.want, "http.response.status_code", "spangate.rate_limit.result")
+			if n := p.counted("spangate.rate_limit.decisions"); n != 2 {
+				t.Errorf("%v decisions are counted, want both", n)
 			}
 		})
 	}

@@ -69,19 +69,6 @@ func TestNobodyGetsWhatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-// counted returns the sum of a counter's points.
-func (p *program) counted(name string) (sum float64) {
-	for _, m := range p.collector.Metrics() {
-		if m.Name == name {
-			sum = 0
-			for _, point := range m.Points {
-				sum += point.Value
-			}
-		}
-	}
-	return sum
-}
-
 // awaitReceipt returns when the other end's system has all that was written to
 // conn.
 func awaitReceipt(t *testing.T, conn net.Conn) {

@@ -86,8 +86,8 @@ func TestBackendWithAZone(t *testing.T) {
 					t.Errorf("status (-want +got):\n%s", diff)
 				}
 				p.stop()
-				for _, span := range p.collector.Spans() {
-					if span.Kind != "CLIENT" || span.Attributes["user_agent.synthetic.type"] != nil {
+				for _, span := range p.spans("CLIENT") {
+					if span.Attributes["user_agent.synthetic.type"] != nil {
 						continue
 					}
 					got := []any{span.Attributes["server.address"], span.Attributes["url.full"], span.Attributes["spangate.backend"], span.Attributes["spangate.backend.address"]}
@@ -109,10 +109,7 @@ func TestServerAddressOfIPv6(t *testing.T) {
 		p := start(t, "BACKENDS=echo:a")
 		p.knock(t, knock{method: "GET", header: []string{"Host: " + host}})
 		p.stop()
-		for _, span := range p.collector.Spans() {
-			if span.Kind != "SERVER" {
-				continue
-			}
+		for _, span := range p.spans("SERVER") {
 			if got := fmt.Sprint(span.Attributes["server.address"], " ", span.Attributes["server.port"]); got != want {
 				t.Errorf("Host %s: server.address and .port %s, want %s", host, got, want)
 			}

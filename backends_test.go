@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -98,6 +101,12 @@ func saying(t *testing.T, text string) string {
 	})
 }
 
+// replying returns a backend's URL whose answer has that status, and no content.
+func replying(t *testing.T, status int) string {
+	t.Helper()
+	return "http://" + saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status))
+}
+
 // alike returns listeners on one port of several addresses of this host.
 func alike(t *testing.T, hosts ...string) []net.Listener {
 	t.Helper()
@@ -142,6 +151,38 @@ func plainBackend(t *testing.T, h http.HandlerFunc) string {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// receiving returns a backend's URL, and the headers of the requests to it.
+func receiving(t *testing.T) (url string, received <-chan http.Header) {
+	t.Helper()
+	headers := make(chan http.Header, 1)
+	return plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { headers <- r.Header }), headers
+}
+
+// hijack lets serve have the connection of a request, and what is read of it
+// beyond that, and closes it then.
+func hijack(t *testing.T, w http.ResponseWriter, serve func(conn net.Conn, in io.Reader)) {
+	t.Helper()
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	serve(conn, rw)
+}
+
+// authorityOf returns a file with the certificate of a server, which vouches for
+// itself.
+func authorityOf(t *testing.T, server *httptest.Server) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(file, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // eitherBackend serves h over HTTP/1.1 and over HTTP/2, and returns what to write

@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"crypto/tls"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
 
@@ -98,14 +93,10 @@ func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
 			fmt.Fprintf(w, "%s without upgrade, Connection %q", r.Proto, r.Header.Values("Connection"))
 			return
 		}
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		io.Copy(conn, rw)
+		hijack(t, w, func(conn net.Conn, in io.Reader) {
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			io.Copy(conn, in)
+		})
 	})
 	secure := func(t *testing.T, protocols ...string) []string {
 		server := httptest.NewUnstartedServer(echoing)
@@ -124,12 +115,7 @@ func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
 				return strict, nil
 			}
 		}
-		file := filepath.Join(t.TempDir(), "ca.pem")
-		certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-		if err := os.WriteFile(file, certificate, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return []string{"BACKENDS=" + server.URL, "BACKEND_CA_FILE=" + file}
+		return []string{"BACKENDS=" + server.URL, "BACKEND_CA_FILE=" + authorityOf(t, server)}
 	}
 	tests := map[string]struct {
 		environ func(*testing.T) []string
@@ -146,30 +132,18 @@ func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
 			p := start(t, append(test.environ(t), "PROBE_MODE=off", "RETRY_ATTEMPTS=0")...)
 			p.once(t.Context(), "GET", "/", nil) // over whatever the backend prefers, which is kept
 			for range 3 {
-				conn, err := net.Dial("tcp", p.addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(20 * time.Second))
-				io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got := fmt.Sprint(resp.StatusCode, " ")
+				s := p.session(t)
+				io.WriteString(s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				resp, body := s.response(t, "GET")
 				if resp.StatusCode == http.StatusSwitchingProtocols {
-					io.WriteString(conn, "over HTTP/1.1")
+					io.WriteString(s, "over HTTP/1.1")
 					text := make([]byte, len("over HTTP/1.1"))
-					if _, err := io.ReadFull(conn, text); err != nil {
+					if _, err := io.ReadFull(s.in, text); err != nil {
 						t.Error(err)
 					}
-					got += string(text)
-				} else {
-					body, _ := io.ReadAll(resp.Body)
-					got += string(body)
+					body = string(text)
 				}
-				if got != test.want {
+				if got := fmt.Sprint(resp.StatusCode, " ", body); got != test.want {
 					t.Errorf("got %q, want %q", got, test.want)
 				}
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 
@@ -55,15 +54,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.0/8", "RATE_LIMIT=2/h", "RATE_LIMIT_KEY=global")
 	for range 3 { // the last is denied, which is an event
-		conn, err := net.Dial("tcp", p.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		io.WriteString(conn, "GET /?\xff HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: b\xff\r\nUser-Agent: c\xff\r\nConnection: close\r\n\r\n")
-		if _, err := io.Copy(io.Discard, conn); err != nil {
-			t.Fatal(err)
-		}
+		sendRaw(t, p.addr, "GET /?\xff HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: b\xff\r\nUser-Agent: c\xff\r\nConnection: close\r\n\r\n")
 	}
 	p.stop()
 	got := map[string]int{}

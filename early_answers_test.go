@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // TestAnAnswerGoesBeforeTheUploadsError has a backend refuse uploads at once and
@@ -37,16 +36,12 @@ func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
 			content := make([]byte, size)
 			for i := range times {
 				method := []string{"PUT", "POST"}[i%2]
-				conn, err := net.Dial("tcp", p.addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				s := p.session(t)
 				go func() {
-					fmt.Fprintf(conn, "%s / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", method, size)
-					conn.Write(content)
+					fmt.Fprintf(s, "%s / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", method, size)
+					s.Write(content)
 				}()
-				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				resp, err := http.ReadResponse(s.in, nil)
 				if err != nil {
 					t.Fatalf("%s number %d: %v", method, i, err)
 				}
@@ -54,7 +49,7 @@ func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
 				if !strings.Contains(answer, fmt.Sprint(" ", resp.StatusCode, " ")) || err != nil {
 					t.Fatalf("%s number %d: %s %s, %v", method, i, resp.Status, body, err)
 				}
-				conn.Close()
+				s.Close()
 			}
 			if n := received.Load(); n != times {
 				t.Errorf("%d uploads reached the backend %d times", times, n)
@@ -82,11 +77,7 @@ func TestUnreadResponsesHoldNobodyUp(t *testing.T) {
 	})
 	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off")
 	for range stalled {
-		conn, err := net.Dial("tcp", p.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		conn := dial(t, p.addr)
 		conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		io.WriteString(conn, "GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
 		if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 200 OK"))); err != nil {

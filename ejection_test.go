@@ -28,7 +28,7 @@ func TestEjectionAndReturn(t *testing.T) {
 	}
 	// How many requests pass until then is no matter, and these leave no trace.
 	for asked.Load() == 2 {
-		p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+		p.once(t.Context(), "GET", "/", nil, "traceparent: "+callersParent+"-00")
 	}
 	p.stop()
 	p.checkStates(t, "GET SERVER Unset spangate.retry.stop_reason=success\n"+
@@ -89,7 +89,7 @@ func TestWhatAnEjectionSays(t *testing.T) {
 		environ string
 		want    string
 	}{
-		"statuses": {"http://" + saying(t, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), "", "503"},
+		"statuses": {replying(t, 503), "", "503"},
 		"refused":  {"http://" + refusing(t), "", "connection_refused"},
 		"hangs":    {"http://" + saying(t, ""), "BACKEND_RESPONSE_TIMEOUT=50ms", "response_timeout"},
 	} {

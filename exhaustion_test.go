@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -14,11 +12,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,46 +24,30 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// kept is one connection to the program, which stays open.
-type kept struct {
-	conn net.Conn
-	r    *bufio.Reader
-}
-
-func (p *program) connect(t *testing.T) *kept {
+// unhurried returns a session that may take as long as the test.
+func (p *program) unhurried(t *testing.T) session {
 	t.Helper()
-	conn, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return &kept{conn, bufio.NewReader(conn)}
+	s := p.session(t)
+	s.SetDeadline(time.Time{})
+	return s
 }
 
 // get requests path, and returns the answer and all of its body.
-func (k *kept) get(t *testing.T, path string) (*http.Response, string) {
+func (s session) get(t *testing.T, path string) (*http.Response, string) {
 	t.Helper()
-	io.WriteString(k.conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	resp, err := http.ReadResponse(k.r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
+	io.WriteString(s, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	return s.response(t, "GET")
 }
 
 // states returns those of the backends.
-func (k *kept) states(t *testing.T) (states []balancer.State) {
+func (s session) states(t *testing.T) (states []balancer.State) {
 	t.Helper()
-	var s instance
-	_, body := k.get(t, "/.spangate/status")
-	if err := json.Unmarshal([]byte(body), &s); err != nil {
+	var said instance
+	_, body := s.get(t, "/.spangate/status")
+	if err := json.Unmarshal([]byte(body), &said); err != nil {
 		t.Fatalf("status %s: %v", body, err)
 	}
-	for _, b := range s.Backends {
+	for _, b := range said.Backends {
 		states = append(states, b.State)
 	}
 	return states
@@ -91,7 +73,7 @@ func TestClientsThatTakeAllDescriptors(t *testing.T) {
 			}
 			p := startLimited(t, "ulimit -n 64", append(environ, "BACKENDS="+strings.Join(urls, ","),
 				"PROBE_INTERVAL=20ms", "OTEL_BSP_SCHEDULE_DELAY=20", "TRACE_TRUST=trust")...)
-			client := p.connect(t)
+			client := p.unhurried(t)
 			ready := []balancer.State{balancer.Ready, balancer.Ready}
 			for !slices.Equal(client.states(t), ready) {
 			}
@@ -135,7 +117,7 @@ func TestClientsThatTakeAllDescriptors(t *testing.T) {
 			for resp.StatusCode != http.StatusOK {
 				resp, _ = client.get(t, "/after")
 			}
-			resp, _ = p.connect(t).get(t, "/.spangate/ready")
+			resp, _ = p.unhurried(t).get(t, "/.spangate/ready")
 			if resp.StatusCode != http.StatusOK {
 				t.Errorf("ready: %s", resp.Status)
 			}
@@ -169,7 +151,7 @@ func TestLocalPortsThatAreAllTaken(t *testing.T) {
 		urls, addrs = append(urls, backend), append(addrs, strings.TrimPrefix(backend, "http://"))
 	}
 	p := start(t, "BACKENDS="+strings.Join(urls, ","), "PROBE_INTERVAL=20ms", "OTEL_BSP_SCHEDULE_DELAY=20")
-	client := p.connect(t)
+	client := p.unhurried(t)
 	ready := []balancer.State{balancer.Ready, balancer.Ready}
 	for !slices.Equal(client.states(t), ready) {
 	}
@@ -240,10 +222,7 @@ func TestAuthoritiesAreReadBeforeTheyAreNeeded(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(backend.Close)
-	authorities := filepath.Join(t.TempDir(), "authorities.pem")
-	if err := os.WriteFile(authorities, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: backend.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	authorities := authorityOf(t, backend)
 	p := startLimited(t, "true", "SSL_CERT_FILE="+authorities, "SSL_CERT_DIR="+t.TempDir(), "PROBE_MODE=off", "BACKENDS="+backend.URL)
 	if err := os.Remove(authorities); err != nil {
 		t.Fatal(err)

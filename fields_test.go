@@ -1,15 +1,13 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -101,8 +99,7 @@ var forAllRecipients = []string{
 // wrote into Connection.
 func TestConnectionOfRequests(t *testing.T) {
 	t.Parallel()
-	received := make(chan http.Header, 1)
-	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+	backend, received := receiving(t)
 	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "TRUSTED_PROXIES=127.0.0.1", "CLIENT_IP_HEADER=X-Own-Client",
 		"REQUEST_ID_HEADER=X-Correlation-Id", "RATE_LIMIT=1000/s", "RATE_LIMIT_KEY=header:X-Tenant")
 	ask := func(fields string) http.Header {
@@ -289,20 +286,12 @@ func TestConnectionOfInterimResponses(t *testing.T) {
 func TestConnectionOfResponsesOverTLS(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n")
+		hijack(t, w, func(conn net.Conn, _ io.Reader) {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close, X-H\r\nX-H: 1\r\nX-Kept: 2\r\n\r\n")
+		})
 	}))
 	t.Cleanup(backend.Close)
-	authority := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: backend.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "BACKEND_CA_FILE="+authority)
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "BACKEND_CA_FILE="+authorityOf(t, backend))
 	resp, _ := p.ask(t, "GET", "/", nil)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Kept") != "2" || resp.Header["X-H"] != nil {
 		t.Errorf("status %d, header %v", resp.StatusCode, resp.Header)

@@ -81,8 +81,7 @@ func TestWhatIsBelieved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			received := make(chan http.Header, 1)
-			backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+			backend, received := receiving(t)
 			p := start(t, append([]string{"BACKENDS=" + backend, "PROBE_MODE=off", "BALANCER_STICKY_COOKIE=s", "TRUSTED_PROXIES=127.0.0.0/8"}, test.environ...)...)
 			check := func(protocol string, setCookie []string) {
 				t.Helper()
@@ -160,8 +159,7 @@ func TestWhatIsBelieved(t *testing.T) {
 // in [TestWhatIsBelieved].
 func TestEmptyElements(t *testing.T) {
 	t.Parallel()
-	received := make(chan http.Header, 1)
-	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+	backend, received := receiving(t)
 	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "TRUSTED_PROXIES=127.0.0.1", "CORS_ALLOWED_ORIGINS=https://app.test", "CORS_ALLOWED_HEADERS=X-A,X-B")
 	ask := func(fields string) http.Header {
 		t.Helper()
@@ -177,7 +175,7 @@ func TestEmptyElements(t *testing.T) {
 	if got := ask("Connection: close,, TE\r\nTE: , trailers,\r\n"); got.Get("Te") != "trailers" {
 		t.Errorf("TE is %q", got["Te"])
 	}
-	const parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+	const parent = "traceparent: " + callersParent + "-01\r\n"
 	if got := ask("Connection: close\r\n" + parent + "tracestate: , a=1, ,b=2,\r\ntracestate:\r\n"); !strings.HasSuffix(got.Get("Tracestate"), "a=1,b=2") {
 		t.Errorf("tracestate is %q", got["Tracestate"])
 	}

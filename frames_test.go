@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -46,12 +45,7 @@ func (g *http2Got) String() string {
 
 func newHTTP2Client(t *testing.T, addr string) *http2Client {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute))
+	conn := dial(t, addr)
 	c := &http2Client{t: t, conn: conn, framer: http2.NewFramer(conn, conn), connectionWindow: 65535, got: map[uint32]*http2Got{}}
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {

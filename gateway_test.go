@@ -1,65 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// session is a connection of HTTP/1 that is kept.
-type session struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (p *program) session(t *testing.T) session {
-	t.Helper()
-	conn, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	return session{conn, bufio.NewReader(conn)}
-}
-
-// ask sends a request and returns the answer: status and body, and its header.
-func (s session) ask(t *testing.T, request string) (brief string, header http.Header) {
-	t.Helper()
-	if _, err := io.WriteString(s, request); err != nil {
-		t.Fatal(err)
-	}
-	method, _, _ := strings.Cut(request, " ")
-	resp, err := http.ReadResponse(s.in, &http.Request{Method: method})
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp.Close {
-		resp.Header.Set("Connection", "close") // net/http takes it out
-	}
-	return briefly(fmt.Sprint(resp.StatusCode), string(body)), resp.Header
-}
-
-// ended fails the test unless the server closes the connection without another
-// byte.
-func (s session) ended(t *testing.T) {
-	t.Helper()
-	if rest, err := io.ReadAll(s.in); err != nil || len(rest) > 0 {
-		t.Errorf("then %q, %v", rest, err)
-	}
-}
 
 // TestMaxHeaders checks that MAX_HEADERS counts the lines of a header, over both
 // protocols, and that a refusal costs nobody the connection.

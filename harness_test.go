@@ -19,7 +19,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -338,6 +337,19 @@ func lines(err error) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
+// takenPort returns one of the loopback on which somebody listens, and accepts
+// nothing.
+func takenPort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return port
+}
+
 // freePort returns a port of the loopback where nobody listens, from those that
 // systems do not give to whoever asks for any.
 func freePort(t *testing.T) string {
@@ -351,52 +363,4 @@ func freePort(t *testing.T) string {
 	}
 	t.Fatal("no port is free")
 	return ""
-}
-
-// sendRaw sends text to addr and returns what comes back until the connection
-// ends.
-func sendRaw(t *testing.T, addr, text string) string {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatalf("%q, then %v", answer, err)
-	}
-	return string(answer)
-}
-
-// briefly is the status and what the body says: the detail of a problem, the
-// text of a refusal, or all of it.
-func briefly(status, body string) string {
-	var problem struct{ Detail string }
-	if json.Unmarshal([]byte(body), &problem) == nil && problem.Detail != "" {
-		body = problem.Detail
-	}
-	return strings.TrimSpace(status + " " + strings.TrimPrefix(strings.TrimSpace(body), "400 Bad Request: malformed message: "))
-}
-
-func brieflyHTTP1(t *testing.T, answer string) string {
-	t.Helper()
-	head, body, found := strings.Cut(answer, "\r\n\r\n")
-	if !found || len(head) < len("HTTP/1.1 200") {
-		t.Fatalf("no answer: %q", answer)
-	}
-	return briefly(head[9:12], body)
-}
-
-// h2cTransport speaks HTTP/2 with prior knowledge.
-func h2cTransport(t *testing.T) *http.Transport {
-	t.Helper()
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	t.Cleanup(transport.CloseIdleConnections)
-	return transport
 }

@@ -269,3 +269,14 @@ func (i *tokenIssuer) bearer(method jwt.SigningMethod, changes ...any) string {
 	}
 	return "Authorization: Bearer " + text
 }
+
+// doorLine is what a line of the access log says of policies.
+func doorLine(line map[string]any) string {
+	words := []string{fmt.Sprint(line["status"])}
+	for _, name := range []string{"policy", "reason", "principal", "auth", "request_id", "error_type"} {
+		if value, ok := line[name]; ok {
+			words = append(words, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	return madeID.ReplaceAllString(strings.Join(words, " "), "made")
+}

@@ -158,14 +158,8 @@ func TestHealthcheck(t *testing.T) {
 }
 
 func TestHealthcheckOfNobody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
 	var stderr strings.Builder
-	code := report(&stderr, command(t.Context(), []string{"healthcheck"}, []string{"PORT=" + port}, io.Discard))
+	code := report(&stderr, command(t.Context(), []string{"healthcheck"}, []string{"PORT=" + freePort(t)}, io.Discard))
 	if code != 1 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "connection refused") {
 		t.Errorf("exit code is %d, stderr %q, want 1 and why", code, &stderr)
 	}

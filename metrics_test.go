@@ -200,10 +200,10 @@ func (p *program) series() map[string]int {
 func TestExemplarsLeadToExportedTraces(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "PROBE_PATH=/", "TRACE_TRUST=trust")
-	const sampled, unsampled = "0af7651916cd43dd8448eb211c80319c", "11111111111111112222222222222222"
+	const unsampled = "11111111111111112222222222222222"
 	for range 3 {
-		p.once(t.Context(), "GET", "/", nil, "Traceparent: 00-"+sampled+"-b7ad6b7169203331-01")
-		p.once(t.Context(), "GET", "/", nil, "Traceparent: 00-"+unsampled+"-b7ad6b7169203331-00")
+		p.once(t.Context(), "GET", "/", nil, "Traceparent: "+callersParent+"-01")
+		p.once(t.Context(), "GET", "/", nil, "Traceparent: 00-"+unsampled+"-"+callersSpan+"-00")
 	}
 	p.stop()
 	exported := map[string]bool{}

@@ -28,11 +28,6 @@ func TestDescriptions(t *testing.T) {
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tlsServer.StartTLS()
 	t.Cleanup(tlsServer.Close)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts nothing, so that only the system connects
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { silent.Close() })
 	tests := map[string]struct {
 		backend string
 		environ string
@@ -43,14 +38,14 @@ func TestDescriptions(t *testing.T) {
 		"no such host":                     {"http://no-such-name.invalid", "", "dns_error: no such host"},
 		"no TLS":                           {strings.Replace(plain, "http:", "https:", 1), "", "tls_handshake_error: tls: first record does not look like a TLS handshake"},
 		"an unknown authority":             {tlsServer.URL, "", "tls_handshake_error: x509: certificate signed by unknown authority"},
-		"no handshake":                     {"https://" + silent.Addr().String(), "BACKEND_CONNECT_TIMEOUT=50ms", "connect_timeout: i/o timeout"},
+		"no handshake":                     {"https://127.0.0.1:" + takenPort(t), "BACKEND_CONNECT_TIMEOUT=50ms", "connect_timeout: i/o timeout"},
 		"no response":                      {"http://" + saying(t, ""), "BACKEND_RESPONSE_TIMEOUT=50ms", "response_timeout: i/o timeout"},
 		"no response in an attempt's time": {"http://" + saying(t, ""), "RETRY_TRY_TIMEOUT=50ms", "response_timeout: no response in the time that an attempt has"},
 		"the request's own deadline":       {"http://" + saying(t, ""), "REQUEST_TIMEOUT=50ms", "timeout: i/o timeout"},
 		"closed":                           {"http://" + saying(t, "HTTP/1.1 200 OK\r\nX: "), "", "connection_reset: unexpected EOF"},
 		"closed amid the body":             {"http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"), "", "backend_reset: unexpected EOF"},
 		"malformed, not quoted":            {"http://" + saying(t, "s3cret\r\n\r\n"), "", "malformed_response"},
-		"a status says it itself":          {"http://" + saying(t, "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), "", ""},
+		"a status says it itself":          {replying(t, 503), "", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -81,9 +76,7 @@ func TestDescriptionOfAProbesRequest(t *testing.T) {
 // it is, and none where the answer is the proxy's own.
 func TestWhoAnswered(t *testing.T) {
 	t.Parallel()
-	const unavailable = "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-	fit := "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-	failing, down := "http://"+saying(t, unavailable), "http://"+refusing(t)
+	fit, failing, down := replying(t, 200), replying(t, 503), "http://"+refusing(t)
 	for name, test := range map[string]struct {
 		backends string
 		environ  string
@@ -128,10 +121,7 @@ func TestReceivedIsWhatCame(t *testing.T) {
 			p.once(t.Context(), "POST", "/", strings.NewReader("eleven byte"))
 		}},
 		"announced, and given up": {send: func(t *testing.T, p *program) {
-			conn, err := net.Dial("tcp", p.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
+			conn := dial(t, p.addr)
 			io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nfour")
 			conn.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, conn)
@@ -159,9 +149,6 @@ func TestReceivedIsWhatCame(t *testing.T) {
 // TestHowGraveARequestIs holds the levels of the access log, in both dialects.
 func TestHowGraveARequestIs(t *testing.T) {
 	t.Parallel()
-	status := func(code int) string {
-		return "http://" + saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", code))
-	}
 	get := func(t *testing.T, p *program) { p.once(t.Context(), "GET", "/", nil) }
 	for name, test := range map[string]struct {
 		backend string
@@ -170,23 +157,20 @@ func TestHowGraveARequestIs(t *testing.T) {
 		level   string
 		gcp     string
 	}{
-		"200":              {backend: status(200), level: "INFO", gcp: "INFO"},
-		"404":              {backend: status(404), level: "INFO", gcp: "INFO"},
-		"429 of a backend": {backend: status(429), level: "WARN", gcp: "WARNING"},
-		"429 of ours": {backend: status(200), environ: "RATE_LIMIT=1/h", send: func(t *testing.T, p *program) {
+		"200":              {backend: replying(t, 200), level: "INFO", gcp: "INFO"},
+		"404":              {backend: replying(t, 404), level: "INFO", gcp: "INFO"},
+		"429 of a backend": {backend: replying(t, 429), level: "WARN", gcp: "WARNING"},
+		"429 of ours": {backend: replying(t, 200), environ: "RATE_LIMIT=1/h", send: func(t *testing.T, p *program) {
 			p.once(t.Context(), "GET", "/", nil)
 			p.once(t.Context(), "GET", "/", nil)
 		}, level: "WARN", gcp: "WARNING"},
 		"499": {backend: "http://" + saying(t, ""), send: func(t *testing.T, p *program) {
-			conn, err := net.Dial("tcp", p.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
+			conn := dial(t, p.addr)
 			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 			conn.Close()
 			p.await(`"status":499`)
 		}, level: "WARN", gcp: "WARNING"},
-		"500 of a backend": {backend: status(500), level: "ERROR", gcp: "ERROR"},
+		"500 of a backend": {backend: replying(t, 500), level: "ERROR", gcp: "ERROR"},
 		"502 of ours":      {backend: "http://" + refusing(t), level: "ERROR", gcp: "ERROR"},
 		"504 of ours":      {backend: "http://" + saying(t, ""), environ: "REQUEST_TIMEOUT=50ms", level: "ERROR", gcp: "ERROR"},
 		"200 that breaks off": {
@@ -280,9 +264,6 @@ func accepting(t *testing.T) (addr string, ln net.Listener) {
 // spans, metrics and log say of it.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	status := func(code int) string {
-		return saying(t, fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", code))
-	}
 	tests := map[string]struct {
 		backends  string
 		retries   string // 0 unless given
@@ -299,13 +280,13 @@ func TestOutcomes(t *testing.T) {
 			wantLog: "304 <nil>",
 		},
 		"4xx": {
-			backends: "http://" + status(404),
+			backends: replying(t, 404),
 			wantTree: "GET SERVER Unset http.response.status_code=404 spangate.attempt.count=1\n" +
 				"  GET CLIENT Error http.response.status_code=404 error.type=404\n",
 			wantLog: "404 <nil>",
 		},
 		"4xx of our own": {
-			backends: "http://" + status(200),
+			backends: replying(t, 200),
 			environ:  "MAX_REQUEST_BODY=3",
 			request:  func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("four")) },
 			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=0\n",
@@ -322,7 +303,7 @@ func TestOutcomes(t *testing.T) {
 			wantLog: "413 body_too_large",
 		},
 		"5xx": {
-			backends: "http://" + status(503),
+			backends: replying(t, 503),
 			wantTree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.attempt.count=1\n" +
 				"  GET CLIENT Error http.response.status_code=503 error.type=503\n",
 			wantLog: "503 <nil>", wantError: "503",
@@ -340,7 +321,7 @@ func TestOutcomes(t *testing.T) {
 			wantLog: "502 dns_error", wantError: "dns_error",
 		},
 		"TLS": {
-			backends: "https://" + status(200),
+			backends: strings.Replace(replying(t, 200), "http:", "https:", 1),
 			wantTree: "GET SERVER Error http.response.status_code=502 error.type=tls_handshake_error spangate.attempt.count=1\n" +
 				"  GET CLIENT Error error.type=tls_handshake_error\n",
 			wantLog: "502 tls_handshake_error", wantError: "tls_handshake_error",
@@ -367,7 +348,7 @@ func TestOutcomes(t *testing.T) {
 		},
 		"an attempt failed, a later one answered": {
 			retries:  "2",
-			backends: "http://" + refusing(t) + ",http://" + status(200),
+			backends: "http://" + refusing(t) + "," + replying(t, 200),
 			wantTree: "GET SERVER Unset http.response.status_code=200 spangate.attempt.count=2\n" +
 				"  GET CLIENT Error error.type=connection_refused\n" +
 				"  retry INTERNAL Unset\n" +
@@ -390,7 +371,7 @@ func TestOutcomes(t *testing.T) {
 			wantLog: "200 backend_reset", wantError: "backend_reset",
 		},
 		"an unknown method": {
-			backends: "http://" + status(200),
+			backends: replying(t, 200),
 			request:  func(p *program) { p.once(t.Context(), "FROBNICATE", "/", nil) },
 			wantTree: "HTTP SERVER Unset http.response.status_code=200 spangate.attempt.count=1\n" +
 				"  HTTP CLIENT Unset http.response.status_code=200\n",

@@ -11,15 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// callersTrace and callersSpan are what each of callersContext names.
-const (
-	callersTrace = "0af7651916cd43dd8448eb211c80319c"
-	callersSpan  = "b7ad6b7169203331"
-)
-
 // callersContext is trace context in all dialects.
 var callersContext = http.Header{
-	"Traceparent": {"00-" + callersTrace + "-" + callersSpan + "-01"}, "Tracestate": {"a=b", "c=d"}, "Baggage": {"k=v,tenant=t"},
+	"Traceparent": {callersParent + "-01"}, "Tracestate": {"a=b", "c=d"}, "Baggage": {"k=v,tenant=t"},
 	"B3": {callersTrace + "-" + callersSpan + "-1"}, "X-B3-Traceid": {callersTrace}, "X-B3-Spanid": {callersSpan}, "X-B3-Sampled": {"1"},
 	"Uber-Trace-Id": {callersTrace + ":" + callersSpan + ":0:1"}, "Uberctx-K": {"v"}, "Jaeger-Debug-Id": {"x"},
 	"X-Amzn-Trace-Id":       {"Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=" + callersSpan + ";Sampled=1"},
@@ -79,7 +73,7 @@ func TestWhoIsNoParticipant(t *testing.T) {
 		}{
 			"a trusted proxy's passes":        {believed, callersContext, callersContext},
 			"anybody's where all are trusted": {[]string{"TRACE_TRUST=trust"}, callersContext, callersContext},
-			"a trusted proxy's, unsampled":    {believed, http.Header{"Traceparent": {"00-" + callersTrace + "-" + callersSpan + "-00"}}, http.Header{"Traceparent": {"00-" + callersTrace + "-" + callersSpan + "-00"}}},
+			"a trusted proxy's, unsampled":    {believed, http.Header{"Traceparent": {callersParent + "-00"}}, http.Header{"Traceparent": {callersParent + "-00"}}},
 			"two of a trusted proxy's":        {believed, http.Header{"Traceparent": {"x", "y"}}, http.Header{"Traceparent": {"x", "y"}}},
 			"a stranger's does not":           {nil, callersContext, http.Header{}},
 			"nor one that is ignored":         {[]string{"TRACE_TRUST=ignore"}, callersContext, http.Header{}},

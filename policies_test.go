@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"spangate/telemetry/otlptest"
-
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/bcrypt"
+
+	"spangate/telemetry/otlptest"
 )
 
 // TestPolicies shows each policy at the program's door: what clients are told,
@@ -689,15 +689,4 @@ func TestPolicies(t *testing.T) {
 			}
 		})
 	}
-}
-
-// doorLine is what a line of the access log says of policies.
-func doorLine(line map[string]any) string {
-	words := []string{fmt.Sprint(line["status"])}
-	for _, name := range []string{"policy", "reason", "principal", "auth", "request_id", "error_type"} {
-		if value, ok := line[name]; ok {
-			words = append(words, fmt.Sprintf("%s=%v", name, value))
-		}
-	}
-	return madeID.ReplaceAllString(strings.Join(words, " "), "made")
 }

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -158,21 +154,10 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 		})
 	}
 	t.Run("a preface behind a request", func(t *testing.T) {
-		conn, err := net.Dial("tcp", p.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(time.Minute))
-		io.WriteString(conn, get+"\r\n")
-		in := bufio.NewReader(conn)
-		resp, err := http.ReadResponse(in, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		io.Copy(io.Discard, resp.Body)
-		io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-		answer, err := io.ReadAll(in)
+		s := p.session(t)
+		s.ask(t, get+"\r\n")
+		io.WriteString(s, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		answer, err := io.ReadAll(s.in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,30 +243,24 @@ func TestExpectations(t *testing.T) {
 // follows at once.
 func (p *program) expecting(t *testing.T, head, content string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	io.WriteString(conn, head)
+	s := p.session(t)
+	io.WriteString(s, head)
 	if !strings.Contains(strings.ToLower(head), "expect: 100-continue\r\n") || strings.Contains(head, "HTTP/1.0") {
-		io.WriteString(conn, content)
+		io.WriteString(s, content)
 		content = ""
 	}
-	in := bufio.NewReader(conn)
 	statuses := ""
 	for {
-		line, err := textproto.NewReader(in).ReadLine()
+		line, err := textproto.NewReader(s.in).ReadLine()
 		if err != nil || len(line) < len("HTTP/1.1 200") {
 			t.Fatalf("%q, %v", line, err)
 		}
-		header, err := textproto.NewReader(in).ReadMIMEHeader()
+		header, err := textproto.NewReader(s.in).ReadMIMEHeader()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if status := line[9:12]; status != "100" {
-			body, err := io.ReadAll(in)
+			body, err := io.ReadAll(s.in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -291,7 +270,7 @@ func (p *program) expecting(t *testing.T, head, content string) string {
 			return statuses + briefly(status, string(body))
 		}
 		statuses += "100 "
-		io.WriteString(conn, content)
+		io.WriteString(s, content)
 		content = ""
 	}
 }

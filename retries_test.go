@@ -15,9 +15,6 @@ import (
 // TestTrees holds what a trace shows of retries, probes and states.
 func TestTrees(t *testing.T) {
 	t.Parallel()
-	answers := func(text string) string { return "http://" + saying(t, text) }
-	const ok = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-	const unavailable = "HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 	get := func(p *program) { p.once(t.Context(), "GET", "/", nil) }
 	tests := map[string]struct {
 		environ []string
@@ -25,19 +22,19 @@ func TestTrees(t *testing.T) {
 		want    string
 	}{
 		"success": {
-			environ: []string{"PROBE_MODE=off", "BACKENDS=" + answers(ok)},
+			environ: []string{"PROBE_MODE=off", "BACKENDS=" + replying(t, 200)},
 			want: "GET SERVER Unset spangate.retry.stop_reason=success\n" +
 				"  GET CLIENT Unset\n",
 		},
 		"retry, then success": {
-			environ: []string{"PROBE_MODE=off", "BACKENDS=" + answers(unavailable) + "," + answers(ok)},
+			environ: []string{"PROBE_MODE=off", "BACKENDS=" + replying(t, 503) + "," + replying(t, 200)},
 			want: "GET SERVER Unset spangate.retry.stop_reason=success\n" +
 				"  GET CLIENT Error error.type=503\n" +
 				"  retry INTERNAL Unset spangate.retry.reason=503 spangate.retry.attempt=1\n" +
 				"  GET CLIENT Unset link=2\n",
 		},
 		"all attempts fail": {
-			environ: []string{"PROBE_MODE=off", "RETRY_BACKOFF=0", "BACKENDS=" + answers(unavailable) + "," + "http://" + refusing(t)},
+			environ: []string{"PROBE_MODE=off", "RETRY_BACKOFF=0", "BACKENDS=" + replying(t, 503) + "," + "http://" + refusing(t)},
 			want: "GET SERVER Error error.type=503 spangate.retry.stop_reason=max_attempts\n" +
 				"  GET CLIENT Error error.type=503\n" +
 				"  retry INTERNAL Unset spangate.retry.reason=503 spangate.retry.attempt=1\n" +
@@ -46,30 +43,30 @@ func TestTrees(t *testing.T) {
 				"  GET CLIENT Error error.type=503 link=4\n",
 		},
 		"not idempotent": {
-			environ: []string{"PROBE_MODE=off", "BACKENDS=" + answers("HTTP/1.1 200 OK\r\nX: ")},
+			environ: []string{"PROBE_MODE=off", "BACKENDS=http://" + saying(t, "HTTP/1.1 200 OK\r\nX: ")},
 			request: func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("sum")) },
 			want: "POST SERVER Error error.type=connection_reset spangate.retry.stop_reason=not_idempotent\n" +
 				"  POST CLIENT Error error.type=connection_reset\n",
 		},
 		"budget spent": {
-			environ: []string{"PROBE_MODE=off", "RETRY_BUDGET=0%", "BACKENDS=" + answers(unavailable) + "," + answers(ok)},
+			environ: []string{"PROBE_MODE=off", "RETRY_BUDGET=0%", "BACKENDS=" + replying(t, 503) + "," + replying(t, 200)},
 			want: "GET SERVER Error error.type=503 spangate.retry.stop_reason=budget_exhausted\n" +
 				"  GET CLIENT Error error.type=503\n",
 		},
 		"budget spent, nothing to pass on": {
-			environ: []string{"PROBE_MODE=off", "RETRY_BUDGET=0%", "BACKENDS=http://" + refusing(t) + "," + answers(ok)},
+			environ: []string{"PROBE_MODE=off", "RETRY_BUDGET=0%", "BACKENDS=http://" + refusing(t) + "," + replying(t, 200)},
 			want: "GET SERVER Error error.type=connection_refused spangate.retry.stop_reason=budget_exhausted\n" +
 				"  GET CLIENT Error error.type=connection_refused\n",
 		},
 		"a probe that fails": {
-			environ: []string{"PROBE_PATH=/healthz", "PROBE_FALL=1", "RETRY_ATTEMPTS=0", "BACKENDS=" + answers(unavailable)},
+			environ: []string{"PROBE_PATH=/healthz", "PROBE_FALL=1", "RETRY_ATTEMPTS=0", "BACKENDS=" + replying(t, 503)},
 			request: func(p *program) { p.await("backend state changed") },
 			want: "probe INTERNAL Error error.type=503 spangate.probe.type=http spangate.probe.trigger=timer\n" +
 				"  GET CLIENT Error user_agent.synthetic.type=test\n" +
 				"backend_state_change INTERNAL Unset spangate.backend.state=down link=1\n",
 		},
 		"a probe on demand": {
-			environ: []string{"PROBE_MODE=on-demand", "PROBE_INTERVAL=1h", "BACKENDS=" + answers(ok)},
+			environ: []string{"PROBE_MODE=on-demand", "PROBE_INTERVAL=1h", "BACKENDS=" + replying(t, 200)},
 			request: func(p *program) { p.await("backend state changed") },
 			want: "probe INTERNAL Unset spangate.probe.type=tcp spangate.probe.trigger=request\n" +
 				"backend_state_change INTERNAL Unset spangate.backend.state=ready link=1\n",
@@ -100,14 +97,10 @@ func TestBackendThatBreaksOffAfterItsHeader(t *testing.T) {
 			breaking := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				received.Add(1)
-				conn, _, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
-				conn.(*net.TCPConn).SetLinger(linger)
-				conn.Close()
+				hijack(t, w, func(conn net.Conn, _ io.Reader) {
+					io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
+					conn.(*net.TCPConn).SetLinger(linger)
+				})
 			})
 			backends := "BACKENDS=" + breaking + ",http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nwhole")
 			check := func(p *program, want string) {

@@ -42,12 +42,11 @@ func TestKeptRequests(t *testing.T) {
 // none: its word is heard, but does not decide.
 func TestUnsampledParentOfAPlatform(t *testing.T) {
 	t.Parallel()
-	const traceID = "0af7651916cd43dd8448eb211c80319c"
 	for platform, want := range map[string]int{"none": 0, "cloudrun": 2} {
 		p := start(t, "PLATFORM="+platform, "BACKENDS=echo:a", "TRUSTED_PROXIES=127.0.0.0/8")
-		p.once(t.Context(), "GET", "/", nil, "Traceparent: 00-"+traceID+"-b7ad6b7169203331-00")
+		p.once(t.Context(), "GET", "/", nil, "Traceparent: "+callersParent+"-00")
 		p.stop()
-		got := slices.DeleteFunc(p.collector.Spans(), func(s otlptest.Span) bool { return s.TraceID != traceID })
+		got := slices.DeleteFunc(p.collector.Spans(), func(s otlptest.Span) bool { return s.TraceID != callersTrace })
 		if len(got) != want {
 			t.Errorf("%s: %d spans of the caller's trace, want %d", platform, len(got), want)
 		}
@@ -59,10 +58,10 @@ func TestUnsampledParentOfAPlatform(t *testing.T) {
 func TestCloudRunRecordsWhatItsProxyDoesNot(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "PLATFORM=cloudrun", "TRUSTED_PROXIES=127.0.0.0/8")
-	p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	p.once(t.Context(), "GET", "/", nil, "traceparent: "+callersParent+"-00")
 	p.stop()
 	for _, span := range p.spans("SERVER") {
-		if span.TraceID == "0af7651916cd43dd8448eb211c80319c" && span.ParentID == "b7ad6b7169203331" {
+		if span.TraceID == callersTrace && span.ParentID == callersSpan {
 			return
 		}
 	}

@@ -156,13 +156,7 @@ func TestWhatIsSaidLast(t *testing.T) {
 // A port in use is found before anything is started, and nothing else is said.
 func TestPortsInUse(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	other := freePort(t)
+	port, other := takenPort(t), freePort(t)
 	for name, test := range map[string]struct {
 		environ []string
 		want    string
@@ -198,13 +192,7 @@ func TestPortsInUse(t *testing.T) {
 
 func TestAPortInUse(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	err = run(t.Context(), []string{"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=" + port, "OTEL_SDK_DISABLED=true"}, io.Discard)
+	err := run(t.Context(), []string{"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=" + takenPort(t), "OTEL_SDK_DISABLED=true"}, io.Discard)
 	if _, bad := errors.AsType[faults](err); err == nil || bad || !strings.Contains(err.Error(), "PORT") {
 		t.Errorf("a port in use: %v, want an error that names PORT and is no fault of the configuration", err)
 	}

@@ -16,7 +16,6 @@ import (
 // nothing a client sent reaches the backend beside the attempt's own context.
 func TestTraceContext(t *testing.T) {
 	t.Parallel()
-	const remote = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	tests := map[string]struct {
 		environ    []string
 		wantParent string
@@ -24,23 +23,22 @@ func TestTraceContext(t *testing.T) {
 	}{
 		"from a stranger: a new trace, linked":  {wantLinks: 1},
 		"from a stranger, ignored":              {environ: []string{"TRACE_TRUST=ignore"}},
-		"from a stranger, trusted all the same": {environ: []string{"TRACE_TRUST=trust"}, wantParent: "b7ad6b7169203331"},
-		"from a trusted proxy":                  {environ: []string{"TRUSTED_PROXIES=127.0.0.0/8"}, wantParent: "b7ad6b7169203331"},
+		"from a stranger, trusted all the same": {environ: []string{"TRACE_TRUST=trust"}, wantParent: callersSpan},
+		"from a trusted proxy":                  {environ: []string{"TRUSTED_PROXIES=127.0.0.0/8"}, wantParent: callersSpan},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			received := make(chan http.Header, 1)
-			backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
+			backend, received := receiving(t)
 			p := start(t, append(test.environ, "BACKENDS="+backend)...)
-			p.once(t.Context(), "GET", "/", nil, "traceparent: "+remote, "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1",
-				"x-b3-traceid: 0af7651916cd43dd8448eb211c80319c", "uber-trace-id: 1:2:3:1", "x-amzn-trace-id: Root=1", "x-cloud-trace-context: 1/2")
+			p.once(t.Context(), "GET", "/", nil, "traceparent: "+callersParent+"-01", "b3: "+callersTrace+"-"+callersSpan+"-1",
+				"x-b3-traceid: "+callersTrace, "uber-trace-id: 1:2:3:1", "x-amzn-trace-id: Root=1", "x-cloud-trace-context: 1/2")
 			p.stop()
 			server, client := p.span(t, "SERVER"), p.span(t, "CLIENT")
 			if server.ParentID != test.wantParent || len(server.Links) != test.wantLinks {
 				t.Errorf("SERVER span has parent %q and links %v, want %q and %d", server.ParentID, server.Links, test.wantParent, test.wantLinks)
 			}
-			if (server.TraceID == "0af7651916cd43dd8448eb211c80319c") != (test.wantParent != "") {
+			if (server.TraceID == callersTrace) != (test.wantParent != "") {
 				t.Errorf("SERVER span is in trace %s", server.TraceID)
 			}
 			header := <-received
@@ -61,8 +59,8 @@ func TestTraceContext(t *testing.T) {
 func TestNoPropagators(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a", "OTEL_PROPAGATORS=none", "TRUSTED_PROXIES=127.0.0.0/8")
-	p.once(t.Context(), "GET", "/", nil, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-		"x-cloud-trace-context: 0af7651916cd43dd8448eb211c80319c/1;o=1")
+	p.once(t.Context(), "GET", "/", nil, "traceparent: "+callersParent+"-01",
+		"x-cloud-trace-context: "+callersTrace+"/1;o=1")
 	p.stop()
 	for _, span := range p.spans("SERVER") {
 		if span.ParentID != "" || len(span.Links) != 0 {
@@ -84,12 +82,12 @@ func TestHostileTraceContext(t *testing.T) {
 		got = r.Header
 	})
 	p := start(t, "BACKENDS="+backend, "MAX_HEADER_BYTES=512KiB", "TRACE_BAGGAGE=k")
-	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	const parent = callersParent + "-01"
 	for name, header := range map[string][]string{
 		"all is well":            {"Traceparent: " + parent, "Tracestate: a=b"},
 		"version ff":             {"Traceparent: ff" + parent[2:]},
-		"no trace":               {"Traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01"},
-		"no span":                {"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"},
+		"no trace":               {"Traceparent: 00-00000000000000000000000000000000-" + callersSpan + "-01"},
+		"no span":                {"Traceparent: 00-" + callersTrace + "-0000000000000000-01"},
 		"capitals":               {"Traceparent: " + strings.ToUpper(parent)},
 		"very long":              {"Traceparent: " + parent + strings.Repeat("-00", 10_000)},
 		"from the future":        {"Traceparent: 42" + parent[2:] + "-x"},
@@ -100,7 +98,7 @@ func TestHostileTraceContext(t *testing.T) {
 		"100 KiB of baggage":     {"Baggage: k=" + strings.Repeat("v", 100<<10)},
 		"5000 pieces of it":      {"Baggage: " + strings.Repeat("a=b,", 5000)},
 		"garbage":                {"Baggage: k%zz=%zz;;=,,", "B3: x", "X-Cloud-Trace-Context: 1/2/3;o=4", "Uber-Trace-Id: ::::"},
-		"all formats":            {"Traceparent: " + parent, "B3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", "X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "Uberctx-K: v", "Ot-Baggage-K: v"},
+		"all formats":            {"Traceparent: " + parent, "B3: " + callersTrace + "-" + callersSpan + "-1", "X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "Uberctx-K: v", "Ot-Baggage-K: v"},
 	} {
 		resp, err := p.send(t.Context(), "GET", "/", nil, header...)
 		if err != nil || resp.StatusCode != http.StatusOK {
@@ -143,7 +141,7 @@ func TestTraceContextInTrailers(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		trailers <- r.Trailer
 	})
-	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	const parent = callersParent + "-01"
 	for name, test := range map[string]struct {
 		environ []string
 		http2   bool

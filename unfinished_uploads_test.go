@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -39,12 +38,7 @@ func TestUnfinishedUploads(t *testing.T) {
 				})
 				p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "CLIENT_TIMEOUT=0", "BACKEND_RESPONSE_TIMEOUT=0", "OUTLIER_FAILURES=0")
 
-				conn, err := net.Dial("tcp", p.addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				conn := dial(t, p.addr)
 				io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbe\r\n")
 				answer, err := io.ReadAll(conn)
 				if status, _, _ := strings.Cut(string(answer), "\r\n"); err != nil || status != want.http1 || bytes.HasSuffix(answer, []byte("0\r\n\r\n")) {

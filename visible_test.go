@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 )
 
@@ -45,11 +44,7 @@ func TestLogIsVisible(t *testing.T) {
 				"GET / HTTP/1.1\r\nHost: " + obeyed,
 				"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + obeyed + "\r\nX-Forwarded-For: " + obeyed + "\r\nTraceparent: " + obeyed + "\r\nBaggage: a=" + obeyed,
 			} {
-				conn, err := net.Dial("tcp", p.addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				conn.SetDeadline(time.Now().Add(time.Minute))
+				conn := dial(t, p.addr)
 				fmt.Fprintf(conn, "%s\r\nConnection: close\r\n\r\n", request)
 				io.Copy(io.Discard, conn)
 				conn.Close()

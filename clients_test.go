@@ -40,6 +40,14 @@ func sendRaw(t *testing.T, addr, text string) string {
 	return string(answer)
 }
 
+// admitted does it with a request that must be answered with 200.
+func admitted(t *testing.T, addr, text string) {
+	t.Helper()
+	if answer := sendRaw(t, addr, text); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+		t.Fatalf("%.300q: answered %q", text, answer)
+	}
+}
+
 // session is a connection of HTTP/1 that is kept.
 type session struct {
 	net.Conn
@@ -97,6 +105,11 @@ func briefly(status, body string) string {
 		body = problem.Detail
 	}
 	return strings.TrimSpace(status + " " + strings.TrimPrefix(strings.TrimSpace(body), "400 Bad Request: malformed message: "))
+}
+
+func brieflyHTTP2(answer string) string {
+	status, body, _ := strings.Cut(answer, " ")
+	return briefly(status, body)
 }
 
 func brieflyHTTP1(t *testing.T, answer string) string {

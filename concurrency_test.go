@@ -122,12 +122,7 @@ func TestLoad(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("responses (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.tree, p.policyTree()); diff != "" {
-				t.Errorf("spans (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(test.counted, p.decisions()); diff != "" {
-				t.Errorf("counters (-want +got):\n%s", diff)
-			}
+			p.checkPolicies(t, test.tree, test.counted)
 			log, waited := "", false
 			for _, line := range p.log.requests(t) {
 				if line["path"] != "/hold" {

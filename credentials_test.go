@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/crypto/bcrypt"
 )
 
 // Keys of an issuer that are of no use are named in the log, with the reason.
@@ -30,11 +29,8 @@ func TestKeysThatAreIgnored(t *testing.T) {
 func TestPasswordsThatAreTooLong(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("x", 72)
-	hash, err := bcrypt.GenerateFromPassword([]byte(longest), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "AUTH_BASIC_USERS=me:"+string(hash))
+	hash := hashed(t, longest)
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "AUTH_BASIC_USERS=me:"+hash)
 	for password, want := range map[string]string{
 		longest:       "200\n",
 		longest + "y": "401 The password is longer than the 72 bytes that are looked at.\n",
@@ -83,10 +79,5 @@ func TestTokensWithoutKeys(t *testing.T) {
 	want = "GET SERVER Error http.response.status_code=503 error.type=503 spangate.policy.rejection=auth spangate.policy.reason=keys_unavailable\n" +
 		"GET SERVER Unset http.response.status_code=200 enduser.id=alice spangate.auth.method=jwt\n" +
 		"  GET CLIENT Unset http.response.status_code=200\n"
-	if diff := cmp.Diff(want, p.policyTree()); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff("policy.rejections map[reason:keys_unavailable rejection:auth] 1\n", p.decisions()); diff != "" {
-		t.Errorf("counters (-want +got):\n%s", diff)
-	}
+	p.checkPolicies(t, want, "policy.rejections map[reason:keys_unavailable rejection:auth] 1\n")
 }

@@ -83,19 +83,9 @@ func TestBackendsThatDNSNames(t *testing.T) {
 				transport := &http.Transport{}
 				defer transport.CloseIdleConnections()
 				for !enough.Load() {
-					r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
-					if err != nil {
-						t.Error(err)
+					if status := p.statusOver(t, transport, "GET"); status != http.StatusOK {
+						t.Errorf("status %d amid the change", status)
 						return
-					}
-					resp, err := transport.RoundTrip(r)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					resp.Body.Close()
-					if resp.StatusCode != http.StatusOK {
-						t.Errorf("status %d amid the change", resp.StatusCode)
 					}
 				}
 			})

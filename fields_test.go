@@ -23,10 +23,7 @@ func TestAliases(t *testing.T) {
 	p := start(t, "BACKENDS="+url, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "TRUSTED_PROXIES=127.0.0.1", "CLIENT_IP_HEADER=X-Own-Client", "AUTH_API_KEYS=ci:"+apiKey)
 	ask := func(t *testing.T, fields string) string {
 		t.Helper()
-		answer := sendRaw(t, p.addr, "POST / HTTP/1.1\r\nHost: a.test\r\nX-Api-Key: "+apiKey+"\r\nX-Request-Id: 1\r\nConnection: close\r\nContent-Length: 4\r\n"+fields+"\r\nbody")
-		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
-			t.Fatalf("%s: answered %q", fields, answer)
-		}
+		admitted(t, p.addr, "POST / HTTP/1.1\r\nHost: a.test\r\nX-Api-Key: "+apiKey+"\r\nX-Request-Id: 1\r\nConnection: close\r\nContent-Length: 4\r\n"+fields+"\r\nbody")
 		return <-came
 	}
 	honest := ask(t, "")
@@ -49,10 +46,7 @@ func TestAliases(t *testing.T) {
 
 	transport := h2cTransport(t)
 	over2 := func(name string) string {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+p.addr, strings.NewReader("body"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := p.newRequest(t.Context(), "POST", "/", strings.NewReader("body"))
 		r.Host = "a.test"
 		r.Header = http.Header{"X-Api-Key": {apiKey}, "X-Request-Id": {"1"}}
 		if name != "" {
@@ -104,10 +98,7 @@ func TestConnectionOfRequests(t *testing.T) {
 		"REQUEST_ID_HEADER=X-Correlation-Id", "RATE_LIMIT=1000/s", "RATE_LIMIT_KEY=header:X-Tenant")
 	ask := func(fields string) http.Header {
 		t.Helper()
-		answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\n"+fields+"\r\n")
-		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
-			t.Fatalf("%s: answered %q", fields, answer)
-		}
+		admitted(t, p.addr, "GET / HTTP/1.1\r\nHost: a.test\r\n"+fields+"\r\n")
 		h := <-received
 		if id := h.Get("X-Correlation-Id"); id != "1" {
 			delete(h, "X-Correlation-Id") // is made for each
@@ -199,10 +190,7 @@ func TestConnectionOfResponses(t *testing.T) {
 			t.Parallel()
 			for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
 				p := start(t, "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "BACKENDS=http://"+saying(t, version+" 200 OK\r\nContent-Length: 4\r\n"+test.fields+"\r\nbody"))
-				r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				r := p.newRequest(t.Context(), "GET", "/", nil)
 				for protocol, transport := range map[string]http.RoundTripper{"HTTP/1.1": &http.Transport{DisableKeepAlives: true}, "h2c": h2cTransport(t)} {
 					resp, err := transport.RoundTrip(r)
 					if err != nil {
@@ -259,15 +247,12 @@ func TestConnectionOfInterimResponses(t *testing.T) {
 					}
 					got = append(got, text.String())
 				}
-				r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				r := p.newRequest(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 					Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
 						tell(status, http.Header(header))
 						return nil
 					},
-				}), "GET", "http://"+p.addr, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				}), "GET", "/", nil)
 				resp, err := transport.RoundTrip(r)
 				if err != nil {
 					t.Fatalf("%s: %v", protocol, err)

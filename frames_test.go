@@ -87,6 +87,15 @@ func (c *http2Client) get(path string, more ...string) string {
 	return c.answer(c.open(true, append(request("GET", path), more...)...)).String()
 }
 
+// goesOn fails the test unless the connection carries another request, which is
+// answered as wanted.
+func (c *http2Client) goesOn(want string) {
+	c.t.Helper()
+	if got := c.get("/next"); got != want || c.left {
+		c.t.Errorf("the next request: %s, left: %v", got, c.left)
+	}
+}
+
 // request are the fields that a request must have.
 func request(method, path string) []string {
 	return []string{":method", method, ":scheme", "http", ":authority", "x", ":path", path}

@@ -43,13 +43,10 @@ func TestMaxHeaders(t *testing.T) {
 					t.Errorf("next over HTTP/1.1: %s", got)
 				}
 				c := newHTTP2Client(t, test.p.addr)
-				status, body, _ := strings.Cut(c.answer(c.open(true, fields...)).String(), " ")
-				if got := briefly(status, body); got != test.want {
+				if got := brieflyHTTP2(c.answer(c.open(true, fields...)).String()); got != test.want {
 					t.Errorf("over HTTP/2: %s, want %s", got, test.want)
 				}
-				if got := c.get("/next"); got != "200 GET /next" || c.left {
-					t.Errorf("next over HTTP/2: %s, left: %v", got, c.left)
-				}
+				c.goesOn("200 GET /next")
 			})
 		}
 	}
@@ -97,8 +94,7 @@ func TestMaxForwards(t *testing.T) {
 				t.Errorf("Allow: %q", header.Get("Allow"))
 			}
 			c := newHTTP2Client(t, p.addr)
-			status, body, _ := strings.Cut(c.answer(c.open(true, fields...)).String(), " ")
-			if got := briefly(status, body); got != test.want {
+			if got := brieflyHTTP2(c.answer(c.open(true, fields...)).String()); got != test.want {
 				t.Errorf("over HTTP/2: %s, want %s", got, test.want)
 			}
 		})

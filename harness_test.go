@@ -172,8 +172,8 @@ func (p *program) await(text string) {
 	}
 }
 
-// send makes a request on a connection of its own.
-func (p *program) send(ctx context.Context, method, target string, body io.Reader, header ...string) (*http.Response, error) {
+// newRequest returns one to the program.
+func (p *program) newRequest(ctx context.Context, method, target string, body io.Reader, header ...string) *http.Request {
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+target, body)
 	if err != nil {
 		panic(err)
@@ -182,8 +182,27 @@ func (p *program) send(ctx context.Context, method, target string, body io.Reade
 		name, value, _ := strings.Cut(field, ": ")
 		r.Header.Set(name, value)
 	}
+	return r
+}
+
+// send makes a request on a connection of its own.
+func (p *program) send(ctx context.Context, method, target string, body io.Reader, header ...string) (*http.Response, error) {
 	transport := &http.Transport{DisableKeepAlives: true}
-	return transport.RoundTrip(r)
+	return transport.RoundTrip(p.newRequest(ctx, method, target, body, header...))
+}
+
+// statusOver makes a request over transport, reads all of the response and
+// returns its status, or 0 if there is none.
+func (p *program) statusOver(t *testing.T, transport http.RoundTripper, method string, header ...string) int {
+	t.Helper()
+	resp, err := transport.RoundTrip(p.newRequest(t.Context(), method, "/", nil, header...))
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	return resp.StatusCode
 }
 
 // once makes a request and reads all of the response, as far as there is one.

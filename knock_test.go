@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/bcrypt"
 
 	"spangate/telemetry/otlptest"
 )
@@ -268,6 +270,27 @@ func (i *tokenIssuer) bearer(method jwt.SigningMethod, changes ...any) string {
 		panic(err)
 	}
 	return "Authorization: Bearer " + text
+}
+
+// checkPolicies compares both.
+func (p *program) checkPolicies(t *testing.T, wantTree, wantCounted string) {
+	t.Helper()
+	if diff := cmp.Diff(wantTree, p.policyTree()); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantCounted, p.decisions()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// hashed is a password as AUTH_BASIC_USERS takes it.
+func hashed(t *testing.T, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(hash)
 }
 
 // doorLine is what a line of the access log says of policies.

@@ -43,22 +43,8 @@ func TestSeriesDoNotGrowByPolicies(t *testing.T) {
 				{"OPTIONS", []string{fmt.Sprintf("Origin: https://o%d.app.test", i), "Access-Control-Request-Method: GET"}, http.StatusNoContent},
 				{"OPTIONS", []string{fmt.Sprintf("Origin: https://o%d.test", i), fmt.Sprintf("Access-Control-Request-Method: M%d", i)}, http.StatusForbidden},
 			} {
-				r, err := http.NewRequestWithContext(t.Context(), ask.method, "http://"+p.addr, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, field := range ask.header {
-					name, value, _ := strings.Cut(field, ": ")
-					r.Header.Set(name, value)
-				}
-				resp, err := transport.RoundTrip(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-				if resp.StatusCode != ask.want {
-					t.Errorf("%q: status %d, want %d", ask.header, resp.StatusCode, ask.want)
+				if status := p.statusOver(t, transport, ask.method, ask.header...); status != ask.want {
+					t.Errorf("%q: status %d, want %d", ask.header, status, ask.want)
 				}
 			}
 		}

@@ -40,10 +40,7 @@ func heard(t *testing.T) (url string, got <-chan http.Header) {
 // offer sends a request with that trace context and returns the answer.
 func (p *program) offer(t *testing.T, context http.Header) *http.Response {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := p.newRequest(t.Context(), "GET", "/", nil)
 	maps.Copy(r.Header, context)
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
 	if err != nil {

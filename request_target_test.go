@@ -72,13 +72,10 @@ func TestTargets(t *testing.T) {
 					t.Errorf("over HTTP/1.1 (-want +got):\n%s", diff)
 				}
 				c := newHTTP2Client(t, p.addr)
-				status, body, _ := strings.Cut(c.get(test.target), " ")
-				if diff := cmp.Diff(test.http2, briefly(status, body)); diff != "" {
+				if diff := cmp.Diff(test.http2, brieflyHTTP2(c.get(test.target))); diff != "" {
 					t.Errorf("over HTTP/2 (-want +got):\n%s", diff)
 				}
-				if got := c.get("/next"); got != "200 x /next" || c.left {
-					t.Errorf("the connection is gone: %s, left: %v", got, c.left)
-				}
+				c.goesOn("200 x /next")
 			}
 		})
 	}
@@ -108,8 +105,7 @@ func TestAuthorities(t *testing.T) {
 			for _, field := range []string{":authority", "host"} {
 				c := newHTTP2Client(t, p.addr)
 				fields := []string{":method", "GET", ":scheme", "http", ":path", "/", field, host}
-				status, body, _ := strings.Cut(c.answer(c.open(true, fields...)).String(), " ")
-				if got := briefly(status, body); got != want && !(want == invalid && got == "PROTOCOL_ERROR" && strings.Contains(host, "@")) {
+				if got := brieflyHTTP2(c.answer(c.open(true, fields...)).String()); got != want && !(want == invalid && got == "PROTOCOL_ERROR" && strings.Contains(host, "@")) {
 					t.Errorf("over HTTP/2, in %s: %s, want %s", field, got, want)
 				}
 			}

@@ -70,14 +70,11 @@ func TestMalformedStreams(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newHTTP2Client(t, p.addr)
-			status, body, _ := strings.Cut(c.answer(c.open(true, test.fields...)).String(), " ")
-			got := briefly(status, body)
+			got := brieflyHTTP2(c.answer(c.open(true, test.fields...)).String())
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got := c.get("/next"); got != "200 GET /next" || c.left {
-				t.Errorf("the connection is gone: %s, left: %v", got, c.left)
-			}
+			c.goesOn("200 GET /next")
 		})
 	}
 	t.Run("content longer than its length", func(t *testing.T) {
@@ -95,9 +92,7 @@ func TestMalformedStreams(t *testing.T) {
 		if got := c.answer(stream); got.statuses[0] != "400" {
 			t.Errorf("got %s", got)
 		}
-		if got := c.get("/next"); got != "200 GET /next" || c.left {
-			t.Errorf("the connection is gone: %s, left: %v", got, c.left)
-		}
+		c.goesOn("200 GET /next")
 	})
 }
 
@@ -227,13 +222,10 @@ func TestExpectations(t *testing.T) {
 		t.Run("HTTP2 another: "+expect, func(t *testing.T) {
 			c := newHTTP2Client(t, p.addr)
 			stream := c.open(false, append(request("POST", "/"), "expect", expect)...)
-			status, body, _ := strings.Cut(c.answer(stream).String(), " ")
-			if got := briefly(status, body); got != refused {
+			if got := brieflyHTTP2(c.answer(stream).String()); got != refused {
 				t.Errorf("got %s", got)
 			}
-			if got := c.get("/next"); got != "200 GET /next" || c.left {
-				t.Errorf("the connection is gone: %s, left: %v", got, c.left)
-			}
+			c.goesOn("200 GET /next")
 		})
 	}
 }

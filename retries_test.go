@@ -276,20 +276,9 @@ func TestFullOutage(t *testing.T) {
 			transport := &http.Transport{}
 			defer transport.CloseIdleConnections()
 			for range requests / clients {
-				r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+p.addr, nil)
-				if err != nil {
-					t.Error(err)
+				if status := p.statusOver(t, transport, "GET"); status != http.StatusServiceUnavailable {
+					t.Errorf("status %d", status)
 					return
-				}
-				resp, err := transport.RoundTrip(r)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-				if resp.StatusCode != http.StatusServiceUnavailable {
-					t.Errorf("status %d", resp.StatusCode)
 				}
 			}
 		})

@@ -166,10 +166,7 @@ func TestTraceContextInTrailers(t *testing.T) {
 		body := &atEnd{Reader: strings.NewReader("body"), do: func() {
 			trailer["X-Sum"], trailer["Traceparent"], trailer["Uberctx-K"] = []string{"3"}, []string{parent}, []string{"v"}
 		}}
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+p.addr, body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := p.newRequest(t.Context(), "POST", "/", body)
 		r.Trailer = trailer
 		transport := &http.Transport{DisableKeepAlives: true, Protocols: new(http.Protocols)}
 		transport.Protocols.SetHTTP1(!test.http2)

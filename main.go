@@ -167,7 +167,7 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 	defer listeners.Close()
 	lines := telemetry.NewLines(stdout)
 	go lines.Run()
-	defer lines.Close(wire.FlushTimeout(cfg.Wire) / 2)
+	defer lines.Close(cfg.Wire.FlushTimeout() / 2)
 	stdoutHandler := telemetry.LogHandler(lines, cfg.Telemetry)
 	log := slog.New(stdoutHandler)
 	var beside errgroup.Group
@@ -569,7 +569,7 @@ func names(members balancer.Members) (all []string) {
 
 // flush delivers what telemetry is left, in the time that is kept for it.
 func flush(sdk *export.SDK, cfg wire.Config, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), wire.FlushTimeout(cfg))
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.FlushTimeout())
 	defer cancel()
 	if err := sdk.Shutdown(ctx); err != nil {
 		log.Warn("telemetry could not be flushed", "error", err.Error())

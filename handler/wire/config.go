@@ -32,7 +32,7 @@ func (c Config) Check() error {
 	if c.AdminPort != 0 && c.AdminPort == c.Port {
 		wrong = append(wrong, fmt.Errorf("ADMIN_PORT=\"%d\": must not be that of PORT; leave it empty to have both on one", c.AdminPort))
 	}
-	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= DrainTimeout(c) {
+	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= c.DrainTimeout() {
 		wrong = append(wrong, fmt.Errorf("SHUTDOWN_DELAY=%q: must be less than three quarters of SHUTDOWN_TIMEOUT, which is %v", c.ShutdownDelay, c.ShutdownTimeout))
 	}
 	return errors.Join(wrong...)

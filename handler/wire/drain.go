@@ -1,0 +1,86 @@
+package wire
+
+import (
+	"context"
+	"time"
+
+	"spangate/handler/fault"
+)
+
+// quietPeriod is how long idle keep-alive connections stay open once a drain
+// began: a request that is on its way to one when it is closed would be lost.
+// Those that were accepted last have as long for their first request.
+const quietPeriod = 500 * time.Millisecond
+
+// drain lets the clients go: first those without a request, then each with its
+// answer, and in the end whoever is left.
+func (s *server) drain() {
+	deadline, cancel := context.WithTimeout(s.requests, s.cfg.DrainTimeout())
+	defer cancel()
+	s.log.Info("draining", "timeout", s.cfg.DrainTimeout().String())
+	wait(deadline, s.cfg.ShutdownDelay, nil)
+	if s.open.Load() == 0 {
+		s.listener.Close()
+	} else {
+		wait(deadline, quietPeriod, nil)
+		stopListening(deadline, s.listener)
+		<-s.ended
+		// Shutdown does not answer the first request of a connection that was just
+		// accepted; the server without keep-alive does, and then closes it.
+		s.http.SetKeepAlivesEnabled(false)
+		wait(deadline, quietPeriod, func() bool { return s.open.Load() == 0 })
+	}
+	err := s.http.Shutdown(deadline)
+	// Upgraded connections are no longer the server's: their handlers are waited
+	// for here, and cut off like the rest.
+	wait(deadline, s.cfg.ShutdownTimeout, s.idle)
+	if err != nil || !s.idle() {
+		s.cutOff()
+	}
+}
+
+// idle reports whether no request is handled.
+func (s *server) idle() bool { return s.running.Load() == 0 }
+
+// cutOff ends what outlasts the drain, and waits a moment for the handlers.
+func (s *server) cutOff() {
+	if n := s.running.Load(); n > 0 {
+		s.log.Warn("drain ran out of time: cutting off what is left", "requests", n)
+	}
+	ctx := context.WithoutCancel(s.requests)
+	s.cut(&fault.Error{Type: fault.Shutdown})
+	brief, cancel := context.WithTimeout(ctx, s.cfg.cutTimeout()/2)
+	defer cancel()
+	s.http.Shutdown(brief) // whoever has had no answer gets one yet
+	s.http.Close()
+	wait(ctx, s.cfg.cutTimeout()/2, s.idle)
+}
+
+// DrainTimeout is the part of ShutdownTimeout, three quarters, in which
+// requests may finish.
+func (c Config) DrainTimeout() time.Duration { return c.ShutdownTimeout * 3 / 4 }
+
+// FlushTimeout is what [Serve] leaves of ShutdownTimeout, a fifth, for the
+// last flush of telemetry.
+func (c Config) FlushTimeout() time.Duration { return c.ShutdownTimeout / 5 }
+
+// wait returns after d, when ctx is done, or soon after until has become true.
+func wait(ctx context.Context, d time.Duration, until func() bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for until == nil || !until() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// cutTimeout is the part of ShutdownTimeout, a twentieth, that handlers
+// get to notice that they were cut off.
+func (c Config) cutTimeout() time.Duration { return c.ShutdownTimeout / 20 }

@@ -1,0 +1,101 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"spangate/handler/wire/framing"
+)
+
+// guard stands around every request, whoever answers it.
+type guard struct {
+	next    http.Handler
+	drain   context.Context
+	running *atomic.Int64
+	timeout time.Duration
+}
+
+type connKey struct{}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.running.Add(1)
+	defer g.running.Add(-1)
+	if r.ProtoMajor == 2 && r.Close {
+		// The beginning of HTTP/2's preface, which net/http hands out as a request
+		// of HTTP/1 where the rest of it does not come. Only the whole is one.
+		http.Error(w, "400 Bad Request: malformed message: an HTTP/2 preface that is not whole", http.StatusBadRequest)
+		return
+	}
+	if r.ProtoMajor == 2 {
+		// What is left in the server's buffer is written when this returns.
+		defer g.limitWrites(w)
+	} else if g.drain.Err() != nil || framing.OffersSwitch(r) || r.Method == http.MethodConnect {
+		// A connection that cannot be checked any more must not carry another
+		// request, unless it is upgraded: its client may have gone on already in
+		// the other protocol, or in the tunnel (RFC 9931).
+		EndConnection(w, r)
+	}
+	if conn := ConnOf(r); conn != nil {
+		defer conn.Handling()()
+	}
+	if conn := BodyConn(r); conn != nil {
+		defer finish(conn, r.Body)
+	}
+	g.next.ServeHTTP(w, r)
+}
+
+// BodyConn returns the HTTP/1 connection that the body of r comes on, or nil
+// when r has none or did not come through [Serve].
+func BodyConn(r *http.Request) *framing.Conn {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	return ConnOf(r)
+}
+
+// ConnOf returns the HTTP/1 connection that r came on, or nil when it did not
+// come through [Serve].
+func ConnOf(r *http.Request) *framing.Conn {
+	if r.ProtoMajor == 2 {
+		return nil
+	}
+	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
+	return conn
+}
+
+// EndConnection has r's connection end with the answer that is about to be
+// sent. Over HTTP/2, where the word would end all other requests too and a
+// stream ends by itself, it does nothing.
+func EndConnection(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// CloseUnread tells a client that still owes a part of the body of r, in the
+// header that is about to be sent, that the connection ends with the answer. A
+// next request on it would be lost.
+func CloseUnread(w http.ResponseWriter, r *http.Request) {
+	if conn := BodyConn(r); conn != nil && conn.Receiving() {
+		EndConnection(w, r)
+	}
+}
+
+// finish ends a request whose body is body. What of it is left unread has
+// arrived, else the connection ends; net/http must come upon its end before the
+// handler returns. Later, in full duplex, it takes that for a read that goes on
+// beside its own of the next request, and closes the connection over it.
+func finish(conn *framing.Conn, body io.Reader) {
+	if conn.Answered() {
+		io.Copy(io.Discard, body)
+	}
+}
+
+func (g *guard) limitWrites(w http.ResponseWriter) {
+	if g.timeout > 0 {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.timeout))
+	}
+}

@@ -48,64 +48,34 @@ const (
 // options returns what the URL says. Errors quote nothing of it that may be a
 // part of a secret, and so not what net/url says.
 func (u URL) options() (kind string, opt redis.UniversalOptions, err error) {
-	scheme, rest, _ := strings.Cut(string(u), "://")
-	end := strings.IndexAny(rest+"/", "/?#")
-	// An @ behind the hosts, or a second one before them, is of a password that
-	// ended before it should, or shows where it began.
-	if strings.Contains(rest[end:], "@") || strings.Count(rest[:end], "@") > 1 {
-		return "", opt, errSecret
-	}
-	credentials, hosts := "", rest[:end]
-	if i := strings.IndexByte(hosts, '@') + 1; i > 0 {
-		credentials, hosts = hosts[:i], hosts[i:]
-	}
-	base, kind, _ := strings.Cut(scheme, "+")
-	port := "6379"
-	switch scheme {
-	case "redis", "rediss", "redis+cluster", "rediss+cluster", "unix":
-	case "redis+sentinel", "rediss+sentinel":
-		port = "26379"
-	default:
-		return "", opt, errors.New("must begin with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://")
-	}
-	parsed, err := url.Parse(base + "://" + credentials + rest[end:])
-	if err != nil || parsed.Fragment != "" {
-		return "", opt, errSecret
-	}
-	opt.Username = parsed.User.Username()
-	opt.Password, _ = parsed.User.Password()
-	query, err := url.ParseQuery(parsed.RawQuery)
+	p, err := u.split()
 	if err != nil {
-		return "", opt, errSecret
+		return "", opt, err
 	}
-	db := strings.Trim(parsed.Path, "/")
+	opt.Username, opt.Password = p.user, p.password
+	db := strings.Trim(p.path, "/")
 	switch {
-	case base == "unix" && (hosts != "" || db == ""):
+	case p.base == "unix" && (p.hosts != "" || db == ""):
 		return "", opt, errors.New("must name a socket, such as unix:///run/redis.sock")
-	case base == "unix":
-		opt.Addrs, db = []string{parsed.Path}, ""
-	case strings.Contains(hosts, ",") && kind == single:
+	case p.base == "unix":
+		opt.Addrs, db = []string{p.path}, ""
+	case strings.Contains(p.hosts, ",") && p.kind == single:
 		return "", opt, errors.New("must be redis+sentinel:// or redis+cluster:// for several hosts")
 	default:
-		if opt.Addrs, err = addresses(hosts, port); err != nil {
+		if opt.Addrs, err = addresses(p.hosts, defaultPorts[p.kind]); err != nil {
 			return "", opt, err
 		}
 	}
-	take := func(name string) string {
-		value := query.Get(name)
-		delete(query, name)
-		return value
+	if db == "" && p.kind != cluster {
+		db = p.take("db")
 	}
-	if db == "" && kind != cluster {
-		db = take("db")
-	}
-	switch kind {
+	switch p.kind {
 	case cluster:
 		if db != "" {
 			return "", opt, errors.New("must name no database, as a cluster has none")
 		}
 	case sentinel:
-		opt.MasterName, opt.SentinelUsername, opt.SentinelPassword = take("master_name"), take("sentinel_username"), take("sentinel_password")
+		opt.MasterName, opt.SentinelUsername, opt.SentinelPassword = p.take("master_name"), p.take("sentinel_username"), p.take("sentinel_password")
 		if opt.MasterName == "" {
 			return "", opt, errors.New("must tell the name by which the sentinels know the master: ?master_name=name")
 		}
@@ -115,14 +85,63 @@ func (u URL) options() (kind string, opt redis.UniversalOptions, err error) {
 			return "", opt, errors.New("must have a number for a database")
 		}
 	}
-	if base == "rediss" {
+	if p.base == "rediss" {
 		host, _, _ := net.SplitHostPort(opt.Addrs[0])
 		opt.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	}
-	if len(query) > 0 {
-		return "", opt, fmt.Errorf("must have no option that %s:// does not know: %s", scheme, strings.Join(slices.Sorted(maps.Keys(query)), ", "))
+	if len(p.query) > 0 {
+		return "", opt, fmt.Errorf("must have no option that %s:// does not know: %s", p.scheme, strings.Join(slices.Sorted(maps.Keys(p.query)), ", "))
 	}
-	return kind, opt, nil
+	return p.kind, opt, nil
+}
+
+var defaultPorts = map[string]string{single: "6379", cluster: "6379", sentinel: "26379"}
+
+// parts are those of a URL, which net/url does not split where it has several
+// hosts.
+type parts struct {
+	scheme, base, kind string // rediss+cluster, rediss, cluster
+	user, password     string
+	hosts, path        string
+	query              url.Values
+}
+
+// take returns the value of an option, which then is one that is known.
+func (p *parts) take(option string) string {
+	value := p.query.Get(option)
+	delete(p.query, option)
+	return value
+}
+
+func (u URL) split() (p parts, err error) {
+	scheme, rest, _ := strings.Cut(string(u), "://")
+	end := strings.IndexAny(rest+"/", "/?#")
+	// An @ behind the hosts, or a second one before them, is of a password that
+	// ended before it should, or shows where it began.
+	if strings.Contains(rest[end:], "@") || strings.Count(rest[:end], "@") > 1 {
+		return p, errSecret
+	}
+	credentials, hosts := "", rest[:end]
+	if i := strings.IndexByte(hosts, '@') + 1; i > 0 {
+		credentials, hosts = hosts[:i], hosts[i:]
+	}
+	switch scheme {
+	case "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel", "unix":
+	default:
+		return p, errors.New("must begin with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://")
+	}
+	p.scheme, p.hosts = scheme, hosts
+	p.base, p.kind, _ = strings.Cut(scheme, "+")
+	parsed, err := url.Parse(p.base + "://" + credentials + rest[end:])
+	if err != nil || parsed.Fragment != "" {
+		return p, errSecret
+	}
+	p.user, p.path = parsed.User.Username(), parsed.Path
+	p.password, _ = parsed.User.Password()
+	if p.query, err = url.ParseQuery(parsed.RawQuery); err != nil {
+		return p, errSecret
+	}
+	return p, nil
 }
 
 var errSecret = errors.New("must be a URL; if a user or password has one of / ? # @ : % in it, write that as %2F %3F %23 %40 %3A %25")

@@ -135,6 +135,11 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 			f.blankExpectation(p)
 		}
 	}
+	return f.readPiece(p)
+}
+
+// readPiece reads of p what is left of a line.
+func (f *follower) readPiece(p []byte) (n int, keep bool) {
 	end := bytes.IndexByte(p, '\n') + 1
 	if end == 0 {
 		f.hold(p)

@@ -19,6 +19,173 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
+// TestOutcomes holds the table of telemetry's contract: what happened, and what
+// spans, metrics and log say of it.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		backends  string
+		retries   string // 0 unless given
+		environ   string
+		request   func(*program)
+		wantTree  string
+		wantLog   string // status and error_type
+		wantError string // error.type of http.server.request.duration
+	}{
+		"1xx to 3xx, complete": {
+			backends: "http://" + saying(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n"),
+			wantTree: "GET SERVER Unset http.response.status_code=304 spangate.attempt.count=1\n" +
+				"  GET CLIENT Unset http.response.status_code=304\n",
+			wantLog: "304 <nil>",
+		},
+		"4xx": {
+			backends: replying(t, 404),
+			wantTree: "GET SERVER Unset http.response.status_code=404 spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=404 error.type=404\n",
+			wantLog: "404 <nil>",
+		},
+		"4xx of our own": {
+			backends: replying(t, 200),
+			environ:  "MAX_REQUEST_BODY=3",
+			request:  func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("four")) },
+			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=0\n",
+			wantLog:  "413 body_too_large",
+		},
+		"4xx of our own, known after the attempt began": {
+			backends: "http://" + saying(t, ""),
+			environ:  "MAX_REQUEST_BODY=3",
+			request: func(p *program) {
+				p.once(t.Context(), "POST", "/", io.MultiReader(strings.NewReader("four")))
+			},
+			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=1\n" +
+				"  POST CLIENT Unset\n",
+			wantLog: "413 body_too_large",
+		},
+		"5xx": {
+			backends: replying(t, 503),
+			wantTree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=503 error.type=503\n",
+			wantLog: "503 <nil>", wantError: "503",
+		},
+		"dial": {
+			backends: "http://" + refusing(t),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=connection_refused\n",
+			wantLog: "502 connection_refused", wantError: "connection_refused",
+		},
+		"a name that does not resolve": {
+			backends: "http://no-such-name.invalid",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=dns_error spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=dns_error\n",
+			wantLog: "502 dns_error", wantError: "dns_error",
+		},
+		"TLS": {
+			backends: strings.Replace(replying(t, 200), "http:", "https:", 1),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=tls_handshake_error spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=tls_handshake_error\n",
+			wantLog: "502 tls_handshake_error", wantError: "tls_handshake_error",
+		},
+		"timeout": {
+			backends: "http://" + saying(t, ""),
+			environ:  "BACKEND_RESPONSE_TIMEOUT=50ms",
+			wantTree: "GET SERVER Error http.response.status_code=504 error.type=response_timeout spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=response_timeout\n",
+			wantLog: "504 response_timeout", wantError: "response_timeout",
+		},
+		"the request's own deadline": {
+			backends: "http://" + saying(t, ""),
+			environ:  "REQUEST_TIMEOUT=50ms",
+			wantTree: "GET SERVER Error http.response.status_code=504 error.type=timeout spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=timeout\n",
+			wantLog: "504 timeout", wantError: "timeout",
+		},
+		"no valid response": {
+			backends: "http://" + saying(t, "SSH-2.0-OpenSSH\r\n"),
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=malformed_response spangate.attempt.count=1\n" +
+				"  GET CLIENT Error error.type=malformed_response\n",
+			wantLog: "502 malformed_response", wantError: "malformed_response",
+		},
+		"an attempt failed, a later one answered": {
+			retries:  "2",
+			backends: "http://" + refusing(t) + "," + replying(t, 200),
+			wantTree: "GET SERVER Unset http.response.status_code=200 spangate.attempt.count=2\n" +
+				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  retry INTERNAL Unset\n" +
+				"  GET CLIENT Unset http.response.status_code=200 http.request.resend_count=1 link=2\n",
+			wantLog: "200 <nil>",
+		},
+		"all attempts failed": {
+			backends: "http://" + refusing(t) + ",http://" + refusing(t),
+			retries:  "1",
+			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=2\n" +
+				"  GET CLIENT Error error.type=connection_refused\n" +
+				"  retry INTERNAL Unset\n" +
+				"  GET CLIENT Error error.type=connection_refused http.request.resend_count=1 link=2\n",
+			wantLog: "502 connection_refused", wantError: "connection_refused",
+		},
+		"the backend died mid-body": {
+			backends: "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"),
+			wantTree: "GET SERVER Error http.response.status_code=200 error.type=backend_reset spangate.attempt.count=1\n" +
+				"  GET CLIENT Error http.response.status_code=200 error.type=backend_reset\n",
+			wantLog: "200 backend_reset", wantError: "backend_reset",
+		},
+		"an unknown method": {
+			backends: replying(t, 200),
+			request:  func(p *program) { p.once(t.Context(), "FROBNICATE", "/", nil) },
+			wantTree: "HTTP SERVER Unset http.response.status_code=200 spangate.attempt.count=1\n" +
+				"  HTTP CLIENT Unset http.response.status_code=200\n",
+			wantLog: "200 <nil>",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if test.retries == "" {
+				test.retries = "0"
+			}
+			p := start(t, "PROBE_MODE=off", "BACKENDS="+test.backends, "RETRY_ATTEMPTS="+test.retries, test.environ)
+			if test.request == nil {
+				test.request = func(p *program) { p.once(t.Context(), "GET", "/", nil) }
+			}
+			test.request(p)
+			p.check(t, test.wantTree, test.wantLog, test.wantError)
+		})
+	}
+}
+
+// check stops the program and compares what it reported of one request.
+func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
+	t.Helper()
+	p.stop()
+	p.checkSpans(t, wantTree, "http.response.status_code", "error.type", "http.request.resend_count", "spangate.attempt.count")
+	lines := p.log.requests(t)
+	if len(lines) != 1 {
+		t.Fatalf("access log has %d lines, want 1", len(lines))
+	}
+	if got := fmt.Sprintf("%v %v", lines[0]["status"], lines[0]["error_type"]); got != wantLog {
+		t.Errorf("access log says %s, want %s", got, wantLog)
+	}
+	for _, span := range p.collector.Spans() {
+		if span.Kind == "SERVER" && (lines[0]["trace_id"] != span.TraceID || lines[0]["span_id"] != span.SpanID) {
+			t.Errorf("access log names trace %v and span %v, want %s and %s", lines[0]["trace_id"], lines[0]["span_id"], span.TraceID, span.SpanID)
+		}
+		if len(span.Events) > 0 {
+			t.Errorf("span %s has events %v: an abort is no exception", span.Name, span.Events)
+		}
+	}
+	var got []any
+	for _, point := range p.points("http.server.request.duration") {
+		got = append(got, point.Attributes["error.type"])
+	}
+	want := []any{any(nil)}
+	if wantError != "" {
+		want[0] = wantError
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("error.type of http.server.request.duration (-want +got):\n%s", diff)
+	}
+}
+
 // TestDescriptions checks that the status of an attempt that failed says why in
 // words, and neither names nor quotes anybody.
 func TestDescriptions(t *testing.T) {
@@ -258,173 +425,6 @@ func accepting(t *testing.T) (addr string, ln net.Listener) {
 		}
 	}()
 	return ln.Addr().String(), ln
-}
-
-// TestOutcomes holds the table of telemetry's contract: what happened, and what
-// spans, metrics and log say of it.
-func TestOutcomes(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		backends  string
-		retries   string // 0 unless given
-		environ   string
-		request   func(*program)
-		wantTree  string
-		wantLog   string // status and error_type
-		wantError string // error.type of http.server.request.duration
-	}{
-		"1xx to 3xx, complete": {
-			backends: "http://" + saying(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n"),
-			wantTree: "GET SERVER Unset http.response.status_code=304 spangate.attempt.count=1\n" +
-				"  GET CLIENT Unset http.response.status_code=304\n",
-			wantLog: "304 <nil>",
-		},
-		"4xx": {
-			backends: replying(t, 404),
-			wantTree: "GET SERVER Unset http.response.status_code=404 spangate.attempt.count=1\n" +
-				"  GET CLIENT Error http.response.status_code=404 error.type=404\n",
-			wantLog: "404 <nil>",
-		},
-		"4xx of our own": {
-			backends: replying(t, 200),
-			environ:  "MAX_REQUEST_BODY=3",
-			request:  func(p *program) { p.once(t.Context(), "POST", "/", strings.NewReader("four")) },
-			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=0\n",
-			wantLog:  "413 body_too_large",
-		},
-		"4xx of our own, known after the attempt began": {
-			backends: "http://" + saying(t, ""),
-			environ:  "MAX_REQUEST_BODY=3",
-			request: func(p *program) {
-				p.once(t.Context(), "POST", "/", io.MultiReader(strings.NewReader("four")))
-			},
-			wantTree: "POST SERVER Unset http.response.status_code=413 spangate.attempt.count=1\n" +
-				"  POST CLIENT Unset\n",
-			wantLog: "413 body_too_large",
-		},
-		"5xx": {
-			backends: replying(t, 503),
-			wantTree: "GET SERVER Error http.response.status_code=503 error.type=503 spangate.attempt.count=1\n" +
-				"  GET CLIENT Error http.response.status_code=503 error.type=503\n",
-			wantLog: "503 <nil>", wantError: "503",
-		},
-		"dial": {
-			backends: "http://" + refusing(t),
-			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=1\n" +
-				"  GET CLIENT Error error.type=connection_refused\n",
-			wantLog: "502 connection_refused", wantError: "connection_refused",
-		},
-		"a name that does not resolve": {
-			backends: "http://no-such-name.invalid",
-			wantTree: "GET SERVER Error http.response.status_code=502 error.type=dns_error spangate.attempt.count=1\n" +
-				"  GET CLIENT Error error.type=dns_error\n",
-			wantLog: "502 dns_error", wantError: "dns_error",
-		},
-		"TLS": {
-			backends: strings.Replace(replying(t, 200), "http:", "https:", 1),
-			wantTree: "GET SERVER Error http.response.status_code=502 error.type=tls_handshake_error spangate.attempt.count=1\n" +
-				"  GET CLIENT Error error.type=tls_handshake_error\n",
-			wantLog: "502 tls_handshake_error", wantError: "tls_handshake_error",
-		},
-		"timeout": {
-			backends: "http://" + saying(t, ""),
-			environ:  "BACKEND_RESPONSE_TIMEOUT=50ms",
-			wantTree: "GET SERVER Error http.response.status_code=504 error.type=response_timeout spangate.attempt.count=1\n" +
-				"  GET CLIENT Error error.type=response_timeout\n",
-			wantLog: "504 response_timeout", wantError: "response_timeout",
-		},
-		"the request's own deadline": {
-			backends: "http://" + saying(t, ""),
-			environ:  "REQUEST_TIMEOUT=50ms",
-			wantTree: "GET SERVER Error http.response.status_code=504 error.type=timeout spangate.attempt.count=1\n" +
-				"  GET CLIENT Error error.type=timeout\n",
-			wantLog: "504 timeout", wantError: "timeout",
-		},
-		"no valid response": {
-			backends: "http://" + saying(t, "SSH-2.0-OpenSSH\r\n"),
-			wantTree: "GET SERVER Error http.response.status_code=502 error.type=malformed_response spangate.attempt.count=1\n" +
-				"  GET CLIENT Error error.type=malformed_response\n",
-			wantLog: "502 malformed_response", wantError: "malformed_response",
-		},
-		"an attempt failed, a later one answered": {
-			retries:  "2",
-			backends: "http://" + refusing(t) + "," + replying(t, 200),
-			wantTree: "GET SERVER Unset http.response.status_code=200 spangate.attempt.count=2\n" +
-				"  GET CLIENT Error error.type=connection_refused\n" +
-				"  retry INTERNAL Unset\n" +
-				"  GET CLIENT Unset http.response.status_code=200 http.request.resend_count=1 link=2\n",
-			wantLog: "200 <nil>",
-		},
-		"all attempts failed": {
-			backends: "http://" + refusing(t) + ",http://" + refusing(t),
-			retries:  "1",
-			wantTree: "GET SERVER Error http.response.status_code=502 error.type=connection_refused spangate.attempt.count=2\n" +
-				"  GET CLIENT Error error.type=connection_refused\n" +
-				"  retry INTERNAL Unset\n" +
-				"  GET CLIENT Error error.type=connection_refused http.request.resend_count=1 link=2\n",
-			wantLog: "502 connection_refused", wantError: "connection_refused",
-		},
-		"the backend died mid-body": {
-			backends: "http://" + saying(t, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf"),
-			wantTree: "GET SERVER Error http.response.status_code=200 error.type=backend_reset spangate.attempt.count=1\n" +
-				"  GET CLIENT Error http.response.status_code=200 error.type=backend_reset\n",
-			wantLog: "200 backend_reset", wantError: "backend_reset",
-		},
-		"an unknown method": {
-			backends: replying(t, 200),
-			request:  func(p *program) { p.once(t.Context(), "FROBNICATE", "/", nil) },
-			wantTree: "HTTP SERVER Unset http.response.status_code=200 spangate.attempt.count=1\n" +
-				"  HTTP CLIENT Unset http.response.status_code=200\n",
-			wantLog: "200 <nil>",
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if test.retries == "" {
-				test.retries = "0"
-			}
-			p := start(t, "PROBE_MODE=off", "BACKENDS="+test.backends, "RETRY_ATTEMPTS="+test.retries, test.environ)
-			if test.request == nil {
-				test.request = func(p *program) { p.once(t.Context(), "GET", "/", nil) }
-			}
-			test.request(p)
-			p.check(t, test.wantTree, test.wantLog, test.wantError)
-		})
-	}
-}
-
-// check stops the program and compares what it reported of one request.
-func (p *program) check(t *testing.T, wantTree, wantLog, wantError string) {
-	t.Helper()
-	p.stop()
-	p.checkSpans(t, wantTree, "http.response.status_code", "error.type", "http.request.resend_count", "spangate.attempt.count")
-	lines := p.log.requests(t)
-	if len(lines) != 1 {
-		t.Fatalf("access log has %d lines, want 1", len(lines))
-	}
-	if got := fmt.Sprintf("%v %v", lines[0]["status"], lines[0]["error_type"]); got != wantLog {
-		t.Errorf("access log says %s, want %s", got, wantLog)
-	}
-	for _, span := range p.collector.Spans() {
-		if span.Kind == "SERVER" && (lines[0]["trace_id"] != span.TraceID || lines[0]["span_id"] != span.SpanID) {
-			t.Errorf("access log names trace %v and span %v, want %s and %s", lines[0]["trace_id"], lines[0]["span_id"], span.TraceID, span.SpanID)
-		}
-		if len(span.Events) > 0 {
-			t.Errorf("span %s has events %v: an abort is no exception", span.Name, span.Events)
-		}
-	}
-	var got []any
-	for _, point := range p.points("http.server.request.duration") {
-		got = append(got, point.Attributes["error.type"])
-	}
-	want := []any{any(nil)}
-	if wantError != "" {
-		want[0] = wantError
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("error.type of http.server.request.duration (-want +got):\n%s", diff)
-	}
 }
 
 func TestOutcomeOfAClientThatWentAway(t *testing.T) {

@@ -45,6 +45,26 @@ func flushing(t *testing.T, f handler.Flush, h http.HandlerFunc) (dial func() ne
 	}
 }
 
+// lasting is the wait for an export that lasts until end is ready.
+func lasting(end <-chan time.Time) func(context.Context) {
+	return func(ctx context.Context) {
+		select {
+		case <-end:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// readAnswer reads a response and all of its body.
+func readAnswer(t *testing.T, in *bufio.Reader) {
+	t.Helper()
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, resp.Body)
+}
+
 func whole(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "5")
 	io.WriteString(w, "whole")
@@ -101,19 +121,12 @@ func TestFlushHoldsOnlyWhoIsAnswered(t *testing.T) {
 
 func TestFlushLetsGoOfWhoAsksForMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := handler.Flush{Budget: time.Hour, Export: func() func(context.Context) {
-			return func(ctx context.Context) { <-ctx.Done() }
-		}}
-		conn := flushing(t, f, whole)()
+		conn := flushing(t, handler.Flush{Budget: time.Hour, Export: func() func(context.Context) { return lasting(nil) }}, whole)()
 		in := bufio.NewReader(conn)
 		start := time.Now()
 		for range 3 {
 			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-			resp, err := http.ReadResponse(in, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.Copy(io.Discard, resp.Body)
+			readAnswer(t, in)
 			synctest.Wait()
 		}
 		if waited := time.Since(start); waited != 0 {
@@ -124,19 +137,12 @@ func TestFlushLetsGoOfWhoAsksForMore(t *testing.T) {
 
 func TestFlushHoldsNobodyWhoAskedForMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := handler.Flush{Budget: time.Hour, Export: func() func(context.Context) {
-			return func(ctx context.Context) { <-ctx.Done() }
-		}}
-		conn := flushing(t, f, whole)()
+		conn := flushing(t, handler.Flush{Budget: time.Hour, Export: func() func(context.Context) { return lasting(nil) }}, whole)()
 		go io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 3))
 		in := bufio.NewReader(conn)
 		start := time.Now()
 		for range 3 {
-			resp, err := http.ReadResponse(in, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.Copy(io.Discard, resp.Body)
+			readAnswer(t, in)
 		}
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("three pipelined requests took %v", waited)
@@ -163,13 +169,7 @@ func TestFlushDeliversWhatWasLeft(t *testing.T) {
 					if exports++; exports > 1 {
 						return func(context.Context) { t.Error("its own export was waited for") }
 					}
-					done := time.After(test.left)
-					return func(ctx context.Context) {
-						select {
-						case <-done:
-						case <-ctx.Done():
-						}
-					}
+					return lasting(time.After(test.left))
 				}}
 				conn := flushing(t, f, inPieces)()
 				go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -206,13 +206,7 @@ func TestFlushIsNotFeltForLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
-					done := time.After(test.export)
-					return func(ctx context.Context) {
-						select {
-						case <-done:
-						case <-ctx.Done():
-						}
-					}
+					return lasting(time.After(test.export))
 				}}
 				conn := flushing(t, f, inPieces)()
 				in := bufio.NewReader(conn)
@@ -220,11 +214,7 @@ func TestFlushIsNotFeltForLong(t *testing.T) {
 					time.Sleep(r.pause)
 					start := time.Now()
 					go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-					resp, err := http.ReadResponse(in, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					io.Copy(io.Discard, resp.Body)
+					readAnswer(t, in)
 					if got := time.Since(start); got != r.want {
 						t.Errorf("answer %d took %v, want %v", i, got, r.want)
 					}

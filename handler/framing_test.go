@@ -90,10 +90,7 @@ func (l piecemeal) Accept() (net.Conn, error) {
 }
 
 func TestServeReadsRequestsThatComeInPieces(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listen(t)
 	go wire.Serve(t.Context(), piecemeal{ln}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "<%s %s %s %v>", r.Method, r.URL, body, err)

@@ -75,13 +75,21 @@ func forwardTo(t *testing.T, addr string, patience time.Duration, p *proxy) http
 	}})
 }
 
-// serve runs h with handler.Serve until the test ends.
-func serve(t *testing.T, h http.Handler, clientTimeout time.Duration) string {
+// listen returns a listener that ends with the test.
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// serve runs h with handler.Serve until the test ends.
+func serve(t *testing.T, h http.Handler, clientTimeout time.Duration) string {
+	t.Helper()
+	ln := listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -117,11 +125,7 @@ func backend(t *testing.T, h http.HandlerFunc) string {
 // once the header of a request has been read from it.
 func rawBackend(t *testing.T, answer func(net.Conn, *http.Request)) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
+	ln := listen(t)
 	go func() {
 		for {
 			conn, err := ln.Accept()

@@ -115,11 +115,7 @@ func TestForwardExpectContinue(t *testing.T) {
 		w.Write(body)
 	})
 	p := newProxy(t, "http", addr)
-	conn, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := dial(t, p.addr)
 	io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	in := textproto.NewReader(bufio.NewReader(conn))
 	if line, err := in.ReadLine(); err != nil || line != "HTTP/1.1 100 Continue" {
@@ -151,11 +147,7 @@ func TestForwardUpgrade(t *testing.T) {
 		io.WriteString(conn, " bye")
 	})
 	p := newProxy(t, "http", addr)
-	conn, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := dial(t, p.addr)
 	// The first bytes of the new protocol are glued to the request.
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\nglued,")
 	in := bufio.NewReader(conn)

@@ -87,6 +87,16 @@ func refused(reason string) passed {
 	return passed{Status: http.StatusUnauthorized, Reason: reason}
 }
 
+// refusing is a door that all clients at once may knock at, and that refuses each
+// of their tokens for that reason.
+func refusing(t *testing.T, tokens *policy.Tokens, reason string) http.Handler {
+	return policy.Auth(authConfig(policy.AuthConfig{}), tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+		if why.Reason != reason {
+			t.Errorf("rejected as %s", why.Reason)
+		}
+	}, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
+}
+
 const (
 	ciKey  = "0123456789abcdef"
 	opsKey = "ops:with:colons-and-more!"

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -48,12 +47,7 @@ func TestWrongSignaturesCauseOneFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens := policy.NewTokensOver(i.config(), i)
 		run(t, tokens)
-		wrap := policy.Auth(authConfig(policy.AuthConfig{}), tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
-			if why.Reason != "token_signature" {
-				t.Errorf("rejected as %s", why.Reason)
-			}
-		}, nil)
-		h := wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
+		h := refusing(t, tokens, "token_signature")
 		synctest.Wait()
 		before := i.fetched()
 		for range 3 {

@@ -578,12 +578,7 @@ func TestUnknownKeysCauseOneFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens := policy.NewTokensOver(i.config(), i)
 		run(t, tokens)
-		wrap := policy.Auth(authConfig(policy.AuthConfig{}), tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
-			if why.Reason != "token_unknown_key" {
-				t.Errorf("rejected as %s", why.Reason)
-			}
-		}, nil)
-		h := wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
+		h := refusing(t, tokens, "token_unknown_key")
 		synctest.Wait()
 		time.Sleep(jwks.Cooldown)
 		before := i.fetched()

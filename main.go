@@ -238,15 +238,13 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 		return err
 	}
 	failures := handler.Failures{TraceID: tel.TraceID, Report: tel.Failed}
-	reject := tel.Reject(func(w http.ResponseWriter, r *http.Request, why policy.Rejection) {
-		failures.Refuse(w, r, why.Status, why.Detail)
-	})
+	refuse := tel.Refuse(failures.Refuse)
 	tokens := policy.NewTokens(cfg.Policy.Auth.Token)
 	limits, err := newRateLimit(cfg, tel, log)
 	if err != nil {
 		return err
 	}
-	concurrency, load := policy.Concurrency(cfg.Policy.Concurrency, reject, tel.QueueWait)
+	concurrency, load := policy.Concurrency(cfg.Policy.Concurrency, refuse, tel.QueueWait)
 	if load != nil {
 		if err := tel.ObserveConcurrency(load.Active, load.Queued); err != nil {
 			return err
@@ -258,29 +256,28 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 	}
 	adminLink := admin.Before(endpoints)
 	if listeners.Admin != nil {
-		adminLink = handler.Link{Name: "admin"}
+		adminLink = nil
 	}
 	flushing := flushInRequests(cfg.Setup, sdk)
-	chain := handler.Chain(
-		handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
-			Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Failures: failures,
-		}),
-		flushing,
-		handler.Link{Name: "probes", Wrap: fleet.onDemand()},
-		handler.Fields(fields),
-		adminLink,
-		handler.Identify(cfg.Origin),
-		handler.Link{Name: "telemetry", Wrap: tel.Server},
-		handler.MaxHeaders(cfg.Wire.MaxHeaders, failures),
-		handler.Link{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
-		handler.Link{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
-		handler.Link{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, reject)},
-		handler.Link{Name: "access", Wrap: policy.Access(cfg.Policy.Access, handler.NamedClientAddr, reject)},
-		handler.Link{Name: "auth", Wrap: policy.Auth(cfg.Policy.Auth, tokens, handler.ClientAddr, reject, tel.Authenticated)},
-		handler.Link{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, handler.ClientAddr, reject)},
-		handler.Link{Name: "concurrency", Wrap: concurrency},
-		handler.Link{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, reject)},
-	)
+	chain := handler.Stack{
+		{Name: "flush", Wrap: flushing},
+		{Name: "probes", Wrap: fleet.onDemand()},
+		{Name: "fields", Wrap: handler.Fields(fields)},
+		{Name: "admin", Wrap: adminLink},
+		{Name: "client", Wrap: handler.Identify(cfg.Origin)},
+		{Name: "telemetry", Wrap: tel.Server},
+		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, failures)},
+		{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
+		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
+		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},
+		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, handler.NamedClientAddr, refuse)},
+		{Name: "auth", Wrap: policy.Auth(cfg.Policy.Auth, tokens, handler.ClientAddr, refuse, tel.Authenticated)},
+		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, handler.ClientAddr, refuse)},
+		{Name: "concurrency", Wrap: concurrency},
+		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},
+	}.Over(handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
+		Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Failures: failures,
+	}))
 
 	if listeners.Admin != nil {
 		// It serves until the requests have been drained, and then has no time of
@@ -288,7 +285,7 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 		brief := cfg.Wire
 		brief.ShutdownDelay, brief.ShutdownTimeout = 0, cfg.Wire.ShutdownTimeout/100
 		beside.Go(func() error {
-			return wire.Serve(background, wire.Watched(listeners.Admin, notice.Saw), handler.Chain(admin.Handler(endpoints), flushing, handler.Fields(fields)), brief, log)
+			return wire.Serve(background, wire.Watched(listeners.Admin, notice.Saw), handler.Stack{{Name: "flush", Wrap: flushing}, {Name: "fields", Wrap: handler.Fields(fields)}}.Over(admin.Handler(endpoints)), brief, log)
 		})
 	}
 	if limits.run != nil {
@@ -523,7 +520,7 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *exp
 
 // flushInRequests exports telemetry while requests are in flight where that is
 // asked for.
-func flushInRequests(cfg export.Config, sdk *export.SDK) handler.Link {
+func flushInRequests(cfg export.Config, sdk *export.SDK) func(http.Handler) http.Handler {
 	flush := handler.Flush{Budget: cfg.Flush.Budget}
 	if cfg.Flush.Mode == export.FlushInRequests {
 		flush.Export = sdk.ExportNow

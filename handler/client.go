@@ -47,10 +47,10 @@ func (c Client) NamedAddr() netip.Addr {
 
 type clientKey struct{}
 
-// Identify returns a link that finds out who asks, by origin, and deletes whatever
-// a peer that is not trusted has said of it. The links behind it ask [ClientOf].
-func Identify(origin Origin) Link {
-	return Link{Name: "client", Wrap: func(next http.Handler) http.Handler {
+// Identify returns a wrapper that finds out who asks, by origin, and deletes whatever
+// a peer that is not trusted has said of it. Handlers behind it ask [ClientOf].
+func Identify(origin Origin) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := origin.Client(r)
 			if !c.Trusted {
@@ -58,7 +58,7 @@ func Identify(origin Origin) Link {
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, &c)))
 		})
-	}}
+	}
 }
 
 // ClientOf returns who sends r, a request behind [Identify] or one that is sent

@@ -13,36 +13,8 @@ import (
 	"spangate/handler/wire"
 )
 
-// StatusClientClosedRequest is what log and span say of a request whose client
-// went away; it is never sent. The number is nginx's.
-const StatusClientClosedRequest = 499
-
 // retryAfter is what a 503 asks clients to wait, in seconds.
 const retryAfter = 1
-
-// Status returns the status code for what went wrong: the one place where an
-// error becomes one.
-func Status(kind fault.Type) int {
-	switch kind {
-	case fault.NoHealthyBackend, fault.Overloaded, fault.Shutdown:
-		return http.StatusServiceUnavailable
-	case fault.ConnectTimeout, fault.ResponseTimeout, fault.Timeout:
-		return http.StatusGatewayTimeout
-	case fault.BodyTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.MalformedRequest:
-		return http.StatusBadRequest
-	case fault.HeaderTooLarge:
-		return http.StatusRequestHeaderFieldsTooLarge
-	case fault.ClientTimeout:
-		return http.StatusRequestTimeout
-	case fault.ClientDisconnected:
-		return StatusClientClosedRequest
-	case fault.InternalError:
-		return http.StatusInternalServerError
-	}
-	return http.StatusBadGateway
-}
 
 // details tell a client what happened without telling how it looks inside.
 var details = map[int]string{
@@ -72,8 +44,8 @@ type Failures struct {
 // then panics with [http.ErrAbortHandler], as [Failures.Abort] does.
 func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 	e := fault.Of(r.Context(), err)
-	status := Status(e.Type)
-	if status == StatusClientClosedRequest {
+	status := e.Type.Status()
+	if status == fault.StatusClientClosedRequest {
 		f.Abort(r, e)
 	}
 	f.report(r, e)
@@ -91,24 +63,24 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 	f.write(w, r, status, detail)
 }
 
-// Refuse answers r with a status of the proxy's own that is no failure of
-// forwarding, such as 405, in the form of [Failures.Respond]. detail is a
-// sentence for the client; empty, it is the one that the status has. With
-// [StatusClientClosedRequest] it is Respond, with the reason why nobody waits.
-func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	switch status {
-	case StatusClientClosedRequest:
+// Refuse answers r, which is refused though nothing failed, such as with 405, in
+// the form of [Failures.Respond]. Where nobody waits any more it is Respond, with
+// the reason for that.
+func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
+	if why.Type == fault.ClientDisconnected {
 		f.Respond(w, r, fault.Gone(r.Context()))
 		return
+	}
+	switch why.Status {
 	case http.StatusNoContent:
 		w.Header().Set("Allow", allowed)
 		wire.CloseUnread(w, r)
-		w.WriteHeader(status)
+		w.WriteHeader(why.Status)
 		return
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", allowed)
 	}
-	f.write(w, r, status, detail)
+	f.write(w, r, why.Status, why.Detail)
 }
 
 // allowed are the methods of RFC 9110 that are forwarded.

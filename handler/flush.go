@@ -22,7 +22,7 @@ type Flush struct {
 	Budget time.Duration
 }
 
-// InRequests returns a link that has telemetry exported when a request comes
+// InRequests returns a wrapper that has telemetry exported when a request comes
 // and when it ends, unless others are in flight, which leave the CPU to the
 // ordinary schedule. What a request leaves is on its way by the end of the next
 // one, if the time that is allowed below is enough for it.
@@ -37,16 +37,15 @@ type Flush struct {
 // In a minute all clients together wait for no longer than the budget, one at a
 // time: a collector that is slow or away is not felt.
 //
-// The link belongs around all others. It is nil when f has no Export.
-func (f Flush) InRequests() Link {
-	link := Link{Name: "flush"}
+// The wrapper belongs around all others. It is nil when f has no Export.
+func (f Flush) InRequests() func(http.Handler) http.Handler {
 	if f.Export == nil {
-		return link
+		return nil
 	}
 	var inFlight atomic.Int64
 	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
 	waits := waits{most: f.Budget}
-	link.Wrap = func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if inFlight.Add(1) == 1 {
 				wait := f.Export()
@@ -72,7 +71,6 @@ func (f Flush) InRequests() Link {
 			answered = true
 		})
 	}
-	return link
 }
 
 // hasEnd reports whether the client sees the end of its answer while the

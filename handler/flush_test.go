@@ -27,7 +27,7 @@ func flushing(t *testing.T, f handler.Flush, h http.HandlerFunc) (dial func() ne
 	ended := make(chan error, 1)
 	cfg := wire.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
 	go func() {
-		ended <- wire.Serve(ctx, ln, handler.Chain(h, f.InRequests()), cfg, slog.New(slog.DiscardHandler))
+		ended <- wire.Serve(ctx, ln, handler.Stack{{Wrap: f.InRequests()}}.Over(h), cfg, slog.New(slog.DiscardHandler))
 	}()
 	var conns []net.Conn
 	t.Cleanup(func() {
@@ -233,7 +233,7 @@ func TestFlushExportsWhenTheLastEnds(t *testing.T) {
 	var arrived, leave sync.WaitGroup
 	arrived.Add(3)
 	leave.Add(1)
-	h := f.InRequests().Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	h := f.InRequests()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		arrived.Done()
 		leave.Wait()
 	}))
@@ -253,7 +253,7 @@ func TestFlushExportsWhenTheLastEnds(t *testing.T) {
 }
 
 func TestFlushIsOffWithoutExport(t *testing.T) {
-	if (handler.Flush{}).InRequests().Wrap != nil {
-		t.Error("there is a link though nothing is exported")
+	if (handler.Flush{}).InRequests() != nil {
+		t.Error("there is a wrapper though nothing is exported")
 	}
 }

@@ -48,8 +48,8 @@ type forwarder struct {
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if status, detail := refusal(r); status != 0 {
-		f.cfg.Failures.Refuse(w, r, status, detail)
+	if why := refusal(r); why.Status != 0 {
+		f.cfg.Failures.Refuse(w, r, why)
 		return
 	}
 	body := newRequestBody(r)

@@ -13,7 +13,7 @@ import (
 	"spangate/handler"
 )
 
-func ExampleChain() {
+func ExampleStack() {
 	say := func(word string) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -22,11 +22,11 @@ func ExampleChain() {
 			})
 		}
 	}
-	h := handler.Chain(http.NotFoundHandler(),
-		handler.Link{Name: "first", Wrap: say("first")},
-		handler.Link{Name: "off"},
-		handler.Link{Name: "second", Wrap: say("second")},
-	)
+	h := handler.Stack{
+		{Name: "first", Wrap: say("first")},
+		{Name: "off"},
+		{Name: "second", Wrap: say("second")},
+	}.Over(http.NotFoundHandler())
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	fmt.Println(w.Code)

@@ -9,12 +9,12 @@ import (
 	"spangate/handler/wire/framing"
 )
 
-// Fields returns a link that takes out of a request what nobody behind it may
+// Fields returns a wrapper that takes out of a request what nobody behind it may
 // see: the fields that Connection names, from header and trailer, and those that
 // would be taken for others that fields has. Policies write fields of their own
 // later, which must not be removed because a client has named them.
-func Fields(fields field.Set) Link {
-	return Link{Name: "fields", Wrap: func(next http.Handler) http.Handler {
+func Fields(fields field.Set) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h := r.Header
 			if lines := h["Connection"]; lines != nil {
@@ -34,7 +34,7 @@ func Fields(fields field.Set) Link {
 			}
 			next.ServeHTTP(w, r)
 		})
-	}}
+	}
 }
 
 // upgradeOf returns the protocol that h offers or agrees to switch to, or "" if

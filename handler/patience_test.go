@@ -12,7 +12,6 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"spangate/handler"
 	"spangate/handler/admin"
 	"spangate/handler/wire/wiretest"
 )
@@ -66,9 +65,9 @@ func TestAClientThatDoesNotReadHoldsNoConnection(t *testing.T) {
 }
 
 func TestAnHTTP2ClientWithoutAWindowHoldsNoStream(t *testing.T) {
-	h := handler.Chain(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h := admin.Before(admin.Endpoints{Prefix: "/.spangate"})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(bytes.Repeat([]byte("x"), 1000))
-	}), admin.Before(admin.Endpoints{Prefix: "/.spangate"}))
+	}))
 	for _, path := range []string{"/", "/.spangate/live"} {
 		conn := dial(t, serve(t, h, patience))
 		io.WriteString(conn, http2.ClientPreface)

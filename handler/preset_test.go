@@ -77,10 +77,10 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 func TestConnectionCannotNameWhatPoliciesSet(t *testing.T) {
 	received := make(chan http.Header, 1)
 	addr := backend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
-	front := serve(t, handler.Chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	front := serve(t, handler.Fields(field.Set{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header["X-Policy"] = append(r.Header["X-Policy"], "set")
 		forwardTo(t, addr, 10*time.Second, &proxy{}).ServeHTTP(w, r)
-	}), handler.Fields(field.Set{})), time.Second)
+	})), time.Second)
 	wiretest.Raw(t, front, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close, X-Policy, x-own\r\nX-Policy: forged\r\nX-Own: gone\r\nX-Kept: kept\r\n\r\n")
 	got := <-received
 	want := http.Header{"X-Policy": {"set"}, "X-Kept": {"kept"}}
@@ -99,7 +99,7 @@ func TestConnectionCannotNameWhatPoliciesSet(t *testing.T) {
 func TestStrangersNameNoClient(t *testing.T) {
 	received := make(chan http.Header, 1)
 	addr := backend(t, func(_ http.ResponseWriter, r *http.Request) { received <- r.Header })
-	front := serve(t, handler.Chain(forwardTo(t, addr, 10*time.Second, &proxy{}), handler.Identify(handler.Origin{})), time.Second)
+	front := serve(t, handler.Identify(handler.Origin{})(forwardTo(t, addr, 10*time.Second, &proxy{})), time.Second)
 	var fields strings.Builder
 	names := []string{
 		"Client-IP", "Client_Ip", "X-Forwarded", "X-Forwarded-User", "X-Forwarded-Client-Cert", "X-Forwarded-URI", "X-Original-Forwarded-For",

@@ -53,7 +53,7 @@ func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr str
 	for _, f := range change {
 		f(&forward)
 	}
-	p.handler = handler.Chain(handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward), handler.Identify(origin))
+	p.handler = handler.Identify(origin)(handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward))
 	p.addr = serve(t, p.handler, forward.ClientTimeout)
 	p.url = "http://" + p.addr
 	return p

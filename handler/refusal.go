@@ -7,31 +7,33 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/fault"
 )
 
-// refusal returns the status for a request that is malformed or not for a
-// gateway, and a sentence for the client, or 0.
-func refusal(r *http.Request) (status int, detail string) {
+// refusal returns why a request is refused that is malformed or not for a
+// gateway, without a status where it is neither.
+func refusal(r *http.Request) fault.Refusal {
 	if r.Method == http.MethodConnect {
-		return http.StatusNotImplemented, "There are no tunnels here."
+		return fault.Refusal{Status: http.StatusNotImplemented, Detail: "There are no tunnels here."}
 	}
 	if wrong := malformed(r); wrong != "" {
-		return http.StatusBadRequest, wrong
+		return fault.Refusal{Status: http.StatusBadRequest, Detail: wrong}
 	}
 	hops, limited, err := maxForwards(r)
 	switch {
 	case r.Method == http.MethodTrace:
-		return http.StatusMethodNotAllowed, "TRACE would show what is added on the way."
+		return fault.Refusal{Status: http.StatusMethodNotAllowed, Detail: "TRACE would show what is added on the way."}
 	case err != nil:
-		return http.StatusBadRequest, "Max-Forwards is not one number."
+		return fault.Refusal{Status: http.StatusBadRequest, Detail: "Max-Forwards is not one number."}
 	case asksGateway(r), limited && hops == 0:
-		return http.StatusNoContent, "" // asks about the gateway itself
+		return fault.Refusal{Status: http.StatusNoContent} // asks about the gateway itself
 	case expectsOther(r):
-		return http.StatusExpectationFailed, "Nothing but 100-continue can be expected."
+		return fault.Refusal{Status: http.StatusExpectationFailed, Detail: "Nothing but 100-continue can be expected."}
 	case loops(r):
-		return http.StatusLoopDetected, "The request goes round in a circle."
+		return fault.Refusal{Status: http.StatusLoopDetected, Detail: "The request goes round in a circle."}
 	}
-	return 0, ""
+	return fault.Refusal{}
 }
 
 // asksGateway reports whether r is about the server as a whole. A URL without

@@ -149,13 +149,13 @@ func TestClientOfWhatIsSent(t *testing.T) {
 				}
 				want := o.Client(r)
 				asked := false
-				h := handler.Chain(handler.Forward(roundTripper(func(out *http.Request) (*http.Response, error) {
+				h := handler.Identify(o)(handler.Forward(roundTripper(func(out *http.Request) (*http.Response, error) {
 					asked = true
 					if got := handler.ClientOf(out); got.Addr != want.Addr || got.NamedAddr() != want.NamedAddr() || got.Scheme != want.Scheme || got.Host != want.Host {
 						t.Errorf("%s: %q from %s: %+v of the request that is sent, %+v of the one that came", name, value, peer, got, want)
 					}
 					return &http.Response{StatusCode: 204, Header: http.Header{}, Body: http.NoBody}, nil
-				}), handler.ForwardConfig{}), handler.Identify(o))
+				}), handler.ForwardConfig{}))
 				if h.ServeHTTP(httptest.NewRecorder(), r); !asked {
 					t.Fatal("nothing was sent")
 				}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"spangate/handler/config"
+	"spangate/handler/fault"
 )
 
 // AccessConfig says which clients may come in. The zero value lets in all.
@@ -19,7 +20,7 @@ type AccessConfig struct {
 //	denied       the address is in cfg.Deny, whatever cfg.Allow says
 //	not_allowed  it is in neither
 //	no_address   there is none, so that no list can let it in
-func Access(cfg AccessConfig, clientAddr func(*http.Request) netip.Addr, reject Reject) func(http.Handler) http.Handler {
+func Access(cfg AccessConfig, clientAddr func(*http.Request) netip.Addr, refuse Refuse) func(http.Handler) http.Handler {
 	allowsAll := cfg.Allow.IsZero() || cfg.Allow.All()
 	if allowsAll && cfg.Deny.Empty() {
 		return nil
@@ -38,7 +39,7 @@ func Access(cfg AccessConfig, clientAddr func(*http.Request) netip.Addr, reject 
 				next.ServeHTTP(w, r)
 				return
 			}
-			reject(w, r, Rejection{Policy: "access", Reason: reason, Status: http.StatusForbidden, Detail: "Requests from this address are not accepted."})
+			refuse(w, r, fault.Refusal{Policy: "access", Reason: reason, Status: http.StatusForbidden, Detail: "Requests from this address are not accepted."})
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"spangate/handler/config"
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -29,8 +30,8 @@ func addressInHeader(r *http.Request) netip.Addr {
 }
 
 // note is a Reject that answers as told and keeps why.
-func note(why *policy.Rejection) policy.Reject {
-	return func(w http.ResponseWriter, _ *http.Request, r policy.Rejection) {
+func note(why *fault.Refusal) policy.Refuse {
+	return func(w http.ResponseWriter, _ *http.Request, r fault.Refusal) {
 		*why = r
 		w.WriteHeader(r.Status)
 	}
@@ -57,7 +58,7 @@ func TestAccess(t *testing.T) {
 		{"none", "none", "203.0.113.9", "not_allowed"},
 	} {
 		t.Run(fmt.Sprintf("%s but %s: %s", test.allow, test.deny, test.from), func(t *testing.T) {
-			var why policy.Rejection
+			var why fault.Refusal
 			passed := false
 			h := policy.Access(accessTo(t, test.allow, test.deny), addressInHeader, note(&why))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
 			r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"spangate/handler/fault"
 	"spangate/handler/field"
 	"spangate/policy/jwks"
 )
@@ -74,7 +75,7 @@ var authDetails = map[authReason]string{
 //
 // Refused requests get a 401 with a challenge for each method (RFC 9110 §11.6.1,
 // RFC 6750 §3), or a 503 when it cannot be told whether they are right.
-func Auth(cfg AuthConfig, tokens *Tokens, clientAddr func(*http.Request) netip.Addr, reject Reject, authenticated func(context.Context, Principal)) func(http.Handler) http.Handler {
+func Auth(cfg AuthConfig, tokens *Tokens, clientAddr func(*http.Request) netip.Addr, refuse Refuse, authenticated func(context.Context, Principal)) func(http.Handler) http.Handler {
 	a := &auth{
 		tokens:        tokens,
 		clientAddr:    clientAddr,
@@ -82,7 +83,7 @@ func Auth(cfg AuthConfig, tokens *Tokens, clientAddr func(*http.Request) netip.A
 		nameField:     http.CanonicalHeaderKey(string(cfg.PrincipalHeader)),
 		methodField:   http.CanonicalHeaderKey(string(cfg.MethodHeader)),
 		exempt:        cfg.ExemptPaths,
-		reject:        reject,
+		refuseWith:    refuse,
 		authenticated: authenticated,
 	}
 	if cfg.APIKeys != "" {
@@ -117,7 +118,7 @@ type auth struct {
 	keyField, nameField, methodField string
 
 	exempt        ExemptPaths
-	reject        Reject
+	refuseWith    Refuse
 	authenticated func(context.Context, Principal)
 }
 
@@ -191,7 +192,7 @@ func authorization(lines []string) (scheme, credentials string, ok bool) {
 
 // refuse answers r.
 func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason) {
-	why := Rejection{Policy: "auth", Reason: string(reason), Status: http.StatusUnauthorized, Detail: authDetails[reason]}
+	why := fault.Refusal{Policy: "auth", Reason: string(reason), Status: http.StatusUnauthorized, Detail: authDetails[reason]}
 	header := w.Header()
 	switch reason {
 	case reasonBusy, reasonUnavailable:
@@ -199,12 +200,14 @@ func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason)
 		wait := 1
 		if reason == reasonUnavailable {
 			wait = int(jwks.Cooldown.Seconds())
+		} else {
+			why.Type = fault.Overloaded
 		}
 		header.Set("Retry-After", strconv.Itoa(wait))
 	default:
 		header["Www-Authenticate"] = append(header["Www-Authenticate"], a.challenges(reason)...)
 	}
-	a.reject(w, r, why)
+	a.refuseWith(w, r, why)
 }
 
 // challenges are a line for each method. There is no scheme for API keys, and a

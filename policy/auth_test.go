@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -230,7 +231,7 @@ func BenchmarkAuth(b *testing.B) {
 		"token, remembered": {authConfig(policy.AuthConfig{}), tokens, "Authorization: Bearer " + i.token(nil, nil), http.StatusOK},
 	} {
 		b.Run(name, func(b *testing.B) {
-			wrap := policy.Auth(test.cfg, test.tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) { w.WriteHeader(why.Status) }, nil)
+			wrap := policy.Auth(test.cfg, test.tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }, nil)
 			h := wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			field, value, _ := strings.Cut(test.header, ": ")
 			field = http.CanonicalHeaderKey(field)

@@ -4,13 +4,14 @@ import (
 	"net/http"
 
 	"spangate/handler/config"
+	"spangate/handler/fault"
 )
 
 // MaxBody returns a wrapper that refuses request bodies of more than limit
 // bytes, or nil when limit is 0. A body whose length is declared is refused
 // before anything is forwarded; of any other, reading fails with an
 // [http.MaxBytesError] once it passes the limit.
-func MaxBody(limit config.Bytes, reject Reject) func(http.Handler) http.Handler {
+func MaxBody(limit config.Bytes, refuse Refuse) func(http.Handler) http.Handler {
 	if limit == 0 {
 		return nil
 	}
@@ -20,7 +21,7 @@ func MaxBody(limit config.Bytes, reject Reject) func(http.Handler) http.Handler 
 				if r.ProtoMajor == 1 { // over HTTP/2 this would end all other requests too
 					w.Header().Set("Connection", "close") // the body stays unread
 				}
-				reject(w, r, Rejection{Policy: "body", Reason: "too_large", Status: http.StatusRequestEntityTooLarge})
+				refuse(w, r, fault.Refusal{Policy: "body", Reason: "too_large", Status: fault.BodyTooLarge.Status(), Type: fault.BodyTooLarge})
 				return
 			}
 			if r.ContentLength < 0 {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 // ConcurrencyConfig says how many requests are handled at once. The zero value
@@ -15,10 +17,6 @@ type ConcurrencyConfig struct {
 	Queue     int           `env:"MAX_QUEUE" envDefault:"0" min:"0" needs:"MAX_CONCURRENT_REQUESTS" zero:"none" doc:"requests that may wait for their turn above MAX_CONCURRENT_REQUESTS; with 0 they are refused at once"`
 	QueueWait time.Duration `env:"MAX_QUEUE_WAIT" envDefault:"1s" min:"1ms" needs:"MAX_QUEUE" within:"REQUEST_TIMEOUT" doc:"longest time that a request waits for its turn; from a tenth of it on the queue counts as overloaded, and the newest request goes first"`
 }
-
-// StatusClientGone is the status of a [Rejection] that nobody waits for any
-// more, and so of none that is ever sent. The number is nginx's.
-const StatusClientGone = 499
 
 // Load is the requests that a limit lets in and keeps waiting.
 type Load struct {
@@ -44,7 +42,7 @@ type waiter struct {
 	called       chan verdict // has room for the one that is sent
 }
 
-// verdict is how the wait for a slot ends: admitted, or a Rejection's reason.
+// verdict is how the wait for a slot ends: admitted, or a refusal's reason.
 type verdict string
 
 const (
@@ -73,11 +71,11 @@ const (
 //	queue_full     there is no room to wait, or a newer one took it
 //	queue_timeout  its turn did not come within cfg.QueueWait
 //	deadline       its turn did not come before its own deadline
-//	client_gone    it went away while it waited: [StatusClientGone]
+//	client_gone    it went away while it waited, which is no refusal
 //
 // waited, unless nil, is told how long each request that was in the queue was
 // there, however that ended.
-func Concurrency(cfg ConcurrencyConfig, reject Reject, waited func(context.Context, time.Duration)) (func(http.Handler) http.Handler, *Load) {
+func Concurrency(cfg ConcurrencyConfig, refuse Refuse, waited func(context.Context, time.Duration)) (func(http.Handler) http.Handler, *Load) {
 	if cfg.Max == 0 {
 		return nil, nil
 	}
@@ -86,7 +84,7 @@ func Concurrency(cfg ConcurrencyConfig, reject Reject, waited func(context.Conte
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !l.tryEnter() {
 				if v := l.wait(r.Context(), waited); v != admitted {
-					refuse(w, r, v, reject)
+					refuse(w, r, v.refusal(w))
 					return
 				}
 			}
@@ -96,14 +94,16 @@ func Concurrency(cfg ConcurrencyConfig, reject Reject, waited func(context.Conte
 	}, l
 }
 
-func refuse(w http.ResponseWriter, r *http.Request, v verdict, reject Reject) {
-	why := Rejection{Policy: "concurrency", Reason: string(v), Status: http.StatusServiceUnavailable, Detail: "Too many requests are being handled at the moment."}
+// refusal returns what v, which does not admit, says to the client that w is for.
+func (v verdict) refusal(w http.ResponseWriter) fault.Refusal {
 	if v == clientGone {
-		why.Status, why.Detail = StatusClientGone, ""
-	} else {
-		w.Header().Set("Retry-After", "1")
+		return fault.Refusal{Policy: "concurrency", Reason: string(v), Status: fault.ClientDisconnected.Status(), Type: fault.ClientDisconnected}
 	}
-	reject(w, r, why)
+	w.Header().Set("Retry-After", "1")
+	return fault.Refusal{
+		Policy: "concurrency", Reason: string(v), Status: fault.Overloaded.Status(), Type: fault.Overloaded,
+		Detail: "Too many requests are being handled at the moment.",
+	}
 }
 
 // Active returns how many requests are being handled.

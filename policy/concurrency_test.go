@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -32,7 +33,7 @@ type crowd struct {
 
 func newCrowd(cfg policy.ConcurrencyConfig) *crowd {
 	c := &crowd{start: time.Now()}
-	reject := func(w http.ResponseWriter, r *http.Request, why policy.Rejection) {
+	reject := func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 		c.log("%s %s %d %s", r.URL.Path[1:], why.Reason, why.Status, w.Header().Get("Retry-After"))
 	}
 	wrap, load := policy.Concurrency(cfg, reject, func(_ context.Context, d time.Duration) {
@@ -278,7 +279,7 @@ func TestConcurrencyUnderPressure(t *testing.T) {
 		var waits []time.Duration
 		refused := 0
 		wrap, _ := policy.Concurrency(policy.ConcurrencyConfig{Max: slots, Queue: queue, QueueWait: time.Second},
-			func(http.ResponseWriter, *http.Request, policy.Rejection) { mu.Lock(); refused++; mu.Unlock() }, nil)
+			func(http.ResponseWriter, *http.Request, fault.Refusal) { mu.Lock(); refused++; mu.Unlock() }, nil)
 		h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			waits = append(waits, time.Since(r.Context().Value(sentAt{}).(time.Time)))
@@ -308,7 +309,7 @@ func TestConcurrencyKeepsCount(t *testing.T) {
 	const slots = 4
 	var active, most, let, refused atomic.Int64
 	wrap, load := policy.Concurrency(policy.ConcurrencyConfig{Max: slots, Queue: 8, QueueWait: 2 * time.Millisecond},
-		func(http.ResponseWriter, *http.Request, policy.Rejection) { refused.Add(1) }, func(context.Context, time.Duration) {})
+		func(http.ResponseWriter, *http.Request, fault.Refusal) { refused.Add(1) }, func(context.Context, time.Duration) {})
 	h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		n := active.Add(1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
@@ -357,7 +358,7 @@ func TestConcurrencyKeepsCount(t *testing.T) {
 
 func BenchmarkConcurrency(b *testing.B) {
 	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	reject := func(http.ResponseWriter, *http.Request, policy.Rejection) {}
+	reject := func(http.ResponseWriter, *http.Request, fault.Refusal) {}
 	measure := func(name string, h http.Handler) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

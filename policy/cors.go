@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/fault"
 )
 
 // CORS returns a wrapper that lets pages of other origins use what is behind
@@ -15,7 +17,7 @@ import (
 // (https://fetch.spec.whatwg.org/#http-cors-protocol), or nil when cfg names no
 // origin. cfg must be what its Check finds nothing wrong with.
 //
-// Preflights are answered here: with 204, or through reject with 403 and the
+// Preflights are answered here: with 204, or through refuse with 403 and the
 // reason origin, method, header, private_network or malformed. Either status is
 // the same to a page, because what counts are the fields, and a refusal has
 // none of them; 403 says it to everybody else too. A preflight of which the
@@ -25,7 +27,7 @@ import (
 // page if both its origin and its method are allowed, whatever becomes of the
 // request: the fields are set beforehand, and nil stands in place of those that
 // must not be in the response, not even when what is behind sets them.
-func CORS(cfg CORSConfig, reject Reject) func(http.Handler) http.Handler {
+func CORS(cfg CORSConfig, refuse Refuse) func(http.Handler) http.Handler {
 	if len(cfg.Origins) == 0 {
 		return nil
 	}
@@ -39,7 +41,7 @@ func CORS(cfg CORSConfig, reject Reject) func(http.Handler) http.Handler {
 			}
 			addVary(w.Header(), varyPreflight)
 			if reason := c.refusal(r.Header); reason != "" {
-				reject(w, r, Rejection{Policy: "cors", Reason: reason, Status: http.StatusForbidden, Detail: corsDetails[reason]})
+				refuse(w, r, fault.Refusal{Policy: "cors", Reason: reason, Status: http.StatusForbidden, Detail: corsDetails[reason]})
 				return
 			}
 			c.permit(w.Header(), r.Header)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -164,13 +165,13 @@ func listOf(response *http.Response, name string) (values []string) {
 // allows everybody everything.
 type corsGateway struct {
 	http.Handler
-	reached int              // requests that came to the backend
-	refused policy.Rejection // the last
+	reached int           // requests that came to the backend
+	refused fault.Refusal // the last
 }
 
 func newCORSGateway(cfg policy.CORSConfig) *corsGateway {
 	g := &corsGateway{}
-	reject := func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		g.refused = why
 		w.WriteHeader(why.Status)
 	}
@@ -324,9 +325,9 @@ func TestCORSAgreesWithBrowser(t *testing.T) {
 						for _, method := range []string{"GET", "POST", "PUT", "put", "PURGE"} {
 							for _, header := range []map[string]string{{}, {"X-Custom": "1"}, {"Authorization": "x"}, {"Authorization": "x", "X-Custom": "1"}} {
 								c := fetchCall{origin: origin, method: method, header: header, credentials: credentials}
-								g.refused, g.reached = policy.Rejection{}, 0
+								g.refused, g.reached = fault.Refusal{}, 0
 								got := fetchBrowser{g.send}.fetch(c)
-								permitted := g.refused == policy.Rejection{}
+								permitted := g.refused == fault.Refusal{}
 								simple := (method == "GET" || method == "POST") && len(header) == 0
 								if !simple && permitted != (got.refusedBy == "") {
 									t.Errorf("%+v, %+v: %+v, policy says %+v", cfg, c, got, g.refused)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -201,7 +202,7 @@ func BenchmarkCORS(b *testing.B) {
 		Headers: policy.CORSHeaders{"content-type", "authorization", "x-request-id"}, MaxAge: time.Hour,
 	}
 	unmarshal(b, &cfg.Origins, "https://a.example,https://b.example:8443,https://*.c.example,https://*.d.example")
-	reject := func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) { w.WriteHeader(why.Status) }
+	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }
 	h := policy.CORS(cfg, reject)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	preflight := func(origin, headers string) http.Header {
 		return http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {headers}}
@@ -244,7 +245,7 @@ func (e *noResponse) WriteHeader(int)             {}
 // No part of a request makes the policy allocate, however large it is.
 func TestCORSAllocatesNothing(t *testing.T) {
 	cfg := corsConfig(t, func(c *policy.CORSConfig) { c.Headers = policy.CORSHeaders{"content-type", "x-custom"} }, "https://a.example,https://*.b.example")
-	h := policy.CORS(cfg, func(http.ResponseWriter, *http.Request, policy.Rejection) {})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := policy.CORS(cfg, func(http.ResponseWriter, *http.Request, fault.Refusal) {})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for name, header := range map[string]http.Header{
 		"actual":            {"Origin": {"https://x.b.example"}},
 		"huge origin":       {"Origin": {"https://" + strings.Repeat("a.", 30000) + "b.example"}},

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -32,7 +33,7 @@ type passed struct {
 // door lets requests in, or not, and keeps what is behind it.
 type door struct {
 	handler  http.Handler
-	rejected policy.Rejection
+	rejected fault.Refusal
 	told     policy.Principal
 	header   http.Header // that came through
 }
@@ -41,7 +42,7 @@ func noAddr(*http.Request) netip.Addr { return netip.Addr{} }
 
 func newDoor(cfg policy.AuthConfig, tokens *policy.Tokens) *door {
 	d := &door{}
-	wrap := policy.Auth(cfg, tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+	wrap := policy.Auth(cfg, tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		d.rejected = why
 		w.WriteHeader(why.Status)
 	}, func(_ context.Context, p policy.Principal) { d.told = p })
@@ -52,7 +53,7 @@ func newDoor(cfg policy.AuthConfig, tokens *policy.Tokens) *door {
 // try sends a request with the lines of header, each "Name: value".
 func (d *door) try(t *testing.T, target string, header ...string) (passed, *httptest.ResponseRecorder) {
 	t.Helper()
-	d.rejected, d.told, d.header = policy.Rejection{}, policy.Principal{}, nil
+	d.rejected, d.told, d.header = fault.Refusal{}, policy.Principal{}, nil
 	r := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
@@ -90,7 +91,7 @@ func refused(reason string) passed {
 // refusing is a door that all clients at once may knock at, and that refuses each
 // of their tokens for that reason.
 func refusing(t *testing.T, tokens *policy.Tokens, reason string) http.Handler {
-	return policy.Auth(authConfig(policy.AuthConfig{}), tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+	return policy.Auth(authConfig(policy.AuthConfig{}), tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		if why.Reason != reason {
 			t.Errorf("rejected as %s", why.Reason)
 		}

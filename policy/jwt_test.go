@@ -28,6 +28,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/policy/jwks"
 )
@@ -600,7 +601,7 @@ func TestUnknownKeysCauseOneFetch(t *testing.T) {
 // A server and a client: what goes over the wire, and what is refused there.
 func TestTokensOverHTTP(t *testing.T) {
 	i := newIssuer(t, edSigner)
-	wrap := policy.Auth(authConfig(policy.AuthConfig{}), i.tokens(t), noAddr, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+	wrap := policy.Auth(authConfig(policy.AuthConfig{}), i.tokens(t), noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		http.Error(w, why.Detail, why.Status)
 	}, nil)
 	server := httptest.NewServer(wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,11 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
 func ExampleMaxBody() {
-	reject := func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		fmt.Println("refused:", why.Reason)
 	}
 	wrap := policy.MaxBody(3, reject)

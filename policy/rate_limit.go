@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 // RateLimitConfig says how many requests of one key are let in. The zero value
@@ -54,7 +56,7 @@ func (c RateLimitConfig) Effective() Limits {
 // help sending them, and would take a refusal for a lack of permission.
 //
 // clientAddr returns the address of a request's client.
-func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request) netip.Addr, reject Reject) func(http.Handler) http.Handler {
+func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request) netip.Addr, refuse Refuse) func(http.Handler) http.Handler {
 	if len(cfg.Limits) == 0 {
 		return nil
 	}
@@ -79,10 +81,10 @@ func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request
 			}
 			header.Set("Retry-After", strconv.FormatInt(seconds(d.RetryAfter), 10))
 			if uncounted {
-				reject(w, r, Rejection{Policy: "rate_limit", Reason: "store_error", Status: http.StatusServiceUnavailable, Detail: "Whether the request may come in cannot be told at the moment."})
+				refuse(w, r, fault.Refusal{Policy: "rate_limit", Reason: "store_error", Status: http.StatusServiceUnavailable, Detail: "Whether the request may come in cannot be told at the moment."})
 				return
 			}
-			reject(w, r, Rejection{
+			refuse(w, r, fault.Refusal{
 				Policy: "rate_limit", Reason: "limited", Status: http.StatusTooManyRequests,
 				Detail: "There were more requests than are let in; Retry-After says when the next one may come.",
 			})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 )
 
@@ -23,7 +24,7 @@ func ExampleRateLimit() {
 	if err := cfg.Limits.UnmarshalText([]byte("2/m,100/d")); err != nil {
 		panic(err)
 	}
-	reject := func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) { w.WriteHeader(why.Status) }
+	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }
 	m := policy.NewMemoryLimiter(cfg.Effective(), 1000)
 	h := policy.RateLimit(cfg, m.Limit, peer, reject)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for range 3 {
@@ -47,13 +48,13 @@ func TestNoLimit(t *testing.T) {
 type answer struct {
 	Status                        int
 	Policy, RateLimit, RetryAfter string
-	Rejected                      policy.Rejection
+	Rejected                      fault.Refusal
 }
 
 // through returns what becomes of r, with "next" as the status of the handler.
 func through(cfg policy.RateLimitConfig, limit policy.Limiter, r *http.Request) (a answer) {
 	const next = http.StatusAccepted
-	h := policy.RateLimit(cfg, limit, peer, func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) {
+	h := policy.RateLimit(cfg, limit, peer, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		a.Rejected = why
 		w.WriteHeader(why.Status)
 	})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(next) }))
@@ -69,8 +70,8 @@ func TestRateLimitAnswers(t *testing.T) {
 	hour := policy.Limit{Requests: 1000, Per: time.Hour, Burst: 1000}
 	failed := errors.New("connection refused")
 	const terms = `"10/s";q=10;w=1, "1000/h";q=1000;w=3600`
-	limited := policy.Rejection{Policy: "rate_limit", Reason: "limited", Status: 429}
-	unknown := policy.Rejection{Policy: "rate_limit", Reason: "store_error", Status: 503}
+	limited := fault.Refusal{Policy: "rate_limit", Reason: "limited", Status: 429}
+	unknown := fault.Refusal{Policy: "rate_limit", Reason: "store_error", Status: 503}
 	for _, test := range []struct {
 		name   string
 		d      policy.Decision
@@ -81,17 +82,17 @@ func TestRateLimitAnswers(t *testing.T) {
 		{
 			name: "let in",
 			d:    policy.Decision{Allowed: true, Limit: second, Remaining: 9, Reset: 100 * time.Millisecond},
-			want: answer{202, terms, `"10/s";r=9;t=1`, "", policy.Rejection{}},
+			want: answer{202, terms, `"10/s";r=9;t=1`, "", fault.Refusal{}},
 		},
 		{
 			name: "let in, at the rate of the limit",
 			d:    policy.Decision{Allowed: true, Limit: hour, Remaining: 999, Reset: 3600 * time.Millisecond},
-			want: answer{202, terms, `"1000/h";r=999;t=3597`, "", policy.Rejection{}},
+			want: answer{202, terms, `"1000/h";r=999;t=3597`, "", fault.Refusal{}},
 		},
 		{
 			name: "the last to be let in",
 			d:    policy.Decision{Allowed: true, Limit: hour, Remaining: 0, Reset: 999*3600*time.Millisecond + 2100*time.Millisecond},
-			want: answer{202, terms, `"1000/h";r=0;t=3`, "", policy.Rejection{}},
+			want: answer{202, terms, `"1000/h";r=0;t=3`, "", fault.Refusal{}},
 		},
 		{
 			name: "refused",
@@ -111,17 +112,17 @@ func TestRateLimitAnswers(t *testing.T) {
 		{
 			name: "a dry run", dryRun: true,
 			d:    policy.Decision{Limit: hour, Reset: time.Hour, RetryAfter: 3 * time.Second},
-			want: answer{202, terms, `"1000/h";r=0;t=3;spangate-dry-run`, "", policy.Rejection{}},
+			want: answer{202, terms, `"1000/h";r=0;t=3;spangate-dry-run`, "", fault.Refusal{}},
 		},
 		{
 			name: "a dry run that lets in", dryRun: true,
 			d:    policy.Decision{Allowed: true, Limit: second, Remaining: 1},
-			want: answer{202, terms, `"10/s";r=1;t=1;spangate-dry-run`, "", policy.Rejection{}},
+			want: answer{202, terms, `"10/s";r=1;t=1;spangate-dry-run`, "", fault.Refusal{}},
 		},
 		{
 			name: "no store, allow", err: failed,
 			d:    policy.Decision{Allowed: true},
-			want: answer{202, terms, "", "", policy.Rejection{}},
+			want: answer{202, terms, "", "", fault.Refusal{}},
 		},
 		{
 			name: "no store, deny", err: failed,
@@ -134,12 +135,12 @@ func TestRateLimitAnswers(t *testing.T) {
 		},
 		{
 			name: "no store, deny in a dry run", err: failed, dryRun: true,
-			want: answer{202, terms, "", "", policy.Rejection{}},
+			want: answer{202, terms, "", "", fault.Refusal{}},
 		},
 		{
 			name: "no store, a local share lets in", err: failed,
 			d:    policy.Decision{Allowed: true, Limit: second, Remaining: 2, Store: policy.StoreLocal},
-			want: answer{202, terms, `"10/s";r=2;t=1`, "", policy.Rejection{}},
+			want: answer{202, terms, `"10/s";r=2;t=1`, "", fault.Refusal{}},
 		},
 		{
 			name: "no store, a local share refuses", err: failed,
@@ -164,7 +165,7 @@ func TestBurstIsShown(t *testing.T) {
 	cfg.Burst = 25
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100)
 	got := through(cfg, m.Limit, from("192.0.2.1"))
-	want := answer{202, `"1000/h";q=1000;w=3600, "10/s";q=10;w=1;spangate-burst=25`, `"10/s";r=24;t=3`, "", policy.Rejection{}}
+	want := answer{202, `"1000/h";q=1000;w=3600, "10/s";q=10;w=1;spangate-burst=25`, `"10/s";r=24;t=3`, "", fault.Refusal{}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

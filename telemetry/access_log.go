@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"sync"
 
-	"spangate/handler"
 	"spangate/handler/fault"
 )
 
@@ -71,7 +70,7 @@ func NewAccessLog(cfg Config, to *Lines) *AccessLog {
 func (s *served) level() slog.Level {
 	failure := s.exchange.failure
 	switch status := s.outcome.status; {
-	case status == http.StatusTooManyRequests, status == handler.StatusClientClosedRequest,
+	case status == http.StatusTooManyRequests, status == fault.StatusClientClosedRequest,
 		failure != nil && failure.Type == fault.ClientTimeout && s.outcome.spanError != "":
 		return slog.LevelWarn
 	case status >= http.StatusInternalServerError, s.outcome.spanError != "":

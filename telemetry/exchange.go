@@ -18,10 +18,10 @@ type exchange struct {
 	attempts int
 	// stopReason says why no further attempt was made; empty: none was made.
 	stopReason balancer.StopReason
-	backend    string           // of the latest attempt
-	answered   string           // backend whose response is passed on; empty: none
-	rejection  policy.Rejection // without a policy: none refused it
-	queued     bool             // it had to wait for its turn
+	backend    string        // of the latest attempt
+	answered   string        // backend whose response is passed on; empty: none
+	rejection  fault.Refusal // without a policy: none refused it
+	queued     bool          // it had to wait for its turn
 	queueWait  time.Duration
 	requestID  string           // empty: it has none
 	principal  policy.Principal // without a method: nobody was asked

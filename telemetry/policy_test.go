@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
 )
@@ -31,7 +32,7 @@ type seen struct {
 }
 
 // see sends a request through telemetry and what policies makes of it.
-func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Reject) http.Handler) seen {
+func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Refuse) http.Handler) seen {
 	t.Helper()
 	recorder, reader := tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
 	var out bytes.Buffer
@@ -45,7 +46,7 @@ func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Reject) http.H
 	if err != nil {
 		t.Fatal(err)
 	}
-	reject := tel.Reject(func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) { w.WriteHeader(why.Status) })
+	reject := tel.Refuse(func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) })
 	tel.Server(policies(tel, reject)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	lines.Close(time.Minute)
 	<-written
@@ -99,23 +100,23 @@ func policyPoints(t *testing.T, reader sdkmetric.Reader) (all []string) {
 }
 
 func TestPolicies(t *testing.T) {
-	refused := func(why policy.Rejection) func(*telemetry.Telemetry, policy.Reject) http.Handler {
-		return func(_ *telemetry.Telemetry, reject policy.Reject) http.Handler {
+	refused := func(why fault.Refusal) func(*telemetry.Telemetry, policy.Refuse) http.Handler {
+		return func(_ *telemetry.Telemetry, reject policy.Refuse) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { reject(w, r, why) })
 		}
 	}
 	for name, test := range map[string]struct {
-		policies func(*telemetry.Telemetry, policy.Reject) http.Handler
+		policies func(*telemetry.Telemetry, policy.Refuse) http.Handler
 		want     seen
 	}{
 		"let in": {
-			policies: func(*telemetry.Telemetry, policy.Reject) http.Handler { return http.NotFoundHandler() },
+			policies: func(*telemetry.Telemetry, policy.Refuse) http.Handler { return http.NotFoundHandler() },
 			want: seen{
 				status: "Unset", span: map[string]any{"http.response.status_code": int64(404)}, log: map[string]any{"status": 404.0},
 			},
 		},
 		"403": {
-			policies: refused(policy.Rejection{Policy: "access", Reason: "denied", Status: 403}),
+			policies: refused(fault.Refusal{Policy: "access", Reason: "denied", Status: 403}),
 			want: seen{
 				status: "Unset",
 				span:   map[string]any{"http.response.status_code": int64(403), "spangate.policy.rejection": "access", "spangate.policy.reason": "denied"},
@@ -124,7 +125,7 @@ func TestPolicies(t *testing.T) {
 			},
 		},
 		"413": {
-			policies: refused(policy.Rejection{Policy: "body", Reason: "too_large", Status: 413}),
+			policies: refused(fault.Refusal{Policy: "body", Reason: "too_large", Status: 413, Type: fault.BodyTooLarge}),
 			want: seen{
 				status: "Unset",
 				span:   map[string]any{"http.response.status_code": int64(413), "spangate.policy.rejection": "body", "spangate.policy.reason": "too_large"},
@@ -133,7 +134,7 @@ func TestPolicies(t *testing.T) {
 			},
 		},
 		"503": {
-			policies: refused(policy.Rejection{Policy: "concurrency", Reason: "queue_full", Status: 503}),
+			policies: refused(fault.Refusal{Policy: "concurrency", Reason: "queue_full", Status: 503, Type: fault.Overloaded}),
 			want: seen{
 				status: "Error",
 				span:   map[string]any{"http.response.status_code": int64(503), "error.type": "overloaded", "spangate.policy.rejection": "concurrency", "spangate.policy.reason": "queue_full"},
@@ -142,7 +143,7 @@ func TestPolicies(t *testing.T) {
 			},
 		},
 		"a client that went away is not refused": {
-			policies: refused(policy.Rejection{Policy: "concurrency", Reason: "client_gone", Status: policy.StatusClientGone}),
+			policies: refused(fault.Refusal{Policy: "concurrency", Reason: "client_gone", Status: 499, Type: fault.ClientDisconnected}),
 			want: seen{
 				status: "Error",
 				span:   map[string]any{"http.response.status_code": int64(499), "error.type": "client_disconnected"},
@@ -150,7 +151,7 @@ func TestPolicies(t *testing.T) {
 			},
 		},
 		"a wait": {
-			policies: func(tel *telemetry.Telemetry, _ policy.Reject) http.Handler {
+			policies: func(tel *telemetry.Telemetry, _ policy.Refuse) http.Handler {
 				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tel.QueueWait(r.Context(), 250*time.Millisecond) })
 			},
 			want: seen{
@@ -161,7 +162,7 @@ func TestPolicies(t *testing.T) {
 			},
 		},
 		"a limit": {
-			policies: func(tel *telemetry.Telemetry, reject policy.Reject) http.Handler {
+			policies: func(tel *telemetry.Telemetry, reject policy.Refuse) http.Handler {
 				wrap, load := policy.Concurrency(policy.ConcurrencyConfig{Max: 3}, reject, tel.QueueWait)
 				if err := tel.ObserveConcurrency(func() int64 { return load.Active() + 2 }, func() int64 { return load.Queued() + 1 }); err != nil {
 					t.Error(err)
@@ -174,7 +175,7 @@ func TestPolicies(t *testing.T) {
 			},
 		},
 		"an id": {
-			policies: func(tel *telemetry.Telemetry, _ policy.Reject) http.Handler {
+			policies: func(tel *telemetry.Telemetry, _ policy.Refuse) http.Handler {
 				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tel.RequestID(r.Context(), "abc") })
 			},
 			want: seen{
@@ -197,7 +198,7 @@ func TestPolicyHooksAlone(t *testing.T) {
 	tel.RequestID(context.Background(), "x")
 	tel.QueueWait(context.Background(), time.Second)
 	w := httptest.NewRecorder()
-	tel.Reject(func(w http.ResponseWriter, _ *http.Request, why policy.Rejection) { w.WriteHeader(why.Status) })(w, httptest.NewRequest("GET", "/", nil), policy.Rejection{Status: 403})
+	tel.Refuse(func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) })(w, httptest.NewRequest("GET", "/", nil), fault.Refusal{Status: 403})
 	if w.Code != 403 {
 		t.Errorf("status %d", w.Code)
 	}

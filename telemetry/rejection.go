@@ -11,20 +11,18 @@ import (
 	"spangate/policy"
 )
 
-// Reject notes each request that a policy refuses, for its span and its line in
+// Refuse notes each request that a policy refuses, for its span and its line in
 // the access log, and counts it; next answers it. A client that went away
 // before it could be let in is no refusal, and not counted as one.
-func (t *Telemetry) Reject(next policy.Reject) policy.Reject {
-	return func(w http.ResponseWriter, r *http.Request, why policy.Rejection) {
-		gone := why.Status == policy.StatusClientGone
+func (t *Telemetry) Refuse(next policy.Refuse) policy.Refuse {
+	return func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
+		gone := why.Type == fault.ClientDisconnected
 		if e := exchangeOf(r.Context()); e != nil {
 			switch {
 			case gone:
 				e.failure = fault.Gone(r.Context())
-			case why.Status == http.StatusRequestEntityTooLarge:
-				e.failure = &fault.Error{Type: fault.BodyTooLarge}
-			case why.Status == http.StatusServiceUnavailable && overloaded[why.Reason]:
-				e.failure = &fault.Error{Type: fault.Overloaded}
+			case why.Type != "":
+				e.failure = &fault.Error{Type: why.Type}
 			}
 			if !gone {
 				e.rejection = why
@@ -39,17 +37,13 @@ func (t *Telemetry) Reject(next policy.Reject) policy.Reject {
 
 // rejected counts a refusal and makes it an event. Standard output is spared
 // it, as the access log has it.
-func (t *Telemetry) rejected(ctx context.Context, why policy.Rejection) {
+func (t *Telemetry) rejected(ctx context.Context, why fault.Refusal) {
 	if t.events != nil {
 		t.events.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("event.name", policyRejectedEvent),
 			slog.String(string(policyRejectionKey), why.Policy), slog.String(string(policyReasonKey), why.Reason))
 	}
 	t.rejections.Add(ctx, 1, t.rejectionSets.get(rejectionSet{why.Policy, why.Reason}, rejectionSet.attributes).add...)
 }
-
-// overloaded are the reasons of 503 that are this instance's load. Others say
-// that something is missing which the decision needs.
-var overloaded = map[string]bool{"queue_full": true, "queue_timeout": true, "deadline": true, "busy": true}
 
 // Authenticated notes who the request that ctx is of comes from. It is for
 // [policy.Auth].

@@ -247,12 +247,12 @@ func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 		o.errorType = string(fault.InternalError)
 		o.spanError = o.errorType
 	case e.failure.Type == fault.ClientDisconnected:
-		o.status, o.spanError = handler.StatusClientClosedRequest, o.errorType
+		o.status, o.spanError = fault.StatusClientClosedRequest, o.errorType
 	case aborted || o.status/100 != 4:
 		o.spanError = o.errorType
 	}
 	if o.status == 0 {
-		o.status = handler.Status(fault.Type(o.errorType))
+		o.status = fault.Type(o.errorType).Status()
 	}
 	return o
 }

@@ -26,7 +26,6 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/fault"
-	"spangate/policy"
 )
 
 // Providers are where spans and metrics go, and the format in which trace
@@ -205,7 +204,7 @@ func (t *Telemetry) Failed(r *http.Request, e *fault.Error) {
 	}
 	q.failure = e
 	if e.Type == fault.BodyTooLarge {
-		q.rejection = policy.Rejection{Policy: "body", Reason: "too_large"}
+		q.rejection = fault.Refusal{Policy: "body", Reason: "too_large"}
 		t.rejected(r.Context(), q.rejection)
 	}
 }

@@ -59,7 +59,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 	}))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = header
-	handler.Chain(tel.Server(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	handler.Identify(origin)(tel.Server(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		out := r.Clone(r.Context())
 		out.RequestURI = ""
 		resp, err := client.RoundTrip(out)
@@ -67,7 +67,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-	})), handler.Identify(origin)).ServeHTTP(httptest.NewRecorder(), r)
+	}))).ServeHTTP(httptest.NewRecorder(), r)
 
 	var p passed
 	attempt, server := recorder.Ended()[0], recorder.Ended()[1]

@@ -55,11 +55,11 @@ type Endpoints struct {
 	Origin handler.Origin
 }
 
-// Before returns a link that answers the proxy's own endpoints. Other paths
+// Before returns a wrapper that answers the proxy's own endpoints. Other paths
 // below their prefix are 404: they never reach a backend.
-func Before(cfg Endpoints) handler.Link {
+func Before(cfg Endpoints) func(http.Handler) http.Handler {
 	own := newAdmin(cfg)
-	return handler.Link{Name: "admin", Wrap: func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if own.has(r.URL.Path) {
 				own.ServeHTTP(w, r)
@@ -67,7 +67,7 @@ func Before(cfg Endpoints) handler.Link {
 			}
 			next.ServeHTTP(w, r)
 		})
-	}}
+	}
 }
 
 // Handler returns a handler of the proxy's own endpoints and of nothing

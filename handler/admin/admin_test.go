@@ -21,10 +21,7 @@ func TestAdmin(t *testing.T) {
 	cfg := admin.Endpoints{
 		Prefix: "/.spangate", Ready: func() error { return notReady }, Status: func() any { return map[string]int{"up": 1} },
 	}
-	linked := handler.Chain(
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "backend") }),
-		admin.Before(cfg),
-	)
+	linked := admin.Before(cfg)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "backend") }))
 	tests := []struct {
 		method, path string
 		notReady     error

@@ -32,8 +32,8 @@ func TestVocabularies(t *testing.T) {
 		"spangate.rate_limit.store":       policy["Store"],
 		"spangate.rate_limit.result":      recorder["rateLimit*"],
 		"spangate.auth.method":            policy["Method*"],
-		"spangate.policy.rejection":       policy["Rejection.Policy"],
-		"spangate.policy.reason": slices.Concat(policy["authReason"], policy["Rejection.Reason"], policy["reason"], policy["corsDetails"],
+		"spangate.policy.rejection":       policy["Refusal.Policy"],
+		"spangate.policy.reason": slices.Concat(policy["authReason"], policy["Refusal.Reason"], policy["reason"], policy["corsDetails"],
 			slices.DeleteFunc(policy["verdict"], func(s string) bool { return s == "client_gone" })), // which is no refusal
 		"spangate.rate_limit.on_store_error": words(t, "policy/redis")["OnError"],
 		"spangate.telemetry.result":          exports["outcome.0"],
@@ -157,7 +157,11 @@ func addDeclared(d *ast.GenDecl, add func(string, ast.Expr)) {
 }
 
 func addComposite(literal *ast.CompositeLit, add func(string, ast.Expr)) {
-	typed, ok := literal.Type.(*ast.Ident)
+	of := literal.Type
+	if selector, ok := of.(*ast.SelectorExpr); ok { // of another package
+		of = selector.Sel
+	}
+	typed, ok := of.(*ast.Ident)
 	if !ok {
 		return
 	}

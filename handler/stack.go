@@ -2,7 +2,7 @@
 // the backend's answer the client's?
 //
 // [Forward] is the proxy's core: the one place where an [http.Handler] becomes
-// an [http.RoundTripper]. [Chain] puts policies before it, [Failures] turns
+// an [http.RoundTripper]. A [Stack] puts policies before it, [Failures] turns
 // what went wrong into a response, and [wire.Serve] runs the whole on a listener
 // until it is told to leave.
 package handler
@@ -12,17 +12,20 @@ import (
 	"slices"
 )
 
-// Link is one step of a chain. A nil Wrap means that the step is off.
-type Link struct {
+// Step is one step of a stack. A nil Wrap means that the step is off.
+type Step struct {
 	Name string
 	Wrap func(http.Handler) http.Handler
 }
 
-// Chain returns h behind links. The first link sees a request first.
-func Chain(h http.Handler, links ...Link) http.Handler {
-	for _, link := range slices.Backward(links) {
-		if link.Wrap != nil {
-			h = link.Wrap(h)
+// Stack is steps in the order in which a request meets them.
+type Stack []Step
+
+// Over returns h behind the steps of s.
+func (s Stack) Over(h http.Handler) http.Handler {
+	for _, step := range slices.Backward(s) {
+		if step.Wrap != nil {
+			h = step.Wrap(h)
 		}
 	}
 	return h

@@ -1,0 +1,15 @@
+package fault
+
+// Refusal says why a request is not let in, or not forwarded though nothing has
+// failed. The zero value refuses nothing.
+type Refusal struct {
+	Policy string // which one refuses: access, auth, cors, rate_limit, concurrency, body; none: the proxy itself
+	Reason string // why, out of a few that the policy documents; a metric label
+	Status int    // of the response
+	Detail string // a sentence for the client that tells nothing of the inside; empty: the one that the status has
+
+	// Type is what the refusal is as a failure of the request; empty: it is none.
+	// With ClientDisconnected nobody waits for an answer any more, so that nobody
+	// is refused one; [Gone] tells why.
+	Type Type
+}

@@ -61,7 +61,7 @@ func (c *Config) check() error {
 	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check(), c.Wire.Check(), c.Setup.Check())
 	key, _ := c.Balancer.HashKey.MarshalText()
 	if header, ok := strings.CutPrefix(string(key), "header:"); ok && c.Policy.Auth.Takes(header) {
-		wrong = errors.Join(wrong, fmt.Errorf("BALANCER_HASH_KEY=%q: is not there any more when a backend is chosen", key))
+		wrong = errors.Join(wrong, config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen"))
 	}
 	return wrong
 }
@@ -627,10 +627,10 @@ func printConfig(env []string, changedOnly bool, stdout io.Writer) error {
 	return err
 }
 
-// inForce returns, by variable, what comes of values that leave it to others.
-func (c *Config) inForce() map[string]string {
-	all := map[string]string{}
-	for _, part := range []interface{ InForce() map[string]string }{c.Balancer, c.Probe, c.Policy.RateLimit, c.Wire, c.Setup} {
+// inForce returns, by its address, what comes of fields that leave it to others.
+func (c *Config) inForce() map[any]string {
+	all := map[any]string{}
+	for _, part := range []interface{ InForce() map[any]string }{&c.Balancer, &c.Probe, &c.Policy.RateLimit, &c.Wire, &c.Setup} {
 		maps.Copy(all, part.InForce())
 	}
 	return all

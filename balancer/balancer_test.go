@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 )
@@ -436,7 +437,7 @@ func TestFilesAtFault(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := test.cfg.Check()
+			err := config.Named(&test.cfg, test.cfg.Check())
 			if _, nerr := balancer.New(test.cfg, nil); fmt.Sprint(nerr) != fmt.Sprint(err) {
 				t.Errorf("New says %v, Check %v", nerr, err)
 			}

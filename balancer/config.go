@@ -30,7 +30,7 @@ type Config struct {
 
 // Check returns what is wrong with the files that the configuration names: all
 // that [New] would refuse.
-func (c Config) Check() error {
-	_, err := clientTLS(c)
+func (c *Config) Check() error {
+	_, err := c.tls()
 	return err
 }

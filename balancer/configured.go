@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"spangate/handler/config"
 	"spangate/handler/wire"
 )
 
@@ -14,9 +15,9 @@ import (
 // its address; it is called for echo members only. Errors about the
 // configuration name their variable.
 func New(cfg Config, echo func(name string) (addr string, err error)) ([]*Backend, error) {
-	trust, err := clientTLS(cfg)
+	trust, err := cfg.tls()
 	if err != nil {
-		return nil, err
+		return nil, config.Named(&cfg, err)
 	}
 	backends := make([]*Backend, 0, len(cfg.Backends))
 	for _, member := range cfg.Backends {

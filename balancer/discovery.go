@@ -14,6 +14,7 @@ import (
 
 	"github.com/sethvargo/go-retry"
 
+	"spangate/handler/config"
 	"spangate/handler/wire"
 )
 
@@ -79,9 +80,9 @@ type Discovered struct {
 // nil resolver is [net.DefaultResolver]. Errors about the configuration name
 // their variable.
 func Discoveries(cfg Config, resolver Resolver) ([]*Discovery, error) {
-	trust, err := clientTLS(cfg)
+	trust, err := cfg.tls()
 	if err != nil {
-		return nil, err
+		return nil, config.Named(&cfg, err)
 	}
 	if resolver == nil {
 		resolver = net.DefaultResolver

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// InForce returns, by the name of its variable, what comes of those that leave it
-// to others.
-func (c Config) InForce() map[string]string {
-	text := map[string]string{}
+// InForce returns, by its address, what comes of fields that leave it to others.
+func (c *Config) InForce() map[any]string {
+	text := map[any]string{}
 	if c.Host == HostAuto {
-		text["BACKEND_HOST"] = hostRules(c.Backends)
+		text[&c.Host] = hostRules(c.Backends)
 	}
 	if retry := c.Retry; retry.TryTimeout == TryAuto {
 		retry.ResponseTimeout = c.ResponseTimeout
-		text["RETRY_TRY_TIMEOUT"] = "no limit"
+		text[&c.Retry.TryTimeout] = "no limit"
 		if limit := retry.AutoTryTimeout(); limit > 0 {
-			text["RETRY_TRY_TIMEOUT"] = limit.Round(time.Millisecond).String() + " where another backend can be tried"
+			text[&c.Retry.TryTimeout] = limit.Round(time.Millisecond).String() + " where another backend can be tried"
 		}
 	}
 	return text

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"spangate/handler/config"
 	"spangate/handler/field"
 	"spangate/policy/jwks"
 )
@@ -40,30 +41,23 @@ type TokenConfig struct {
 
 // Check returns what is wrong with values that are right by themselves. It
 // shows no secret: items are told by their place.
-func (c AuthConfig) Check() error {
+func (c *AuthConfig) Check() error {
 	var wrong []error
 	if c.APIKeys != "" {
 		_, err := parseAPIKeys(c.APIKeys)
-		wrong = append(wrong, inVariable("AUTH_API_KEYS", err))
+		wrong = append(wrong, config.WrongFor(&c.APIKeys, err))
 	}
 	if c.BasicUsers != "" {
 		_, err := parseBasicUsers(c.BasicUsers)
-		wrong = append(wrong, inVariable("AUTH_BASIC_USERS", err))
+		wrong = append(wrong, config.WrongFor(&c.BasicUsers, err))
 	}
-	used := map[string]string{}
-	for _, field := range []struct {
-		variable string
-		name     AuthField
-	}{
-		{"AUTH_API_KEY_HEADER", c.APIKeyHeader},
-		{"AUTH_PRINCIPAL_HEADER", c.PrincipalHeader},
-		{"AUTH_METHOD_HEADER", c.MethodHeader},
-	} {
-		name := strings.ToLower(string(field.name))
-		if other := used[name]; other != "" && name != "" {
-			wrong = append(wrong, fmt.Errorf("%s=%q: must be another one than %s", field.variable, field.name, other))
+	used := map[string]*AuthField{}
+	for _, field := range []*AuthField{&c.APIKeyHeader, &c.PrincipalHeader, &c.MethodHeader} {
+		name := strings.ToLower(string(*field))
+		if other := used[name]; other != nil && name != "" {
+			wrong = append(wrong, config.Wrong(field, "must be another one than %s", other))
 		}
-		used[name] = field.variable
+		used[name] = field
 	}
 	return errors.Join(append(wrong, c.Token.check()...)...)
 }
@@ -80,49 +74,31 @@ func (c AuthConfig) Takes(name string) bool {
 		c.BasicUsers != "" && strings.EqualFold(name, "Authorization"))
 }
 
-func (c TokenConfig) check() (wrong []error) {
+func (c *TokenConfig) check() (wrong []error) {
 	if c.JWKSURL != "" {
-		wrong = append(wrong, inVariable("AUTH_JWT_JWKS_URL", c.JWKSURL.Check()))
+		wrong = append(wrong, config.WrongFor(&c.JWKSURL, c.JWKSURL.Check()))
 	}
 	for _, one := range []struct {
-		variable string
-		names    AuthNames
-		hint     string
+		names *AuthNames
+		hint  string
 	}{
-		{"AUTH_JWT_ISSUER", c.Issuers, "e.g. https://issuer.example/"},
-		{"AUTH_JWT_AUDIENCE", c.Audience, "or else tokens made for others let in; * if that is meant"},
+		{&c.Issuers, "e.g. https://issuer.example/"},
+		{&c.Audience, "or else tokens made for others let in; * if that is meant"},
 	} {
 		switch {
-		case slices.Contains(one.names, ""):
-			wrong = append(wrong, fmt.Errorf("%s: must have no empty name", one.variable))
-		case c.JWKSURL != "" && one.names == nil:
-			wrong = append(wrong, fmt.Errorf("%s: required by AUTH_JWT_JWKS_URL, %s", one.variable, one.hint))
+		case slices.Contains(*one.names, ""):
+			wrong = append(wrong, config.Wrong(config.Fields{one.names}, "must have no empty name"))
+		case c.JWKSURL != "" && *one.names == nil:
+			wrong = append(wrong, config.Wrong(config.Fields{one.names}, "required by %s, %s", &c.JWKSURL, one.hint))
 		}
 	}
 	if slices.Contains(c.Issuers, "*") {
-		wrong = append(wrong, errors.New("AUTH_JWT_ISSUER: must name issuers, as a sub is somebody only together with its issuer"))
+		wrong = append(wrong, config.Wrong(config.Fields{&c.Issuers}, "must name issuers, as a sub is somebody only together with its issuer"))
 	}
 	if len(c.Audience) > 1 && slices.Contains(c.Audience, "*") {
-		wrong = append(wrong, errors.New("AUTH_JWT_AUDIENCE: * must stand alone"))
+		wrong = append(wrong, config.Wrong(config.Fields{&c.Audience}, "* must stand alone"))
 	}
 	return wrong
-}
-
-// inVariable puts the name of a variable before each of the errors that err
-// joins.
-func inVariable(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	var all []error
-	for _, err := range joined.Unwrap() {
-		all = append(all, fmt.Errorf("%s: %w", name, err))
-	}
-	return errors.Join(all...)
 }
 
 // AuthNames is a comma list of names.

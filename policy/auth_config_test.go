@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"spangate/handler/config"
 	"spangate/policy"
 )
 
@@ -99,7 +100,7 @@ func TestAuthCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			if err := test.cfg.Check(); err != nil {
+			if err := config.Named(&test.cfg, test.cfg.Check()); err != nil {
 				got = strings.Split(err.Error(), "\n")
 			}
 			if len(got) != len(test.want) {

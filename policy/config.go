@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -38,18 +37,18 @@ func (c Config) Fields() []string {
 }
 
 // Check returns what is wrong with variables that are right by themselves.
-func (c Config) Check() error {
+func (c *Config) Check() error {
 	var wrong []error
 	for _, part := range c.RateLimit.Key.parts {
 		if c.Auth.Takes(part.header) {
-			wrong = append(wrong, fmt.Errorf("RATE_LIMIT_KEY: header:%s is not there any more when requests are counted; header:%s+header:%s says whom it let in",
+			wrong = append(wrong, config.Wrong(config.Fields{&c.RateLimit.Key}, "header:%s is not there any more when requests are counted; header:%s+header:%s says whom it let in",
 				part.header, c.Auth.PrincipalHeader, c.Auth.MethodHeader))
 		}
 	}
 	id := string(c.RequestID.Header)
 	names := func(field AuthField) bool { return id != "" && strings.EqualFold(id, string(field)) }
 	if c.Auth.Takes(id) || names(c.Auth.PrincipalHeader) || names(c.Auth.MethodHeader) {
-		wrong = append(wrong, fmt.Errorf("REQUEST_ID_HEADER=%q: must be a field that has no other meaning", id))
+		wrong = append(wrong, config.Wrong(&c.RequestID.Header, "must be a field that has no other meaning"))
 	}
 	return errors.Join(append(wrong, c.CORS.Check(), c.Auth.Check(), c.RateLimit.Check())...)
 }

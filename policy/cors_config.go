@@ -2,9 +2,10 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
+
+	"spangate/handler/config"
 )
 
 // CORSConfig says which pages of other origins may use the service, and how.
@@ -36,11 +37,10 @@ func (c CORSConfig) withDefaults() CORSConfig {
 
 // Check returns what is insecure or senseless together though each value is
 // right by itself, naming the variables.
-func (c CORSConfig) Check() error {
+func (c *CORSConfig) Check() error {
 	var wrong []error
-	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	if c.MaxAge > 24*time.Hour || c.MaxAge%time.Second != 0 {
-		refuse("CORS_MAX_AGE=%q: must be whole seconds, up to 24h", c.MaxAge)
+		wrong = append(wrong, config.Wrong(&c.MaxAge, "must be whole seconds, up to 24h"))
 	}
 	if len(c.Origins) > 0 {
 		wrong = append(wrong, c.checkTrust())
@@ -50,20 +50,17 @@ func (c CORSConfig) Check() error {
 
 // checkTrust returns what must not be together with more trust in pages than
 // anybody has who sends requests without a browser.
-func (c CORSConfig) checkTrust() error {
+func (c *CORSConfig) checkTrust() error {
 	var wrong []error
-	for _, trust := range []struct {
-		name    string
-		granted bool
-	}{{"CORS_ALLOW_CREDENTIALS", c.AllowCredentials}, {"CORS_ALLOW_PRIVATE_NETWORK", c.AllowPrivateNetwork}} {
-		if !trust.granted {
+	for _, trust := range []*bool{&c.AllowCredentials, &c.AllowPrivateNetwork} {
+		if !*trust {
 			continue
 		}
 		for _, origin := range c.Origins {
 			if origin == "*" {
-				wrong = append(wrong, fmt.Errorf("CORS_ALLOWED_ORIGINS=%q: not with %s: any page could act for its visitors; list the origins that may", origin, trust.name))
+				wrong = append(wrong, config.Wrong(&c.Origins, "not with %s: any page could act for its visitors; list the origins that may", trust))
 			} else if p, err := parseOrigin(origin); err == nil && p.insecure() {
-				wrong = append(wrong, fmt.Errorf("CORS_ALLOWED_ORIGINS: %q: not with %s: whoever is on the way to a page without TLS can change it; use https", origin, trust.name))
+				wrong = append(wrong, config.Wrong(config.Fields{&c.Origins}, "%q: not with %s: whoever is on the way to a page without TLS can change it; use https", origin, trust))
 			}
 		}
 	}
@@ -72,11 +69,11 @@ func (c CORSConfig) checkTrust() error {
 	}
 	// Browsers take * for the name of a method or a field then.
 	for _, list := range []struct {
-		name   string
+		field  any
 		values []string
-	}{{"CORS_ALLOWED_METHODS", c.Methods}, {"CORS_ALLOWED_HEADERS", c.Headers}, {"CORS_EXPOSED_HEADERS", c.Exposed}} {
+	}{{&c.Methods, c.Methods}, {&c.Headers, c.Headers}, {&c.Exposed, c.Exposed}} {
 		if slices.Contains(list.values, "*") {
-			wrong = append(wrong, fmt.Errorf("%s: * means nothing to browsers with CORS_ALLOW_CREDENTIALS: list the names", list.name))
+			wrong = append(wrong, config.Wrong(config.Fields{list.field}, "* means nothing to browsers with %s: list the names", &c.AllowCredentials))
 		}
 	}
 	return errors.Join(wrong...)

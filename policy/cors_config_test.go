@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/config"
 	"spangate/policy"
 )
 
@@ -255,7 +256,7 @@ func TestCORSConfigCheck(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, corsFaults(test.cfg.Check())); diff != "" {
+			if diff := cmp.Diff(test.want, corsFaults(config.Named(&test.cfg, test.cfg.Check()))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/config"
 	"spangate/policy"
 )
 
@@ -113,7 +114,7 @@ func TestBurst(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s, %d (-want +got):\n%s", test.limits, test.burst, diff)
 		}
-		if err := cfg.Check(); (err == nil) != (test.err == "") || err != nil && err.Error() != test.err {
+		if err := config.Named(&cfg, cfg.Check()); (err == nil) != (test.err == "") || err != nil && err.Error() != test.err {
 			t.Errorf("%s, %d: got %v, want %q", test.limits, test.burst, err, test.err)
 		}
 	}

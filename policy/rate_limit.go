@@ -2,13 +2,13 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"time"
 
+	"spangate/handler/config"
 	"spangate/handler/fault"
 )
 
@@ -26,11 +26,11 @@ type RateLimitConfig struct {
 const longestBurst = 366 * 24 * time.Hour
 
 // Check returns what is wrong with variables that are right by themselves.
-func (c RateLimitConfig) Check() error {
+func (c *RateLimitConfig) Check() error {
 	if i := c.Limits.shortest(); i >= 0 {
 		l := c.Limits[i]
 		if most := int64(longestBurst / l.Interval()); c.Burst > most {
-			return fmt.Errorf("RATE_LIMIT_BURST=\"%d\": must be at most %d with %v: more take over a year to come back", c.Burst, most, l)
+			return config.Wrong(&c.Burst, "must be at most %d with %v: more take over a year to come back", most, l)
 		}
 	}
 	return nil
@@ -92,13 +92,12 @@ func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request
 	}
 }
 
-// InForce returns, by the name of its variable, what comes of those that leave it
-// to others.
-func (c RateLimitConfig) InForce() map[string]string {
+// InForce returns, by its address, what comes of fields that leave it to others.
+func (c *RateLimitConfig) InForce() map[any]string {
 	limits := c.Effective()
 	if len(limits) == 0 {
 		return nil
 	}
 	shortest := slices.MinFunc(limits, func(a, b Limit) int { return cmp.Compare(a.Per, b.Per) })
-	return map[string]string{"RATE_LIMIT_BURST": strconv.FormatInt(shortest.Burst, 10)}
+	return map[any]string{&c.Burst: strconv.FormatInt(shortest.Burst, 10)}
 }

@@ -121,12 +121,11 @@ func (p *Path) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// InForce returns, by the name of its variable, what comes of those that leave it
-// to others.
-func (c Config) InForce() map[string]string {
-	text := map[string]string{"PROBE_TYPE": string(c.Kind())}
+// InForce returns, by its address, what comes of fields that leave it to others.
+func (c *Config) InForce() map[any]string {
+	text := map[any]string{&c.Type: string(c.Kind())}
 	if c.Kind() == TypeHTTP {
-		text["PROBE_PATH"] = string(cmp.Or(c.Path, "/"))
+		text[&c.Path] = string(cmp.Or(c.Path, "/"))
 	}
 	return text
 }

@@ -25,11 +25,10 @@
 package config
 
 import (
+	"errors"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -46,10 +45,9 @@ func (f Faults) Error() string { return strings.Join(f, "\n") }
 // right.
 //
 // Each of checks is asked, once cfg is set, what is wrong with values that are
-// right by themselves. Its error joins one for each complaint, which begins with
-// the names of the variables that it is about, and names the others. A complaint
-// in which a variable takes part whose value is not known is not heard: the field
-// is zero then.
+// right by themselves. Its error joins one for each complaint, as [Wrong] makes
+// them. A complaint in which a variable takes part whose value is not known is not
+// heard: the field is zero then.
 func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
 	given := env.ToMap(environ)
 	for name, text := range given {
@@ -84,13 +82,18 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 	unknown := maps.Clone(amiss)
 	for _, check := range checks {
 		for _, err := range each(check()) {
-			text := Plain(err.Error())
-			if slices.ContainsFunc(names().FindAllString(text, -1), func(name string) bool { return unknown[name] }) {
-				continue
+			if c, ok := errors.AsType[*complaint](err); ok {
+				about, beside := c.variables(variables)
+				if slices.ContainsFunc(append(beside, about...), func(v *Variable) bool { return unknown[v.Name] }) {
+					continue
+				}
+				for _, v := range about {
+					amiss[v.Name] = true
+				}
+				err = c.named(variables)
 			}
-			wrong = append(wrong, text)
-			for _, name := range names().FindAllString(subject().FindString(text), -1) {
-				amiss[name] = true
+			if text := Plain(err.Error()); !slices.Contains(wrong, text) {
+				wrong = append(wrong, text)
 			}
 		}
 	}
@@ -101,12 +104,6 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 	}
 	return variables, warnings, err
 }
-
-// Only complaints are searched: whoever makes none does not wait for it.
-var (
-	names   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Z][A-Z0-9_]+`) })
-	subject = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z][A-Z0-9_]+(, [A-Z][A-Z0-9_]+)*`) })
-)
 
 // ignore removes from given what is not meant for us.
 func ignore(given map[string]string, known []string) {

@@ -7,15 +7,16 @@ import (
 	"text/tabwriter"
 )
 
-// Setting is variables and what comes of those that leave it to others, by name.
+// Setting is variables and what comes of those that leave it to others, by the
+// addresses of their fields.
 type Setting struct {
 	Variables []Variable
-	InForce   map[string]string
+	InForce   map[any]string
 }
 
 func (s Setting) shown(i int) string {
 	v := s.Variables[i]
-	return cmp.Or(Plain(s.InForce[v.Name]), v.Shown())
+	return cmp.Or(Plain(s.InForce[v.value.Addr().Interface()]), v.Shown())
 }
 
 // PrintInForce writes the value in force of each variable, or of each that is not

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -27,22 +26,21 @@ type Config struct {
 }
 
 // Check returns what is wrong with values that are right by themselves.
-func (c Config) Check() error {
+func (c *Config) Check() error {
 	var wrong []error
 	if c.AdminPort != 0 && c.AdminPort == c.Port {
-		wrong = append(wrong, fmt.Errorf("ADMIN_PORT=\"%d\": must not be that of PORT; leave it empty to have both on one", c.AdminPort))
+		wrong = append(wrong, config.Wrong(&c.AdminPort, "must not be that of %s; leave it empty to have both on one", &c.Port))
 	}
 	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= c.DrainTimeout() {
-		wrong = append(wrong, fmt.Errorf("SHUTDOWN_DELAY=%q: must be less than three quarters of SHUTDOWN_TIMEOUT, which is %v", c.ShutdownDelay, c.ShutdownTimeout))
+		wrong = append(wrong, config.Wrong(&c.ShutdownDelay, "must be less than three quarters of %s, which is %v", &c.ShutdownTimeout, c.ShutdownTimeout))
 	}
 	return errors.Join(wrong...)
 }
 
-// InForce returns, by the name of its variable, what comes of those that leave it
-// to others.
-func (c Config) InForce() map[string]string {
+// InForce returns, by its address, what comes of fields that leave it to others.
+func (c *Config) InForce() map[any]string {
 	if c.AdminPort != 0 || c.Port == 0 {
 		return nil
 	}
-	return map[string]string{"ADMIN_PORT": strconv.Itoa(int(c.Port))}
+	return map[any]string{&c.AdminPort: strconv.Itoa(int(c.Port))}
 }

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"testing"
 
+	"spangate/handler/config"
 	"spangate/handler/wire"
 )
 
@@ -15,7 +16,8 @@ func TestConfigCheck(t *testing.T) {
 		{8080, 8080, `ADMIN_PORT="8080": must not be that of PORT; leave it empty to have both on one`},
 	} {
 		got := ""
-		if err := (wire.Config{Port: test.port, AdminPort: test.admin}).Check(); err != nil {
+		cfg := wire.Config{Port: test.port, AdminPort: test.admin}
+		if err := config.Named(&cfg, cfg.Check()); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {

@@ -3,9 +3,10 @@ package wire
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net"
 	"strconv"
+
+	"spangate/handler/config"
 )
 
 // Listeners are the sockets that clients come to.
@@ -18,14 +19,14 @@ type Listeners struct {
 // names the variables.
 func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 	if l.Requests, err = listen(ctx, cfg.Host, cfg.Port); err != nil {
-		return Listeners{}, fmt.Errorf("HOST, PORT: %w", err)
+		return Listeners{}, config.Named(&cfg, config.Wrong(config.Fields{&cfg.Host, &cfg.Port}, "%w", err))
 	}
 	if cfg.AdminPort == 0 {
 		return l, nil
 	}
 	if l.Admin, err = listen(ctx, cfg.Host, cfg.AdminPort); err != nil {
 		l.Requests.Close()
-		return Listeners{}, fmt.Errorf("HOST, ADMIN_PORT: %w", err)
+		return Listeners{}, config.Named(&cfg, config.Wrong(config.Fields{&cfg.Host, &cfg.AdminPort}, "%w", err))
 	}
 	return l, nil
 }
@@ -48,7 +49,7 @@ func (c Config) URL(ln net.Listener) string {
 // no filter, and [Serve] could not stop listening without losing who has just
 // connected.
 func listen(ctx context.Context, host Host, port uint16) (net.Listener, error) {
-	var config net.ListenConfig
-	config.SetMultipathTCP(false)
-	return config.Listen(ctx, "tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false)
+	return plain.Listen(ctx, "tcp", net.JoinHostPort(string(host), strconv.Itoa(int(port))))
 }

@@ -3,16 +3,15 @@ package redis
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"spangate/handler/config"
 )
 
 // client is what the store uses of a client of Redis, of whatever kind.
@@ -29,12 +28,9 @@ const connectTimeout = 500 * time.Millisecond
 // dialer returns what makes clients, each of which connects when it is used and
 // waits that long for each answer, or all that is wrong with the configuration of
 // them.
-func (c Config) dialer(timeout time.Duration) (func() client, error) {
+func (c *Config) dialer(timeout time.Duration) (func() client, error) {
 	kind, opt, err := c.RedisURL.options()
-	if err != nil {
-		err = fmt.Errorf("RATE_LIMIT_REDIS_URL: %w", err)
-	}
-	if err := errors.Join(err, c.certify(opt.TLSConfig)); err != nil {
+	if err := errors.Join(config.WrongFor(&c.RedisURL, err), c.certify(opt.TLSConfig)); err != nil {
 		return nil, err
 	}
 	// To try again is not for the client: requests have no time for it, and it
@@ -68,38 +64,16 @@ func (c Config) dialer(timeout time.Duration) (func() client, error) {
 func ping(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() }
 
 // certify puts what the files hold into cfg, which is nil where there is no TLS.
-func (c Config) certify(cfg *tls.Config) error {
+func (c *Config) certify(cfg *tls.Config) error {
 	if c.CAFile == "" && c.CertFile == "" && c.KeyFile == "" {
 		return nil
 	}
+	files := config.TLSFiles{Authorities: &c.CAFile, Certificate: &c.CertFile, Key: &c.KeyFile}
 	if !strings.HasPrefix(string(c.RedisURL), "rediss") {
-		return errors.New("RATE_LIMIT_REDIS_CA_FILE, RATE_LIMIT_REDIS_CERT_FILE, RATE_LIMIT_REDIS_KEY_FILE: need a RATE_LIMIT_REDIS_URL with TLS, such as rediss://host")
+		return config.Wrong(config.Fields{files.Authorities, files.Certificate, files.Key}, "need a %s with TLS, such as rediss://host", &c.RedisURL)
 	}
-	var errs []error
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		roots := x509.NewCertPool()
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("RATE_LIMIT_REDIS_CA_FILE: %w", err))
-		case !roots.AppendCertsFromPEM(pem):
-			errs = append(errs, fmt.Errorf("RATE_LIMIT_REDIS_CA_FILE=%q: holds no PEM certificate", c.CAFile))
-		case cfg != nil:
-			cfg.RootCAs = roots
-		}
+	if cfg == nil { // of a URL that is refused
+		cfg = &tls.Config{}
 	}
-	switch {
-	case c.CertFile == "" && c.KeyFile != "":
-		errs = append(errs, errors.New("RATE_LIMIT_REDIS_KEY_FILE: needs RATE_LIMIT_REDIS_CERT_FILE"))
-	case c.CertFile != "" && c.KeyFile == "":
-		errs = append(errs, errors.New("RATE_LIMIT_REDIS_CERT_FILE: needs RATE_LIMIT_REDIS_KEY_FILE"))
-	case c.CertFile != "":
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("RATE_LIMIT_REDIS_CERT_FILE, RATE_LIMIT_REDIS_KEY_FILE: %w", err))
-		} else if cfg != nil {
-			cfg.Certificates = []tls.Certificate{pair}
-		}
-	}
-	return errors.Join(errs...)
+	return files.Load(cfg)
 }

@@ -23,7 +23,7 @@ type Config struct {
 
 // Check returns what is wrong with the variables of the configuration: all for
 // which [New] would refuse it, but no more about limits.
-func (c Config) Check() error {
+func (c *Config) Check() error {
 	if c.RedisURL == "" {
 		return nil
 	}

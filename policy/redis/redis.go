@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"spangate/handler/config"
 	"spangate/policy"
 )
 
@@ -62,7 +63,7 @@ const (
 func New(cfg Config, limits policy.Limits, maxKeys int) (*Store, error) {
 	dial, err := cfg.dialer(connectTimeout)
 	if err != nil {
-		return nil, err
+		return nil, config.Named(&cfg, err)
 	}
 	s := &Store{cfg: cfg, dial: dial, connect: connectTimeout, name: rand.Text(), since: time.Now(), lost: errNotYet}
 	hash := fnv.New64a()

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/config"
 )
 
 func TestURL(t *testing.T) {
@@ -80,13 +82,13 @@ func TestCheck(t *testing.T) {
 		"no master":             {Config{RedisURL: "redis+sentinel://h"}, "RATE_LIMIT_REDIS_URL: must tell the name by which the sentinels know the master: ?master_name=name"},
 		"option":                {Config{RedisURL: "redis://h?b=1&a=2"}, "RATE_LIMIT_REDIS_URL: must have no option that redis:// does not know: a, b"},
 		"files without TLS":     {Config{RedisURL: "redis://h", CAFile: "x"}, "RATE_LIMIT_REDIS_CA_FILE, RATE_LIMIT_REDIS_CERT_FILE, RATE_LIMIT_REDIS_KEY_FILE: need a RATE_LIMIT_REDIS_URL with TLS, such as rediss://host"},
-		"files":                 {Config{RedisURL: "rediss://h", CAFile: "/none", CertFile: "x"}, "RATE_LIMIT_REDIS_CA_FILE: open /none: no such file or directory\nRATE_LIMIT_REDIS_CERT_FILE: needs RATE_LIMIT_REDIS_KEY_FILE"},
+		"files":                 {Config{RedisURL: "rediss://h", CAFile: "/none", CertFile: "x"}, "RATE_LIMIT_REDIS_CA_FILE=\"/none\": no such file or directory\nRATE_LIMIT_REDIS_CERT_FILE: needs RATE_LIMIT_REDIS_KEY_FILE"},
 		"not a certificate":     {Config{RedisURL: "rediss://h", CAFile: "url.go", KeyFile: "x"}, "RATE_LIMIT_REDIS_CA_FILE=\"url.go\": holds no PEM certificate\nRATE_LIMIT_REDIS_KEY_FILE: needs RATE_LIMIT_REDIS_CERT_FILE"},
 		"not a pair":            {Config{RedisURL: "rediss://h", CertFile: "url.go", KeyFile: "url.go"}, "RATE_LIMIT_REDIS_CERT_FILE, RATE_LIMIT_REDIS_KEY_FILE: tls: failed to find any PEM data in certificate input"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if err := test.cfg.Check(); err != nil {
+			if err := config.Named(&test.cfg, test.cfg.Check()); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

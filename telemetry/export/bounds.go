@@ -1,9 +1,9 @@
 package export
 
 import (
-	"errors"
-	"fmt"
 	"time"
+
+	"spangate/handler/config"
 )
 
 // bounds are those of a batcher.
@@ -14,8 +14,8 @@ type bounds struct {
 	timeout time.Duration // of one export, repetitions included
 }
 
-// bounds resolves the settings of the variables that begin with prefix.
-func (b Batch) bounds(f *faults, prefix string, delay time.Duration) bounds {
+// bounds resolves the settings. delay is what holds where none is set.
+func (b *Batch) bounds(f *faults, delay time.Duration) bounds {
 	queue := b.QueueSize.or(max(2048, b.Size.or(0)))
 	r := bounds{
 		queue:   queue,
@@ -24,14 +24,13 @@ func (b Batch) bounds(f *faults, prefix string, delay time.Duration) bounds {
 		timeout: b.Timeout.Or(30 * time.Second),
 	}
 	if queue < 1 {
-		f.add(prefix+"MAX_QUEUE_SIZE", string(b.QueueSize), errors.New("must be at least 1"))
+		f.add(config.Wrong(&b.QueueSize, "must be at least 1"))
 	}
 	switch {
 	case b.Size.or(1) < 1:
-		f.add(prefix+"MAX_EXPORT_BATCH_SIZE", string(b.Size), errors.New("must be at least 1"))
+		f.add(config.Wrong(&b.Size, "must be at least 1"))
 	case 1 <= queue && queue < r.batch:
-		f.add(prefix+"MAX_EXPORT_BATCH_SIZE", string(b.Size),
-			fmt.Errorf("must not be above %sMAX_QUEUE_SIZE, which is %d", prefix, queue))
+		f.add(config.Wrong(&b.Size, "must not be above %s, which is %d", &b.QueueSize, queue))
 	}
 	return r
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/config"
 	"spangate/telemetry/export"
 )
 
@@ -91,13 +92,13 @@ func TestMalformedVariables(t *testing.T) {
 		{"endpoint with query", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector?key=1"}, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=", "must have no query"}},
 		{"endpoint of grpc", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector"}, []string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector": must be host:port or a URL`}},
 		{"path with grpc", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector/v1"}, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=", "must have no path"}},
-		{"certificate not there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"}, []string{`OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere/ca.pem": open /nowhere/ca.pem: no such file`}},
+		{"certificate not there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"}, []string{`OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere/ca.pem": no such file`}},
 		{"certificate without PEM", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", notPEM}, []string{"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE=", "holds no PEM certificate"}},
 		{"certificate in the clear", []string{"OTEL_EXPORTER_OTLP_CERTIFICATE", notPEM}, []string{"OTEL_EXPORTER_OTLP_CERTIFICATE=", "the endpoint does not use TLS"}},
-		{"certificate without key", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", notPEM}, []string{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=", "needs OTEL_EXPORTER_OTLP_CLIENT_KEY too"}},
-		{"key without certificate", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_KEY", notPEM}, []string{"OTEL_EXPORTER_OTLP_CLIENT_KEY=", "needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE too"}},
-		{"key not there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", notPEM, "OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem"}, []string{`OTEL_EXPORTER_OTLP_CLIENT_KEY="/nowhere/key.pem": open /nowhere/key.pem`}},
-		{"key that does not fit", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", notPEM, "OTEL_EXPORTER_OTLP_CLIENT_KEY", notPEM}, []string{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=", "with the key"}},
+		{"certificate without key", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", notPEM}, []string{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: needs OTEL_EXPORTER_OTLP_CLIENT_KEY"}},
+		{"key without certificate", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_KEY", notPEM}, []string{"OTEL_EXPORTER_OTLP_CLIENT_KEY: needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"}},
+		{"key not there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", notPEM, "OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem"}, []string{`OTEL_EXPORTER_OTLP_CLIENT_KEY="/nowhere/key.pem": no such file`}},
+		{"key that does not fit", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", secure, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", notPEM, "OTEL_EXPORTER_OTLP_CLIENT_KEY", notPEM}, []string{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY: "}},
 		{"queue", []string{"OTEL_BSP_MAX_QUEUE_SIZE", "0"}, []string{`OTEL_BSP_MAX_QUEUE_SIZE="0": must be at least 1`}},
 		{"batch", []string{"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "0"}, []string{`OTEL_BLRP_MAX_EXPORT_BATCH_SIZE="0": must be at least 1`}},
 		{"batch above queue", []string{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"}, []string{`OTEL_BSP_MAX_EXPORT_BATCH_SIZE="4096": must not be above OTEL_BSP_MAX_QUEUE_SIZE, which is 2048`}},
@@ -116,7 +117,7 @@ func TestMalformedVariables(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg, err := parse(with(nil, tt.env...))
 			if err == nil {
-				err = cfg.Check()
+				err = config.Named(&cfg, cfg.Check())
 				if _, nerr := export.New(t.Context(), cfg, slog.New(slog.DiscardHandler), io.Discard); fmt.Sprint(nerr) != fmt.Sprint(err) {
 					t.Errorf("New says %v, Check %v", nerr, err)
 				}

@@ -29,6 +29,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"spangate/handler/config"
 )
 
 const (
@@ -85,7 +87,7 @@ type SDK struct {
 func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*SDK, error) {
 	set, err := cfg.settings()
 	if err != nil {
-		return nil, err
+		return nil, config.Named(&cfg, err)
 	}
 	s := &SDK{
 		TracerProvider: tracenoop.NewTracerProvider(),

@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/otel/propagation"
+
+	"spangate/handler/config"
 )
 
 // Propagators names the headers in which trace context travels. Empty is none.
@@ -44,10 +46,10 @@ func (p Propagators) MarshalText() ([]byte, error) {
 	return []byte(strings.Join(p, ",")), nil
 }
 
-func (p Propagators) build(f *faults) propagation.TextMapPropagator {
-	propagator, err := autoprop.TextMapPropagator(p...)
+func (c *Config) propagator(f *faults) propagation.TextMapPropagator {
+	propagator, err := autoprop.TextMapPropagator(c.Propagators...)
 	if err != nil {
-		f.add("OTEL_PROPAGATORS", strings.Join(p, ","), err)
+		f.add(config.Wrong(&c.Propagators, "%w", err))
 	}
 	return propagator
 }

@@ -7,10 +7,12 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/handler/config"
 )
 
 // sampler returns what decides which spans are exported.
-func (c Config) sampler(f *faults) sdktrace.Sampler {
+func (c *Config) sampler(f *faults) sdktrace.Sampler {
 	name, parentBased := strings.CutPrefix(string(c.Sampler), "parentbased_")
 	if c.Sampler == "" {
 		name, parentBased = "always_on", true
@@ -28,7 +30,7 @@ func (c Config) sampler(f *faults) sdktrace.Sampler {
 	case "rate_limited":
 		root = newRateLimited(c.rate(f))
 	default:
-		f.add("OTEL_TRACES_SAMPLER", string(c.Sampler), new(Sampler).UnmarshalText([]byte(c.Sampler)))
+		f.add(config.Wrong(&c.Sampler, "%w", new(Sampler).UnmarshalText([]byte(c.Sampler))))
 		return nil
 	}
 	if len(c.TracesExporter) == 0 {
@@ -106,14 +108,14 @@ func (u *UnsampledParent) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (c Config) ratio(f *faults) float64 {
+func (c *Config) ratio(f *faults) float64 {
 	if c.SamplerArg == "" {
 		return 1
 	}
 	ratio, err := strconv.ParseFloat(c.SamplerArg, 64)
 	// The comparison is written so that NaN fails it.
 	if err != nil || !(ratio >= 0 && ratio <= 1) {
-		f.add("OTEL_TRACES_SAMPLER_ARG", c.SamplerArg, errors.New("must be a number from 0 to 1"))
+		f.add(config.Wrong(&c.SamplerArg, "must be a number from 0 to 1"))
 	}
 	return ratio
 }
@@ -125,13 +127,13 @@ const (
 	highestRate = 1e6
 )
 
-func (c Config) rate(f *faults) float64 {
+func (c *Config) rate(f *faults) float64 {
 	if c.SamplerArg == "" {
 		return defaultRate
 	}
 	rate, err := strconv.ParseFloat(c.SamplerArg, 64)
 	if err != nil || !(rate >= lowestRate && rate <= highestRate) {
-		f.add("OTEL_TRACES_SAMPLER_ARG", c.SamplerArg, errors.New("must be traces per second, from 0.001 to 1000000"))
+		f.add(config.Wrong(&c.SamplerArg, "must be traces per second, from 0.001 to 1000000"))
 	}
 	return rate
 }

@@ -20,30 +20,30 @@ type settings struct {
 const spanDelay, recordDelay = 5 * time.Second, time.Second
 
 // Check returns what is wrong with cfg: all that [New] would refuse.
-func (c Config) Check() error {
+func (c *Config) Check() error {
 	_, err := c.settings()
 	return err
 }
 
 // settings starts nothing. Of a configuration that is disabled it looks at what
 // is needed even so.
-func (c Config) settings() (settings, error) {
+func (c *Config) settings() (settings, error) {
 	var f faults
-	s := settings{propagator: c.Propagators.build(&f)}
+	s := settings{propagator: c.propagator(&f)}
 	if c.Disabled == "true" {
 		return s, f.err()
 	}
 	s.sampler = c.sampler(&f)
-	s.spans = c.SpanBatch.bounds(&f, "OTEL_BSP_", spanDelay)
-	s.records = c.RecordBatch.bounds(&f, "OTEL_BLRP_", recordDelay)
-	collector := func(exporters Exporters, signal string, own OTLP) target {
+	s.spans = c.SpanBatch.bounds(&f, spanDelay)
+	s.records = c.RecordBatch.bounds(&f, recordDelay)
+	collector := func(exporters Exporters, signal string, own *OTLP) target {
 		if !exporters.has("otlp") {
 			return target{signal: signal}
 		}
-		return resolve(&f, signal, c.OTLP, own)
+		return resolve(&f, signal, &c.OTLP, own)
 	}
-	s.traces = collector(c.TracesExporter, "traces", c.OTLPTraces)
-	s.metrics = collector(c.MetricsExporter, "metrics", c.OTLPMetrics)
-	s.logs = collector(c.LogsExporter, "logs", c.OTLPLogs)
+	s.traces = collector(c.TracesExporter, "traces", &c.OTLPTraces)
+	s.metrics = collector(c.MetricsExporter, "metrics", &c.OTLPMetrics)
+	s.logs = collector(c.LogsExporter, "logs", &c.OTLPLogs)
 	return s, f.err()
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"spangate/handler/config"
 )
 
 // target is the collector of one signal, resolved from the general variables
@@ -28,8 +30,7 @@ type target struct {
 const defaultHTTP, defaultGRPC = "http://localhost:4318", "http://localhost:4317"
 
 // resolve merges the general settings with those of one signal.
-func resolve(f *faults, signal string, general, own OTLP) target {
-	v := variables{prefix: "OTEL_EXPORTER_OTLP_" + strings.ToUpper(signal) + "_"}
+func resolve(f *faults, signal string, general, own *OTLP) target {
 	t := target{
 		signal:   signal,
 		protocol: cmp.Or(own.Protocol, general.Protocol, "http/protobuf"),
@@ -41,30 +42,35 @@ func resolve(f *faults, signal string, general, own OTLP) target {
 		t.headers = own.Headers
 	}
 
-	endpoint, name := v.pick("ENDPOINT", own.Endpoint, general.Endpoint)
+	endpoint := either(&own.Endpoint, &general.Endpoint)
 	var secure bool
 	var err error
 	switch t.protocol {
 	case "http/protobuf":
-		secure, err = t.useHTTP(cmp.Or(endpoint, defaultHTTP), own.Endpoint == "")
+		secure, err = t.useHTTP(cmp.Or(*endpoint, defaultHTTP), own.Endpoint == "")
 	case "grpc":
 		insecure := cmp.Or(own.Insecure, general.Insecure) == "true"
-		secure, err = t.useGRPC(cmp.Or(endpoint, defaultGRPC), insecure)
+		secure, err = t.useGRPC(cmp.Or(*endpoint, defaultGRPC), insecure)
 	default:
-		_, name := v.pick("PROTOCOL", string(own.Protocol), string(general.Protocol))
-		f.add(name, string(t.protocol), new(Protocol).UnmarshalText([]byte(t.protocol)))
+		f.add(config.Wrong(either(&own.Protocol, &general.Protocol), "%w", new(Protocol).UnmarshalText([]byte(t.protocol))))
 		return t
 	}
-	for _, err := range parts(err) {
-		if strings.Contains(endpoint, "@") {
-			f.addSecret(name, err) // it may hold a password
-		} else {
-			f.add(name, endpoint, err)
-		}
-		secure = true // so that the files are looked at even so
+	switch {
+	case strings.Contains(*endpoint, "@"): // which may hold a password
+		f.add(config.WrongFor(config.Fields{endpoint}, err))
+	default:
+		f.add(config.WrongFor(endpoint, err))
 	}
-	t.tls = v.tls(f, own, general, secure)
+	t.tls = certificates(f, general, own, secure || err != nil) // looked at even if there is no endpoint to show them to
 	return t
+}
+
+// either returns the field of one signal, or the general one if that is not set.
+func either[T comparable](own, general *T) *T {
+	if *own != *new(T) {
+		return own
+	}
+	return general
 }
 
 var (
@@ -147,14 +153,4 @@ func parseURL(endpoint string) (*url.URL, error) {
 		return nil, errors.Join(wrong...)
 	}
 	return u, nil
-}
-
-// variables names the variable that a value of one signal came from.
-type variables struct{ prefix string }
-
-func (v variables) pick(suffix, own, general string) (value, name string) {
-	if own != "" {
-		return own, v.prefix + suffix
-	}
-	return general, "OTEL_EXPORTER_OTLP_" + suffix
 }

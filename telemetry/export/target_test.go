@@ -47,7 +47,7 @@ func TestResolve(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var f faults
-			got := resolve(&f, "traces", tt.general, tt.own)
+			got := resolve(&f, "traces", &tt.general, &tt.own)
 			if err := f.err(); err != nil {
 				t.Fatal(err)
 			}

@@ -164,7 +164,7 @@ func observe(t *testing.T, variables []string, await func(*testing.T, *observed)
 	if err := env.ParseWithOptions(&o.cfg, env.Options{Environment: given}); err != nil {
 		t.Fatal(err)
 	}
-	if o.fault = o.cfg.Check(); o.fault != nil {
+	if o.fault = config.Named(&o.cfg, o.cfg.Check()); o.fault != nil {
 		return o
 	}
 	sdk, err := New(t.Context(), o.cfg, slog.New(slog.NewTextHandler(&o.log, nil)), &o.stdout)

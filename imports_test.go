@@ -13,8 +13,9 @@ import (
 // it in this list, on an earlier line. A room stands for what is below it too,
 // unless that has an entry of its own.
 var rooms = [][]string{
+	{"spangate/handler/clock"},
 	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/policy/jwks", "spangate/telemetry/contract"},
-	{"spangate/handler/wire"},
+	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"},
 	{"spangate/policy/redis", "spangate/telemetry/export"},
 	{"spangate/telemetry"},

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"spangate/balancer"
+	"spangate/balancer/echo"
 	"spangate/handler"
 	"spangate/handler/admin"
 	"spangate/handler/config"
@@ -180,7 +181,7 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 		if err != nil {
 			return "", err
 		}
-		beside.Go(func() error { return handler.ServeEcho(background, ln, name) })
+		beside.Go(func() error { return echo.Serve(background, ln, name) })
 		return ln.Addr().String(), nil
 	})
 	if err = errors.Join(sdkErr, err); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sethvargo/go-retry"
 
+	"spangate/handler/clock"
 	"spangate/handler/config"
 	"spangate/handler/wire"
 )
@@ -129,7 +130,7 @@ func (d *Discovery) Run(ctx context.Context, update func(Discovered)) {
 			next = soon
 		}
 		wait, _ := next.Next()
-		if sleep(ctx, wait) != nil {
+		if clock.Sleep(ctx, wait) != nil {
 			return
 		}
 	}
@@ -262,16 +263,4 @@ func port(u *url.URL) string {
 		return "443"
 	}
 	return "80"
-}
-
-// sleep waits for d or until ctx is done, and returns ctx's error then.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sethvargo/go-retry"
 
+	"spangate/handler/clock"
 	"spangate/handler/config"
 	"spangate/handler/fault"
 )
@@ -71,19 +72,7 @@ const (
 )
 
 // Wait waits for d.Delay or until ctx is done, and returns ctx's error then.
-func Wait(ctx context.Context, d RetryDecision) error {
-	if d.Delay <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func Wait(ctx context.Context, d RetryDecision) error { return clock.Sleep(ctx, d.Delay) }
 
 // Retrier is the RoundTripper that [Retry] returns.
 type Retrier struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/fault"
 )
 
@@ -18,11 +19,11 @@ func (s *server) drain() {
 	deadline, cancel := context.WithTimeout(s.requests, s.cfg.DrainTimeout())
 	defer cancel()
 	s.log.Info("draining", "timeout", s.cfg.DrainTimeout().String())
-	wait(deadline, s.cfg.ShutdownDelay, nil)
+	clock.Sleep(deadline, s.cfg.ShutdownDelay)
 	if s.open.Load() == 0 {
 		s.listener.Close()
 	} else {
-		wait(deadline, quietPeriod, nil)
+		clock.Sleep(deadline, quietPeriod)
 		stopListening(deadline, s.listener)
 		<-s.ended
 		// Shutdown does not answer the first request of a connection that was just
@@ -66,18 +67,9 @@ func (c Config) FlushTimeout() time.Duration { return c.ShutdownTimeout / 5 }
 
 // wait returns after d, when ctx is done, or soon after until has become true.
 func wait(ctx context.Context, d time.Duration, until func() bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for until == nil || !until() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			return
-		case <-ticker.C:
-		}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	for !until() && clock.Sleep(ctx, 5*time.Millisecond) == nil {
 	}
 }
 

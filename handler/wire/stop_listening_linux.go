@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"spangate/handler/clock"
 )
 
 // acceptRest is how long connections are still taken that were on their way
@@ -21,7 +23,7 @@ func stopListening(ctx context.Context, ln net.Listener) {
 	if socket, ok := ln.(syscall.Conn); ok {
 		if raw, err := socket.SyscallConn(); err == nil {
 			raw.Control(ignoreConnections)
-			wait(ctx, acceptRest, nil)
+			clock.Sleep(ctx, acceptRest)
 		}
 	}
 	ln.Close()

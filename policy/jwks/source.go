@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/clock"
 )
 
 const (
@@ -221,13 +223,5 @@ func (s *Source) renew(ctx context.Context, st *state) bool {
 	case s.wanted <- struct{}{}:
 	default: // somebody has asked already
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-st.replaced:
-		return true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
+	return clock.Await(ctx, st.replaced, patience)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"spangate/handler/clock"
 )
 
 // retryEvery is how often the store is tried while it is away. All instances do
@@ -52,22 +54,12 @@ func (s *Store) settle() {
 		defer close(settled)
 		s.calls.Wait()
 	}()
-	timer := time.NewTimer(s.connect)
-	defer timer.Stop()
-	select {
-	case <-settled:
-	case <-timer.C:
-	}
+	clock.Await(context.Background(), settled, s.connect)
 }
 
 // pause waits until the store is to be tried again.
 func pause(ctx context.Context) {
-	timer := time.NewTimer(time.Until(time.Now().Truncate(retryEvery).Add(retryEvery)))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	clock.Sleep(ctx, time.Until(time.Now().Truncate(retryEvery).Add(retryEvery)))
 }
 
 // join makes c ready for decisions. It has time for that; but a decision must

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"spangate/handler/clock"
 )
 
 const (
@@ -62,30 +64,16 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 
 		select {
 		case <-d.leaving:
-			if !sleep(ctx, lastWait, nil) {
+			if clock.Sleep(ctx, lastWait) != nil {
 				return gaveUp(ctx, err)
 			}
 			return d.try(ctx, attempt)
 		default:
 		}
-		if !sleep(ctx, pause, d.leaving) {
+		if !clock.Await(ctx, d.leaving, pause) && ctx.Err() != nil {
 			return gaveUp(ctx, err)
 		}
 	}
-}
-
-// sleep waits for d or until wake is closed, and reports false when ctx ended
-// first.
-func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-wake:
-	case <-timer.C:
-	}
-	return true
 }
 
 func gaveUp(ctx context.Context, last error) error {

@@ -2,11 +2,14 @@ package framing
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"os"
 	"sync"
 	"time"
+
+	"spangate/handler/clock"
 )
 
 // ResponseConn is a connection on which responses arrive. It is safe for
@@ -206,14 +209,7 @@ const lastWords = 5 * time.Second
 // awaitSilence returns when there is nothing to be read any more, or nobody
 // reads: net/http gives up reading when a write fails, also amid a response.
 func (r *ResponseConn) awaitSilence() {
-	timer := time.NewTimer(lastWords)
-	defer timer.Stop()
-	select {
-	case <-r.silent:
-		return
-	case <-timer.C:
-	}
-	if r.answered() {
+	if !clock.Await(context.Background(), r.silent, lastWords) && r.answered() {
 		<-r.silent
 	}
 }

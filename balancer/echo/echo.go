@@ -1,4 +1,6 @@
-package handler
+// Package echo answers: what would a backend be asked? It is the demonstration
+// backend, whose answers tell what it received.
+package echo
 
 import (
 	"context"
@@ -11,19 +13,20 @@ import (
 	"strconv"
 	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/config"
 )
 
 // Bounds of what a query can ask of the demonstration backend.
 const (
-	maxEchoDelay  = time.Minute
-	maxEchoSize   = config.Bytes(1 << 30)
-	maxEchoEvents = 1000
-	maxEchoBody   = 64 << 10 // of the request's body that is shown
+	maxDelay  = time.Minute
+	maxSize   = config.Bytes(1 << 30)
+	maxEvents = 1000
+	maxBody   = 64 << 10 // of the request's body that is shown
 )
 
-// echoed is what the demonstration backend received.
-type echoed struct {
+// received is what the demonstration backend received.
+type received struct {
 	Backend string      `json:"backend"`
 	Method  string      `json:"method"`
 	Path    string      `json:"path"`
@@ -34,38 +37,38 @@ type echoed struct {
 	Body    string      `json:"body,omitempty"`
 }
 
-// Echo returns the demonstration backend of that name. It answers with what it
+// Handler returns the demonstration backend of that name. It answers with what it
 // received, as JSON, unless the query asks for something else:
 //
 //	?status=503          with this status
 //	?delay=2s            after this time
 //	?size=1MB            with so many bytes instead
 //	?stream=5&every=1s   with so many Server-Sent Events instead, at this pace
-func Echo(name string) http.Handler {
+func Handler(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ask, err := parseEcho(r)
+		ask, err := parse(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if !pause(r, ask.delay) {
+		if clock.Sleep(r.Context(), ask.delay) != nil {
 			return
 		}
 		switch {
 		case ask.events > 0:
-			echoEvents(w, r, name, ask)
+			serveEvents(w, r, name, ask)
 		case ask.size >= 0:
 			w.Header().Set("Content-Type", "application/octet-stream")
 			w.Header().Set("Content-Length", strconv.FormatInt(int64(ask.size), 10))
 			w.WriteHeader(ask.status)
 			io.CopyN(w, zeros{}, int64(ask.size))
 		default:
-			body, _ := io.ReadAll(io.LimitReader(r.Body, maxEchoBody))
+			body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(ask.status)
 			out := json.NewEncoder(w)
 			out.SetIndent("", "  ")
-			out.Encode(echoed{
+			out.Encode(received{
 				Backend: name, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,
 				Host: r.Host, Proto: r.Proto, Headers: r.Header, Body: string(body),
 			})
@@ -73,9 +76,9 @@ func Echo(name string) http.Handler {
 	})
 }
 
-// ServeEcho answers on ln as [Echo] of that name until ctx is done.
-func ServeEcho(ctx context.Context, ln net.Listener, name string) error {
-	server := &http.Server{Handler: Echo(name)}
+// Serve answers on ln as the [Handler] of that name until ctx is done.
+func Serve(ctx context.Context, ln net.Listener, name string) error {
+	server := &http.Server{Handler: Handler(name)}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(ln); err != http.ErrServerClosed {
 		return err
@@ -83,8 +86,8 @@ func ServeEcho(ctx context.Context, ln net.Listener, name string) error {
 	return nil
 }
 
-// echoRequest is what the query asks for. A negative size asks for none.
-type echoRequest struct {
+// request is what the query asks for. A negative size asks for none.
+type request struct {
 	status int
 	delay  time.Duration
 	size   config.Bytes
@@ -92,8 +95,8 @@ type echoRequest struct {
 	every  time.Duration
 }
 
-func parseEcho(r *http.Request) (echoRequest, error) {
-	ask := echoRequest{status: http.StatusOK, size: -1, every: time.Second}
+func parse(r *http.Request) (request, error) {
+	ask := request{status: http.StatusOK, size: -1, every: time.Second}
 	query := r.URL.Query()
 	var errs []error
 	read := func(name string, parse func(string) error) {
@@ -115,14 +118,14 @@ func parseEcho(r *http.Request) (echoRequest, error) {
 		if err := ask.size.UnmarshalText([]byte(s)); err != nil {
 			return err
 		}
-		if ask.size > maxEchoSize {
+		if ask.size > maxSize {
 			return errors.New("must be at most 1GiB")
 		}
 		return nil
 	})
 	read("stream", func(s string) (err error) {
-		if ask.events, err = strconv.Atoi(s); err != nil || ask.events < 1 || ask.events > maxEchoEvents {
-			return fmt.Errorf("must be 1 to %d", maxEchoEvents)
+		if ask.events, err = strconv.Atoi(s); err != nil || ask.events < 1 || ask.events > maxEvents {
+			return fmt.Errorf("must be 1 to %d", maxEvents)
 		}
 		return nil
 	})
@@ -131,39 +134,24 @@ func parseEcho(r *http.Request) (echoRequest, error) {
 
 func parsePause(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > maxEchoDelay {
-		return 0, fmt.Errorf("must be a duration from 0 to %v, such as 200ms", maxEchoDelay)
+	if err != nil || d < 0 || d > maxDelay {
+		return 0, fmt.Errorf("must be a duration from 0 to %v, such as 200ms", maxDelay)
 	}
 	return d, nil
 }
 
-func echoEvents(w http.ResponseWriter, r *http.Request, name string, ask echoRequest) {
+func serveEvents(w http.ResponseWriter, r *http.Request, name string, ask request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(ask.status)
 	control := http.NewResponseController(w)
 	for i := range ask.events {
-		if i > 0 && !pause(r, ask.every) {
+		if i > 0 && clock.Sleep(r.Context(), ask.every) != nil {
 			return
 		}
 		fmt.Fprintf(w, "id: %d\ndata: from %s\n\n", i+1, name)
 		if control.Flush() != nil {
 			return
 		}
-	}
-}
-
-// pause waits for d and reports whether the client is still there.
-func pause(r *http.Request, d time.Duration) bool {
-	if d == 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
 	}
 }
 

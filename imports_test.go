@@ -17,7 +17,7 @@ var rooms = [][]string{
 	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/policy/jwks", "spangate/telemetry/contract"},
 	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler", "spangate/balancer", "spangate/probe", "spangate/policy"},
-	{"spangate/policy/redis", "spangate/telemetry/export"},
+	{"spangate/policy/redis", "spangate/telemetry/export", "spangate/telemetry/logline"},
 	{"spangate/telemetry"},
 	{"spangate/handler/admin", "spangate/handler/route"},
 	{"spangate"},

@@ -39,6 +39,7 @@ import (
 	"spangate/probe"
 	"spangate/telemetry"
 	"spangate/telemetry/export"
+	"spangate/telemetry/logline"
 )
 
 // Config is the whole configuration, in the order of the table of variables.
@@ -166,10 +167,10 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 		return err
 	}
 	defer listeners.Close()
-	lines := telemetry.NewLines(stdout)
+	lines := logline.NewLines(stdout)
 	go lines.Run()
 	defer lines.Close(cfg.Wire.FlushTimeout() / 2)
-	stdoutHandler := telemetry.LogHandler(lines, cfg.Telemetry)
+	stdoutHandler := logline.NewHandler(cfg.Telemetry.Log, lines)
 	log := slog.New(stdoutHandler)
 	var beside errgroup.Group
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
@@ -204,7 +205,7 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 	log.LogAttrs(ctx, slog.LevelInfo, "telemetry", sdk.Destinations()...)
 	log.LogAttrs(ctx, slog.LevelInfo, "doors", cfg.Policy.Doors()...)
 
-	access := telemetry.NewAccessLog(cfg.Telemetry, lines)
+	access := logline.NewAccessLog(cfg.Telemetry.Log, lines)
 	fields := field.NewSet(append(cfg.Policy.Fields(), string(cfg.Origin.Header), cfg.Balancer.HashKey.Header())...)
 	providers := telemetry.Providers{
 		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,

@@ -182,9 +182,9 @@ func (a *attempt) end(err *fault.Error) {
 func (a *attempt) tell(span trace.Span) {
 	t, c := a.client.telemetry, a.client
 	attrs := make([]attribute.KeyValue, 0, 16)
-	attrs = t.appendMethod(attrs, a.sent, a.method)
+	attrs = appendMethod(attrs, a.sent, a.method, t.longestText)
 	attrs = append(attrs,
-		semconv.URLFull(t.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
+		semconv.URLFull(t.longestText.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
 		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
 		backendKey.String(c.cfg.Backend.Name),
 		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),

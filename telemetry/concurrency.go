@@ -2,8 +2,10 @@ package telemetry
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -26,4 +28,24 @@ func (t *Telemetry) QueueWait(ctx context.Context, d time.Duration) {
 	if e := exchangeOf(ctx); e != nil {
 		e.queued, e.queueWait = true, d
 	}
+}
+
+// waited is for how long a request waited for its turn.
+type waited struct {
+	queued    bool // it had to wait
+	queueWait time.Duration
+}
+
+func (w *waited) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if w.queued {
+		attrs = append(attrs, concurrencyWaitKey.Float64(w.queueWait.Seconds()))
+	}
+	return attrs
+}
+
+func (w *waited) line(attrs []slog.Attr) []slog.Attr {
+	if w.queued {
+		attrs = append(attrs, slog.Float64("queued", w.queueWait.Seconds()))
+	}
+	return attrs
 }

@@ -1,14 +1,11 @@
 package telemetry
 
-import "log/slog"
+import "spangate/telemetry/logline"
 
 // Config says what is recorded of each request beside what the OTEL_*
 // variables say.
 type Config struct {
-	AccessLog    LogFormat       `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
-	LogFields    LogFields       `env:"LOG_FIELDS" envDefault:"auto" auto:"plain" needs:"ACCESS_LOG!=text" doc:"whose names JSON lines use: plain, or gcp for Google Cloud Logging (severity, trace, httpRequest); auto is the platform's, else plain"`
-	Project      string          `env:"GOOGLE_CLOUD_PROJECT" zero:"none" doc:"project that LOG_FIELDS=gcp names a line's trace by"`
-	LogLevel     slog.Level      `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
+	Log          logline.Config
 	Trust        Trust           `env:"TRACE_TRUST" envDefault:"auto" auto:"link" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
 	ServerTiming bool            `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`
 	Probes       TracedProbes    `env:"TRACE_PROBES" envDefault:"all" needs:"PROBE_MODE!=off" doc:"probes that have spans, whatever OTEL_TRACES_SAMPLER is but always_off: all, failed (and those that changed a backend's state) or changes (those that did, alone)"`

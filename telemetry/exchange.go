@@ -8,24 +8,19 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
-	"spangate/policy"
 )
 
-// exchange is what the decorators know of the request that they are part of.
-// Its fields are used by one attempt at a time.
+// exchange is what the decorators note of the request that they are part of. Its
+// fields are used by one attempt at a time.
 type exchange struct {
-	failure  *fault.Error // nil: none so far
-	attempts int
-	// stopReason says why no further attempt was made; empty: none was made.
+	attempted
+	waited
 	stopReason balancer.StopReason
-	backend    string        // of the latest attempt
-	answered   string        // backend whose response is passed on; empty: none
-	rejection  fault.Refusal // without a policy: none refused it
-	queued     bool          // it had to wait for its turn
-	queueWait  time.Duration
-	requestID  string           // empty: it has none
-	principal  policy.Principal // without a method: nobody was asked
-	attempt    *attempt         // the latest; nil: none was made
+	rejection  fault.Refusal
+	principal  principal
+	requestID  requestID
+	failure    *fault.Error // nil: none so far
+	attempt    *attempt     // the latest; nil: none was made
 	// latest is the span of the attempt before, for the link to it.
 	latest trace.SpanContext
 	held   held

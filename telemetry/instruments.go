@@ -25,6 +25,12 @@ func made[T any](i *instruments, instrument T, err error) T {
 	return instrument
 }
 
+// convention makes an instrument of the semantic conventions.
+func convention[T, O any](i *instruments, from func(metric.Meter, ...O) (T, error)) T {
+	instrument, err := from(i.Meter)
+	return made(i, instrument, err)
+}
+
 func (i *instruments) counter(name string) metric.Int64Counter {
 	_, unit, description := described(name)
 	c, err := i.Int64Counter(name, unit, description)

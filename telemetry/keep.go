@@ -1,9 +1,11 @@
 package telemetry
 
 import (
+	"log/slog"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/fault"
@@ -72,18 +74,31 @@ func (h *held) settle(kept bool) {
 	}
 }
 
+// samplingReason is why a request is exported though it is not sampled; empty: it
+// is sampled, or not exported.
+type samplingReason string
+
+func (r *samplingReason) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if *r != "" {
+		attrs = append(attrs, samplingReasonKey.String(string(*r)))
+	}
+	return attrs
+}
+
+func (*samplingReason) line(attrs []slog.Attr) []slog.Attr { return attrs }
+
 // keepReason returns why the request is to be exported though it is not sampled.
 // That its client hung up or paused is no reason, nor how long it took to: who
 // does so again and again would decide what is exported.
-func (s *served) keepReason() string {
+func (s *served) keepReason() samplingReason {
 	if s.telemetry.keep == nil {
 		return ""
 	}
 	failure := s.exchange.failure
 	ofClient := failure != nil && (failure.Type == fault.ClientDisconnected || failure.Type == fault.ClientTimeout)
-	answered := s.response.firstByte
+	answered := s.answer.firstByte
 	if s.response.status == 0 && !ofClient {
-		answered = s.ended.Sub(s.start)
+		answered = s.answer.took
 	}
-	return s.telemetry.keep(s.outcome.spanError != "" && !ofClient, s.exchange.attempts, answered)
+	return samplingReason(s.telemetry.keep(s.outcome.spanError != "" && !ofClient, s.exchange.attempts, answered))
 }

@@ -67,11 +67,11 @@ func spanName(method string) string {
 }
 
 // appendMethod adds the attributes of a method as sent to attrs.
-func (t *Telemetry) appendMethod(attrs []attribute.KeyValue, method, normalized string) []attribute.KeyValue {
+func appendMethod(attrs []attribute.KeyValue, method, normalized string, longest textLimit) []attribute.KeyValue {
 	attrs = append(attrs, semconv.HTTPRequestMethodKey.String(normalized))
 	if normalized == otherMethod {
 		// A copy, as over HTTP/1.1 it is a part of the whole request line.
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(strings.Clone(t.text(method))))
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(strings.Clone(longest.text(method))))
 	}
 	return attrs
 }

@@ -21,6 +21,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
+	"spangate/telemetry/logline"
 )
 
 // seen is what telemetry makes of one request that h handles behind it.
@@ -36,13 +37,13 @@ func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Refuse) http.H
 	t.Helper()
 	recorder, reader := tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
 	var out bytes.Buffer
-	lines := telemetry.NewLines(&out)
+	lines := logline.NewLines(&out)
 	written := make(chan struct{})
 	go func() { defer close(written); lines.Run() }()
 	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)),
 		Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-	}, telemetry.NewAccessLog(telemetry.Config{AccessLog: telemetry.LogJSON}, lines), slog.New(slog.DiscardHandler))
+	}, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

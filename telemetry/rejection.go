@@ -45,20 +45,22 @@ func (t *Telemetry) rejected(ctx context.Context, why fault.Refusal) {
 	t.rejections.Add(ctx, 1, t.rejectionSets.get(rejectionSet{why.Policy, why.Reason}, rejectionSet.attributes).add...)
 }
 
-// Authenticated notes who the request that ctx is of comes from. It is for
-// [policy.Auth].
-func (t *Telemetry) Authenticated(ctx context.Context, p policy.Principal) {
-	if e := exchangeOf(ctx); e != nil {
-		e.principal = p
+// refusal is by which policy a request was refused, and why. Without a policy none
+// did.
+type refusal fault.Refusal
+
+func (r *refusal) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if r.Policy != "" {
+		attrs = append(attrs, policyRejectionKey.String(r.Policy), policyReasonKey.String(r.Reason))
 	}
+	return attrs
 }
 
-// RequestID notes the id of the request that ctx is of. It is for
-// [policy.RequestID].
-func (t *Telemetry) RequestID(ctx context.Context, id string) {
-	if e := exchangeOf(ctx); e != nil {
-		e.requestID = id
+func (r *refusal) line(attrs []slog.Attr) []slog.Attr {
+	if r.Policy != "" {
+		attrs = append(attrs, slog.String("policy", r.Policy), slog.String("reason", r.Reason))
 	}
+	return attrs
 }
 
 type rejectionSet struct{ policy, reason string }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -67,6 +68,18 @@ func (t *Telemetry) RetryStopped(ctx context.Context, reason balancer.StopReason
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"stop", string(reason)}, retrySet.attributes).add...)
 	}
 }
+
+// retryStop is why no further attempt was made; empty: none was made at all.
+type retryStop balancer.StopReason
+
+func (r *retryStop) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if *r != "" {
+		attrs = append(attrs, retryStopReasonKey.String(string(*r)))
+	}
+	return attrs
+}
+
+func (*retryStop) line(attrs []slog.Attr) []slog.Attr { return attrs }
 
 // ObserveBudget reports, at each collection, how many retries may be made.
 func (t *Telemetry) ObserveBudget(left func() float64) error {

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -26,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/fault"
+	"spangate/telemetry/logline"
 )
 
 // Providers are where spans and metrics go, and the format in which trace
@@ -66,27 +66,23 @@ type Telemetry struct {
 	probes       TracedProbes
 	decisions    TracedDecisions
 	serverTiming bool
-	longestText  int
+	longestText  textLimit
 	keep         Keep
 	methods      KnownMethods
-	access       *AccessLog // nil: off
-	off          bool       // nothing is recorded of requests
-	silent       bool       // no span is exported
-	propagates   bool       // trace context is read and written in some format
-	participates bool       // it propagates and is not silent
+	access       *logline.AccessLog // nil: off
+	off          bool               // nothing is recorded of requests
+	silent       bool               // no span is exported
+	propagates   bool               // trace context is read and written in some format
+	participates bool               // it propagates and is not silent
 	log          *slog.Logger
 	events       *slog.Logger // nil: off
-	warm         atomic.Bool  // a request has been seen
+	warmth
 
-	serverDuration     metric.Float64Histogram
-	serverActive       metric.Int64UpDownCounter
-	serverRequestSize  metric.Int64Histogram
-	serverResponseSize metric.Int64Histogram
+	server             *serverMetrics
 	clientDuration     metric.Float64Histogram
 	clientActive       metric.Int64UpDownCounter
 	forwardDuration    metric.Float64Histogram
 	forwardAttempts    metric.Int64Histogram
-	timeToFirstByte    metric.Float64Histogram
 	attemptFirstByte   metric.Float64Histogram
 	connectionDuration metric.Float64Histogram
 	probeDuration      metric.Float64Histogram
@@ -100,8 +96,6 @@ type Telemetry struct {
 
 	causes causes
 
-	serverSets  setCache[serverSet]
-	activeSets  setCache[activeSet]
 	forwardSets setCache[string]
 	pickSets    setCache[pickSet]
 	retrySets   setCache[retrySet]
@@ -113,7 +107,7 @@ type Telemetry struct {
 
 // New returns the decorators for providers. access may be nil. Where requests come
 // from, and whose trace context is believed, [handler.ClientOf] knows.
-func New(cfg Config, providers Providers, access *AccessLog, log *slog.Logger) (*Telemetry, error) {
+func New(cfg Config, providers Providers, access *logline.AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
 		ids:          providers.Tracer.Tracer(scope, version),
@@ -124,7 +118,7 @@ func New(cfg Config, providers Providers, access *AccessLog, log *slog.Logger) (
 		probes:       cfg.Probes,
 		decisions:    cfg.RateLimit,
 		serverTiming: cfg.ServerTiming,
-		longestText:  providers.LongestText,
+		longestText:  textLimit(providers.LongestText),
 		keep:         providers.Keep,
 		methods:      cfg.KnownMethods,
 		access:       access,
@@ -149,29 +143,19 @@ func New(cfg Config, providers Providers, access *AccessLog, log *slog.Logger) (
 
 func (t *Telemetry) createInstruments() error {
 	var errs []error
-	serverDuration, err := httpconv.NewServerRequestDuration(t.meter)
-	errs = append(errs, err)
-	serverActive, err := httpconv.NewServerActiveRequests(t.meter)
-	errs = append(errs, err)
-	serverRequestSize, err := httpconv.NewServerRequestBodySize(t.meter)
-	errs = append(errs, err)
-	serverResponseSize, err := httpconv.NewServerResponseBodySize(t.meter)
-	errs = append(errs, err)
 	clientDuration, err := httpconv.NewClientRequestDuration(t.meter)
 	errs = append(errs, err)
 	clientActive, err := httpconv.NewClientActiveRequests(t.meter)
 	errs = append(errs, err)
 	lifetimes, err := httpconv.NewClientConnectionDuration(t.meter)
 	errs = append(errs, err)
-	t.serverDuration, t.serverActive = serverDuration.Inst(), serverActive.Inst()
-	t.serverRequestSize, t.serverResponseSize = serverRequestSize.Inst(), serverResponseSize.Inst()
 	t.clientDuration, t.clientActive = clientDuration.Inst(), clientActive.Inst()
 	t.connectionDuration = lifetimes.Float64Histogram
 
 	ours := instruments{Meter: t.meter}
+	t.server = newServerMetrics(&ours)
 	t.forwardDuration = ours.histogram(forwardDurationName)
 	t.forwardAttempts = ours.intHistogram(forwardAttemptsName)
-	t.timeToFirstByte = ours.histogram(timeToFirstByteName)
 	t.attemptFirstByte = ours.histogram(attemptTimeToFirstByteName)
 	t.probeDuration = ours.histogram(probeDurationName)
 	t.picks = ours.counter(balancerPicksName)

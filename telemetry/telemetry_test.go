@@ -19,9 +19,10 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/telemetry"
+	"spangate/telemetry/logline"
 )
 
-func newTelemetry(recorder *tracetest.SpanRecorder, access *telemetry.AccessLog) *telemetry.Telemetry {
+func newTelemetry(recorder *tracetest.SpanRecorder, access *logline.AccessLog) *telemetry.Telemetry {
 	providers := telemetry.Providers{
 		Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Propagator: propagation.TraceContext{},
 	}
@@ -128,8 +129,8 @@ func TestServerKeepsTheWritersOtherFaces(t *testing.T) {
 func TestAccessLogKeepsEachLine(t *testing.T) {
 	const workers, each = 8, 500
 	var out bytes.Buffer
-	lines := telemetry.NewLines(&out)
-	h := newTelemetry(nil, telemetry.NewAccessLog(telemetry.Config{AccessLog: telemetry.LogText}, lines)).Server(http.NotFoundHandler())
+	lines := logline.NewLines(&out)
+	h := newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: logline.Text}, lines)).Server(http.NotFoundHandler())
 	go lines.Run()
 	var wg sync.WaitGroup
 	for worker := range workers {
@@ -172,8 +173,8 @@ func (s *stuck) Write(p []byte) (int, error) {
 
 func TestNobodyWaitsForTheLogsReader(t *testing.T) {
 	out := &stuck{writing: make(chan struct{}, 1<<20), resume: make(chan struct{})}
-	lines := telemetry.NewLines(out)
-	h := newTelemetry(nil, telemetry.NewAccessLog(telemetry.Config{AccessLog: telemetry.LogJSON}, lines)).Server(http.NotFoundHandler())
+	lines := logline.NewLines(out)
+	h := newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines)).Server(http.NotFoundHandler())
 	log := slog.New(slog.NewJSONHandler(lines, nil))
 	ended := make(chan struct{})
 	go func() { defer close(ended); lines.Run() }()
@@ -192,14 +193,14 @@ func TestNobodyWaitsForTheLogsReader(t *testing.T) {
 }
 
 func BenchmarkServer(b *testing.B) {
-	lines := telemetry.NewLines(io.Discard)
+	lines := logline.NewLines(io.Discard)
 	go lines.Run()
 	defer lines.Close(time.Minute)
 	for name, h := range map[string]http.Handler{
 		"bare":       http.NotFoundHandler(),
 		"unsampled":  newTelemetry(nil, nil).Server(http.NotFoundHandler()),
 		"sampled":    newTelemetry(tracetest.NewSpanRecorder(), nil).Server(http.NotFoundHandler()),
-		"with a log": newTelemetry(nil, telemetry.NewAccessLog(telemetry.Config{AccessLog: telemetry.LogJSON}, lines)).Server(http.NotFoundHandler()),
+		"with a log": newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines)).Server(http.NotFoundHandler()),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

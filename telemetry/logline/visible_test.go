@@ -1,4 +1,4 @@
-package telemetry_test
+package logline_test
 
 import (
 	"bytes"
@@ -9,18 +9,18 @@ import (
 	"time"
 	"unicode"
 
-	"spangate/telemetry"
+	"spangate/telemetry/logline"
 )
 
 // Lines show all that is in them, in each form.
 func TestLinesAreVisible(t *testing.T) {
 	const obeyed = "a\u0085b\u009b31mc\u202ed\u2066e\u200ef\u00adg\U000e0041h\x1bi\x7fj\xffk"
-	for _, format := range []telemetry.LogFormat{telemetry.LogJSON, telemetry.LogText} {
+	for _, format := range []logline.Format{logline.JSON, logline.Text} {
 		var out bytes.Buffer
-		lines := telemetry.NewLines(&out)
+		lines := logline.NewLines(&out)
 		written := make(chan struct{})
 		go func() { defer close(written); lines.Run() }()
-		log := slog.New(telemetry.LogHandler(lines, telemetry.Config{AccessLog: format}))
+		log := slog.New(logline.NewHandler(logline.Config{AccessLog: format}, lines))
 		log.LogAttrs(context.Background(), slog.LevelInfo, obeyed, slog.String("value", obeyed), slog.String(obeyed, "name"), slog.Any("list", []string{obeyed}), slog.Group("group", obeyed, obeyed))
 		lines.Close(time.Minute)
 		<-written

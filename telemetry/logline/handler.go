@@ -1,4 +1,4 @@
-package telemetry
+package logline
 
 import (
 	"context"
@@ -6,21 +6,18 @@ import (
 	"log/slog"
 )
 
-// LogHandler returns the handler of the program's own log: lines on w, as text
+// NewHandler returns the handler of the program's own log: lines on w, as text
 // when the access log is, else as JSON, with the ids of the span in a record's
 // context.
-func LogHandler(w io.Writer, cfg Config) slog.Handler {
-	form := cfg.lineForm()
-	if form.text {
-		return traced{slog.NewTextHandler(w, form.options(cfg.LogLevel)), form}
-	}
-	return traced{slog.NewJSONHandler(w, form.options(cfg.LogLevel)), form}
+func NewHandler(cfg Config, w io.Writer) slog.Handler {
+	form := cfg.form()
+	return traced{form.handler(w, cfg.Level), form}
 }
 
 // traced adds the ids of the span in a record's context to the record.
 type traced struct {
 	slog.Handler
-	form lineForm
+	form form
 }
 
 func (h traced) Handle(ctx context.Context, record slog.Record) error {

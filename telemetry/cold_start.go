@@ -1,0 +1,27 @@
+package telemetry
+
+import (
+	"log/slog"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// warmth knows whether this instance has seen a request.
+type warmth struct{ warm atomic.Bool }
+
+func (w *warmth) coldStart() coldStart { return coldStart(!w.warm.Load() && !w.warm.Swap(true)) }
+
+// coldStart says that a request was the first of this instance.
+type coldStart bool
+
+func (c *coldStart) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if *c {
+		attrs = append(attrs, semconv.FaaSColdstart(true))
+	}
+	return attrs
+}
+
+func (*coldStart) line(attrs []slog.Attr) []slog.Attr { return attrs }

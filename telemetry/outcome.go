@@ -1,0 +1,92 @@
+package telemetry
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/handler/fault"
+)
+
+// outcome is how a request ended, for span, metrics and log alike.
+type outcome struct {
+	status    int          // sent, or the one that says why none was
+	errorType string       // why it failed; also set for the 4xx statuses of our own
+	spanError string       // error.type of the SERVER span; empty while its status is Unset
+	failure   *fault.Error // nil: none was noted
+}
+
+// outcomeOf applies the table of telemetry's contract. A 4xx is the client's
+// doing and no error of the server's, unless it came too late to be sent.
+func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
+	o := outcome{status: w.status, failure: e.failure}
+	if e.failure != nil {
+		o.errorType = string(e.failure.Type)
+	}
+	switch {
+	case e.failure == nil && !aborted:
+		if o.status == 0 {
+			o.status = http.StatusOK // what net/http sends for a handler that says nothing
+		}
+		if o.status >= http.StatusInternalServerError {
+			o.spanError = strconv.Itoa(o.status)
+		}
+	case e.failure == nil:
+		o.errorType = string(fault.InternalError)
+		o.spanError = o.errorType
+	case e.failure.Type == fault.ClientDisconnected:
+		o.status, o.spanError = fault.StatusClientClosedRequest, o.errorType
+	case aborted || o.status/100 != 4:
+		o.spanError = o.errorType
+	}
+	if o.status == 0 {
+		o.status = fault.Type(o.errorType).Status()
+	}
+	return o
+}
+
+func (o *outcome) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if o.spanError != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
+	}
+	return attrs
+}
+
+func (o *outcome) line(attrs []slog.Attr) []slog.Attr {
+	if o.errorType != "" {
+		attrs = append(attrs, slog.String("error_type", o.errorType))
+	}
+	if o.failure != nil && o.failure.Err != nil {
+		attrs = append(attrs, slog.String("error", o.failure.Err.Error()))
+	}
+	return attrs
+}
+
+// level returns how grave it is: an error when the backends or the proxy are at
+// fault, also for a response that broke off, and a warning when the client asks
+// too often, went away, or did not take its response.
+func (o *outcome) level() slog.Level {
+	switch {
+	case o.status == http.StatusTooManyRequests, o.status == fault.StatusClientClosedRequest,
+		o.failure != nil && o.failure.Type == fault.ClientTimeout && o.spanError != "":
+		return slog.LevelWarn
+	case o.status >= http.StatusInternalServerError, o.spanError != "":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// requestDuration returns how long a request took as metrics have it: to its
+// end, or to its answer when that switched protocols. What comes after is not
+// HTTP any more (RFC 9110 section 7.8), and may last for days.
+func requestDuration(status int, toAnswer, toEnd time.Duration) time.Duration {
+	if status == http.StatusSwitchingProtocols {
+		return toAnswer
+	}
+	return toEnd
+}

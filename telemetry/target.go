@@ -1,0 +1,59 @@
+package telemetry
+
+import (
+	"log/slog"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// target is what a request asks for.
+type target struct {
+	request              *http.Request
+	method, scheme, host string // the method normalized
+	longest              textLimit
+}
+
+func (t *target) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	r := t.request
+	line := len(r.Method) + len(r.RequestURI) // over HTTP/1.1 parts of one text
+	attrs = appendMethod(attrs, r.Method, t.method, t.longest)
+	attrs = append(attrs,
+		semconv.URLScheme(t.scheme),
+		semconv.URLPath(t.longest.part(r.URL.EscapedPath(), line)),
+		semconv.NetworkProtocolVersion(protocolVersion(r)),
+	)
+	if r.URL.RawQuery != "" {
+		attrs = append(attrs, semconv.URLQuery(t.longest.part(redactQuery(r.URL.RawQuery), line)))
+	}
+	if host, port := splitHost(t.host, t.scheme); host != "" {
+		attrs = append(attrs, semconv.ServerAddress(t.longest.part(host, len(t.host))), semconv.ServerPort(port))
+	}
+	return attrs
+}
+
+func (t *target) line(attrs []slog.Attr) []slog.Attr {
+	r := t.request
+	attrs = append(attrs,
+		slog.String("method", r.Method),
+		slog.String("host", t.host),
+		slog.String("path", r.URL.EscapedPath()),
+	)
+	if r.URL.RawQuery != "" {
+		attrs = append(attrs, slog.String("query", redactQuery(r.URL.RawQuery)))
+	}
+	return append(attrs, slog.String("protocol", r.Proto))
+}
+
+// protocolVersion returns the version as the conventions write it: 1.1, 2.
+func protocolVersion(r *http.Request) string {
+	switch {
+	case r.ProtoMajor == 2:
+		return "2"
+	case r.ProtoMajor == 1 && r.ProtoMinor == 0:
+		return "1.0"
+	}
+	return "1.1"
+}

@@ -136,15 +136,6 @@ func alike(t *testing.T, hosts ...string) []net.Listener {
 	}
 }
 
-// answering serves on ln until the test ends.
-func answering(t *testing.T, ln net.Listener, handle http.HandlerFunc) {
-	server := httptest.NewUnstartedServer(handle)
-	server.Listener.Close()
-	server.Listener = ln
-	server.Start()
-	t.Cleanup(server.Close)
-}
-
 // plainBackend serves h until the test ends, and returns its address.
 func plainBackend(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()

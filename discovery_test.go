@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -158,4 +159,13 @@ func TestBackendsThatDNSNames(t *testing.T) {
 			t.Errorf("status %d, answered by %q, want %s", resp.StatusCode, body, ln.Addr())
 		}
 	})
+}
+
+// answering serves on ln until the test ends.
+func answering(t *testing.T, ln net.Listener, handle http.HandlerFunc) {
+	server := httptest.NewUnstartedServer(handle)
+	server.Listener.Close()
+	server.Listener = ln
+	server.Start()
+	t.Cleanup(server.Close)
 }

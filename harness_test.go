@@ -172,6 +172,18 @@ func (p *program) await(text string) {
 	}
 }
 
+// line returns the one line that says msg.
+func (p *program) line(t *testing.T, msg string) map[string]any {
+	t.Helper()
+	found := p.log.named(t, "msg", msg)
+	if len(found) != 1 {
+		t.Fatalf("%q is said %d times: %v", msg, len(found), found)
+	}
+	delete(found[0], "time")
+	delete(found[0], "msg")
+	return found[0]
+}
+
 // newRequest returns one to the program.
 func (p *program) newRequest(ctx context.Context, method, target string, body io.Reader, header ...string) *http.Request {
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+target, body)

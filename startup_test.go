@@ -15,18 +15,6 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// line returns the one line that says msg.
-func (p *program) line(t *testing.T, msg string) map[string]any {
-	t.Helper()
-	found := p.log.named(t, "msg", msg)
-	if len(found) != 1 {
-		t.Fatalf("%q is said %d times: %v", msg, len(found), found)
-	}
-	delete(found[0], "time")
-	delete(found[0], "msg")
-	return found[0]
-}
-
 func TestWhatIsSaidOfThePlatform(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

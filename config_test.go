@@ -226,7 +226,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		"not across one whose value is not known": {
 			[]string{"MAX_CONCURRENT_REQUESTS=x", "MAX_QUEUE=10", "REQUEST_TIMEOUT=x", "RETRY_TRY_TIMEOUT=20s", "BALANCER=x", "BALANCER_HASH_KEY=path"},
 			[]string{
-				`BALANCER="x": must be one of hash, least-requests, peak-ewma, power-of-two, random, round-robin`,
+				`BALANCER="x": must be hash, least-requests, peak-ewma, power-of-two, random or round-robin`,
 				`REQUEST_TIMEOUT="x": must be a duration such as 500ms, 10s or 1m30s`,
 				`MAX_CONCURRENT_REQUESTS="x": must be a whole number`,
 			},

@@ -1,10 +1,11 @@
 package balancer
 
 import (
-	"fmt"
+	"maps"
 	"net/http"
 	"slices"
-	"strings"
+
+	"spangate/handler/config"
 )
 
 // Algorithm names a way to choose among ready backends.
@@ -46,14 +47,5 @@ func (a Algorithm) Picker(key func(*http.Request) string) Picker {
 
 // UnmarshalText parses the name of an algorithm.
 func (a *Algorithm) UnmarshalText(text []byte) error {
-	if _, ok := pickers[Algorithm(text)]; !ok {
-		var names []string
-		for name := range pickers {
-			names = append(names, string(name))
-		}
-		slices.Sort(names)
-		return fmt.Errorf("must be one of %s", strings.Join(names, ", "))
-	}
-	*a = Algorithm(text)
-	return nil
+	return config.OneOf(a, text, slices.Sorted(maps.Keys(pickers))...)
 }

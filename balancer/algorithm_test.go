@@ -172,7 +172,7 @@ func TestAlgorithmNames(t *testing.T) {
 		}
 	}
 	var a balancer.Algorithm
-	want := "must be one of hash, least-requests, peak-ewma, power-of-two, random, round-robin"
+	want := "must be hash, least-requests, peak-ewma, power-of-two, random or round-robin"
 	for _, text := range []string{"", "roundrobin", "Random", "p2c"} {
 		if err := a.UnmarshalText([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %q", text, err, want)

@@ -2,14 +2,13 @@ package balancer
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 )
@@ -208,10 +207,5 @@ const (
 
 // UnmarshalText parses a host rule.
 func (h *HostRule) UnmarshalText(text []byte) error {
-	switch rule := HostRule(text); rule {
-	case HostAuto, HostPreserve, HostBackend:
-		*h = rule
-		return nil
-	}
-	return fmt.Errorf("must be %s", strings.Join([]string{string(HostAuto), string(HostPreserve), string(HostBackend)}, ", "))
+	return config.OneOf(h, text, HostAuto, HostPreserve, HostBackend)
 }

@@ -3,12 +3,12 @@ package probe
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
+
+	"spangate/handler/config"
 )
 
 // Config says how backends are asked whether they are fit to serve, and when
@@ -72,7 +72,7 @@ const (
 
 // UnmarshalText parses the name of a mode.
 func (m *Mode) UnmarshalText(text []byte) error {
-	return parseName(m, text, ModeAuto, ModeActive, ModeOnDemand, ModeOff)
+	return config.OneOf(m, text, ModeAuto, ModeActive, ModeOnDemand, ModeOff)
 }
 
 // Type says what a probe asks.
@@ -88,19 +88,7 @@ const (
 
 // UnmarshalText parses the name of a type.
 func (t *Type) UnmarshalText(text []byte) error {
-	return parseName(t, text, TypeAuto, TypeHTTP, TypeTCP, TypeGRPC)
-}
-
-func parseName[T ~string](to *T, text []byte, names ...T) error {
-	if !slices.Contains(names, T(text)) {
-		var all []string
-		for _, name := range names {
-			all = append(all, string(name))
-		}
-		return fmt.Errorf("must be one of %s", strings.Join(all, ", "))
-	}
-	*to = T(text)
-	return nil
+	return config.OneOf(t, text, TypeAuto, TypeHTTP, TypeTCP, TypeGRPC)
 }
 
 // Path is what an http probe gets: a path that begins with a slash, and a query

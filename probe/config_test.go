@@ -30,8 +30,8 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestConfigFaults(t *testing.T) {
 	for variable, want := range map[string]string{
-		"PROBE_MODE=sometimes":  `PROBE_MODE="sometimes": must be one of auto, active, on-demand, off`,
-		"PROBE_TYPE=icmp":       `PROBE_TYPE="icmp": must be one of auto, http, tcp, grpc`,
+		"PROBE_MODE=sometimes":  `PROBE_MODE="sometimes": must be auto, active, on-demand or off`,
+		"PROBE_TYPE=icmp":       `PROBE_TYPE="icmp": must be auto, http, tcp or grpc`,
 		"PROBE_PATH=healthz":    `PROBE_PATH="healthz": must begin with /`,
 		"PROBE_PATH=/a#b":       `PROBE_PATH="/a#b": must not have a fragment`,
 		"PROBE_PATH=/%zz":       `PROBE_PATH="/%zz": must be a path, in which a % that is meant as such is written %25, and what is not visible ASCII as % and two digits`,

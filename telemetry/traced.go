@@ -1,6 +1,6 @@
 package telemetry
 
-import "errors"
+import "spangate/handler/config"
 
 // TracedProbes says which probes have a span.
 type TracedProbes string
@@ -14,12 +14,7 @@ const (
 
 // UnmarshalText parses the name of a choice.
 func (p *TracedProbes) UnmarshalText(text []byte) error {
-	switch choice := TracedProbes(text); choice {
-	case ProbesAll, ProbesFailed, ProbesChanges:
-		*p = choice
-		return nil
-	}
-	return errors.New("must be all, failed or changes")
+	return config.OneOf(p, text, ProbesAll, ProbesFailed, ProbesChanges)
 }
 
 // atOnce reports whether a probe that ended with err has a span whatever comes of
@@ -39,10 +34,5 @@ const (
 
 // UnmarshalText parses the name of a choice.
 func (d *TracedDecisions) UnmarshalText(text []byte) error {
-	switch choice := TracedDecisions(text); choice {
-	case DecisionsAll, DecisionsDenied:
-		*d = choice
-		return nil
-	}
-	return errors.New("must be all or denied")
+	return config.OneOf(d, text, DecisionsAll, DecisionsDenied)
 }

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -10,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler"
+	"spangate/handler/config"
 )
 
 // Trust says what becomes of the trace context that a peer outside
@@ -26,12 +26,7 @@ const (
 
 // UnmarshalText parses the name of a rule.
 func (t *Trust) UnmarshalText(text []byte) error {
-	switch rule := Trust(text); rule {
-	case TrustAuto, TrustLink, TrustIgnore, TrustAll:
-		*t = rule
-		return nil
-	}
-	return errors.New("must be auto, link, ignore or trust")
+	return config.OneOf(t, text, TrustAuto, TrustLink, TrustIgnore, TrustAll)
 }
 
 // passesOn reports whether the trace context that comes with r, in whatever

@@ -160,7 +160,7 @@ func TestLoadNamesAllFaults(t *testing.T) {
 		},
 		"a platform that is none": {
 			environ: []string{"PLATFORM=heroku"},
-			want:    []string{`PLATFORM="heroku": must be one of auto, fly, azure, ecs, kubernetes, cloudrun, none`},
+			want:    []string{`PLATFORM="heroku": must be auto, fly, azure, ecs, kubernetes, cloudrun or none`},
 		},
 		"a secret's value stays secret": {
 			environ: []string{"TOKEN=s3cret"},

@@ -2,10 +2,7 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -56,15 +53,11 @@ var Platforms = []struct {
 
 // UnmarshalText accepts the name of a platform.
 func (p *Platform) UnmarshalText(text []byte) error {
-	names := []string{"auto"}
+	names := []Platform{"auto"}
 	for _, known := range Platforms {
-		names = append(names, known.Name)
+		names = append(names, Platform(known.Name))
 	}
-	if !slices.Contains(names, string(text)) {
-		return fmt.Errorf("must be one of %s", strings.Join(names, ", "))
-	}
-	*p = Platform(text)
-	return nil
+	return OneOf(p, text, names...)
 }
 
 // FoundBy returns the variable of environ that tells p: PLATFORM, or the mark

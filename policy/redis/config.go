@@ -1,8 +1,9 @@
 package redis
 
 import (
-	"errors"
 	"time"
+
+	"spangate/handler/config"
 )
 
 // Config says where counts are shared. Without a RedisURL they are not.
@@ -43,10 +44,5 @@ const (
 
 // UnmarshalText parses the name of one of them.
 func (o *OnError) UnmarshalText(text []byte) error {
-	switch v := OnError(text); v {
-	case Local, Allow, Deny:
-		*o = v
-		return nil
-	}
-	return errors.New("must be local, allow or deny")
+	return config.OneOf(o, text, Local, Allow, Deny)
 }

@@ -1,10 +1,14 @@
 package export
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+
+	"spangate/handler/config"
 )
 
+// The specification wants names of these kinds to be read in any case.
 type (
 	// Protocol is how OTLP travels: "http/protobuf" or "grpc". Empty is not
 	// set.
@@ -30,12 +34,12 @@ type (
 
 // UnmarshalText accepts http/protobuf and grpc.
 func (p *Protocol) UnmarshalText(text []byte) error {
-	return choose(p, text, "http/protobuf", "grpc")
+	return config.OneOf(p, bytes.ToLower(text), "http/protobuf", "grpc")
 }
 
 // UnmarshalText accepts none and gzip.
 func (c *Compression) UnmarshalText(text []byte) error {
-	return choose(c, text, "none", "gzip")
+	return config.OneOf(c, bytes.ToLower(text), "none", "gzip")
 }
 
 // UnmarshalText accepts the samplers that need no service of their own: not
@@ -45,34 +49,34 @@ func (s *Sampler) UnmarshalText(text []byte) error {
 	if name == "jaeger_remote" || name == "xray" {
 		return fmt.Errorf("%s is not supported, as it asks a service for its rules; rate_limited bounds traces without one", name)
 	}
-	return choose(s, text, "always_on", "always_off", "traceidratio", "rate_limited",
+	return config.OneOf(s, bytes.ToLower(text), "always_on", "always_off", "traceidratio", "rate_limited",
 		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio", "parentbased_rate_limited")
 }
 
 // UnmarshalText accepts cumulative, delta and lowmemory in any case.
 func (t *Temporality) UnmarshalText(text []byte) error {
-	return choose(t, text, "cumulative", "delta", "lowmemory")
+	return config.OneOf(t, bytes.ToLower(text), "cumulative", "delta", "lowmemory")
 }
 
 // UnmarshalText accepts explicit_bucket_histogram and
 // base2_exponential_bucket_histogram in any case.
 func (h *HistogramAggregation) UnmarshalText(text []byte) error {
-	return choose(h, text, "explicit_bucket_histogram", "base2_exponential_bucket_histogram")
+	return config.OneOf(h, bytes.ToLower(text), "explicit_bucket_histogram", "base2_exponential_bucket_histogram")
 }
 
 // UnmarshalText accepts trace_based, always_on and always_off.
 func (f *ExemplarFilter) UnmarshalText(text []byte) error {
-	return choose(f, text, "trace_based", "always_on", "always_off")
+	return config.OneOf(f, bytes.ToLower(text), "trace_based", "always_on", "always_off")
 }
 
 // UnmarshalText accepts none, error, warn, info and debug.
 func (l *LogLevel) UnmarshalText(text []byte) error {
-	return choose(l, text, "none", "error", "warn", "info", "debug")
+	return config.OneOf(l, bytes.ToLower(text), "none", "error", "warn", "info", "debug")
 }
 
 // UnmarshalText accepts true and false in any case.
 func (f *Flag) UnmarshalText(text []byte) error {
-	return choose(f, text, "true", "false")
+	return config.OneOf(f, bytes.ToLower(text), "true", "false")
 }
 
 // MarshalText renders the protocol as UnmarshalText reads it.
@@ -98,30 +102,3 @@ func (l LogLevel) MarshalText() ([]byte, error) { return []byte(l), nil }
 
 // MarshalText renders the flag as UnmarshalText reads it.
 func (f Flag) MarshalText() ([]byte, error) { return []byte(f), nil }
-
-// choose sets dst to the one of names that text spells. The specification wants
-// names of this kind to be read in any case.
-func choose[T ~string](dst *T, text []byte, names ...T) error {
-	for _, name := range names {
-		if strings.EqualFold(string(text), string(name)) {
-			*dst = name
-			return nil
-		}
-	}
-	return fmt.Errorf("must be %s", anyOf(names))
-}
-
-// anyOf spells a list of names: "a, b or c".
-func anyOf[T ~string](names []T) string {
-	var b strings.Builder
-	for i, name := range names {
-		switch {
-		case i > 0 && i == len(names)-1:
-			b.WriteString(" or ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(string(name))
-	}
-	return b.String()
-}

@@ -2,8 +2,9 @@ package export
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"spangate/handler/config"
 )
 
 // Flush says when spans and log records are exported that have waited for
@@ -23,15 +24,11 @@ const (
 
 // UnmarshalText accepts the name of a mode, and auto for that of no platform.
 func (m *FlushMode) UnmarshalText(text []byte) error {
-	switch mode := FlushMode(text); mode {
-	case "auto":
+	err := config.OneOf(m, text, "auto", FlushByTimer, FlushInRequests)
+	if *m == "auto" {
 		*m = FlushByTimer
-	case FlushByTimer, FlushInRequests:
-		*m = mode
-	default:
-		return errors.New("must be auto, timer or request")
 	}
-	return nil
+	return err
 }
 
 // ExportNow begins to deliver the spans and log records that wait, whatever the

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -97,15 +96,11 @@ const (
 
 // UnmarshalText accepts the name of a rule, and auto for that of no platform.
 func (u *UnsampledParent) UnmarshalText(text []byte) error {
-	switch rule := UnsampledParent(text); rule {
-	case "auto":
+	err := config.OneOf(u, text, "auto", Follow, Resample)
+	if *u == "auto" {
 		*u = Follow
-	case Follow, Resample:
-		*u = rule
-	default:
-		return errors.New("must be auto, follow or resample")
 	}
-	return nil
+	return err
 }
 
 func (c *Config) ratio(f *faults) float64 {

@@ -3,8 +3,9 @@
 package logline
 
 import (
-	"errors"
 	"log/slog"
+
+	"spangate/handler/config"
 )
 
 // Config says what lines there are, and how they are written.
@@ -28,10 +29,5 @@ const (
 
 // UnmarshalText parses the name of a format.
 func (f *Format) UnmarshalText(text []byte) error {
-	switch format := Format(text); format {
-	case JSON, Text, Off:
-		*f = format
-		return nil
-	}
-	return errors.New("must be json, text or off")
+	return config.OneOf(f, text, JSON, Text, Off)
 }

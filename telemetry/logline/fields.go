@@ -2,11 +2,12 @@ package logline
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/handler/config"
 )
 
 // Fields is whose names the lines of a JSON log use.
@@ -23,15 +24,11 @@ const (
 
 // UnmarshalText accepts the name of a choice, and auto for that of no platform.
 func (f *Fields) UnmarshalText(text []byte) error {
-	switch fields := Fields(text); fields {
-	case "auto":
+	err := config.OneOf(f, text, "auto", Plain, GCP)
+	if *f == "auto" {
 		*f = Plain
-	case Plain, GCP:
-		*f = fields
-	default:
-		return errors.New("must be auto, plain or gcp")
 	}
-	return nil
+	return err
 }
 
 // form is how lines are written, by the configuration.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"spangate/handler/field"
 )
 
 // Client is who asks, and for what, as far as it is believed. It is derived once,
@@ -45,18 +47,33 @@ func (c Client) NamedAddr() netip.Addr {
 	return c.Addr
 }
 
-type clientKey struct{}
+// inquiry is the context of a request, with what those behind [Identify] share.
+type inquiry struct {
+	context.Context
+	client Client
+	answer field.Answer
+}
+
+type inquiryKey struct{}
+
+func (i *inquiry) Value(key any) any {
+	if key == (inquiryKey{}) {
+		return i
+	}
+	return i.Context.Value(key)
+}
 
 // Identify returns a wrapper that finds out who asks, by origin, and deletes whatever
-// a peer that is not trusted has said of it. Handlers behind it ask [ClientOf].
+// a peer that is not trusted has said of it. Handlers behind it ask [ClientOf], and
+// say what they have to say in the answer to [AnswerOf].
 func Identify(origin Origin) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c := origin.Client(r)
-			if !c.Trusted {
+			i := &inquiry{Context: r.Context(), client: origin.Client(r)}
+			if !i.client.Trusted {
 				maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return origin.IsForwarded(name) })
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, &c)))
+			next.ServeHTTP(w, r.WithContext(i))
 		})
 	}
 }
@@ -64,10 +81,21 @@ func Identify(origin Origin) func(http.Handler) http.Handler {
 // ClientOf returns who sends r, a request behind [Identify] or one that is sent
 // for it. Of any other nothing but the connection is believed.
 func ClientOf(r *http.Request) Client {
-	if c, ok := r.Context().Value(clientKey{}).(*Client); ok {
-		return *c
+	if i, ok := r.Context().Value(inquiryKey{}).(*inquiry); ok {
+		return i.client
 	}
 	return Origin{}.Client(r)
+}
+
+// AnswerOf returns what policies have to say in the answer to r, a request behind
+// [Identify]; of any other it is nil, which says nothing and cannot be told
+// anything. [Forward] and [Failures] heed it; whoever answers by himself applies
+// it.
+func AnswerOf(r *http.Request) *field.Answer {
+	if i, ok := r.Context().Value(inquiryKey{}).(*inquiry); ok {
+		return &i.answer
+	}
+	return nil
 }
 
 // ClientAddr returns the address of who sends r; see [ClientOf].

@@ -73,6 +73,7 @@ func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, why fault.Refus
 	}
 	switch why.Status {
 	case http.StatusNoContent:
+		AnswerOf(r).Apply(w.Header())
 		w.Header().Set("Allow", allowed)
 		wire.CloseUnread(w, r)
 		w.WriteHeader(why.Status)
@@ -114,6 +115,7 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	}
 	var body []byte
 	header := w.Header()
+	AnswerOf(r).Apply(header)
 	if accept := r.Header.Get("Accept"); strings.Contains(accept, "text/") && !strings.Contains(accept, "json") {
 		header.Set("Content-Type", "text/plain; charset=utf-8")
 		body = p.text()

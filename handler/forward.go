@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,9 +34,8 @@ type ForwardConfig struct {
 // breaks off ends the client's connection or stream, so that it never looks
 // complete.
 //
-// A field that is in the response's header before, because a policy has put it
-// there, takes the place of the backend's of that name; with a nil value it
-// keeps that from the client. Vary is joined.
+// What policies have to say in the answer ([AnswerOf]) goes before what the backend
+// says there.
 //
 // A client that closes its sending side counts as gone, as in net/http.
 func Forward(rt http.RoundTripper, cfg ForwardConfig) http.Handler {
@@ -106,7 +106,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the backend that it is given to adds its own.
 func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *requestBody) *http.Request {
 	header := make(http.Header, len(r.Header)+8)
-	copyHeader(header, r.Header)
+	maps.Copy(header, r.Header) // neither side changes values in place
 	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
 	f.cfg.Fields.EndHop(header)
 	if upgrade != "" && body == nil && r.ProtoMajor == 1 && r.ProtoMinor > 0 {
@@ -151,10 +151,8 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 // respond sends resp to the client. Its error comes from the body; the header
 // is sent by then.
 func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
-	header := w.Header()
 	upgrade := resp.Header["Upgrade"]
-	named := f.endHop(resp)
-	answerWith(header, resp.Header)
+	header, named := f.passHeader(w, r, resp)
 	if header["Content-Type"] == nil {
 		header["Content-Type"] = nil // keeps net/http from guessing one
 	}
@@ -185,6 +183,19 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	return nil
 }
 
+// passHeader fills the header of the answer to r with that of resp, adds this hop
+// to it, and lets policies have their say. It also returns the fields that
+// Connection has named.
+func (f *forwarder) passHeader(w http.ResponseWriter, r *http.Request, resp *http.Response) (header http.Header, named []string) {
+	named = slices.Collect(f.cfg.Fields.Options(resp.Header["Connection"]))
+	f.cfg.Fields.EndHop(resp.Header)
+	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
+	header = w.Header()
+	maps.Copy(header, resp.Header)
+	AnswerOf(r).Apply(header)
+	return header, named
+}
+
 // interimResponses passes 1xx responses on while they come. net/http tells of
 // them from another goroutine, which may go on after the final response.
 type interimResponses struct {
@@ -207,14 +218,16 @@ func (i *interimResponses) trace() *httptrace.ClientTrace {
 			return nil
 		}
 		header := i.w.Header()
-		final := maps.Clone(header) // what policies have set is for that response
+		connection := header["Connection"] // of which only the final response speaks
 		clear(header)
 		restoreOptions(http.Header(fields), i.conn)
 		i.fields.EndHop(http.Header(fields))
-		copyHeader(header, http.Header(fields))
+		maps.Copy(header, http.Header(fields))
 		i.w.WriteHeader(code)
 		clear(header)
-		maps.Copy(header, final)
+		if connection != nil {
+			header["Connection"] = connection
+		}
 		return nil
 	}}
 }

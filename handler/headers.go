@@ -51,30 +51,3 @@ func upgradeOf(h http.Header) string {
 func acceptsTrailers(h http.Header) bool {
 	return httpguts.HeaderValuesContainsToken(h["Te"], "trailers")
 }
-
-// answerWith adds the fields of a backend's answer to dst, the header of the
-// response. What policies have set there goes before the backend's field of
-// that name, or, where the value is nil, keeps it from the client. Vary is for
-// both to name fields in.
-func answerWith(dst, src http.Header) {
-	for name, values := range src {
-		have, set := dst[name]
-		switch {
-		case !set:
-			dst[name] = values
-		case name == "Vary":
-			dst[name] = append(have[:len(have):len(have)], values...)
-		}
-	}
-}
-
-// copyHeader adds the fields of src to dst. The values are shared, not copied:
-// neither side changes them in place.
-func copyHeader(dst, src http.Header) {
-	for name, values := range src {
-		if have := dst[name]; have != nil {
-			values = append(have[:len(have):len(have)], values...)
-		}
-		dst[name] = values
-	}
-}

@@ -27,11 +27,14 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nVary: Cookie\r\nX-Both: backend\r\nX-Kept: backend\r\nX-Kept-Back: backend\r\n\r\n")
 	})
 	policies := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h := w.Header()
-			h["Vary"], h["X-Both"], h["X-Kept-Back"], h["X-Policy"] = []string{"Origin"}, []string{"policy"}, nil, []string{"policy"}
+		return handler.Identify(handler.Origin{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := handler.AnswerOf(r)
+			answer.Vary("Origin")
+			answer.Set("X-Both", "policy")
+			answer.Forbid("X-Kept-Back")
+			answer.Set("X-Policy", "policy")
 			next.ServeHTTP(w, r)
-		})
+		}))
 	}
 	for name, test := range map[string]struct {
 		backend string

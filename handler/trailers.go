@@ -25,15 +25,6 @@ func (b *requestBody) announced(fields field.Set) http.Header {
 	return b.passed
 }
 
-// endHop removes from the header of resp what is meant for this hop only, adds
-// the hop to it, and returns the fields that Connection has named.
-func (f *forwarder) endHop(resp *http.Response) (named []string) {
-	named = slices.Collect(f.cfg.Fields.Options(resp.Header["Connection"]))
-	f.cfg.Fields.EndHop(resp.Header)
-	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
-	return named
-}
-
 // restoreOptions puts back the lines of Connection into the header of a response,
 // final or interim, that came on conn. net/http removes them where close is among
 // them, and what they name would pass.

@@ -28,9 +28,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	}
 	defer backend.Close()
 	protocol := resp.Header.Get("Upgrade")
-	f.endHop(resp)
-	header := w.Header()
-	answerWith(header, resp.Header)
+	header, _ := f.passHeader(w, r, resp)
 	header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{protocol}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 

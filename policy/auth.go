@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/field"
 	"spangate/policy/jwks"
@@ -193,7 +194,7 @@ func authorization(lines []string) (scheme, credentials string, ok bool) {
 // refuse answers r.
 func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason) {
 	why := fault.Refusal{Policy: "auth", Reason: string(reason), Status: http.StatusUnauthorized, Detail: authDetails[reason]}
-	header := w.Header()
+	answer := handler.AnswerOf(r)
 	switch reason {
 	case reasonBusy, reasonUnavailable:
 		why.Status = http.StatusServiceUnavailable
@@ -203,9 +204,9 @@ func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason)
 		} else {
 			why.Type = fault.Overloaded
 		}
-		header.Set("Retry-After", strconv.Itoa(wait))
+		answer.Set("Retry-After", strconv.Itoa(wait))
 	default:
-		header["Www-Authenticate"] = append(header["Www-Authenticate"], a.challenges(reason)...)
+		answer.Set("Www-Authenticate", a.challenges(reason)...)
 	}
 	a.refuseWith(w, r, why)
 }

@@ -12,7 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/handler/fault"
+	"spangate/handler"
+	"spangate/handler/field"
 	"spangate/policy"
 )
 
@@ -189,7 +190,7 @@ func FuzzAuthorization(f *testing.F) {
 			r.Header["X-Api-Key"] = []string{key}
 		}
 		w := httptest.NewRecorder()
-		d.handler.ServeHTTP(w, r)
+		d.handler.ServeHTTP(w, identified(r))
 		scheme, credentials, _ := strings.Cut(authorization, " ")
 		text, _ := base64.StdEncoding.DecodeString(strings.Trim(credentials, " "))
 		isUser := strings.EqualFold(scheme, "basic") && slices.Contains([]string{"ann:wonder", "bob:pass:word"}, string(text))
@@ -231,18 +232,19 @@ func BenchmarkAuth(b *testing.B) {
 		"token, remembered": {authConfig(policy.AuthConfig{}), tokens, "Authorization: Bearer " + i.token(nil, nil), http.StatusOK},
 	} {
 		b.Run(name, func(b *testing.B) {
-			wrap := policy.Auth(test.cfg, test.tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }, nil)
+			wrap := policy.Auth(test.cfg, test.tokens, noAddr, refuse, nil)
 			h := wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			field, value, _ := strings.Cut(test.header, ": ")
-			field = http.CanonicalHeaderKey(field)
-			r := httptest.NewRequest("GET", "/", nil)
+			name, value, _ := strings.Cut(test.header, ": ")
+			name = http.CanonicalHeaderKey(name)
+			r := identified(httptest.NewRequest("GET", "/", nil))
 			for n := range 10 {
 				r.Header.Set(fmt.Sprint("X-Other-", n), "x")
 			}
 			values := []string{value}
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Header[field] = values
+				r.Header[name] = values
+				*handler.AnswerOf(r) = field.Answer{}
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, r)
 				if w.Code != test.want {

@@ -5,6 +5,7 @@ import (
 
 	"spangate/handler/config"
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // MaxBody returns a wrapper that refuses request bodies of more than limit
@@ -18,9 +19,7 @@ func MaxBody(limit config.Bytes, refuse Refuse) func(http.Handler) http.Handler 
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength > int64(limit) {
-				if r.ProtoMajor == 1 { // over HTTP/2 this would end all other requests too
-					w.Header().Set("Connection", "close") // the body stays unread
-				}
+				wire.EndConnection(w, r) // the body stays unread
 				refuse(w, r, fault.Refusal{Policy: "body", Reason: "too_large", Status: fault.BodyTooLarge.Status(), Type: fault.BodyTooLarge})
 				return
 			}

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"spangate/handler"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 )
 
 // ConcurrencyConfig says how many requests are handled at once. The zero value
@@ -84,7 +86,7 @@ func Concurrency(cfg ConcurrencyConfig, refuse Refuse, waited func(context.Conte
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !l.tryEnter() {
 				if v := l.wait(r.Context(), waited); v != admitted {
-					refuse(w, r, v.refusal(w))
+					refuse(w, r, v.refusal(handler.AnswerOf(r)))
 					return
 				}
 			}
@@ -94,12 +96,13 @@ func Concurrency(cfg ConcurrencyConfig, refuse Refuse, waited func(context.Conte
 	}, l
 }
 
-// refusal returns what v, which does not admit, says to the client that w is for.
-func (v verdict) refusal(w http.ResponseWriter) fault.Refusal {
+// refusal returns what v, which does not admit, says to its client, also
+// in answer.
+func (v verdict) refusal(answer *field.Answer) fault.Refusal {
 	if v == clientGone {
 		return fault.Refusal{Policy: "concurrency", Reason: string(v), Status: fault.ClientDisconnected.Status(), Type: fault.ClientDisconnected}
 	}
-	w.Header().Set("Retry-After", "1")
+	answer.Set("Retry-After", "1")
 	return fault.Refusal{
 		Policy: "concurrency", Reason: string(v), Status: fault.Overloaded.Status(), Type: fault.Overloaded,
 		Detail: "Too many requests are being handled at the moment.",

@@ -16,7 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 	"spangate/policy"
 )
 
@@ -34,6 +36,7 @@ type crowd struct {
 func newCrowd(cfg policy.ConcurrencyConfig) *crowd {
 	c := &crowd{start: time.Now()}
 	reject := func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
+		handler.AnswerOf(r).Apply(w.Header())
 		c.log("%s %s %d %s", r.URL.Path[1:], why.Reason, why.Status, w.Header().Get("Retry-After"))
 	}
 	wrap, load := policy.Concurrency(cfg, reject, func(_ context.Context, d time.Duration) {
@@ -61,7 +64,7 @@ func (c *crowd) log(format string, args ...any) {
 func (c *crowd) send(ctx context.Context, name string, took time.Duration) {
 	r := httptest.NewRequestWithContext(ctx, "GET", "/"+name, nil)
 	r.Header.Set("Take", took.String())
-	c.wg.Go(func() { c.h.ServeHTTP(httptest.NewRecorder(), r) })
+	c.wg.Go(func() { c.h.ServeHTTP(httptest.NewRecorder(), identified(r)) })
 	synctest.Wait()
 }
 
@@ -289,7 +292,7 @@ func TestConcurrencyUnderPressure(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 200 * 20 { // 20 seconds
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), sentAt{}, time.Now()), "GET", "/", nil)
-			wg.Go(func() { h.ServeHTTP(httptest.NewRecorder(), r) })
+			wg.Go(func() { h.ServeHTTP(httptest.NewRecorder(), identified(r)) })
 			<-time.After(5 * time.Millisecond)
 		}
 		wg.Wait()
@@ -337,7 +340,7 @@ func TestConcurrencyKeepsCount(t *testing.T) {
 				if random.IntN(2) == 0 {
 					r.Header.Set("Linger", "1")
 				}
-				h.ServeHTTP(httptest.NewRecorder(), r)
+				h.ServeHTTP(httptest.NewRecorder(), identified(r))
 				cancel()
 			}
 		})
@@ -350,7 +353,7 @@ func TestConcurrencyKeepsCount(t *testing.T) {
 	for range slots { // all are there
 		r := httptest.NewRequest("GET", "/", nil)
 		before := refused.Load()
-		if h.ServeHTTP(httptest.NewRecorder(), r); refused.Load() != before {
+		if h.ServeHTTP(httptest.NewRecorder(), identified(r)); refused.Load() != before {
 			t.Error("a slot is lost")
 		}
 	}
@@ -363,8 +366,9 @@ func BenchmarkConcurrency(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
-				w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+				w, r := httptest.NewRecorder(), identified(httptest.NewRequest("GET", "/", nil))
 				for pb.Next() {
+					*handler.AnswerOf(r) = field.Answer{}
 					h.ServeHTTP(w, r)
 				}
 			})

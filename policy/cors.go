@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"spangate/handler"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 )
 
 // CORS returns a wrapper that lets pages of other origins use what is behind
@@ -25,8 +27,8 @@ import (
 //
 // Every other request goes on. Its response tells the browser to show it to the
 // page if both its origin and its method are allowed, whatever becomes of the
-// request: the fields are set beforehand, and nil stands in place of those that
-// must not be in the response, not even when what is behind sets them.
+// request: the fields are set beforehand, and those that must not be in the
+// response are forbidden, whatever is behind sets.
 func CORS(cfg CORSConfig, refuse Refuse) func(http.Handler) http.Handler {
 	if len(cfg.Origins) == 0 {
 		return nil
@@ -34,16 +36,18 @@ func CORS(cfg CORSConfig, refuse Refuse) func(http.Handler) http.Handler {
 	c := newCORS(cfg.withDefaults())
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := handler.AnswerOf(r)
 			if !isPreflight(r) {
-				c.share(w.Header(), r)
+				c.share(answer, r)
 				next.ServeHTTP(w, r)
 				return
 			}
-			addVary(w.Header(), varyPreflight)
+			answer.Vary(varyPreflight...)
 			if reason := c.refusal(r.Header); reason != "" {
 				refuse(w, r, fault.Refusal{Policy: "cors", Reason: reason, Status: http.StatusForbidden, Detail: corsDetails[reason]})
 				return
 			}
+			answer.Apply(w.Header())
 			c.permit(w.Header(), r.Header)
 			w.WriteHeader(http.StatusNoContent)
 		})
@@ -166,16 +170,14 @@ func asksPrivateNetwork(preflight http.Header) bool {
 	return slices.Contains(preflight[requestPrivateNetwork], "true")
 }
 
-// share fills the header of the response to any other request than a preflight.
-func (c *cors) share(header http.Header, r *http.Request) {
-	for _, name := range corsFields {
-		header[name] = nil
-	}
+// share says what the response to any other request than a preflight has.
+func (c *cors) share(answer *field.Answer, r *http.Request) {
+	answer.Forbid(corsFields...)
 	origin := fieldAny
 	if !c.origins.any {
 		// Even if there is no Origin: a cache must not keep that response for those
 		// who send one. https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches
-		addVary(header, varyOrigin)
+		answer.Vary(varyOrigin...)
 		if origin = r.Header[requestOrigin]; len(origin) != 1 || !c.origins.contains(origin[0]) {
 			return
 		}
@@ -183,15 +185,11 @@ func (c *cors) share(header http.Header, r *http.Request) {
 	if !c.methods.allow(r.Method) {
 		return
 	}
-	header[allowOrigin] = origin
-	header[allowCredentials] = c.allowCredentials
-	header[exposeHeaders] = c.exposeHeaders
-}
-
-// addVary adds a line to the Vary field.
-func addVary(header http.Header, line []string) {
-	if have := header["Vary"]; len(have) > 0 {
-		line = append(slices.Clip(have), line...)
+	answer.Set(allowOrigin, origin...)
+	if c.allowCredentials != nil {
+		answer.Set(allowCredentials, c.allowCredentials...)
 	}
-	header["Vary"] = line
+	if c.exposeHeaders != nil {
+		answer.Set(exposeHeaders, c.exposeHeaders...)
+	}
 }

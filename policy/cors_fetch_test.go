@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/policy"
 )
@@ -171,13 +172,13 @@ type corsGateway struct {
 
 func newCORSGateway(cfg policy.CORSConfig) *corsGateway {
 	g := &corsGateway{}
-	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
+	note := func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 		g.refused = why
-		w.WriteHeader(why.Status)
+		refuse(w, r, why)
 	}
-	g.Handler = policy.CORS(cfg, reject)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.Handler = policy.CORS(cfg, note)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.reached++
-		backend := http.Header{
+		maps.Copy(w.Header(), http.Header{
 			"Access-Control-Allow-Origin":      {r.Header.Get("Origin")},
 			"Access-Control-Allow-Credentials": {"true"},
 			"Access-Control-Allow-Methods":     {"DELETE"},
@@ -187,14 +188,8 @@ func newCORSGateway(cfg policy.CORSConfig) *corsGateway {
 			"X-Secret":                         {"1"},
 			"X-Total":                          {"2"},
 			"Vary":                             {"Accept-Encoding"},
-		}
-		// As handler.Forward passes a response on: what a policy has set, nil
-		// included, stays, and Vary is of both.
-		for name, values := range backend {
-			if have, ok := w.Header()[name]; !ok || name == "Vary" {
-				w.Header()[name] = append(have[:len(have):len(have)], values...)
-			}
-		}
+		})
+		handler.AnswerOf(r).Apply(w.Header())
 		w.WriteHeader(http.StatusOK)
 	}))
 	return g
@@ -202,7 +197,7 @@ func newCORSGateway(cfg policy.CORSConfig) *corsGateway {
 
 func (g *corsGateway) send(r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
-	g.ServeHTTP(w, r)
+	g.ServeHTTP(w, identified(r))
 	response := w.Result()
 	maps.DeleteFunc(response.Header, func(_ string, values []string) bool { return len(values) == 0 })
 	return response

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"spangate/handler/field"
 )
 
 // A pattern that is taken is an origin by the URL's own rules once * has a
@@ -94,7 +96,9 @@ func FuzzCORS(f *testing.F) {
 		r.Header = map[string][]string{requestOrigin: {origin}, requestMethod: {asked}, requestHeaders: {headers}, requestPrivateNetwork: {private}}
 		w := httptest.NewRecorder()
 		if !isPreflight(r) {
-			c.share(w.Header(), r)
+			var answer field.Answer
+			c.share(&answer, r)
+			answer.Apply(w.Header())
 		} else if c.refusal(r.Header) == "" {
 			c.permit(w.Header(), r.Header)
 		}

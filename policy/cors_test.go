@@ -12,7 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/handler/fault"
+	"spangate/handler"
+	"spangate/handler/field"
 	"spangate/policy"
 )
 
@@ -25,7 +26,7 @@ func ExampleCORS() {
 	preflight.Header.Set("Origin", "https://app.example.com")
 	preflight.Header.Set("Access-Control-Request-Method", "PUT")
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, preflight)
+	h.ServeHTTP(w, identified(preflight))
 	fmt.Println(w.Code)
 	for _, name := range slices.Sorted(maps.Keys(w.Header())) {
 		fmt.Printf("%s: %s\n", name, w.Header().Get(name))
@@ -172,6 +173,7 @@ func withField(h http.Header, name string, values ...string) http.Header {
 func TestCORSSharesNothingThatChanges(t *testing.T) {
 	wrap := policy.CORS(corsConfig(t, func(c *policy.CORSConfig) { c.Exposed = policy.CORSExposed{"x-total"} }, "https://a.example"), nil)
 	h := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.AnswerOf(r).Apply(w.Header())
 		for name := range w.Header() {
 			w.Header().Add(name, "more")
 		}
@@ -179,8 +181,8 @@ func TestCORSSharesNothingThatChanges(t *testing.T) {
 	vary := []string{"Accept", "of another response"}
 	send := func() http.Header {
 		w := httptest.NewRecorder()
-		w.Header()["Vary"] = vary[:1]
-		r := httptest.NewRequest("GET", "/", nil)
+		r := identified(httptest.NewRequest("GET", "/", nil))
+		handler.AnswerOf(r).Vary(vary[:1]...)
 		r.Header.Set("Origin", "https://a.example")
 		h.ServeHTTP(w, r)
 		return w.Header()
@@ -202,8 +204,7 @@ func BenchmarkCORS(b *testing.B) {
 		Headers: policy.CORSHeaders{"content-type", "authorization", "x-request-id"}, MaxAge: time.Hour,
 	}
 	unmarshal(b, &cfg.Origins, "https://a.example,https://b.example:8443,https://*.c.example,https://*.d.example")
-	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }
-	h := policy.CORS(cfg, reject)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := policy.CORS(cfg, refuse)(answering(http.StatusOK))
 	preflight := func(origin, headers string) http.Header {
 		return http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {headers}}
 	}
@@ -224,12 +225,13 @@ func BenchmarkCORS(b *testing.B) {
 		{"preflight of a long name", "OPTIONS", preflight("https://a.example", strings.Repeat("a", 60000))},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			r := httptest.NewRequest(bench.method, "/", nil)
+			r := identified(httptest.NewRequest(bench.method, "/", nil))
 			r.Header = bench.header
 			w := &noResponse{header: http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
 				clear(w.header)
+				*handler.AnswerOf(r) = field.Answer{}
 				h.ServeHTTP(w, r)
 			}
 		})
@@ -245,7 +247,7 @@ func (e *noResponse) WriteHeader(int)             {}
 // No part of a request makes the policy allocate, however large it is.
 func TestCORSAllocatesNothing(t *testing.T) {
 	cfg := corsConfig(t, func(c *policy.CORSConfig) { c.Headers = policy.CORSHeaders{"content-type", "x-custom"} }, "https://a.example,https://*.b.example")
-	h := policy.CORS(cfg, func(http.ResponseWriter, *http.Request, fault.Refusal) {})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := policy.CORS(cfg, refuse)(answering(http.StatusOK))
 	for name, header := range map[string]http.Header{
 		"actual":            {"Origin": {"https://x.b.example"}},
 		"huge origin":       {"Origin": {"https://" + strings.Repeat("a.", 30000) + "b.example"}},
@@ -254,12 +256,13 @@ func TestCORSAllocatesNothing(t *testing.T) {
 		"long name":         {"Origin": {"https://a.example"}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {strings.Repeat("a", 60000)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest("OPTIONS", "/", nil)
+			r := identified(httptest.NewRequest("OPTIONS", "/", nil))
 			r.Header = header
 			w := &noResponse{header: http.Header{}}
 			h.ServeHTTP(w, r) // lets the map of w grow
 			if n := testing.AllocsPerRun(100, func() {
 				clear(w.header)
+				*handler.AnswerOf(r) = field.Answer{}
 				h.ServeHTTP(w, r)
 			}); n != 0 {
 				t.Errorf("%v allocations", n)

@@ -42,9 +42,9 @@ func noAddr(*http.Request) netip.Addr { return netip.Addr{} }
 
 func newDoor(cfg policy.AuthConfig, tokens *policy.Tokens) *door {
 	d := &door{}
-	wrap := policy.Auth(cfg, tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
+	wrap := policy.Auth(cfg, tokens, noAddr, func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 		d.rejected = why
-		w.WriteHeader(why.Status)
+		refuse(w, r, why)
 	}, func(_ context.Context, p policy.Principal) { d.told = p })
 	d.handler = wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { d.header = r.Header }))
 	return d
@@ -60,7 +60,7 @@ func (d *door) try(t *testing.T, target string, header ...string) (passed, *http
 		r.Header.Add(name, value)
 	}
 	w := httptest.NewRecorder()
-	d.handler.ServeHTTP(w, r)
+	d.handler.ServeHTTP(w, identified(r))
 	if (w.Code == http.StatusOK) != (d.header != nil) {
 		t.Errorf("%d, and a header of %v went on", w.Code, d.header)
 	}

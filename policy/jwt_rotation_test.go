@@ -57,7 +57,7 @@ func TestWrongSignaturesCauseOneFetch(t *testing.T) {
 				all.Go(func() {
 					r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 					r.Header.Set("Authorization", "Bearer "+forger.token(nil, nil))
-					h.ServeHTTP(httptest.NewRecorder(), r)
+					h.ServeHTTP(httptest.NewRecorder(), identified(r))
 				})
 			}
 			all.Wait()

@@ -28,6 +28,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/policy/jwks"
@@ -588,7 +589,7 @@ func TestUnknownKeysCauseOneFetch(t *testing.T) {
 			all.Go(func() {
 				r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 				r.Header.Set("Authorization", "Bearer "+i.token(header{"kid": fmt.Sprint("made-up-", n)}, nil))
-				h.ServeHTTP(httptest.NewRecorder(), r)
+				h.ServeHTTP(httptest.NewRecorder(), identified(r))
 			})
 		}
 		all.Wait()
@@ -604,9 +605,9 @@ func TestTokensOverHTTP(t *testing.T) {
 	wrap := policy.Auth(authConfig(policy.AuthConfig{}), i.tokens(t), noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		http.Error(w, why.Detail, why.Status)
 	}, nil)
-	server := httptest.NewServer(wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(handler.Identify(handler.Origin{})(wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Header.Get("X-Auth-Principal"))
-	})))
+	}))))
 	defer server.Close()
 	for name, test := range map[string]struct {
 		authorization, body string
@@ -647,7 +648,7 @@ func FuzzTokens(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header["Authorization"] = []string{"Bearer " + token}
 		w := httptest.NewRecorder()
-		d.handler.ServeHTTP(w, r)
+		d.handler.ServeHTTP(w, identified(r))
 		if w.Code == http.StatusOK && !known[strings.Trim(token, " ")] {
 			t.Errorf("%q let %+v in", token, d.told)
 		}
@@ -668,7 +669,7 @@ func FuzzTokenClaims(f *testing.F) {
 		r.Header["Authorization"] = []string{"Bearer " + token}
 		w := httptest.NewRecorder()
 		d.told = policy.Principal{}
-		d.handler.ServeHTTP(w, r)
+		d.handler.ServeHTTP(w, identified(r))
 		if w.Code != http.StatusOK {
 			return
 		}
@@ -696,7 +697,7 @@ func BenchmarkTokens(b *testing.B) {
 			for n := range tokens {
 				tokens[n] = "Bearer " + i.token(nil, claims{"jti": n})
 			}
-			r := httptest.NewRequest("GET", "/", nil)
+			r := identified(httptest.NewRequest("GET", "/", nil))
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"spangate/handler"
 	"spangate/handler/config"
 	"spangate/handler/fault"
 )
@@ -70,16 +71,16 @@ func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request
 			}
 			d, err := limit(r.Context(), keyOf(r))
 			uncounted := err != nil && d.Limit == Limit{}
-			header := w.Header()
-			header[policyField] = terms
+			answer := handler.AnswerOf(r)
+			answer.Set(policyField, terms...)
 			if !uncounted {
-				header[rateLimitField] = []string{available(d, cfg.DryRun)}
+				answer.Set(rateLimitField, available(d, cfg.DryRun))
 			}
 			if d.Allowed || cfg.DryRun {
 				next.ServeHTTP(w, r)
 				return
 			}
-			header.Set("Retry-After", strconv.FormatInt(seconds(d.RetryAfter), 10))
+			answer.Set("Retry-After", strconv.FormatInt(seconds(d.RetryAfter), 10))
 			if uncounted {
 				refuse(w, r, fault.Refusal{Policy: "rate_limit", Reason: "store_error", Status: http.StatusServiceUnavailable, Detail: "Whether the request may come in cannot be told at the moment."})
 				return

@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 	"spangate/policy"
 )
 
@@ -24,12 +26,11 @@ func ExampleRateLimit() {
 	if err := cfg.Limits.UnmarshalText([]byte("2/m,100/d")); err != nil {
 		panic(err)
 	}
-	reject := func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }
 	m := policy.NewMemoryLimiter(cfg.Effective(), 1000)
-	h := policy.RateLimit(cfg, m.Limit, peer, reject)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := policy.RateLimit(cfg, m.Limit, peer, refuse)(answering(http.StatusOK))
 	for range 3 {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		h.ServeHTTP(w, identified(httptest.NewRequest("GET", "/", nil)))
 		fmt.Println(w.Code, w.Header().Get("RateLimit-Policy"))
 	}
 	// Output:
@@ -54,12 +55,12 @@ type answer struct {
 // through returns what becomes of r, with "next" as the status of the handler.
 func through(cfg policy.RateLimitConfig, limit policy.Limiter, r *http.Request) (a answer) {
 	const next = http.StatusAccepted
-	h := policy.RateLimit(cfg, limit, peer, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
+	h := policy.RateLimit(cfg, limit, peer, func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 		a.Rejected = why
-		w.WriteHeader(why.Status)
-	})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(next) }))
+		refuse(w, r, why)
+	})(answering(next))
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	h.ServeHTTP(w, identified(r))
 	a.Rejected.Detail = ""
 	a.Status, a.Policy, a.RateLimit, a.RetryAfter = w.Code, w.Header().Get("RateLimit-Policy"), w.Header().Get("RateLimit"), w.Header().Get("Retry-After")
 	return a
@@ -278,12 +279,13 @@ func TestLeavingTheHeaderOutGainsNothing(t *testing.T) {
 func TestNextMayChangeTheHeader(t *testing.T) {
 	cfg := limitsOf(t, "100/d")
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100)
-	h := policy.RateLimit(cfg, m.Limit, peer, nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h := policy.RateLimit(cfg, m.Limit, peer, nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.AnswerOf(r).Apply(w.Header())
 		w.Header().Add("RateLimit-Policy", `"own";q=1`)
 	}))
 	for range 2 {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, from("192.0.2.1"))
+		h.ServeHTTP(w, identified(from("192.0.2.1")))
 		want := []string{`"100/d";q=100;w=86400`, `"own";q=1`}
 		if diff := cmp.Diff(want, w.Header().Values("RateLimit-Policy")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -294,12 +296,13 @@ func TestNextMayChangeTheHeader(t *testing.T) {
 func BenchmarkRateLimit(b *testing.B) {
 	cfg := limitsOf(b, "86400000000/d")
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100_000)
-	r := from("192.0.2.1")
+	r := identified(from("192.0.2.1"))
 	addr := peer(r)
-	h := policy.RateLimit(cfg, m.Limit, func(*http.Request) netip.Addr { return addr }, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := policy.RateLimit(cfg, m.Limit, func(*http.Request) netip.Addr { return addr }, nil)(answering(http.StatusOK))
 	w := httptest.NewRecorder()
 	b.ReportAllocs()
 	for b.Loop() {
+		*handler.AnswerOf(r) = field.Answer{}
 		h.ServeHTTP(w, r)
 	}
 }

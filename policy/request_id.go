@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"spangate/handler"
 	"spangate/handler/field"
 )
 
@@ -67,7 +68,7 @@ func RequestID(header RequestIDHeader, note func(ctx context.Context, id string)
 			if note != nil {
 				note(r.Context(), line[0])
 			}
-			w.Header()[name] = line
+			handler.AnswerOf(r).Set(name, line...)
 			next.ServeHTTP(w, r)
 		})
 	}

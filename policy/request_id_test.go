@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"spangate/handler"
+	"spangate/handler/field"
 	"spangate/policy"
 )
 
@@ -22,13 +24,14 @@ func identify(t testing.TB, ids []string) (passed []string, noted string, return
 	t.Helper()
 	h := policy.RequestID("X-Request-Id", func(_ context.Context, id string) { noted = id })(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		passed = r.Header["X-Request-Id"]
+		handler.AnswerOf(r).Apply(w.Header())
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 	if ids != nil {
 		r.Header["X-Request-Id"] = ids
 	}
-	h.ServeHTTP(w, r)
+	h.ServeHTTP(w, identified(r))
 	return passed, noted, w.Result().Header["X-Request-Id"]
 }
 
@@ -121,13 +124,14 @@ func FuzzRequestID(f *testing.F) {
 }
 
 func BenchmarkRequestID(b *testing.B) {
-	h := policy.RequestID("X-Request-Id", func(context.Context, string) {})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := policy.RequestID("X-Request-Id", func(context.Context, string) {})(answering(http.StatusOK))
 	for name, ids := range map[string][]string{"made": nil, "kept": {"0af76519-16cd-43dd-8448-eb211c80319c"}} {
 		b.Run(name, func(b *testing.B) {
-			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+			w, r := httptest.NewRecorder(), identified(httptest.NewRequest("GET", "/", nil))
 			b.ReportAllocs()
 			for b.Loop() {
 				r.Header["X-Request-Id"] = ids
+				*handler.AnswerOf(r) = field.Answer{}
 				h.ServeHTTP(w, r)
 			}
 		})

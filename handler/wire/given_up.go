@@ -14,6 +14,12 @@ import (
 // stream has ended: it is there already, and only to be picked up.
 const givenUpGrace = 20 * time.Millisecond
 
+// abortGrace is how long the header of a response is waited for once its stream has
+// ended without any: net/http knows by then why it has, and says so as soon as it
+// gets to run. Whoever cancels before that is told of the cancellation instead, and
+// cannot tell what was never taken from what was.
+const abortGrace = 250 * time.Millisecond
+
 // interimGrace is how long the header of a response is waited for once its stream
 // has ended, where a header has come: it may be on its way through net/http, or
 // have been an interim one.
@@ -52,7 +58,7 @@ func (u *upload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
 // bodyClosed is to be called when net/http has closed a request's body of which
 // a part is still to come.
 func (g *givenUp) bodyClosed() {
-	grace := givenUpGrace
+	grace := abortGrace
 	if g.begun.Load() {
 		grace = interimGrace
 	}

@@ -1,4 +1,4 @@
-package handler_test
+package wire_test
 
 import (
 	"fmt"
@@ -16,14 +16,14 @@ import (
 )
 
 func TestServeRefusesAmbiguousFraming(t *testing.T) {
-	addr := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newServing(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		fmt.Fprintf(w, "%s %s %q", r.Method, r.URL, body)
-	}), 0)
+	}, 100*time.Millisecond)
 	post := "POST / HTTP/1.1\r\nHost: x\r\n"
 	tests := map[string]struct{ request, want string }{
 		"both lengths":                          {post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
@@ -63,7 +63,7 @@ func TestServeRefusesAmbiguousFraming(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for line := range strings.Lines(wiretest.Raw(t, addr, test.request)) {
+			for line := range strings.Lines(wiretest.Raw(t, s.addr, test.request)) {
 				if i := strings.Index(line, "HTTP/1.1 "); i >= 0 { // a response may follow a body without an end of line
 					got = append(got, line[i+9:i+12])
 				}
@@ -90,7 +90,10 @@ func (l piecemeal) Accept() (net.Conn, error) {
 }
 
 func TestServeReadsRequestsThatComeInPieces(t *testing.T) {
-	ln := listen(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	go wire.Serve(t.Context(), piecemeal{ln}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "<%s %s %s %v>", r.Method, r.URL, body, err)

@@ -262,6 +262,21 @@ func TestLoadAgreesWithEnv(t *testing.T) {
 	}
 }
 
+// Nor must what reads the tags in its place.
+func TestTagsAgreeWithEnv(t *testing.T) {
+	for _, v := range Variables(&settings{}) {
+		for _, text := range []string{v.Default, v.Min(), v.tag.Get("max"), v.auto()} {
+			if text == "" {
+				continue
+			}
+			want, err := v.parse(text)
+			if got := v.own(text); err != nil || !reflect.DeepEqual(want.Interface(), got.Interface()) {
+				t.Errorf("%s: %q is read as %v, want %v, %v", v.Name, text, got, want, err)
+			}
+		}
+	}
+}
+
 func TestRequired(t *testing.T) {
 	var cfg struct {
 		Backends string `env:"BACKENDS,required" example:"http://a:3000" doc:"whom to forward to"`

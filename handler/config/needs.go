@@ -154,10 +154,7 @@ func (v *Variable) Changed() bool {
 	}
 	usual := reflect.Zero(v.value.Type())
 	if text != "" {
-		var err error
-		if usual, err = v.parse(text); err != nil {
-			return true
-		}
+		usual = v.own(text)
 	}
 	return !reflect.DeepEqual(usual.Interface(), v.value.Interface())
 }

@@ -2,11 +2,14 @@ package config
 
 import (
 	"cmp"
+	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
@@ -187,8 +190,7 @@ func (v *Variable) beyond(bound string, sign int) bool {
 	if bound == "" {
 		return false
 	}
-	limit, _ := v.parse(bound)
-	return cmp.Compare(v.value.Int(), limit.Int()) == sign
+	return cmp.Compare(v.value.Int(), v.own(bound).Int()) == sign
 }
 
 // faults names the variable before each reason, and the whole text with a lone
@@ -202,6 +204,32 @@ func (v *Variable) faults(reasons []error) error {
 		all = append(all, fmt.Errorf("%s: %.500s", v.Name, Plain(reason.Error())))
 	}
 	return errors.Join(all...)
+}
+
+// own converts a text of v's tags, which is known to be right. It asks package env
+// about the kinds only that hardly any variable has: parse takes longer.
+func (v *Variable) own(text string) reflect.Value {
+	pointer := reflect.New(v.value.Type())
+	value := pointer.Elem()
+	if u, ok := pointer.Interface().(encoding.TextUnmarshaler); ok {
+		u.UnmarshalText([]byte(text))
+		return value
+	}
+	switch {
+	case value.Type() == reflect.TypeFor[time.Duration]():
+		d, _ := time.ParseDuration(text)
+		value.SetInt(int64(d))
+	case value.CanInt():
+		n, _ := strconv.ParseInt(text, 10, 64)
+		value.SetInt(n)
+	case value.Kind() == reflect.Bool:
+		value.SetBool(text == "true")
+	case value.Kind() == reflect.String:
+		value.SetString(text)
+	default:
+		value, _ = v.parse(text)
+	}
+	return value
 }
 
 // parse converts text as package env does for a field of v's type. It has a

@@ -147,8 +147,8 @@ func TestLinksOfContainers(t *testing.T) {
 		t.Errorf("of a name that is no link the faults are %q, want one", got)
 	}
 	var cfg Config
-	if _, _, err := config.Load(&cfg, []string{backends, "OTEL_SERVICE_NAME=/shop/proxy"}); err != nil || cfg.Setup.ServiceName != "/shop/proxy" {
-		t.Errorf("the service is called %q, %v: a variable of ours is no link", cfg.Setup.ServiceName, err)
+	if _, _, err := config.Load(&cfg, []string{backends, "OTEL_SERVICE_NAME=/shop/proxy"}); err != nil || cfg.Telemetry.Export.ServiceName != "/shop/proxy" {
+		t.Errorf("the service is called %q, %v: a variable of ours is no link", cfg.Telemetry.Export.ServiceName, err)
 	}
 }
 

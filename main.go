@@ -39,7 +39,6 @@ import (
 	"spangate/probe"
 	"spangate/telemetry"
 	"spangate/telemetry/export"
-	"spangate/telemetry/logline"
 )
 
 // Config is the whole configuration, in the order of the table of variables.
@@ -54,13 +53,12 @@ type Config struct {
 	Platform  config.Platform `env:"PLATFORM" envDefault:"auto" auto:"none" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
 	Memory    config.Memory
 	Telemetry telemetry.Config
-	Setup     export.Config
 }
 
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check(), c.Wire.Check(), c.Setup.Check())
+	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check(), c.Wire.Check(), c.Telemetry.Export.Check())
 	key, _ := c.Balancer.HashKey.MarshalText()
 	if header, ok := strings.CutPrefix(string(key), "header:"); ok && c.Policy.Auth.Takes(header) {
 		wrong = errors.Join(wrong, config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen"))
@@ -154,29 +152,33 @@ func run(ctx context.Context, env []string, stdout io.Writer) error {
 		return err
 	}
 	cfg.Memory.Apply()
-	cfg.Setup.Version, cfg.Setup.Platform, cfg.Setup.Environ = release, string(cfg.Platform), env
-	return serve(ctx, cfg, warnings, stdout)
+	process := telemetry.Process{Version: release, Platform: string(cfg.Platform), Environ: env}
+	return serve(ctx, cfg, process, warnings, stdout)
 }
 
 // serve is the whole program, spelled out in the order in which a request
 // meets it. After ctx is done it leaves in reverse order: requests in flight,
 // what runs beside them, and last the delivery of telemetry.
-func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer) (err error) {
+func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings []string, stdout io.Writer) (err error) {
 	listeners, err := wire.Listen(ctx, cfg.Wire) // a port in use is the first thing to know, and the last
 	if err != nil {
 		return err
 	}
 	defer listeners.Close()
-	lines := logline.NewLines(stdout)
-	go lines.Run()
-	defer lines.Close(cfg.Wire.FlushTimeout() / 2)
-	stdoutHandler := logline.NewHandler(cfg.Telemetry.Log, lines)
-	log := slog.New(stdoutHandler)
 	var beside errgroup.Group
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 
-	sdk, sdkErr := export.New(ctx, cfg.Setup, log, lines)
+	tel, telErr := telemetry.New(cfg.Telemetry, process, stdout)
+	if telErr == nil {
+		defer func() {
+			var cause error
+			if err == nil {
+				cause = context.Cause(ctx)
+			}
+			tel.Flush(cfg.Wire.FlushTimeout(), cause)
+		}()
+	}
 	backends, err := balancer.New(cfg.Balancer, func(name string) (string, error) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -185,37 +187,19 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 		beside.Go(func() error { return echo.Serve(background, ln, name) })
 		return ln.Addr().String(), nil
 	})
-	if err = errors.Join(sdkErr, err); err != nil {
+	if err = errors.Join(telErr, err); err != nil {
 		return err
 	}
-	defer func() { // the last word, too late for the collector
-		if err == nil {
-			slog.New(stdoutHandler).Info("stopped", "cause", context.Cause(ctx).Error())
-		}
-	}()
-	defer flush(sdk, cfg.Wire, log)
-	if sdk.LogHandler != nil {
-		log = slog.New(slog.NewMultiHandler(stdoutHandler, sdk.LogHandler))
-	}
+	log := tel.Log
 	info, _ := debug.ReadBuildInfo()
-	log.Info("starting", "version", versionOf(cmp.Or(info, &debug.BuildInfo{})), "platform", string(cfg.Platform), "platform_found_by", cmp.Or(cfg.Platform.FoundBy(cfg.Setup.Environ), "no mark"))
+	log.Info("starting", "version", versionOf(cmp.Or(info, &debug.BuildInfo{})), "platform", string(cfg.Platform), "platform_found_by", cmp.Or(cfg.Platform.FoundBy(process.Environ), "no mark"))
 	for _, warning := range warnings {
 		log.Warn(warning)
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "telemetry", sdk.Destinations()...)
+	log.LogAttrs(ctx, slog.LevelInfo, "telemetry", tel.Destinations()...)
 	log.LogAttrs(ctx, slog.LevelInfo, "doors", cfg.Policy.Doors()...)
 
-	access := logline.NewAccessLog(cfg.Telemetry.Log, lines)
 	fields := field.NewSet(append(cfg.Policy.Fields(), string(cfg.Origin.Header), cfg.Balancer.HashKey.Header())...)
-	providers := telemetry.Providers{
-		Tracer: sdk.TracerProvider, Meter: sdk.MeterProvider, Propagator: sdk.Propagator, Events: sdk.LogHandler,
-		LongestText: sdk.LongestText, Keep: cfg.Setup.Keep.Reason,
-		Off: cfg.Setup.Disabled == "true", Silent: !cfg.Setup.ExportsSpans(),
-	}
-	tel, err := telemetry.New(cfg.Telemetry, providers, access, log)
-	if err != nil {
-		return err
-	}
 	discoveries, err := balancer.Discoveries(cfg.Balancer, nil)
 	if err != nil {
 		return err
@@ -254,13 +238,13 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 	}
 	endpoints := admin.Endpoints{
 		Prefix: cfg.Admin.Prefix, Origin: cfg.Origin,
-		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, load, sdk) },
+		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, load, tel.Status()) },
 	}
 	adminLink := admin.Before(endpoints)
 	if listeners.Admin != nil {
 		adminLink = nil
 	}
-	flushing := flushInRequests(cfg.Setup, sdk)
+	flushing := tel.InRequests()
 	chain := handler.Stack{
 		{Name: "flush", Wrap: flushing},
 		{Name: "probes", Wrap: fleet.onDemand()},
@@ -318,9 +302,6 @@ func serve(ctx context.Context, cfg Config, warnings []string, stdout io.Writer)
 	}
 	err = wire.Serve(ctx, wire.Watched(listeners.Requests, notice.Saw), chain, cfg.Wire, log)
 	leave()
-	if dropped := lines.Dropped(); dropped > 0 {
-		log.Warn("the log was read too slowly", "lines_dropped", dropped)
-	}
 	return errors.Join(err, beside.Wait())
 }
 
@@ -495,8 +476,8 @@ type concurrencyStatus struct {
 	Queued int64 `json:"queued"`
 }
 
-func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *export.SDK) instance {
-	s := instance{Telemetry: sdk.Status()}
+func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, delivery []export.Status) instance {
+	s := instance{Telemetry: delivery}
 	ready := pool.Ready()
 	for _, b := range pool.Members() {
 		s.Backends = append(s.Backends, backendStatus{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active()})
@@ -518,16 +499,6 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, sdk *exp
 		s.Concurrency = &concurrencyStatus{load.Active(), load.Queued()}
 	}
 	return s
-}
-
-// flushInRequests exports telemetry while requests are in flight where that is
-// asked for.
-func flushInRequests(cfg export.Config, sdk *export.SDK) func(http.Handler) http.Handler {
-	flush := handler.Flush{Budget: cfg.Flush.Budget}
-	if cfg.Flush.Mode == export.FlushInRequests {
-		flush.Export = sdk.ExportNow
-	}
-	return flush.InRequests()
 }
 
 func logDiscovered(log *slog.Logger, found balancer.Discovered) {
@@ -564,15 +535,6 @@ func names(members balancer.Members) (all []string) {
 		all = append(all, m.Name)
 	}
 	return all
-}
-
-// flush delivers what telemetry is left, in the time that is kept for it.
-func flush(sdk *export.SDK, cfg wire.Config, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.FlushTimeout())
-	defer cancel()
-	if err := sdk.Shutdown(ctx); err != nil {
-		log.Warn("telemetry could not be flushed", "error", err.Error())
-	}
 }
 
 // healthcheck returns nil when the instance that cfg describes is live.
@@ -632,7 +594,7 @@ func printConfig(env []string, changedOnly bool, stdout io.Writer) error {
 // inForce returns, by its address, what comes of fields that leave it to others.
 func (c *Config) inForce() map[any]string {
 	all := map[any]string{}
-	for _, part := range []interface{ InForce() map[any]string }{&c.Balancer, &c.Probe, &c.Policy.RateLimit, &c.Wire, &c.Setup} {
+	for _, part := range []interface{ InForce() map[any]string }{&c.Balancer, &c.Probe, &c.Policy.RateLimit, &c.Wire, &c.Telemetry.Export} {
 		maps.Copy(all, part.InForce())
 	}
 	return all

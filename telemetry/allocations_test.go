@@ -23,6 +23,7 @@ import (
 	"spangate/balancer"
 	"spangate/policy"
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 )
 
 // gone is a processor of spans that keeps none.
@@ -35,9 +36,9 @@ func (gone) ForceFlush(context.Context) error                { return nil }
 
 // decorated returns what telemetry puts around a request with one attempt, and
 // around another that is made again.
-func decorated(t testing.TB, providers telemetry.Providers) (once, again http.Handler) {
+func decorated(t testing.TB, providers export.Providers) (once, again http.Handler) {
 	t.Helper()
-	tel, err := telemetry.New(telemetry.Config{}, providers, nil, slog.New(slog.DiscardHandler))
+	tel, err := telemetry.From(telemetry.Config{}, providers, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +77,8 @@ func decorated(t testing.TB, providers telemetry.Providers) (once, again http.Ha
 // the rest of the proxy left aside. A gate that is passed is either raised with
 // a reason, or the change is mended.
 func TestAllocations(t *testing.T) {
-	recording := func(sampler sdktrace.Sampler) telemetry.Providers {
-		return telemetry.Providers{
+	recording := func(sampler sdktrace.Sampler) export.Providers {
+		return export.Providers{
 			Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(sampler)),
 			Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 			Propagator: propagation.TraceContext{},
@@ -85,10 +86,10 @@ func TestAllocations(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name        string
-		providers   telemetry.Providers
+		providers   export.Providers
 		once, again float64
 	}{
-		{"disabled", telemetry.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true}, 0, 0},
+		{"disabled", export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true}, 0, 0},
 		{"unsampled", recording(sdktrace.NeverSample()), 10, 22},
 		// As TRACE_KEEP has it: only if it turns out to be worth it does it get attributes.
 		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 15, 34},
@@ -128,7 +129,7 @@ func TestAllocationsOfDecisions(t *testing.T) {
 		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.DecisionsDenied, 0},
 	} {
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(test.sampler))
-		tel, err := telemetry.New(telemetry.Config{RateLimit: test.traced}, telemetry.Providers{
+		tel, err := telemetry.From(telemetry.Config{RateLimit: test.traced}, export.Providers{
 			Tracer: provider, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 		}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -153,14 +154,14 @@ func (n nowhere) WriteHeader(int)             {}
 func BenchmarkRequest(b *testing.B) {
 	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	recording := func(sampler sdktrace.Sampler) http.Handler {
-		h, _ := decorated(b, telemetry.Providers{
+		h, _ := decorated(b, export.Providers{
 			Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(sampler)),
 			Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 			Propagator: propagation.TraceContext{},
 		})
 		return h
 	}
-	disabled, _ := decorated(b, telemetry.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true})
+	disabled, _ := decorated(b, export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true})
 	for _, bench := range []struct {
 		name string
 		h    http.Handler

@@ -1,9 +1,11 @@
 package telemetry
 
-import "spangate/telemetry/logline"
+import (
+	"spangate/telemetry/export"
+	"spangate/telemetry/logline"
+)
 
-// Config says what is recorded of each request beside what the OTEL_*
-// variables say.
+// Config says what is recorded, and where that goes.
 type Config struct {
 	Log          logline.Config
 	Trust        Trust           `env:"TRACE_TRUST" envDefault:"auto" auto:"link" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
@@ -13,4 +15,6 @@ type Config struct {
 	Baggage      BaggageKeys     `env:"TRACE_BAGGAGE" list:"true" zero:"none" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
 
 	KnownMethods KnownMethods `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" list:"true" zero:"RFC 9110's, PATCH and QUERY" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
+
+	Export export.Config
 }

@@ -11,11 +11,6 @@ import (
 	"spangate/handler/fault"
 )
 
-// Keep returns why a request that is not sampled is to be exported all the
-// same, or nothing: from whether it failed by no doing of its client's, how many
-// attempts it took, and how long its answer, or else its end, took to come.
-type Keep func(failed bool, attempts int, answered time.Duration) (reason string)
-
 // held are the spans of a request that is recorded though it is not sampled.
 // They get their attributes and their ends once it is known that they are to be
 // exported, else never: most such requests cost no attribute. The zero value

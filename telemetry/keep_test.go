@@ -25,6 +25,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 )
 
 // TestKeep holds what becomes of requests that are recorded and not sampled: the
@@ -51,7 +52,7 @@ func TestKeep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				recorder := tracetest.NewSpanRecorder()
-				tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+				tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 					Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysRecord(sdktrace.NeverSample()))),
 					Meter:  metricnoop.NewMeterProvider(),
 					Keep: func(failed bool, attempts int, answered time.Duration) string {

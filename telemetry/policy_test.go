@@ -21,6 +21,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 	"spangate/telemetry/logline"
 )
 
@@ -40,7 +41,7 @@ func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Refuse) http.H
 	lines := logline.NewLines(&out)
 	written := make(chan struct{})
 	go func() { defer close(written); lines.Run() }()
-	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)),
 		Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 	}, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines), slog.New(slog.DiscardHandler))

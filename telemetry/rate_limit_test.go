@@ -26,6 +26,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 )
 
 var perSecond = policy.Limit{Requests: 100, Per: time.Second, Burst: 100}
@@ -61,7 +62,7 @@ func watched(t testing.TB, sampler sdktrace.Sampler) (*telemetry.Telemetry, *sdk
 	t.Helper()
 	recorder, reader := tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sampler))
-	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 		Tracer: tracers, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 	}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -211,7 +212,7 @@ func TestObserveKeys(t *testing.T) {
 func BenchmarkLimiter(b *testing.B) {
 	for name, sampler := range map[string]sdktrace.Sampler{"sampled": sdktrace.AlwaysSample(), "unsampled": sdktrace.NeverSample()} {
 		b.Run(name, func(b *testing.B) {
-			tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+			tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 				Tracer: sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)),
 				Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 			}, nil, slog.New(slog.DiscardHandler))

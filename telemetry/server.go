@@ -67,7 +67,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 
 // logPanic is for whoever has recovered one, with its stack still there.
 func (t *Telemetry) logPanic(ctx context.Context, panicked any) {
-	t.log.ErrorContext(ctx, "panic while handling a request", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	t.Log.ErrorContext(ctx, "panic while handling a request", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 }
 
 // logPanics is what is left of [Telemetry.Server] when nothing is recorded.

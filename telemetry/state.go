@@ -48,5 +48,5 @@ func (t *Telemetry) StateChanged(c balancer.StateChange) {
 	if c.Err != nil {
 		line = append(line, slog.String(string(semconv.ExceptionMessageKey), c.Err.Error()))
 	}
-	t.log.LogAttrs(ctx, level, "backend state changed", line...)
+	t.Log.LogAttrs(ctx, level, "backend state changed", line...)
 }

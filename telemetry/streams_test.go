@@ -21,6 +21,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 )
 
 // TestStreams holds what is known of a stream while it goes on, and that
@@ -52,7 +53,7 @@ func TestStreams(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				reader := sdkmetric.NewManualReader()
-				tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+				tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 					Tracer: tracenoop.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 				}, nil, slog.New(slog.DiscardHandler))
 				if err != nil {

@@ -7,14 +7,17 @@
 // does not know of it. The names are an API: they are listed in README.md.
 //
 // This package uses OpenTelemetry's API only; where telemetry goes is the
-// question of package export.
+// question of package export, and how a line of the log is written that of
+// package logline. [New] puts them together.
 package telemetry
 
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -25,38 +28,15 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/fault"
+	"spangate/telemetry/export"
 	"spangate/telemetry/logline"
 )
 
-// Providers are where spans and metrics go, and the format in which trace
-// context travels. Without a Propagator none is read, and none written.
-type Providers struct {
-	// Off says that all of these record nothing. Requests are then decorated
-	// with what the access log and Server-Timing need, if they are on.
-	Off bool
-
-	// Silent says that no span is ever exported, as with Off. The proxy then says
-	// nothing to others about their traces, nor does it without a Propagator.
-	Silent bool
-
-	Tracer     trace.TracerProvider
-	Meter      metric.MeterProvider
-	Propagator propagation.TextMapPropagator
-
-	// LongestText bounds, in bytes, what spans keep of each text that a client
-	// sent; 0 sets no bound.
-	LongestText int
-
-	// Keep decides about requests that the Tracer records and does not sample;
-	// nil keeps none of them.
-	Keep Keep
-
-	// Events takes the events that standard output is spared; nil: nothing does.
-	Events slog.Handler
-}
-
 // Telemetry holds what the decorators share. It is safe for concurrent use.
 type Telemetry struct {
+	Log *slog.Logger // the program's own
+
+	delivery     delivery
 	tracer       trace.Tracer // starts nothing while silent
 	ids          trace.Tracer // of requests' spans, to have ids also while silent
 	meter        metric.Meter
@@ -67,15 +47,14 @@ type Telemetry struct {
 	decisions    TracedDecisions
 	serverTiming bool
 	longestText  textLimit
-	keep         Keep
+	keep         func(failed bool, attempts int, answered time.Duration) string
 	methods      KnownMethods
 	access       *logline.AccessLog // nil: off
 	off          bool               // nothing is recorded of requests
 	silent       bool               // no span is exported
 	propagates   bool               // trace context is read and written in some format
 	participates bool               // it propagates and is not silent
-	log          *slog.Logger
-	events       *slog.Logger // nil: off
+	events       *slog.Logger       // nil: off
 	warmth
 
 	server             *serverMetrics
@@ -105,11 +84,36 @@ type Telemetry struct {
 	rateLimitSets setCache[rateLimitSet]
 }
 
-// New returns the decorators for providers. access may be nil. Where requests come
-// from, and whose trace context is believed, [handler.ClientOf] knows.
-func New(cfg Config, providers Providers, access *logline.AccessLog, log *slog.Logger) (*Telemetry, error) {
+// New starts what cfg asks for: the log on stdout, what exports telemetry, and the
+// decorators. [Telemetry.Flush] ends it. Where requests come from, and whose trace
+// context is believed, [handler.ClientOf] knows.
+func New(cfg Config, process Process, stdout io.Writer) (*Telemetry, error) {
+	lines := logline.NewLines(stdout)
+	go lines.Run()
+	toStdout := logline.NewHandler(cfg.Log, lines)
+	pipelines, err := export.New(cfg.Export, process, slog.New(toStdout), lines)
+	if err != nil {
+		lines.Close(time.Second)
+		return nil, err
+	}
+	log := toStdout
+	if pipelines.Events != nil {
+		log = slog.NewMultiHandler(toStdout, pipelines.Events)
+	}
+	t, err := from(cfg, pipelines.Providers, logline.NewAccessLog(cfg.Log, lines), slog.New(log))
+	t.delivery = delivery{pipelines, cfg.Export.Schedule, lines, slog.New(toStdout)}
+	if err != nil {
+		t.Flush(time.Second, nil)
+		return nil, err
+	}
+	return t, nil
+}
+
+// from returns the decorators for providers. access may be nil.
+func from(cfg Config, providers export.Providers, access *logline.AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
+		Log:          log,
 		ids:          providers.Tracer.Tracer(scope, version),
 		meter:        providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		propagator:   providers.Propagator,
@@ -124,7 +128,6 @@ func New(cfg Config, providers Providers, access *logline.AccessLog, log *slog.L
 		access:       access,
 		off:          providers.Off && access == nil && !cfg.ServerTiming,
 		silent:       providers.Off || providers.Silent,
-		log:          log,
 	}
 	if t.propagator == nil {
 		t.propagator = propagation.NewCompositeTextMapPropagator()

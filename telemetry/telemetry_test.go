@@ -19,17 +19,18 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 	"spangate/telemetry/logline"
 )
 
 func newTelemetry(recorder *tracetest.SpanRecorder, access *logline.AccessLog) *telemetry.Telemetry {
-	providers := telemetry.Providers{
+	providers := export.Providers{
 		Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Propagator: propagation.TraceContext{},
 	}
 	if recorder != nil {
 		providers.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
 	}
-	t, err := telemetry.New(telemetry.Config{}, providers, access, slog.New(slog.DiscardHandler))
+	t, err := telemetry.From(telemetry.Config{}, providers, access, slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
 	}
@@ -84,7 +85,7 @@ func TestServerOutlivesAPanic(t *testing.T) {
 // Where nothing is recorded, a panic is logged all the same.
 func TestPanicsAreLoggedWhenNothingIsRecorded(t *testing.T) {
 	var log bytes.Buffer
-	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 		Off: true, Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(),
 	}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 )
 
 // TestSpansKeepLittleOfWhatIsSent holds that a span which waits for its export
@@ -20,7 +21,7 @@ import (
 func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
 	const requests, sent, limit = 200, 60_000, 100
 	recorder := tracetest.NewSpanRecorder()
-	tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: limit,
 	}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -80,7 +81,7 @@ func TestCutTexts(t *testing.T) {
 		{"short", "short"}, {"exactly ten", "exactly te"}, {"nine byteé", "nine byte"}, {strings.Repeat("\xff", 11), strings.Repeat("\xff", 10)}, {strings.Repeat("\xbf", 20), strings.Repeat("\xbf", 7)},
 	} {
 		recorder := tracetest.NewSpanRecorder()
-		tel, err := telemetry.New(telemetry.Config{}, telemetry.Providers{
+		tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 			Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: 10,
 		}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {

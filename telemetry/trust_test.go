@@ -22,6 +22,7 @@ import (
 	"spangate/balancer"
 	"spangate/handler"
 	"spangate/telemetry"
+	"spangate/telemetry/export"
 )
 
 // passed is what became of the trace context of one request: who the parent of
@@ -44,7 +45,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 			t.Fatal(err)
 		}
 	}
-	tel, err := telemetry.New(cfg, telemetry.Providers{
+	tel, err := telemetry.From(cfg, export.Providers{
 		Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysSample())),
 		Meter:      metricnoop.NewMeterProvider(),
 		Propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),

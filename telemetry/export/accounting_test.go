@@ -20,18 +20,18 @@ import (
 func TestNobodyListens(t *testing.T) {
 	collector := otlptest.NewUnstartedServer(t)
 	log := newLogged()
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":    collector.URL(),
 		"OTEL_EXPORTER_OTLP_HEADERS":     "authorization=hunter2",
 		"OTEL_BSP_MAX_QUEUE_SIZE":        "10",
 		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "5",
 	}, log.logger(), io.Discard)
-	record(t, sdk, 100)
+	record(t, pipelines, 100)
 
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := sdk.Shutdown(ctx); err == nil {
+	if err := pipelines.Shutdown(ctx); err == nil {
 		t.Log("metrics were not delivered, yet Shutdown returned nil")
 		t.Fail()
 	}
@@ -64,18 +64,18 @@ func TestOverflowIsCounted(t *testing.T) {
 	}))
 	defer slow.Close()
 	collector := otlptest.NewServer(t)
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":        collector.URL(),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": slow.URL,
 		"OTEL_LOGS_EXPORTER":                 "none",
 		"OTEL_BSP_MAX_QUEUE_SIZE":            "4",
 		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":     "4",
 	}, slog.New(slog.DiscardHandler), io.Discard)
-	record(t, sdk, 4)
+	record(t, pipelines, 4)
 	<-entered
-	record(t, sdk, 10)
+	record(t, pipelines, 10)
 	close(release)
-	shutdown(t, sdk)
+	shutdown(t, pipelines)
 
 	want := map[string]float64{"exported": 8, "dropped queue_full": 6}
 	if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
@@ -101,25 +101,25 @@ func TestDeadlineIsCounted(t *testing.T) {
 	defer hung.Close()
 	collector := otlptest.NewServer(t)
 	log := newLogged()
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":        collector.URL(),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": hung.URL,
 		"OTEL_LOGS_EXPORTER":                 "none",
 		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":     "4",
 	}, log.logger(), io.Discard)
-	record(t, sdk, 10)
+	record(t, pipelines, 10)
 	<-entered
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err := sdk.Shutdown(ctx)
+	err := pipelines.Shutdown(ctx)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown returned %v, want a deadline", err)
 	}
 	if ctx.Err() != nil {
 		t.Error("traces left no time for metrics")
 	}
-	record(t, sdk, 5)
+	record(t, pipelines, 5)
 
 	want := map[string]float64{"exported": 0, "failed shutdown_deadline": 4, "dropped shutdown_deadline": 6}
 	if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
@@ -136,7 +136,7 @@ func TestDeadlineIsCounted(t *testing.T) {
 	if want := "spans_exported=0 spans_failed=4 spans_dropped=6"; !strings.Contains(log.String(), want) {
 		t.Errorf("log lacks %q:\n%s", want, log)
 	}
-	if again := sdk.Shutdown(t.Context()); !errors.Is(again, err) {
+	if again := pipelines.Shutdown(t.Context()); !errors.Is(again, err) {
 		t.Errorf("second Shutdown returned %v, want %v", again, err)
 	}
 }
@@ -147,9 +147,9 @@ func TestSelfMetrics(t *testing.T) {
 	for protocol, component := range map[string]string{"http/protobuf": "otlp_http", "grpc": "otlp_grpc"} {
 		collector := otlptest.NewServer(t)
 		endpoint := map[string]string{"http/protobuf": collector.URL(), "grpc": collector.GRPCURL()}[protocol]
-		sdk := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}, slog.New(slog.DiscardHandler), io.Discard)
-		record(t, sdk, 3)
-		shutdown(t, sdk)
+		pipelines := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}, slog.New(slog.DiscardHandler), io.Discard)
+		record(t, pipelines, 3)
+		shutdown(t, pipelines)
 		want := map[string]float64{
 			"processor.span.queue.capacity": 2048, "processor.span.queue.size": 0, "processor.span.processed": 4,
 			"exporter.span.exported": 4, "exporter.span.inflight": 0,

@@ -25,19 +25,19 @@ func TestKeptConnectionsThatWereClosed(t *testing.T) {
 		collector := otlptest.NewServer(t)
 		through := newGate(t, map[string]string{"http/protobuf": collector.URL(), "grpc": collector.GRPCURL()}[protocol])
 		log := newLogged()
-		sdk := start(t, map[string]string{
+		pipelines := start(t, map[string]string{
 			"OTEL_EXPORTER_OTLP_ENDPOINT": through.url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
 			"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_BSP_SCHEDULE_DELAY": "1",
 		}, log.logger(), io.Discard)
 		for n := 1; n <= 20; n++ {
-			_, span := sdk.TracerProvider.Tracer("test").Start(t.Context(), "span")
+			_, span := pipelines.Tracer.Tracer("test").Start(t.Context(), "span")
 			span.End()
-			for sdk.Status()[0].Exported < int64(n) { // answered
+			for pipelines.Status()[0].Exported < int64(n) { // answered
 				runtime.Gosched()
 			}
 			through.closeAll()
 		}
-		shutdown(t, sdk)
+		shutdown(t, pipelines)
 		if log.String() != "" {
 			t.Errorf("%s: %s", protocol, log)
 		}
@@ -153,13 +153,13 @@ func TestAnswersOfTheCollector(t *testing.T) {
 			defer picky.Close()
 			collector := otlptest.NewServer(t)
 			log := newLogged()
-			sdk := start(t, map[string]string{
+			pipelines := start(t, map[string]string{
 				"OTEL_EXPORTER_OTLP_ENDPOINT":        collector.URL(),
 				"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": picky.URL,
 				"OTEL_LOGS_EXPORTER":                 "none",
 			}, log.logger(), io.Discard)
-			record(t, sdk, 3)
-			shutdown(t, sdk)
+			record(t, pipelines, 3)
+			shutdown(t, pipelines)
 			if diff := cmp.Diff(tt.want, spanCounts(collector.Metrics())); diff != "" {
 				t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
 			}

@@ -24,7 +24,7 @@ func TestEverythingArrives(t *testing.T) {
 	} {
 		t.Run(tt.protocol+tt.compression, func(t *testing.T) {
 			collector := otlptest.NewServer(t)
-			sdk := start(t, map[string]string{
+			pipelines := start(t, map[string]string{
 				"OTEL_EXPORTER_OTLP_ENDPOINT":        tt.url(collector),
 				"OTEL_EXPORTER_OTLP_PROTOCOL":        tt.protocol,
 				"OTEL_EXPORTER_OTLP_COMPRESSION":     tt.compression,
@@ -33,8 +33,8 @@ func TestEverythingArrives(t *testing.T) {
 				"OTEL_RESOURCE_ATTRIBUTES":           "deployment.environment.name=test,service.name=ignored",
 				"OTEL_SERVICE_NAME":                  "front",
 			}, slog.New(slog.DiscardHandler), io.Discard)
-			record(t, sdk, 2)
-			shutdown(t, sdk)
+			record(t, pipelines, 2)
+			shutdown(t, pipelines)
 
 			want := "span 0 INTERNAL Unset\nspan 1 INTERNAL Unset\nwith event INTERNAL Unset\n"
 			spans := collector.Spans()
@@ -103,9 +103,9 @@ func TestInstancesDiffer(t *testing.T) {
 	collector := otlptest.NewServer(t)
 	ids := map[any]bool{}
 	for range 2 {
-		sdk := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, slog.New(slog.DiscardHandler), io.Discard)
-		record(t, sdk, 1)
-		shutdown(t, sdk)
+		pipelines := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, slog.New(slog.DiscardHandler), io.Discard)
+		record(t, pipelines, 1)
+		shutdown(t, pipelines)
 	}
 	for _, span := range collector.Spans() {
 		ids[span.Resource["service.instance.id"]] = true
@@ -126,18 +126,18 @@ func TestCollectorThatStartsLater(t *testing.T) {
 		t.Run(tt.protocol, func(t *testing.T) {
 			collector := otlptest.NewUnstartedServer(t)
 			log := newLogged()
-			sdk := start(t, map[string]string{
+			pipelines := start(t, map[string]string{
 				"OTEL_EXPORTER_OTLP_ENDPOINT": tt.url(collector),
 				"OTEL_EXPORTER_OTLP_PROTOCOL": tt.protocol,
 				"OTEL_BSP_SCHEDULE_DELAY":     "1",
 				"OTEL_BLRP_SCHEDULE_DELAY":    "1",
 			}, log.logger(), io.Discard)
-			record(t, sdk, 3)
+			record(t, pipelines, 3)
 			<-log.came
 			collector.Start(t)
 			collector.WaitSpans(t, func(spans []otlptest.Span) bool { return len(spans) == 4 })
 			collector.WaitLogs(t, func(logs []otlptest.Log) bool { return len(logs) == 1 })
-			shutdown(t, sdk)
+			shutdown(t, pipelines)
 
 			if diff := cmp.Diff(map[string]float64{"exported": 4}, spanCounts(collector.Metrics())); diff != "" {
 				t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)

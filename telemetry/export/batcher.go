@@ -183,8 +183,8 @@ func (b *batcher[T]) inAHurry() *hurry {
 	return b.hurried
 }
 
-// flush exports what is queued now, and returns when that has ended.
-func (b *batcher[T]) flush(ctx context.Context) error {
+// drain exports what is queued now, and returns when that has ended.
+func (b *batcher[T]) drain(ctx context.Context) error {
 	b.mu.Lock()
 	if len(b.queue) == 0 && b.taken == 0 {
 		b.mu.Unlock()

@@ -38,7 +38,7 @@ func TestBatcherGathers(t *testing.T) {
 		}, [][]int{{1, 2}}},
 		{"flush does not wait", func(b *batcher[int]) {
 			b.add(1)
-			if err := b.flush(context.Background()); err != nil {
+			if err := b.drain(context.Background()); err != nil {
 				panic(err)
 			}
 		}, [][]int{{1}}},
@@ -241,7 +241,7 @@ func TestBatcherForgivesAStop(t *testing.T) {
 					return context.Cause(ctx)
 				})
 				b.add(1)
-				if err := b.flush(t.Context()); err != nil {
+				if err := b.drain(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if calls != tt.calls {
@@ -278,7 +278,7 @@ func TestBatcherIsExactUnderLoad(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	running.Go(func() {
-		b.flush(ctx)
+		b.drain(ctx)
 		cancel() // a shutdown that has no time at all, while others still add
 		b.shutdown(ctx)
 	})

@@ -20,8 +20,8 @@ func (b *Batch) bounds(f *faults, delay time.Duration) bounds {
 	r := bounds{
 		queue:   queue,
 		batch:   b.Size.or(min(512, queue)),
-		delay:   b.Delay.Or(delay),
-		timeout: b.Timeout.Or(30 * time.Second),
+		delay:   b.Delay.or(delay),
+		timeout: b.Timeout.or(30 * time.Second),
 	}
 	if queue < 1 {
 		f.add(config.Wrong(&b.QueueSize, "must be at least 1"))

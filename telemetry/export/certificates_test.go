@@ -53,9 +53,9 @@ func TestCertificates(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			taken.Store(0)
-			sdk := start(t, tt.env, slog.New(slog.DiscardHandler), io.Discard)
-			record(t, sdk, 1)
-			shutdown(t, sdk)
+			pipelines := start(t, tt.env, slog.New(slog.DiscardHandler), io.Discard)
+			record(t, pipelines, 1)
+			shutdown(t, pipelines)
 			if got := taken.Load(); got != tt.want {
 				t.Errorf("the collector took %d exports, want %d", got, tt.want)
 			}

@@ -118,7 +118,7 @@ func TestMalformedVariables(t *testing.T) {
 			cfg, err := parse(with(nil, tt.env...))
 			if err == nil {
 				err = config.Named(&cfg, cfg.Check())
-				if _, nerr := export.New(t.Context(), cfg, slog.New(slog.DiscardHandler), io.Discard); fmt.Sprint(nerr) != fmt.Sprint(err) {
+				if _, nerr := export.New(cfg, export.Process{}, slog.New(slog.DiscardHandler), io.Discard); fmt.Sprint(nerr) != fmt.Sprint(err) {
 					t.Errorf("New says %v, Check %v", nerr, err)
 				}
 			}
@@ -164,7 +164,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	} {
 		cfg, err := parse(environ)
 		if err == nil {
-			_, err = export.New(t.Context(), cfg, slog.New(slog.DiscardHandler), io.Discard)
+			_, err = export.New(cfg, export.Process{}, slog.New(slog.DiscardHandler), io.Discard)
 		}
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%v: error %v", environ, err)
@@ -201,7 +201,7 @@ func TestTextRoundTrip(t *testing.T) {
 		{export.Exporters(nil), "none"},
 		{cfg.Propagators, "b3,tracecontext"},
 		{cfg.OTLP.Timeout, "250"},
-		{export.Milliseconds(0), ""},
+		{export.OTLP{}.Timeout, ""},
 		{cfg.Sampler, "parentbased_always_on"},
 	} {
 		if got, err := tt.value.MarshalText(); string(got) != tt.want || err != nil {

@@ -7,16 +7,16 @@ import (
 
 // Destinations says, for each signal, where it goes: the console, a collector's
 // URL, both, or none.
-func (s *SDK) Destinations() []slog.Attr {
+func (p *Pipelines) Destinations() []slog.Attr {
 	var all []slog.Attr
 	for _, signal := range []struct {
 		name      string
 		exporters Exporters
 		collector target
 	}{
-		{"traces", s.exporters.traces, s.traces},
-		{"metrics", s.exporters.metrics, s.metrics},
-		{"logs", s.exporters.logs, s.logs},
+		{"traces", p.exporters.traces, p.traces},
+		{"metrics", p.exporters.metrics, p.metrics},
+		{"logs", p.exporters.logs, p.logs},
 	} {
 		var where []string
 		if signal.exporters.has("console") {

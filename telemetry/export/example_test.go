@@ -25,19 +25,17 @@ func (w onlyNames) Write(p []byte) (int, error) {
 }
 
 func Example() {
-	sdk, err := export.New(context.Background(), export.Config{
-		TracesExporter: export.Exporters{"console"},
-	}, slog.New(slog.DiscardHandler), onlyNames{os.Stdout})
+	pipelines, err := export.New(export.Config{TracesExporter: export.Exporters{"console"}}, export.Process{}, slog.New(slog.DiscardHandler), onlyNames{os.Stdout})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, span := sdk.TracerProvider.Tracer("shop").Start(context.Background(), "buy")
+	_, span := pipelines.Tracer.Tracer("shop").Start(context.Background(), "buy")
 	span.End()
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if err := sdk.Shutdown(ctx); err != nil {
+	if err := pipelines.Shutdown(ctx); err != nil {
 		fmt.Println(err)
 	}
 	// Output: buy

@@ -20,14 +20,11 @@ import (
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
-	"go.opentelemetry.io/otel/propagation"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/config"
@@ -44,20 +41,10 @@ const (
 	maxSeries = 2000
 )
 
-// SDK is what the decorators record with. Its fields are not nil, except where
-// they say so, and are not to be changed.
-type SDK struct {
-	TracerProvider trace.TracerProvider
-	MeterProvider  metric.MeterProvider
-	Propagator     propagation.TextMapPropagator
-
-	// LongestText is the longest value of a span's attribute, in characters.
-	LongestText int
-
-	// LogHandler hands records of every level to the logs exporters, with the
-	// trace and span of their context; the attribute event.name becomes the
-	// record's event name. It is nil when there is no logs exporter.
-	LogHandler slog.Handler
+// Pipelines take what the providers record to where it is exported, one for each
+// signal.
+type Pipelines struct {
+	Providers
 
 	log     *slog.Logger
 	leaving chan struct{}
@@ -79,53 +66,56 @@ type SDK struct {
 // New starts what cfg asks for, unless [Config.Check] finds fault with it. It
 // uses no network; the first export does.
 //
-// What goes wrong later is logged to log, which must not lead to LogHandler:
-// at most one line a minute while telemetry cannot be delivered. The console
-// exporters write to stdout, whole documents and several at once; a write that
-// waits for a reader holds up the other exporters and the shutdown. Shutdown
-// must be called, even of an SDK that was made when ctx had ended.
-func New(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (*SDK, error) {
+// What goes wrong later is logged to log, which must not lead to Events: at most
+// one line a minute while telemetry cannot be delivered. The console exporters
+// write to stdout, whole documents and several at once; a write that waits for a
+// reader holds up the other exporters and the shutdown. What New has started
+// Shutdown ends; it has ended what it started when it fails.
+func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipelines, error) {
 	set, err := cfg.settings()
 	if err != nil {
 		return nil, config.Named(&cfg, err)
 	}
-	s := &SDK{
-		TracerProvider: tracenoop.NewTracerProvider(),
-		MeterProvider:  metricnoop.NewMeterProvider(),
-		Propagator:     set.propagator,
-		log:            log,
-		leaving:        make(chan struct{}),
+	p := &Pipelines{
+		Providers: Providers{
+			Off:        cfg.Disabled == "true",
+			Silent:     cfg.Disabled == "true" || len(cfg.TracesExporter) == 0,
+			Tracer:     tracenoop.NewTracerProvider(),
+			Meter:      metricnoop.NewMeterProvider(),
+			Propagator: set.propagator,
+			Keep:       cfg.Keep.reason,
+		},
+		log:     log,
+		leaving: make(chan struct{}),
 	}
-	if cfg.Disabled == "true" {
-		return s, nil
+	if p.Off {
+		return p, nil
 	}
-
-	// The exporters refuse to start in a context that has ended.
-	ctx = context.WithoutCancel(ctx)
-	res, err := cfg.resource(ctx)
+	ctx := context.Background()
+	res, err := cfg.resource(ctx, process)
 	if err != nil {
 		return nil, err
 	}
-	s.outage = &outage{log: log, lost: s.lost}
-	s.traces, s.logs, s.metrics = set.traces, set.logs, set.metrics
-	s.exporters.traces, s.exporters.logs, s.exporters.metrics = cfg.TracesExporter, cfg.LogsExporter, cfg.MetricsExporter
-	to := func(t target) delivery { return delivery{target: t, leaving: s.leaving, outage: s.outage} }
+	p.outage = &outage{log: log, lost: p.lost}
+	p.traces, p.logs, p.metrics = set.traces, set.logs, set.metrics
+	p.exporters.traces, p.exporters.logs, p.exporters.metrics = cfg.TracesExporter, cfg.LogsExporter, cfg.MetricsExporter
+	to := func(t target) delivery { return delivery{target: t, leaving: p.leaving, outage: p.outage} }
 
 	// The exporters read the process's environment before their options, and
 	// complain of values that mean something else to them.
 	otel.SetLogger(logr.Discard())
 	err = errors.Join(
-		s.startTraces(ctx, cfg, set.sampler, set.spans, res, to(set.traces), stdout),
-		s.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),
-		s.startMetrics(ctx, cfg, res, to(set.metrics), stdout))
+		p.startTraces(ctx, cfg, set.sampler, set.spans, res, to(set.traces), stdout),
+		p.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),
+		p.startMetrics(ctx, cfg, res, to(set.metrics), stdout))
 	if err != nil {
-		return nil, errors.Join(err, s.Shutdown(ctx))
+		return nil, errors.Join(err, p.Shutdown(ctx))
 	}
 	listen(log, cfg.LogLevel)
-	return s, nil
+	return p, nil
 }
 
-func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Sampler, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Sampler, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithSampler(sampler),
 		sdktrace.WithResource(res),
@@ -136,16 +126,16 @@ func (s *SDK) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Samp
 		if err != nil {
 			return err
 		}
-		s.spanSinks = sinks
-		s.spans = newBatcher(b, repairing(repairSpans, all(s.spanSinks)))
-		options = append(options, sdktrace.WithSpanProcessor(processor{s.spans}))
+		p.spanSinks = sinks
+		p.spans = newBatcher(b, repairing(repairSpans, all(p.spanSinks)))
+		options = append(options, sdktrace.WithSpanProcessor(processor{p.spans}))
 	}
-	s.TracerProvider = sdktrace.NewTracerProvider(options...)
-	s.LongestText = cfg.spanLimits().AttributeValueLengthLimit
+	p.Tracer = sdktrace.NewTracerProvider(options...)
+	p.LongestText = cfg.spanLimits().AttributeValueLengthLimit
 	return nil
 }
 
-func (s *SDK) startLogs(ctx context.Context, cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startLogs(ctx context.Context, cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
 	if len(cfg.LogsExporter) == 0 {
 		return nil
 	}
@@ -153,18 +143,18 @@ func (s *SDK) startLogs(ctx context.Context, cfg Config, b bounds, res *resource
 	if err != nil {
 		return err
 	}
-	s.recordSinks = sinks
-	s.records = newBatcher(b, repairing(repairRecords, all(s.recordSinks)))
+	p.recordSinks = sinks
+	p.records = newBatcher(b, repairing(repairRecords, all(p.recordSinks)))
 	length, count := cfg.recordLimits()
-	s.LogHandler = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(
+	p.Events = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),
-		sdklog.WithProcessor(recordProcessor{s.records}),
+		sdklog.WithProcessor(recordProcessor{p.records}),
 		sdklog.WithAttributeValueLengthLimit(length),
 		sdklog.WithAttributeCountLimit(count))))
 	return nil
 }
 
-func (s *SDK) startMetrics(ctx context.Context, cfg Config, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startMetrics(ctx context.Context, cfg Config, res *resource.Resource, d delivery, stdout io.Writer) error {
 	if len(cfg.MetricsExporter) == 0 {
 		return nil
 	}
@@ -174,17 +164,17 @@ func (s *SDK) startMetrics(ctx context.Context, cfg Config, res *resource.Resour
 	}
 	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()),
 		sdkmetric.WithCardinalityLimit(maxSeries))
-	s.meters = sdkmetric.NewMeterProvider(options...)
-	s.MeterProvider = s.meters
-	return errors.Join(runtime.Start(runtime.WithMeterProvider(s.meters)), s.selfMetrics(s.meters))
+	p.meters = sdkmetric.NewMeterProvider(options...)
+	p.Meter = p.meters
+	return errors.Join(runtime.Start(runtime.WithMeterProvider(p.meters)), p.selfMetrics(p.meters))
 }
 
-func (s *SDK) lost() (l losses) {
-	if s.spans != nil {
-		l.spans = s.spans.lost()
+func (p *Pipelines) lost() (l losses) {
+	if p.spans != nil {
+		l.spans = p.spans.lost()
 	}
-	if s.records != nil {
-		l.records = s.records.lost()
+	if p.records != nil {
+		l.records = p.records.lost()
 	}
 	return l
 }

@@ -40,8 +40,4 @@ func (e Exporters) MarshalText() ([]byte, error) {
 	return []byte(strings.Join(e, ",")), nil
 }
 
-// ExportsSpans reports whether spans are exported. A sampler that lets none be
-// is another matter: it decides about traces, and others are told of that.
-func (c Config) ExportsSpans() bool { return c.Disabled != "true" && len(c.TracesExporter) > 0 }
-
 func (e Exporters) has(name string) bool { return slices.Contains(e, name) }

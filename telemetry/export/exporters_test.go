@@ -1,7 +1,6 @@
 package export_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -11,19 +10,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/propagation"
 
-	"spangate/telemetry/export"
 	"spangate/telemetry/otlptest"
 )
 
 func TestConsole(t *testing.T) {
 	stdout := newLogged()
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_TRACES_EXPORTER":  "console",
 		"OTEL_METRICS_EXPORTER": "console",
 		"OTEL_LOGS_EXPORTER":    "console",
 	}, slog.New(slog.DiscardHandler), stdout)
-	record(t, sdk, 1)
-	shutdown(t, sdk)
+	record(t, pipelines, 1)
+	shutdown(t, pipelines)
 
 	for _, want := range []string{`"Name":"span 0"`, `"test.count"`, `"backend is down"`} {
 		if !strings.Contains(stdout.String(), want) {
@@ -40,12 +38,12 @@ func TestConsole(t *testing.T) {
 func TestConsoleBesideOTLP(t *testing.T) {
 	collector := otlptest.NewServer(t)
 	stdout := newLogged()
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(),
 		"OTEL_TRACES_EXPORTER":        "otlp,console",
 	}, slog.New(slog.DiscardHandler), stdout)
-	record(t, sdk, 1)
-	shutdown(t, sdk)
+	record(t, pipelines, 1)
+	shutdown(t, pipelines)
 	if !strings.Contains(stdout.String(), `"span 0"`) || len(collector.Spans()) != 2 {
 		t.Errorf("console: %s\ncollector: %v", stdout, collector.Spans())
 	}
@@ -62,11 +60,11 @@ func TestConsoleThatFailsBesideOTLP(t *testing.T) {
 		collector := otlptest.NewServer(t)
 		broken, stdout := io.Pipe()
 		broken.Close()
-		sdk := start(t, map[string]string{
+		pipelines := start(t, map[string]string{
 			"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "OTEL_TRACES_EXPORTER": exporters,
 		}, slog.New(slog.DiscardHandler), stdout)
-		record(t, sdk, 1)
-		shutdown(t, sdk)
+		record(t, pipelines, 1)
+		shutdown(t, pipelines)
 		if diff := cmp.Diff(want, spanCounts(collector.Metrics())); diff != "" {
 			t.Errorf("%s: spangate.telemetry.spans (-want +got):\n%s", exporters, diff)
 		}
@@ -85,42 +83,26 @@ func TestNothingIsSent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			collector := otlptest.NewServer(t)
-			sdk := start(t, with(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, tt.env...),
+			pipelines := start(t, with(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, tt.env...),
 				slog.New(slog.DiscardHandler), io.Discard)
-			if sdk.LogHandler != nil {
+			if pipelines.Events != nil {
 				t.Error("there is a LogHandler")
 			}
 			carrier := propagation.MapCarrier{"traceparent": parent}
-			ctx, span := sdk.TracerProvider.Tracer("test").Start(sdk.Propagator.Extract(t.Context(), carrier), "span")
+			ctx, span := pipelines.Tracer.Tracer("test").Start(pipelines.Propagator.Extract(t.Context(), carrier), "span")
 			if want := "0af7651916cd43dd8448eb211c80319c"; span.SpanContext().TraceID().String() != want {
 				t.Errorf("trace is %s, want the caller's", span.SpanContext().TraceID())
 			}
-			sdk.Propagator.Inject(ctx, carrier)
+			pipelines.Propagator.Inject(ctx, carrier)
 			if !strings.HasSuffix(carrier["traceparent"], "-01") {
 				t.Errorf("the caller's decision to sample was not passed on: %s", carrier["traceparent"])
 			}
 			span.End()
-			record(t, sdk, 1)
-			shutdown(t, sdk)
+			record(t, pipelines, 1)
+			shutdown(t, pipelines)
 			if got := collector.Requests(); len(got) != 0 {
 				t.Errorf("requests: %v", got)
 			}
 		})
-	}
-}
-
-func TestStartInAnEndedContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	collector := otlptest.NewServer(t)
-	cfg := mustParse(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()})
-	sdk, err := export.New(ctx, cfg, slog.New(slog.DiscardHandler), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record(t, sdk, 1)
-	shutdown(t, sdk)
-	if got := len(collector.Spans()); got != 2 {
-		t.Errorf("the collector has %d spans, want 2", got)
 	}
 }

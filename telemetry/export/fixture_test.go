@@ -42,29 +42,29 @@ func (l *logged) String() string {
 
 func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// start returns a running SDK; the test shuts it down.
-func start(t testing.TB, environ map[string]string, log *slog.Logger, stdout io.Writer) *export.SDK {
+// start returns running pipelines; the test shuts them down.
+func start(t testing.TB, environ map[string]string, log *slog.Logger, stdout io.Writer) *export.Pipelines {
 	t.Helper()
-	sdk, err := export.New(t.Context(), mustParse(t, environ), log, stdout)
+	pipelines, err := export.New(mustParse(t, environ), export.Process{}, log, stdout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sdk
+	return pipelines
 }
 
-func shutdown(t testing.TB, sdk *export.SDK) {
+func shutdown(t testing.TB, pipelines *export.Pipelines) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := sdk.Shutdown(ctx); err != nil {
+	if err := pipelines.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}
 }
 
 // record makes n spans, a measurement and an event.
-func record(t testing.TB, sdk *export.SDK, n int) {
+func record(t testing.TB, pipelines *export.Pipelines, n int) {
 	t.Helper()
-	tracer, meter := sdk.TracerProvider.Tracer("test"), sdk.MeterProvider.Meter("test")
+	tracer, meter := pipelines.Tracer.Tracer("test"), pipelines.Meter.Meter("test")
 	for i := range n {
 		_, span := tracer.Start(t.Context(), fmt.Sprint("span ", i))
 		span.End()
@@ -74,9 +74,9 @@ func record(t testing.TB, sdk *export.SDK, n int) {
 		t.Fatal(err)
 	}
 	counter.Add(t.Context(), 7)
-	if sdk.LogHandler != nil {
+	if pipelines.Events != nil {
 		ctx, span := tracer.Start(t.Context(), "with event")
-		slog.New(sdk.LogHandler).InfoContext(ctx, "backend is down", "event.name", "spangate.backend.state", "backend", "a")
+		slog.New(pipelines.Events).InfoContext(ctx, "backend is down", "event.name", "spangate.backend.state", "backend", "a")
 		span.End()
 	}
 }

@@ -89,15 +89,15 @@ func TestAnswersOfAGRPCCollector(t *testing.T) {
 
 			collector := otlptest.NewServer(t)
 			log := newLogged()
-			sdk := start(t, map[string]string{
+			pipelines := start(t, map[string]string{
 				"OTEL_EXPORTER_OTLP_ENDPOINT":        collector.URL(),
 				"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ln.Addr().String(),
 				"OTEL_EXPORTER_OTLP_TRACES_INSECURE": "true",
 				"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
 				"OTEL_LOGS_EXPORTER":                 "none",
 			}, log.logger(), io.Discard)
-			record(t, sdk, 3)
-			shutdown(t, sdk)
+			record(t, pipelines, 3)
+			shutdown(t, pipelines)
 			if diff := cmp.Diff(tt.want, spanCounts(collector.Metrics())); diff != "" {
 				t.Errorf("spangate.telemetry.spans (-want +got):\n%s", diff)
 			}
@@ -132,14 +132,14 @@ func TestServersThatDoNotSpeakGRPC(t *testing.T) {
 			server.Start()
 			defer server.Close()
 			log := newLogged()
-			sdk := start(t, map[string]string{
+			pipelines := start(t, map[string]string{
 				"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL,
 				"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
 				"OTEL_METRICS_EXPORTER":       "none",
 				"OTEL_LOGS_EXPORTER":          "none",
 			}, log.logger(), io.Discard)
-			record(t, sdk, 3)
-			shutdown(t, sdk)
+			record(t, pipelines, 3)
+			shutdown(t, pipelines)
 			for _, want := range []string{tt.wantInLog, "spans_exported=0 spans_failed=3"} {
 				if !strings.Contains(log.String(), want) {
 					t.Errorf("log lacks %q:\n%s", want, log)
@@ -160,7 +160,7 @@ func TestGRPCOverTLS(t *testing.T) {
 	defer server.Close()
 
 	log := newLogged()
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":    server.Listener.Addr().String(), // TLS unless told otherwise
 		"OTEL_EXPORTER_OTLP_PROTOCOL":    "grpc",
 		"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
@@ -168,8 +168,8 @@ func TestGRPCOverTLS(t *testing.T) {
 		"OTEL_METRICS_EXPORTER":          "none",
 		"OTEL_LOGS_EXPORTER":             "none",
 	}, log.logger(), io.Discard)
-	record(t, sdk, 3)
-	shutdown(t, sdk)
+	record(t, pipelines, 3)
+	shutdown(t, pipelines)
 	if len(p.answers) > 0 || log.String() != "" {
 		t.Errorf("the call did not succeed:\n%s", log)
 	}

@@ -35,8 +35,8 @@ func (c *Config) InForce() map[any]string {
 	}
 	for batch, delay := range map[*Batch]time.Duration{&c.SpanBatch: spanDelay, &c.RecordBatch: recordDelay} {
 		b := batch.bounds(new(faults), delay)
-		text[&batch.Delay] = milliseconds(b.delay)
-		text[&batch.Timeout] = milliseconds(b.timeout)
+		text[&batch.Delay] = inMilliseconds(b.delay)
+		text[&batch.Timeout] = inMilliseconds(b.timeout)
 		text[&batch.QueueSize] = strconv.Itoa(b.queue)
 		text[&batch.Size] = strconv.Itoa(b.batch)
 	}
@@ -60,7 +60,7 @@ func (t target) inForce(text map[any]string, general, own *OTLP) {
 		return
 	}
 	text[&own.Protocol] = string(t.protocol)
-	text[&own.Timeout] = milliseconds(t.timeout)
+	text[&own.Timeout] = inMilliseconds(t.timeout)
 	text[&own.Compression] = map[bool]string{true: "gzip", false: "none"}[t.gzip]
 	if len(t.headers) > 0 {
 		text[&own.Headers] = "***"
@@ -77,7 +77,7 @@ func (t target) inForce(text map[any]string, general, own *OTLP) {
 	}
 }
 
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+func inMilliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // withoutUser returns a URL without credentials, which it must not have, but may
 // where nothing is exported.

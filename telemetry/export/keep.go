@@ -11,16 +11,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Keep says which requests are exported though the sampler said no. The zero
+// keep says which requests are exported though the sampler said no. The zero
 // value is none.
-type Keep struct {
+type keep struct {
 	Errors, Retries bool
 	Slow            time.Duration // to the first byte of the answer; 0: however slow
 }
 
 // UnmarshalText parses a comma list of error, retry and slow:DURATION, or none.
-func (k *Keep) UnmarshalText(text []byte) error {
-	*k = Keep{}
+func (k *keep) UnmarshalText(text []byte) error {
+	*k = keep{}
 	if strings.TrimSpace(string(text)) == "none" {
 		return nil
 	}
@@ -45,12 +45,12 @@ func (k *Keep) UnmarshalText(text []byte) error {
 	return errors.Join(wrong...)
 }
 
-func (k Keep) any() bool { return k != Keep{} }
+func (k keep) any() bool { return k != keep{} }
 
-// Reason returns why a request is to be exported though it is not sampled, or
+// reason returns why a request is to be exported though it is not sampled, or
 // nothing: from whether it failed, how many attempts it took, and how long its
 // answer took to begin.
-func (k Keep) Reason(failed bool, attempts int, answered time.Duration) string {
+func (k keep) reason(failed bool, attempts int, answered time.Duration) string {
 	switch {
 	case k.Errors && failed:
 		return "error"
@@ -77,9 +77,9 @@ func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
 	p.next.add(s)
 }
 
-func (p processor) ForceFlush(ctx context.Context) error { return p.next.flush(ctx) }
+func (p processor) ForceFlush(ctx context.Context) error { return p.next.drain(ctx) }
 
-// Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
+// Shutdown leaves the batcher to Pipelines.Shutdown, which knows the order.
 func (processor) Shutdown(context.Context) error { return nil }
 
 // kept is a span that is exported though it was not sampled.

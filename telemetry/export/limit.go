@@ -8,24 +8,24 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Limit is a bound that may be absent: the text of a whole number, 0 included.
+// limit is a bound that may be absent: the text of a whole number, 0 included.
 // Empty is not set.
-type Limit string
+type limit string
 
 // UnmarshalText accepts whole numbers.
-func (l *Limit) UnmarshalText(text []byte) error {
+func (l *limit) UnmarshalText(text []byte) error {
 	if _, err := strconv.ParseUint(string(text), 10, 31); err != nil {
 		return errors.New("must be a whole number, such as 128")
 	}
-	*l = Limit(text)
+	*l = limit(text)
 	return nil
 }
 
 // MarshalText renders the limit as UnmarshalText reads it.
-func (l Limit) MarshalText() ([]byte, error) { return []byte(l), nil }
+func (l limit) MarshalText() ([]byte, error) { return []byte(l), nil }
 
 // or returns the limit, or otherwise when it is not set.
-func (l Limit) or(otherwise int) int {
+func (l limit) or(otherwise int) int {
 	n, err := strconv.Atoi(string(l))
 	if err != nil {
 		return otherwise

@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
@@ -43,31 +42,29 @@ func (e metricExporter) ForceFlush(context.Context) error { return nil }
 func (e metricExporter) Shutdown(ctx context.Context) error { return e.shutdown(ctx) }
 
 func (c Config) metricReaders(ctx context.Context, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
-	var options []sdkmetric.Option
-	var errs []error
-	add := func(e sdkmetric.Exporter, err error, d *delivery) {
-		if err != nil {
-			errs = append(errs, err)
-			return
-		}
-		s := sink[metricBatch]{export: e.Export, shutdown: e.Shutdown}
-		if d != nil {
-			s = s.through(*d)
-		}
-		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(
-			metricExporter{s, c.temporality(), c.aggregation()},
-			sdkmetric.WithInterval(c.MetricInterval.Or(defaultMetricInterval)),
-			sdkmetric.WithTimeout(c.MetricTimeout.Or(defaultMetricTimeout)))))
-	}
+	var sinks []sink[metricBatch] // all, before a reader is made, which runs
 	if c.MetricsExporter.has("console") {
 		e, err := stdoutmetric.New(stdoutmetric.WithWriter(stdout))
-		add(e, err, nil)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, sink[metricBatch]{export: e.Export, shutdown: e.Shutdown})
 	}
 	if c.MetricsExporter.has("otlp") {
 		e, err := metricClient(ctx, d.target)
-		add(e, err, &d)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, sink[metricBatch]{export: e.Export, shutdown: e.Shutdown}.through(d))
 	}
-	return options, errors.Join(errs...)
+	var options []sdkmetric.Option
+	for _, s := range sinks {
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(
+			metricExporter{s, c.temporality(), c.aggregation()},
+			sdkmetric.WithInterval(c.MetricInterval.or(defaultMetricInterval)),
+			sdkmetric.WithTimeout(c.MetricTimeout.or(defaultMetricTimeout)))))
+	}
+	return options, nil
 }
 
 func metricClient(ctx context.Context, t target) (*otlpmetrichttp.Exporter, error) {

@@ -11,27 +11,27 @@ import (
 	"unicode/utf8"
 )
 
-// Attributes are the key=value pairs of OTEL_RESOURCE_ATTRIBUTES, decoded.
-type Attributes map[string]string
+// attributes are the key=value pairs of OTEL_RESOURCE_ATTRIBUTES, decoded.
+type attributes map[string]string
 
 // UnmarshalText parses a comma list of key=value with percent-encoded values.
 // A key that comes twice has the last value.
-func (a *Attributes) UnmarshalText(text []byte) error {
+func (a *attributes) UnmarshalText(text []byte) error {
 	pairs, err := parsePairs(string(text))
 	*a = pairs
 	return err
 }
 
 // MarshalText renders the list as UnmarshalText reads it, sorted by key.
-func (a Attributes) MarshalText() ([]byte, error) { return formatPairs(a), nil }
+func (a attributes) MarshalText() ([]byte, error) { return formatPairs(a), nil }
 
-// Headers are sent with every export; they often hold a credential. Formatting
+// headers are sent with every export; they often hold a credential. Formatting
 // and logging them shows their names alone.
-type Headers map[string]string
+type headers map[string]string
 
 // UnmarshalText parses a comma list of key=value with percent-encoded values.
 // Its errors do not repeat the text.
-func (h *Headers) UnmarshalText(text []byte) error {
+func (h *headers) UnmarshalText(text []byte) error {
 	pairs, err := parsePairs(string(text))
 	if err != nil {
 		return errors.New("must be a comma list of key=value with percent-encoded values")
@@ -49,10 +49,10 @@ func (h *Headers) UnmarshalText(text []byte) error {
 }
 
 // MarshalText renders the list as UnmarshalText reads it, values included.
-func (h Headers) MarshalText() ([]byte, error) { return formatPairs(h), nil }
+func (h headers) MarshalText() ([]byte, error) { return formatPairs(h), nil }
 
 // String names the headers and hides their values.
-func (h Headers) String() string {
+func (h headers) String() string {
 	names := slices.Sorted(maps.Keys(h))
 	for i := range names {
 		names[i] += "=***"
@@ -61,10 +61,10 @@ func (h Headers) String() string {
 }
 
 // GoString is String, so that %#v hides the values too.
-func (h Headers) GoString() string { return h.String() }
+func (h headers) GoString() string { return h.String() }
 
 // LogValue is String.
-func (h Headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
+func (h headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
 func parsePairs(list string) (map[string]string, error) {
 	pairs := map[string]string{}

@@ -35,17 +35,17 @@ func TestSampler(t *testing.T) {
 		{"parentbased_rate_limited", "0.001", true, true, false},
 	} {
 		t.Run(tt.sampler+tt.arg, func(t *testing.T) {
-			sdk := start(t, map[string]string{
+			pipelines := start(t, map[string]string{
 				"OTEL_TRACES_SAMPLER":     tt.sampler,
 				"OTEL_TRACES_SAMPLER_ARG": tt.arg,
 				"OTEL_TRACES_EXPORTER":    "console",
 				"OTEL_METRICS_EXPORTER":   "none",
 				"OTEL_LOGS_EXPORTER":      "none",
 			}, slog.New(slog.DiscardHandler), io.Discard)
-			defer shutdown(t, sdk)
+			defer shutdown(t, pipelines)
 			sampled := func(traceparent string) bool {
-				ctx := sdk.Propagator.Extract(t.Context(), propagation.MapCarrier{"traceparent": traceparent})
-				_, span := sdk.TracerProvider.Tracer("test").Start(ctx, "span", trace.WithSpanKind(trace.SpanKindServer))
+				ctx := pipelines.Propagator.Extract(t.Context(), propagation.MapCarrier{"traceparent": traceparent})
+				_, span := pipelines.Tracer.Tracer("test").Start(ctx, "span", trace.WithSpanKind(trace.SpanKindServer))
 				defer span.End()
 				return span.SpanContext().IsSampled()
 			}
@@ -80,10 +80,10 @@ func TestSamplerOfWholeRequests(t *testing.T) {
 			for i := 0; i < len(tt.environ); i += 2 {
 				environ[tt.environ[i]] = tt.environ[i+1]
 			}
-			sdk := start(t, environ, slog.New(slog.DiscardHandler), io.Discard)
-			defer shutdown(t, sdk)
-			tracer := sdk.TracerProvider.Tracer("test")
-			ctx := sdk.Propagator.Extract(t.Context(), propagation.MapCarrier{"traceparent": tt.traceparent})
+			pipelines := start(t, environ, slog.New(slog.DiscardHandler), io.Discard)
+			defer shutdown(t, pipelines)
+			tracer := pipelines.Tracer.Tracer("test")
+			ctx := pipelines.Propagator.Extract(t.Context(), propagation.MapCarrier{"traceparent": tt.traceparent})
 			ctx, request := tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
 			_, child := tracer.Start(ctx, "child", trace.WithSpanKind(trace.SpanKindClient))
 			_, own := tracer.Start(t.Context(), "probe")
@@ -111,10 +111,10 @@ func TestPropagators(t *testing.T) {
 		{"b3", propagation.MapCarrier{"b3": "01000000000000000000000000000000-0200000000000000-1"}},
 		{"none", propagation.MapCarrier{}},
 	} {
-		sdk := start(t, map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_PROPAGATORS": tt.propagators},
+		pipelines := start(t, map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_PROPAGATORS": tt.propagators},
 			slog.New(slog.DiscardHandler), io.Discard)
 		got := propagation.MapCarrier{}
-		sdk.Propagator.Inject(ctx, got)
+		pipelines.Propagator.Inject(ctx, got)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.propagators, diff)
 		}
@@ -123,14 +123,14 @@ func TestPropagators(t *testing.T) {
 
 func TestMetricPreferences(t *testing.T) {
 	collector := otlptest.NewServer(t)
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":                              collector.URL(),
 		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        "Delta",
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram",
 		"OTEL_METRICS_EXEMPLAR_FILTER":                             "always_on",
 		"OTEL_METRIC_EXPORT_INTERVAL":                              "10",
 	}, slog.New(slog.DiscardHandler), io.Discard)
-	histogram, err := sdk.MeterProvider.Meter("test").Float64Histogram("test.duration")
+	histogram, err := pipelines.Meter.Meter("test").Float64Histogram("test.duration")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,23 +143,23 @@ func TestMetricPreferences(t *testing.T) {
 		}
 		return false
 	})
-	shutdown(t, sdk)
+	shutdown(t, pipelines)
 }
 
 func TestSpanLimits(t *testing.T) {
 	collector := otlptest.NewServer(t)
-	sdk := start(t, map[string]string{
+	pipelines := start(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":       collector.URL(),
 		"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "3",
 		"OTEL_ATTRIBUTE_COUNT_LIMIT":        "9",
 		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":   "1",
 		"OTEL_SPAN_EVENT_COUNT_LIMIT":       "0",
 	}, slog.New(slog.DiscardHandler), io.Discard)
-	_, span := sdk.TracerProvider.Tracer("test").Start(t.Context(), "span", trace.WithAttributes(
+	_, span := pipelines.Tracer.Tracer("test").Start(t.Context(), "span", trace.WithAttributes(
 		attribute.String("a", "12345"), attribute.String("b", "12345")))
 	span.AddEvent("event")
 	span.End()
-	shutdown(t, sdk)
+	shutdown(t, pipelines)
 	got := collector.Spans()[0]
 	if diff := cmp.Diff(map[string]any{"a": "123"}, got.Attributes); diff != "" || len(got.Events) != 0 {
 		t.Errorf("events %v, attributes (-want +got):\n%s", got.Events, diff)
@@ -186,11 +186,11 @@ func TestConfigGoesBeforeTheProcessEnvironment(t *testing.T) {
 	}
 	collector := otlptest.NewServer(t)
 	log := newLogged()
-	sdk := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, log.logger(), io.Discard)
-	_, span := sdk.TracerProvider.Tracer("test").Start(t.Context(), "span", trace.WithAttributes(attribute.Int("a", 1)))
+	pipelines := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, log.logger(), io.Discard)
+	_, span := pipelines.Tracer.Tracer("test").Start(t.Context(), "span", trace.WithAttributes(attribute.Int("a", 1)))
 	span.End()
-	record(t, sdk, 0)
-	shutdown(t, sdk)
+	record(t, pipelines, 0)
+	shutdown(t, pipelines)
 
 	spans := collector.Spans()
 	if diff := cmp.Diff("span INTERNAL Unset a=1\nwith event INTERNAL Unset\n", otlptest.Tree(spans, "a")); diff != "" {
@@ -216,21 +216,21 @@ func TestConfigGoesBeforeTheProcessEnvironment(t *testing.T) {
 // What nobody bounds is bounded.
 func TestLimitsByDefault(t *testing.T) {
 	collector := otlptest.NewServer(t)
-	sdk := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, slog.New(slog.DiscardHandler), io.Discard)
+	pipelines := start(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL()}, slog.New(slog.DiscardHandler), io.Discard)
 	const longest, most = 4096, 2000
 	long := strings.Repeat("é", longest+1)
-	_, span := sdk.TracerProvider.Tracer("test").Start(t.Context(), "test")
+	_, span := pipelines.Tracer.Tracer("test").Start(t.Context(), "test")
 	span.SetAttributes(attribute.String("long", long))
 	span.End()
-	slog.New(sdk.LogHandler).Info("test", "long", long)
-	counter, err := sdk.MeterProvider.Meter("test").Int64Counter("test.count")
+	slog.New(pipelines.Events).Info("test", "long", long)
+	counter, err := pipelines.Meter.Meter("test").Int64Counter("test.count")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2 * most {
 		counter.Add(t.Context(), 1, metric.WithAttributes(attribute.Int("i", i)))
 	}
-	if err := sdk.Shutdown(t.Context()); err != nil {
+	if err := pipelines.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for what, attributes := range map[string]map[string]any{

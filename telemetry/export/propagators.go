@@ -12,11 +12,11 @@ import (
 	"spangate/handler/config"
 )
 
-// Propagators names the headers in which trace context travels. Empty is none.
-type Propagators []string
+// propagators names the headers in which trace context travels. Empty is none.
+type propagators []string
 
 // UnmarshalText parses a comma list of the specification's propagators.
-func (p *Propagators) UnmarshalText(text []byte) error {
+func (p *propagators) UnmarshalText(text []byte) error {
 	*p = nil
 	var wrong []error
 	none := false
@@ -39,7 +39,7 @@ func (p *Propagators) UnmarshalText(text []byte) error {
 }
 
 // MarshalText renders the list as UnmarshalText reads it.
-func (p Propagators) MarshalText() ([]byte, error) {
+func (p propagators) MarshalText() ([]byte, error) {
 	if len(p) == 0 {
 		return []byte("none"), nil
 	}

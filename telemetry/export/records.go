@@ -44,9 +44,9 @@ func nameEvent(r *sdklog.Record) {
 	}
 }
 
-func (p recordProcessor) ForceFlush(ctx context.Context) error { return p.flush(ctx) }
+func (p recordProcessor) ForceFlush(ctx context.Context) error { return p.drain(ctx) }
 
-// Shutdown leaves the batcher to SDK.Shutdown, which knows the order.
+// Shutdown leaves the batcher to Pipelines.Shutdown, which knows the order.
 func (p recordProcessor) Shutdown(context.Context) error { return nil }
 
 func recordSinks(ctx context.Context, exporters Exporters, d delivery, stdout io.Writer) ([]sink[recordBatch], error) {

@@ -15,9 +15,16 @@ import (
 
 const name = "spangate"
 
+// Process is what only the program knows of itself.
+type Process struct {
+	Version  string   // for service.version; empty: the one that the build recorded
+	Platform string   // where it runs, by a name of PLATFORM that is not auto
+	Environ  []string // what is set there, NAME=value: it says more
+}
+
 // resource says who sends the telemetry. It asks nobody over the network.
-func (c Config) resource(ctx context.Context) (*resource.Resource, error) {
-	version := cmp.Or(c.Version, builtVersion())
+func (c Config) resource(ctx context.Context, process Process) (*resource.Resource, error) {
+	version := cmp.Or(process.Version, builtVersion())
 	attrs := []attribute.KeyValue{
 		semconv.ServiceName(name),
 		// Two instances must never be one: their counters would be one series
@@ -35,7 +42,7 @@ func (c Config) resource(ctx context.Context) (*resource.Resource, error) {
 	if host, err := os.Hostname(); err == nil {
 		attrs = append(attrs, semconv.HostName(host))
 	}
-	attrs = append(attrs, platformAttributes(c.Platform, c.Environ)...)
+	attrs = append(attrs, platformAttributes(process.Platform, process.Environ)...)
 	for key, value := range c.Resource {
 		attrs = append(attrs, attribute.String(key, value))
 	}

@@ -29,7 +29,7 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 	case "rate_limited":
 		root = newRateLimited(c.rate(f))
 	default:
-		f.add(config.Wrong(&c.Sampler, "%w", new(Sampler).UnmarshalText([]byte(c.Sampler))))
+		f.add(config.Wrong(&c.Sampler, "%w", new(sampler).UnmarshalText([]byte(c.Sampler))))
 		return nil
 	}
 	if len(c.TracesExporter) == 0 {
@@ -43,7 +43,7 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 	whole := wholeRequests{root: root, keep: c.Keep.any()}
 	if parentBased {
 		var unsampled []sdktrace.ParentBasedSamplerOption
-		if c.UnsampledParent == Resample {
+		if c.UnsampledParent == resample {
 			unsampled = append(unsampled, sdktrace.WithRemoteParentNotSampled(root))
 		}
 		whole.root = sdktrace.ParentBased(root, unsampled...)
@@ -84,21 +84,21 @@ func (s wholeRequests) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samp
 
 func (s wholeRequests) Description() string { return "WholeRequests{" + s.root.Description() + "}" }
 
-// UnsampledParent says what becomes of a request whose caller is believed and
+// unsampledParent says what becomes of a request whose caller is believed and
 // says that its trace is not sampled.
-type UnsampledParent string
+type unsampledParent string
 
-// What can become of it. The zero value counts as Follow.
+// What can become of it. The zero value counts as follow.
 const (
-	Follow   UnsampledParent = "follow"   // not sampled either
-	Resample UnsampledParent = "resample" // as if the trace began here; it keeps its identifier
+	follow   unsampledParent = "follow"   // not sampled either
+	resample unsampledParent = "resample" // as if the trace began here; it keeps its identifier
 )
 
 // UnmarshalText accepts the name of a rule, and auto for that of no platform.
-func (u *UnsampledParent) UnmarshalText(text []byte) error {
-	err := config.OneOf(u, text, "auto", Follow, Resample)
+func (u *unsampledParent) UnmarshalText(text []byte) error {
+	err := config.OneOf(u, text, "auto", follow, resample)
 	if *u == "auto" {
-		*u = Follow
+		*u = follow
 	}
 	return err
 }

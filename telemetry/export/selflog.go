@@ -18,7 +18,7 @@ func (t told) Unwrap() error { return t.error }
 // listen sends what the SDK says of itself to log instead of standard error.
 // The SDK has one such place for the whole process: of several SDKs in it the
 // last one made gets everything.
-func listen(log *slog.Logger, level LogLevel) {
+func listen(log *slog.Logger, level logLevel) {
 	handler := selfHandler{log.Handler(), selfLevel(level)}
 	otel.SetLogger(logr.FromSlogHandler(handler))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
@@ -38,7 +38,7 @@ func ofClients(err error) bool {
 	return strings.Contains(text, "baggage") || strings.HasPrefix(text, "invalid key") || strings.HasPrefix(text, "invalid value")
 }
 
-func selfLevel(level LogLevel) slog.Level {
+func selfLevel(level logLevel) slog.Level {
 	switch level {
 	case "none":
 		return slog.LevelError + 1

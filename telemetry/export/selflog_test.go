@@ -17,7 +17,7 @@ import (
 
 func TestSDKSpeaksThroughTheLog(t *testing.T) {
 	for _, tt := range []struct {
-		level LogLevel
+		level logLevel
 		want  string
 	}{
 		{"none", ""},

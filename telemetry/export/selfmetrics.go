@@ -22,14 +22,14 @@ import (
 //
 // The SDK's own self-observability is not it: it knows neither this batcher nor
 // what is left at a shutdown's deadline, and reports to a process-wide provider.
-func (s *SDK) selfMetrics(meters *sdkmetric.MeterProvider) error {
+func (p *Pipelines) selfMetrics(meters *sdkmetric.MeterProvider) error {
 	meter := meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
 	var errs []error
-	if s.spans != nil {
-		errs = append(errs, countSpans(meter, s.spans.account), observePipeline(meter, "span", s.traces, s.spans.account))
+	if p.spans != nil {
+		errs = append(errs, countSpans(meter, p.spans.account), observePipeline(meter, "span", p.traces, p.spans.account))
 	}
-	if s.records != nil {
-		errs = append(errs, observePipeline(meter, "log", s.logs, s.records.account))
+	if p.records != nil {
+		errs = append(errs, observePipeline(meter, "log", p.logs, p.records.account))
 	}
 	return errors.Join(errs...)
 }
@@ -108,7 +108,7 @@ func component(kind string) []attribute.KeyValue {
 }
 
 func exporterOf(signal string, to target) []attribute.KeyValue {
-	transport := map[Protocol]string{"http/protobuf": "http", "grpc": "grpc"}[to.protocol]
+	transport := map[protocol]string{"http/protobuf": "http", "grpc": "grpc"}[to.protocol]
 	attributes := component("otlp_" + transport + "_" + signal + "_exporter")
 	u, err := url.Parse(to.url)
 	if err != nil || to.url == "" {

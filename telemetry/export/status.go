@@ -25,16 +25,16 @@ type Items struct {
 
 // Status returns the status of each signal that is exported. It is safe for
 // concurrent use.
-func (s *SDK) Status() []Status {
+func (p *Pipelines) Status() []Status {
 	var all []Status
-	if s.spans != nil {
-		all = append(all, s.outage.status(s.traces, s.spans.account().items()))
+	if p.spans != nil {
+		all = append(all, p.outage.status(p.traces, p.spans.account().items()))
 	}
-	if s.records != nil {
-		all = append(all, s.outage.status(s.logs, s.records.account().items()))
+	if p.records != nil {
+		all = append(all, p.outage.status(p.logs, p.records.account().items()))
 	}
-	if s.meters != nil {
-		all = append(all, s.outage.status(s.metrics, nil))
+	if p.meters != nil {
+		all = append(all, p.outage.status(p.metrics, nil))
 	}
 	return all
 }

@@ -18,10 +18,10 @@ import (
 // and the signal's own.
 type target struct {
 	signal   string // traces, metrics or logs
-	protocol Protocol
+	protocol protocol
 	url      string      // with the signal's path
 	tls      *tls.Config // nil sends in the clear
-	headers  Headers
+	headers  headers
 	timeout  time.Duration // of one attempt
 	gzip     bool
 }
@@ -35,7 +35,7 @@ func resolve(f *faults, signal string, general, own *OTLP) target {
 		signal:   signal,
 		protocol: cmp.Or(own.Protocol, general.Protocol, "http/protobuf"),
 		headers:  general.Headers,
-		timeout:  cmp.Or(own.Timeout, general.Timeout).Or(10 * time.Second),
+		timeout:  cmp.Or(own.Timeout, general.Timeout).or(10 * time.Second),
 		gzip:     cmp.Or(own.Compression, general.Compression) == "gzip",
 	}
 	if len(own.Headers) > 0 {
@@ -52,7 +52,7 @@ func resolve(f *faults, signal string, general, own *OTLP) target {
 		insecure := cmp.Or(own.Insecure, general.Insecure) == "true"
 		secure, err = t.useGRPC(cmp.Or(*endpoint, defaultGRPC), insecure)
 	default:
-		f.add(config.Wrong(either(&own.Protocol, &general.Protocol), "%w", new(Protocol).UnmarshalText([]byte(t.protocol))))
+		f.add(config.Wrong(either(&own.Protocol, &general.Protocol), "%w", new(protocol).UnmarshalText([]byte(t.protocol))))
 		return t
 	}
 	switch {

@@ -13,7 +13,7 @@ func TestResolve(t *testing.T) {
 		TLS      bool
 		Timeout  time.Duration
 		GZip     bool
-		Headers  Headers
+		Headers  headers
 	}
 	const (
 		second = time.Second
@@ -32,12 +32,12 @@ func TestResolve(t *testing.T) {
 		{"own as it is", OTLP{Endpoint: "http://c:1"}, OTLP{Endpoint: "http://d/in"}, where{Endpoint: "http://d/in", Timeout: 10 * second}},
 		{"own without path", OTLP{}, OTLP{Endpoint: "http://d:2"}, where{Endpoint: "http://d:2/", Timeout: 10 * second}},
 		{"own before general",
-			OTLP{Endpoint: "http://c:1", Protocol: "grpc", Timeout: 5000, Compression: "gzip", Headers: Headers{"a": "1", "b": "2"}},
-			OTLP{Protocol: "http/protobuf", Timeout: 1000, Compression: "none", Headers: Headers{"a": "3"}},
-			where{Endpoint: "http://c:1/v1/traces", Timeout: second, Headers: Headers{"a": "3"}}},
+			OTLP{Endpoint: "http://c:1", Protocol: "grpc", Timeout: 5000, Compression: "gzip", Headers: headers{"a": "1", "b": "2"}},
+			OTLP{Protocol: "http/protobuf", Timeout: 1000, Compression: "none", Headers: headers{"a": "3"}},
+			where{Endpoint: "http://c:1/v1/traces", Timeout: second, Headers: headers{"a": "3"}}},
 		{"general where own is silent",
-			OTLP{Timeout: 5000, Compression: "gzip", Headers: Headers{"a": "1"}}, OTLP{Endpoint: "http://d:2/x"},
-			where{Endpoint: "http://d:2/x", Timeout: 5 * second, GZip: true, Headers: Headers{"a": "1"}}},
+			OTLP{Timeout: 5000, Compression: "gzip", Headers: headers{"a": "1"}}, OTLP{Endpoint: "http://d:2/x"},
+			where{Endpoint: "http://d:2/x", Timeout: 5 * second, GZip: true, Headers: headers{"a": "1"}}},
 		{"grpc in the clear", OTLP{Protocol: "grpc", Endpoint: "http://c:1/"}, OTLP{}, where{Endpoint: "http://c:1" + export, Timeout: 10 * second}},
 		{"grpc with TLS", OTLP{Protocol: "grpc", Endpoint: "https://c"}, OTLP{}, where{Endpoint: "https://c" + export, TLS: true, Timeout: 10 * second}},
 		{"grpc without scheme", OTLP{Protocol: "grpc", Endpoint: "c:4317"}, OTLP{}, where{Endpoint: "https://c:4317" + export, TLS: true, Timeout: 10 * second}},

@@ -167,11 +167,11 @@ func observe(t *testing.T, variables []string, await func(*testing.T, *observed)
 	if o.fault = config.Named(&o.cfg, o.cfg.Check()); o.fault != nil {
 		return o
 	}
-	sdk, err := New(t.Context(), o.cfg, slog.New(slog.NewTextHandler(&o.log, nil)), &o.stdout)
+	pipelines, err := New(o.cfg, Process{}, slog.New(slog.NewTextHandler(&o.log, nil)), &o.stdout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.emit(t, sdk)
+	o.emit(t, pipelines)
 	if await != nil {
 		await(t, o)
 	}
@@ -182,8 +182,8 @@ func observe(t *testing.T, variables []string, await func(*testing.T, *observed)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	sdk.Shutdown(ctx) // what could not be delivered is among what is seen
-	for _, counts := range []map[outcome]int64{accountOf(sdk.spans), accountOf(sdk.records)} {
+	pipelines.Shutdown(ctx) // what could not be delivered is among what is seen
+	for _, counts := range []map[outcome]int64{accountOf(pipelines.spans), accountOf(pipelines.records)} {
 		for outcome, n := range counts {
 			o.lost[outcome.cause] += n
 		}
@@ -209,7 +209,7 @@ func (o *observed) gauge(name string) any {
 }
 
 // emit records more of everything than any limit lets through.
-func (o *observed) emit(t *testing.T, sdk *SDK) {
+func (o *observed) emit(t *testing.T, pipelines *Pipelines) {
 	const many = 140
 	attributes := func(letter string) []attribute.KeyValue {
 		list := []attribute.KeyValue{attribute.String("long", strings.Repeat("x", 5000))}
@@ -223,7 +223,7 @@ func (o *observed) emit(t *testing.T, sdk *SDK) {
 	for range many {
 		links = append(links, trace.Link{SpanContext: there})
 	}
-	ctx, span := sdk.TracerProvider.Tracer("test").Start(t.Context(), "request",
+	ctx, span := pipelines.Tracer.Tracer("test").Start(t.Context(), "request",
 		trace.WithSpanKind(trace.SpanKindServer), trace.WithLinks(links...), trace.WithAttributes(attributes("a")...))
 	for i := range many {
 		if i == many-1 {
@@ -232,22 +232,22 @@ func (o *observed) emit(t *testing.T, sdk *SDK) {
 			span.AddEvent("event")
 		}
 	}
-	sdk.Propagator.Inject(trace.ContextWithSpanContext(t.Context(), there), o.injected)
-	histogram, err := sdk.MeterProvider.Meter("test").Float64Histogram("test.duration")
+	pipelines.Propagator.Inject(trace.ContextWithSpanContext(t.Context(), there), o.injected)
+	histogram, err := pipelines.Meter.Meter("test").Float64Histogram("test.duration")
 	if err != nil {
 		t.Fatal(err)
 	}
 	histogram.Record(ctx, 1)
-	if sdk.LogHandler != nil {
+	if pipelines.Events != nil {
 		var attrs []any
 		for _, kv := range attributes("r") {
 			attrs = append(attrs, string(kv.Key), kv.Value.AsInterface())
 		}
-		slog.New(sdk.LogHandler).InfoContext(ctx, "test", attrs...)
-		slog.New(sdk.LogHandler).InfoContext(ctx, "another")
+		slog.New(pipelines.Events).InfoContext(ctx, "test", attrs...)
+		slog.New(pipelines.Events).InfoContext(ctx, "another")
 	}
 	span.End()
-	_, another := sdk.TracerProvider.Tracer("test").Start(t.Context(), "another")
+	_, another := pipelines.Tracer.Tracer("test").Start(t.Context(), "another")
 	another.End()
 }
 

@@ -34,7 +34,6 @@ import (
 	"spangate/handler/field"
 	"spangate/handler/wire"
 	"spangate/policy"
-	"spangate/policy/jwks"
 	"spangate/policy/redis"
 	"spangate/probe"
 	"spangate/telemetry"
@@ -204,7 +203,7 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	if err != nil {
 		return err
 	}
-	key := cfg.Balancer.HashKey.Func(func(r *http.Request) string { return handler.ClientAddr(r).String() })
+	key := cfg.Balancer.HashKey.Func(func(r *http.Request) string { return handler.ClientOf(r).Addr.String() })
 	sticky := balancer.NewSticky(cfg.Balancer.StickyCookie, cfg.Balancer.Algorithm.Picker(key))
 	if a := cfg.Balancer.Algorithm; a != balancer.RoundRobin && a != balancer.Random {
 		cfg.Balancer.Pool.Next = a.Picker(key)
@@ -225,20 +224,21 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	}
 	failures := handler.Failures{TraceID: tel.TraceID, Report: tel.Failed}
 	refuse := tel.Refuse(failures.Refuse)
-	tokens := policy.NewTokens(cfg.Policy.Auth.Token)
-	limits, err := newRateLimit(cfg, tel, log)
+	hooks := tel.Policies()
+	auth := policy.NewAuth(cfg.Policy.Auth, refuse, hooks)
+	limits, err := newRateLimit(cfg, tel)
 	if err != nil {
 		return err
 	}
-	concurrency, load := policy.Concurrency(cfg.Policy.Concurrency, refuse, tel.QueueWait)
-	if load != nil {
-		if err := tel.ObserveConcurrency(load.Active, load.Queued); err != nil {
+	concurrency := policy.NewConcurrency(cfg.Policy.Concurrency, refuse, hooks)
+	if concurrency != nil {
+		if err := tel.ObserveConcurrency(concurrency.Active, concurrency.Queued); err != nil {
 			return err
 		}
 	}
 	endpoints := admin.Endpoints{
 		Prefix: cfg.Admin.Prefix, Origin: cfg.Origin,
-		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, load, tel.Status()) },
+		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, concurrency, tel.Status()) },
 	}
 	adminLink := admin.Before(endpoints)
 	if listeners.Admin != nil {
@@ -253,13 +253,13 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 		{Name: "client", Wrap: handler.Identify(cfg.Origin)},
 		{Name: "telemetry", Wrap: tel.Server},
 		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, failures)},
-		{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID.Header, tel.RequestID)},
+		{Name: "request id", Wrap: policy.RequestID(cfg.Policy.RequestID, hooks)},
 		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},
 		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},
-		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, handler.NamedClientAddr, refuse)},
-		{Name: "auth", Wrap: policy.Auth(cfg.Policy.Auth, tokens, handler.ClientAddr, refuse, tel.Authenticated)},
-		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, handler.ClientAddr, refuse)},
-		{Name: "concurrency", Wrap: concurrency},
+		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},
+		{Name: "auth", Wrap: auth.Wrap},
+		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limits.decide, refuse)},
+		{Name: "concurrency", Wrap: concurrency.Wrap},
 		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},
 	}.Over(handler.Forward(tel.Forward(retrier), handler.ForwardConfig{
 		Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Failures: failures,
@@ -280,12 +280,7 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 			return nil
 		})
 	}
-	if tokens != nil {
-		beside.Go(func() error {
-			tokens.Run(background, func(f jwks.Fetched) { logFetched(log, f) })
-			return nil
-		})
-	}
+	beside.Go(func() error { return auth.Run(background) })
 	log.Info("listening", "address", listeners.Requests.Addr().String(), "url", cfg.Wire.URL(listeners.Requests), "backends", names(cfg.Balancer.Backends))
 	if listeners.Admin != nil {
 		log.Info("listening for the proxy's own endpoints", "address", listeners.Admin.Addr().String(), "url", cfg.Wire.URL(listeners.Admin)+string(cfg.Admin.Prefix))
@@ -402,11 +397,9 @@ type rateLimit struct {
 	keys   func() int
 	run    func(context.Context) error // what is to be done beside decisions; nil: nothing
 	shared *redis.Store                // nil: the counts are this instance's own
-
-	onError redis.OnError
 }
 
-func newRateLimit(cfg Config, tel *telemetry.Telemetry, log *slog.Logger) (rateLimit, error) {
+func newRateLimit(cfg Config, tel *telemetry.Telemetry) (rateLimit, error) {
 	limits, maxKeys := cfg.Policy.RateLimit.Effective(), cfg.Policy.RateLimit.MaxKeys
 	if len(limits) == 0 {
 		return rateLimit{}, nil
@@ -416,35 +409,14 @@ func newRateLimit(cfg Config, tel *telemetry.Telemetry, log *slog.Logger) (rateL
 		memory := policy.NewMemoryLimiter(limits, maxKeys)
 		l = rateLimit{decide: memory.Limit, keys: memory.Keys}
 	} else {
-		cfg.Shared.Changed = func(degraded bool, err error) { logStore(log, cfg.Shared.OnError, degraded, err) }
-		store, err := redis.New(cfg.Shared, limits, maxKeys)
+		store, err := redis.New(cfg.Shared, limits, maxKeys, tel.StoreChanged(string(cfg.Shared.OnError)))
 		if err != nil {
 			return rateLimit{}, err
 		}
-		l = rateLimit{decide: store.Limit, keys: store.Keys, run: store.Run, shared: store, onError: cfg.Shared.OnError}
+		l = rateLimit{decide: store.Limit, keys: store.Keys, run: store.Run, shared: store}
 	}
 	l.decide = tel.Limiter(l.decide, cfg.Policy.RateLimit)
 	return l, tel.ObserveKeys(l.keys)
-}
-
-func logStore(log *slog.Logger, onError redis.OnError, degraded bool, err error) {
-	if degraded {
-		log.Warn("rate limits are not shared", "event.name", "spangate.rate_limit.store_lost", "spangate.rate_limit.on_store_error", string(onError), "exception.message", fmt.Sprintf("%.500s", err))
-		return
-	}
-	log.Info("rate limits are shared", "event.name", "spangate.rate_limit.store_reached")
-}
-
-func logFetched(log *slog.Logger, f jwks.Fetched) {
-	switch {
-	case f.Err != nil:
-		log.Warn("the keys of tokens could not be fetched", "keys", f.Set.Len(), "next", f.Next.String(), "error", fmt.Sprintf("%.1000s", f.Err))
-	case f.Changed:
-		log.Info("keys of tokens fetched", "keys", f.Set.Len())
-	}
-	if len(f.Ignored) > 0 {
-		log.Warn("keys of tokens are ignored", "keys", len(f.Ignored), "error", fmt.Sprintf("%.1000s", errors.Join(f.Ignored...)))
-	}
 }
 
 // instance is what the status endpoint shows of this one.
@@ -476,7 +448,7 @@ type concurrencyStatus struct {
 	Queued int64 `json:"queued"`
 }
 
-func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, delivery []export.Status) instance {
+func statusOf(pool *balancer.Pool, limits rateLimit, concurrency *policy.Concurrency, delivery []export.Status) instance {
 	s := instance{Telemetry: delivery}
 	ready := pool.Ready()
 	for _, b := range pool.Members() {
@@ -486,17 +458,13 @@ func statusOf(pool *balancer.Pool, limits rateLimit, load *policy.Load, delivery
 		s.RateLimit = &rateLimitStatus{Keys: limits.keys(), Store: policy.StoreMemory}
 	}
 	if limits.shared != nil {
-		s.RateLimit.Store, s.RateLimit.Instances = policy.StoreRedis, limits.shared.Instances()
+		s.RateLimit.Store, s.RateLimit.Instances = limits.shared.Decides(), limits.shared.Instances()
 		if since, why, degraded := limits.shared.Degraded(); degraded {
 			s.RateLimit.Since, s.RateLimit.Why = &since, fmt.Sprintf("%.500s", why)
-			s.RateLimit.Store = ""
-			if limits.onError == redis.Local {
-				s.RateLimit.Store = policy.StoreLocal
-			}
 		}
 	}
-	if load != nil {
-		s.Concurrency = &concurrencyStatus{load.Active(), load.Queued()}
+	if concurrency != nil {
+		s.Concurrency = &concurrencyStatus{concurrency.Active(), concurrency.Queued()}
 	}
 	return s
 }

@@ -98,13 +98,6 @@ func AnswerOf(r *http.Request) *field.Answer {
 	return nil
 }
 
-// ClientAddr returns the address of who sends r; see [ClientOf].
-func ClientAddr(r *http.Request) netip.Addr { return ClientOf(r).Addr }
-
-// NamedClientAddr is ClientAddr for those who must not take a proxy for its
-// clients; see [Client.NamedAddr].
-func NamedClientAddr(r *http.Request) netip.Addr { return ClientOf(r).NamedAddr() }
-
 // Client returns who sends r. Nothing that a peer outside o.Trusted writes changes
 // it.
 func (o Origin) Client(r *http.Request) Client {

@@ -2,8 +2,8 @@ package policy
 
 import (
 	"net/http"
-	"net/netip"
 
+	"spangate/handler"
 	"spangate/handler/config"
 	"spangate/handler/fault"
 )
@@ -14,13 +14,13 @@ type AccessConfig struct {
 	Deny  config.CIDRs `env:"DENY_CIDRS" envDefault:"none" list:"true" door:"write none to shut nobody out" doc:"comma list of CIDRs that clients may not come from, also where ALLOW_CIDRS says otherwise"`
 }
 
-// Access returns a wrapper that refuses requests, 403, by the address that
-// clientAddr says they come from, or nil when cfg lets in all. The reasons:
+// Access returns a wrapper that refuses requests, 403, by the address of their
+// clients, or nil when cfg lets in all. The reasons:
 //
 //	denied       the address is in cfg.Deny, whatever cfg.Allow says
 //	not_allowed  it is in neither
 //	no_address   there is none, so that no list can let it in
-func Access(cfg AccessConfig, clientAddr func(*http.Request) netip.Addr, refuse Refuse) func(http.Handler) http.Handler {
+func Access(cfg AccessConfig, refuse Refuse) func(http.Handler) http.Handler {
 	allowsAll := cfg.Allow.IsZero() || cfg.Allow.All()
 	if allowsAll && cfg.Deny.Empty() {
 		return nil
@@ -28,7 +28,7 @@ func Access(cfg AccessConfig, clientAddr func(*http.Request) netip.Addr, refuse 
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			reason := ""
-			switch addr := clientAddr(r); {
+			switch addr := handler.ClientOf(r).NamedAddr(); {
 			case !addr.IsValid():
 				reason = "no_address"
 			case cfg.Deny.Contains(addr):

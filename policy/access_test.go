@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -23,13 +24,7 @@ func accessTo(t testing.TB, allow, deny string) (cfg policy.AccessConfig) {
 	return cfg
 }
 
-// addressInHeader takes a test's word for where a request comes from.
-func addressInHeader(r *http.Request) netip.Addr {
-	addr, _ := netip.ParseAddr(r.Header.Get("From"))
-	return addr
-}
-
-// note is a Reject that answers as told and keeps why.
+// note is a Refuse that answers as told and keeps why.
 func note(why *fault.Refusal) policy.Refuse {
 	return func(w http.ResponseWriter, _ *http.Request, r fault.Refusal) {
 		*why = r
@@ -60,9 +55,9 @@ func TestAccess(t *testing.T) {
 		t.Run(fmt.Sprintf("%s but %s: %s", test.allow, test.deny, test.from), func(t *testing.T) {
 			var why fault.Refusal
 			passed := false
-			h := policy.Access(accessTo(t, test.allow, test.deny), addressInHeader, note(&why))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
+			h := policy.Access(accessTo(t, test.allow, test.deny), note(&why))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
 			r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
-			r.Header.Set("From", test.from)
+			r.RemoteAddr = net.JoinHostPort(test.from, "1234")
 			h.ServeHTTP(w, r)
 			if why.Reason != test.want || passed != (test.want == "") {
 				t.Errorf("refused for %q, passed on: %t, want %q", why.Reason, passed, test.want)
@@ -78,7 +73,7 @@ func TestAccessOff(t *testing.T) {
 	for name, cfg := range map[string]policy.AccessConfig{
 		"zero": {}, "default": accessTo(t, "all", "none"), "all, spelled out": accessTo(t, "0.0.0.0/0,::/0", "none"),
 	} {
-		if policy.Access(cfg, addressInHeader, nil) != nil {
+		if policy.Access(cfg, nil) != nil {
 			t.Errorf("%s: is not off", name)
 		}
 	}
@@ -89,11 +84,12 @@ func BenchmarkAccess(b *testing.B) {
 	for i := range 10_000 {
 		deny = append(deny, netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>8), byte(i), byte(i * 7), 0}), 24+i%8))
 	}
-	addr := netip.MustParseAddr("198.51.100.77")
 	passed := 0
-	h := policy.Access(policy.AccessConfig{Deny: config.CIDRsOf(deny...)}, func(*http.Request) netip.Addr { return addr }, nil)(
+	h := policy.Access(policy.AccessConfig{Deny: config.CIDRsOf(deny...)}, nil)(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ }))
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "198.51.100.77:1234"
+	r = identified(r)
 	b.ReportAllocs()
 	for b.Loop() {
 		h.ServeHTTP(w, r)

@@ -69,5 +69,5 @@ func (k apiKeys) verify(lines []string) (Principal, authReason) {
 	if !ok {
 		return Principal{}, reasonUnknownKey
 	}
-	return Principal{Name: name, Method: MethodAPIKey}, ""
+	return Principal{Name: name, Method: methodAPIKey}, ""
 }

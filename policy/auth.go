@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -58,11 +57,9 @@ var authDetails = map[authReason]string{
 	reasonUnavailable: "The token cannot be verified at the moment.",
 }
 
-// Auth returns a wrapper that lets requests in whose credentials are right: an
-// API key, a user's password or a token, whatever is configured; nil when nothing
-// is. tokens is of the same configuration, from [NewTokens]. clientAddr says where
-// a request comes from, as one client may not keep the passwords of others from
-// being checked. authenticated, if not nil, is told of each request that is let in, before it goes on.
+// Auth lets requests in whose credentials are right: an API key, a user's password
+// or a token, whatever is configured. A nil Auth lets in all. It is safe for
+// concurrent use.
 //
 // One credential is enough, but none that could let in may be wrong, as a backend
 // could take one that it finds for verified. When there are two, an API key says
@@ -76,16 +73,33 @@ var authDetails = map[authReason]string{
 //
 // Refused requests get a 401 with a challenge for each method (RFC 9110 §11.6.1,
 // RFC 6750 §3), or a 503 when it cannot be told whether they are right.
-func Auth(cfg AuthConfig, tokens *Tokens, clientAddr func(*http.Request) netip.Addr, refuse Refuse, authenticated func(context.Context, Principal)) func(http.Handler) http.Handler {
-	a := &auth{
-		tokens:        tokens,
-		clientAddr:    clientAddr,
-		keyField:      http.CanonicalHeaderKey(string(cfg.APIKeyHeader)),
-		nameField:     http.CanonicalHeaderKey(string(cfg.PrincipalHeader)),
-		methodField:   http.CanonicalHeaderKey(string(cfg.MethodHeader)),
-		exempt:        cfg.ExemptPaths,
-		refuseWith:    refuse,
-		authenticated: authenticated,
+type Auth struct {
+	keys   apiKeys        // nil: none
+	users  *basicUsers    // nil: none
+	tokens *tokenVerifier // nil: none
+
+	keyField, nameField, methodField string
+
+	exempt ExemptPaths
+	refuse Refuse
+	hooks  Hooks
+}
+
+// NewAuth returns the door of cfg, or nil when that has nothing that lets in. It
+// knows the keys of tokens once it runs.
+func NewAuth(cfg AuthConfig, refuse Refuse, hooks Hooks) *Auth {
+	return newAuth(cfg, newTokenVerifier(cfg.Token, nil), refuse, hooks)
+}
+
+func newAuth(cfg AuthConfig, tokens *tokenVerifier, refuse Refuse, hooks Hooks) *Auth {
+	a := &Auth{
+		tokens:      tokens,
+		keyField:    http.CanonicalHeaderKey(string(cfg.APIKeyHeader)),
+		nameField:   http.CanonicalHeaderKey(string(cfg.PrincipalHeader)),
+		methodField: http.CanonicalHeaderKey(string(cfg.MethodHeader)),
+		exempt:      cfg.ExemptPaths,
+		refuse:      refuse,
+		hooks:       hooks,
 	}
 	if cfg.APIKeys != "" {
 		a.keys, _ = parseAPIKeys(cfg.APIKeys) // what is wrong in it lets nobody in
@@ -96,50 +110,52 @@ func Auth(cfg AuthConfig, tokens *Tokens, clientAddr func(*http.Request) netip.A
 	if a.keys == nil && a.users == nil && a.tokens == nil {
 		return nil
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a.unname(r)
-			if a.exempt.contain(r.URL) {
-				a.takeOut(r)
-			} else if !a.admit(w, r) {
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
+	return a
 }
 
-type auth struct {
-	keys   apiKeys     // nil: none
-	users  *basicUsers // nil: none
-	tokens *Tokens     // nil: none
+// Wrap returns next behind the door.
+func (a *Auth) Wrap(next http.Handler) http.Handler {
+	if a == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.unname(r)
+		if a.exempt.contain(r.URL) {
+			a.takeOut(r)
+		} else if !a.admit(w, r) {
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
-	clientAddr func(*http.Request) netip.Addr
-
-	keyField, nameField, methodField string
-
-	exempt        ExemptPaths
-	refuseWith    Refuse
-	authenticated func(context.Context, Principal)
+// Run keeps the keys of tokens up to date until ctx is done, and then returns nil.
+func (a *Auth) Run(ctx context.Context) error {
+	if a == nil || a.tokens == nil {
+		<-ctx.Done()
+		return nil
+	}
+	a.tokens.keys.Run(ctx, a.hooks.Fetched)
+	return nil
 }
 
 // admit reports whether r may go on, as whom it then says; else it is answered.
-func (a *auth) admit(w http.ResponseWriter, r *http.Request) bool {
+func (a *Auth) admit(w http.ResponseWriter, r *http.Request) bool {
 	p, reason := a.authenticate(r)
 	if reason != "" {
-		a.refuse(w, r, reason)
+		a.answer(w, r, reason)
 		return false
 	}
 	r.Header[a.nameField] = []string{fieldValue(p.Name)}
 	r.Header[a.methodField] = []string{p.Method}
-	if a.authenticated != nil {
-		a.authenticated(r.Context(), p)
+	if a.hooks.Authenticated != nil {
+		a.hooks.Authenticated(r.Context(), p)
 	}
 	return true
 }
 
 // takeOut removes from r what is for this door only.
-func (a *auth) takeOut(r *http.Request) {
+func (a *Auth) takeOut(r *http.Request) {
 	if a.keys != nil {
 		delete(r.Header, a.keyField)
 	}
@@ -152,7 +168,7 @@ func (a *auth) takeOut(r *http.Request) {
 
 // authenticate returns whom r comes from, and takes out of it what is for this
 // door only.
-func (a *auth) authenticate(r *http.Request) (p Principal, reason authReason) {
+func (a *Auth) authenticate(r *http.Request) (p Principal, reason authReason) {
 	reason = reasonMissing
 	if lines := r.Header[a.keyField]; a.keys != nil && len(lines) > 0 {
 		if p, reason = a.keys.verify(lines); reason != "" {
@@ -166,7 +182,7 @@ func (a *auth) authenticate(r *http.Request) (p Principal, reason authReason) {
 		case !ok:
 			return p, reasonMalformed
 		case a.users != nil && scheme == "basic":
-			if p, reason = a.users.verify(r.Context(), a.clientAddr(r), credentials); reason == "" {
+			if p, reason = a.users.verify(r.Context(), handler.ClientOf(r).Addr, credentials); reason == "" {
 				delete(r.Header, "Authorization")
 			}
 		case a.tokens != nil && scheme == "bearer":
@@ -191,8 +207,8 @@ func authorization(lines []string) (scheme, credentials string, ok bool) {
 	return scheme, strings.Trim(credentials, " "), isToken
 }
 
-// refuse answers r.
-func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason) {
+// answer refuses r.
+func (a *Auth) answer(w http.ResponseWriter, r *http.Request, reason authReason) {
 	why := fault.Refusal{Policy: "auth", Reason: string(reason), Status: http.StatusUnauthorized, Detail: authDetails[reason]}
 	answer := handler.AnswerOf(r)
 	switch reason {
@@ -208,12 +224,12 @@ func (a *auth) refuse(w http.ResponseWriter, r *http.Request, reason authReason)
 	default:
 		answer.Set("Www-Authenticate", a.challenges(reason)...)
 	}
-	a.refuseWith(w, r, why)
+	a.refuse(w, r, why)
 }
 
 // challenges are a line for each method. There is no scheme for API keys, and a
 // 401 without a challenge is none: ApiKey is what others call it.
-func (a *auth) challenges(reason authReason) (lines []string) {
+func (a *Auth) challenges(reason authReason) (lines []string) {
 	if a.tokens != nil {
 		line := `Bearer realm="spangate"`
 		if strings.HasPrefix(string(reason), "token_") {
@@ -231,7 +247,7 @@ func (a *auth) challenges(reason authReason) (lines []string) {
 }
 
 // unname removes from r whatever names a principal.
-func (a *auth) unname(r *http.Request) {
+func (a *Auth) unname(r *http.Request) {
 	for name := range r.Header {
 		if a.names(name) {
 			delete(r.Header, name)
@@ -241,7 +257,7 @@ func (a *auth) unname(r *http.Request) {
 
 // names reports whether a field of that name would be taken for one that names
 // the principal.
-func (a *auth) names(name string) bool {
+func (a *Auth) names(name string) bool {
 	name = field.Canonical(name)
 	return name == a.nameField || name == a.methodField
 }

@@ -39,9 +39,9 @@ type TokenConfig struct {
 	Stale    time.Duration `env:"AUTH_JWT_JWKS_STALE" envDefault:"24h" min:"0s" needs:"AUTH_JWT_JWKS_URL" doc:"how long keys are used on when they can no longer be fetched"`
 }
 
-// Check returns what is wrong with values that are right by themselves. It
+// check returns what is wrong with values that are right by themselves. It
 // shows no secret: items are told by their place.
-func (c *AuthConfig) Check() error {
+func (c *AuthConfig) check() error {
 	var wrong []error
 	if c.APIKeys != "" {
 		_, err := parseAPIKeys(c.APIKeys)

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-
-	"spangate/policy/jwks"
 )
 
 // BasicUsers is what is behind AUTH_BASIC_USERS.
@@ -57,12 +55,23 @@ func (u BasicUsers) HashFor(name string) string {
 	return string(hash)
 }
 
-// NewTokensOver is NewTokens, with keys that come over rt.
-func NewTokensOver(cfg TokenConfig, rt http.RoundTripper) *Tokens {
-	t := NewTokens(cfg)
-	t.keys = jwks.NewSource(jwks.Config{URL: cfg.JWKSURL, Refresh: cfg.Refresh, Stale: cfg.Stale, Transport: rt})
-	return t
+// Tokens verifies tokens.
+type Tokens = tokenVerifier
+
+// NewTokens returns what verifies the tokens that cfg lets in, with keys that come
+// over rt, unless nil.
+func NewTokens(cfg TokenConfig, rt http.RoundTripper) *Tokens { return newTokenVerifier(cfg, rt) }
+
+// Run keeps the keys up to date until ctx is done.
+func (t *tokenVerifier) Run(ctx context.Context) { t.keys.Run(ctx, nil) }
+
+// AuthWith is NewAuth with tokens that run by themselves.
+func AuthWith(cfg AuthConfig, tokens *Tokens, refuse Refuse, hooks Hooks) *Auth {
+	return newAuth(cfg, tokens, refuse, hooks)
 }
+
+// Check returns what is wrong with values that are right by themselves.
+func (c *AuthConfig) Check() error { return c.check() }
 
 // Verified returns how many tokens are remembered.
 func (t *Tokens) Verified() int { return len(t.verified.entries) }

@@ -16,9 +16,9 @@ type Principal struct {
 
 // The methods.
 const (
-	MethodAPIKey = "api_key"
-	MethodBasic  = "basic"
-	MethodJWT    = "jwt"
+	methodAPIKey = "api_key"
+	methodBasic  = "basic"
+	methodJWT    = "jwt"
 )
 
 // maxPrincipalName is what OpenID Connect allows a subject, in bytes.

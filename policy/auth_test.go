@@ -18,7 +18,7 @@ import (
 )
 
 func TestAuthIsOff(t *testing.T) {
-	if policy.Auth(authConfig(policy.AuthConfig{}), policy.NewTokens(policy.TokenConfig{}), nil, nil, nil) != nil {
+	if policy.NewAuth(authConfig(policy.AuthConfig{}), nil, policy.Hooks{}) != nil {
 		t.Error("without credentials it is not nil")
 	}
 }
@@ -232,8 +232,7 @@ func BenchmarkAuth(b *testing.B) {
 		"token, remembered": {authConfig(policy.AuthConfig{}), tokens, "Authorization: Bearer " + i.token(nil, nil), http.StatusOK},
 	} {
 		b.Run(name, func(b *testing.B) {
-			wrap := policy.Auth(test.cfg, test.tokens, noAddr, refuse, nil)
-			h := wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			h := policy.AuthWith(test.cfg, test.tokens, refuse, policy.Hooks{}).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			name, value, _ := strings.Cut(test.header, ": ")
 			name = http.CanonicalHeaderKey(name)
 			r := identified(httptest.NewRequest("GET", "/", nil))

@@ -115,7 +115,7 @@ func (u *basicUsers) verify(ctx context.Context, addr netip.Addr, credentials st
 
 func (u *basicUsers) remembered(digest [32]byte) (Principal, authReason, bool) {
 	if name, ok := u.right.get(digest); ok {
-		return Principal{Name: name, Method: MethodBasic}, "", true
+		return Principal{Name: name, Method: methodBasic}, "", true
 	}
 	_, ok := u.wrong.get(digest)
 	return Principal{}, reasonPassword, ok
@@ -177,7 +177,7 @@ func (u *basicUsers) compare(digest [32]byte, name, password string) (Principal,
 		return Principal{}, reasonPassword
 	}
 	u.right.put(digest, name, time.Now().Add(rememberPassword))
-	return Principal{Name: name, Method: MethodBasic}, ""
+	return Principal{Name: name, Method: methodBasic}, ""
 }
 
 // hashFor returns what the password of a user is compared with. For a name that

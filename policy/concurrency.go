@@ -20,8 +20,29 @@ type ConcurrencyConfig struct {
 	QueueWait time.Duration `env:"MAX_QUEUE_WAIT" envDefault:"1s" min:"1ms" needs:"MAX_QUEUE" within:"REQUEST_TIMEOUT" doc:"longest time that a request waits for its turn; from a tenth of it on the queue counts as overloaded, and the newest request goes first"`
 }
 
-// Load is the requests that a limit lets in and keeps waiting.
-type Load struct {
+// Concurrency is a limit on the requests that are handled at once. A request holds
+// its slot until its handler returns: a stream or an upgraded connection while it
+// lasts. A nil Concurrency sets no limit. It is safe for concurrent use.
+//
+// Requests above that wait in a queue, the oldest first. Once its oldest has
+// waited for a tenth of the time that it may, more is coming in than can be
+// handled, and with the oldest first each would be handled when hardly anybody
+// waits for it any more. Until the queue has got shorter the newest goes first,
+// then, and also takes the oldest's place in a queue that is full: most requests
+// are answered without delay, at the expense of those that waited in vain.
+// (Facebook's adaptive LIFO, B. Maurer, Fail at Scale, ACM Queue 13/8, by the
+// time in the queue instead of its length, which says little about it.)
+//
+// A request is refused, 503 with Retry-After, with these reasons:
+//
+//	queue_full     there is no room to wait, or a newer one took it
+//	queue_timeout  its turn did not come within the longest wait
+//	deadline       its turn did not come before its own deadline
+//	client_gone    it went away while it waited, which is no refusal
+type Concurrency struct {
+	refuse Refuse
+	hooks  Hooks
+
 	limit, queue int64
 	maxWait      time.Duration
 	// pressed is how long the oldest request must have waited for the queue to
@@ -55,49 +76,36 @@ const (
 	clientGone   verdict = "client_gone"
 )
 
-// Concurrency returns a wrapper that lets in cfg.Max requests at once, and what
-// it lets in, or nil and nil when cfg sets no limit. A request holds its slot
-// until its handler returns: a stream or an upgraded connection while it lasts.
-//
-// Requests above that wait in a queue, the oldest first. Once its oldest has
-// waited for a tenth of cfg.QueueWait, more is coming in than can be handled,
-// and with the oldest first each would be handled when hardly anybody waits for
-// it any more. Until the queue has got shorter the newest goes first, then, and
-// also takes the oldest's place in a queue that is full: most requests are
-// answered without delay, at the expense of those that waited in vain.
-// (Facebook's adaptive LIFO, B. Maurer, Fail at Scale, ACM Queue 13/8, by the
-// time in the queue instead of its length, which says little about it.)
-//
-// A request is refused, 503 with Retry-After, with these reasons:
-//
-//	queue_full     there is no room to wait, or a newer one took it
-//	queue_timeout  its turn did not come within cfg.QueueWait
-//	deadline       its turn did not come before its own deadline
-//	client_gone    it went away while it waited, which is no refusal
-//
-// waited, unless nil, is told how long each request that was in the queue was
-// there, however that ended.
-func Concurrency(cfg ConcurrencyConfig, refuse Refuse, waited func(context.Context, time.Duration)) (func(http.Handler) http.Handler, *Load) {
+// NewConcurrency returns the limit of cfg, or nil when it sets none.
+func NewConcurrency(cfg ConcurrencyConfig, refuse Refuse, hooks Hooks) *Concurrency {
 	if cfg.Max == 0 {
-		return nil, nil
+		return nil
 	}
-	l := &Load{limit: int64(cfg.Max), queue: int64(cfg.Queue), maxWait: cfg.QueueWait, pressed: cfg.QueueWait / 10}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !l.tryEnter() {
-				if v := l.wait(r.Context(), waited); v != admitted {
-					refuse(w, r, v.refusal(handler.AnswerOf(r)))
-					return
-				}
-			}
-			defer l.leave()
-			next.ServeHTTP(w, r)
-		})
-	}, l
+	return &Concurrency{
+		refuse: refuse, hooks: hooks,
+		limit: int64(cfg.Max), queue: int64(cfg.Queue), maxWait: cfg.QueueWait, pressed: cfg.QueueWait / 10,
+	}
 }
 
-// refusal returns what v, which does not admit, says to its client, also
-// in answer.
+// Wrap returns next behind the limit.
+func (c *Concurrency) Wrap(next http.Handler) http.Handler {
+	if c == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.tryEnter() {
+			if v := c.wait(r.Context()); v != admitted {
+				c.refuse(w, r, v.refusal(handler.AnswerOf(r)))
+				return
+			}
+		}
+		defer c.leave()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refusal returns why a request is refused that v does not admit, and says in the
+// answer when to come again.
 func (v verdict) refusal(answer *field.Answer) fault.Refusal {
 	if v == clientGone {
 		return fault.Refusal{Policy: "concurrency", Reason: string(v), Status: fault.ClientDisconnected.Status(), Type: fault.ClientDisconnected}
@@ -110,63 +118,63 @@ func (v verdict) refusal(answer *field.Answer) fault.Refusal {
 }
 
 // Active returns how many requests are being handled.
-func (l *Load) Active() int64 { return min(l.held.Load(), l.limit) }
+func (c *Concurrency) Active() int64 { return min(c.held.Load(), c.limit) }
 
 // Queued returns how many requests wait for their turn.
-func (l *Load) Queued() int64 { return max(l.held.Load()-l.limit, 0) }
+func (c *Concurrency) Queued() int64 { return max(c.held.Load()-c.limit, 0) }
 
 // tryEnter takes a slot if one is free. None is while there is a queue: slots
 // are passed on to it.
-func (l *Load) tryEnter() bool {
+func (c *Concurrency) tryEnter() bool {
 	for {
-		held := l.held.Load()
-		if held >= l.limit {
+		held := c.held.Load()
+		if held >= c.limit {
 			return false
 		}
-		if l.held.CompareAndSwap(held, held+1) {
+		if c.held.CompareAndSwap(held, held+1) {
 			return true
 		}
 	}
 }
 
 // leave gives a slot back, to a request in the queue if there is one.
-func (l *Load) leave() {
+func (c *Concurrency) leave() {
 	for {
-		held := l.held.Load()
-		if held > l.limit {
-			if l.passOn() {
+		held := c.held.Load()
+		if held > c.limit {
+			if c.passOn() {
 				return
 			}
-		} else if l.held.CompareAndSwap(held, held-1) {
+		} else if c.held.CompareAndSwap(held, held-1) {
 			return
 		}
 	}
 }
 
 // passOn calls a request out of the queue, if there is one.
-func (l *Load) passOn() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	next := l.oldest
+func (c *Concurrency) passOn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.oldest
 	if next == nil {
 		return false
 	}
-	if l.isPressed(time.Now()) {
-		next = l.newest
+	if c.isPressed(time.Now()) {
+		next = c.newest
 	}
-	l.remove(next, admitted)
+	c.remove(next, admitted)
 	return true
 }
 
 // isPressed reports whether the queue does not get shorter. It is for whoever
 // holds mu, and sees a queue that is not empty.
-func (l *Load) isPressed(now time.Time) bool { return now.Sub(l.oldest.since) >= l.pressed }
+func (c *Concurrency) isPressed(now time.Time) bool { return now.Sub(c.oldest.since) >= c.pressed }
 
 // wait takes a slot or waits for one, until ctx ends or too much time has
 // passed.
-func (l *Load) wait(ctx context.Context, waited func(context.Context, time.Duration)) verdict {
+func (c *Concurrency) wait(ctx context.Context) verdict {
 	now := time.Now()
-	patience, tooLate := l.maxWait, queueTimeout
+	patience, tooLate := c.maxWait, queueTimeout
 	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= patience {
 		patience, tooLate = deadline.Sub(now), pastDeadline
 	}
@@ -176,7 +184,7 @@ func (l *Load) wait(ctx context.Context, waited func(context.Context, time.Durat
 	if patience <= 0 {
 		return tooLate
 	}
-	me, v := l.line(now)
+	me, v := c.line(now)
 	if me == nil {
 		return v
 	}
@@ -185,17 +193,17 @@ func (l *Load) wait(ctx context.Context, waited func(context.Context, time.Durat
 	select {
 	case v = <-me.called:
 	case <-timer.C:
-		v = l.giveUp(me, tooLate)
+		v = c.giveUp(me, tooLate)
 	case <-ctx.Done():
-		v = l.giveUp(me, verdictOf(ctx))
+		v = c.giveUp(me, verdictOf(ctx))
 	}
-	if waited != nil {
-		waited(ctx, time.Since(now))
+	if c.hooks.Waited != nil {
+		c.hooks.Waited(ctx, time.Since(now))
 	}
 	if v == admitted {
 		// Both may have come at once: nobody waits for the answer.
 		if v = verdictOf(ctx); v != admitted {
-			l.leave()
+			c.leave()
 		}
 	}
 	return v
@@ -215,31 +223,31 @@ func verdictOf(ctx context.Context) verdict {
 
 // line puts a request at the end of the queue. It returns nil when there is a
 // free slot, and the verdict is admitted, or no room.
-func (l *Load) line(now time.Time) (*waiter, verdict) {
-	if l.queue == 0 {
+func (c *Concurrency) line(now time.Time) (*waiter, verdict) {
+	if c.queue == 0 {
 		return nil, queueFull
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		held := l.held.Load()
+		held := c.held.Load()
 		switch {
-		case held < l.limit: // since tryEnter
-			if l.held.CompareAndSwap(held, held+1) {
+		case held < c.limit: // since tryEnter
+			if c.held.CompareAndSwap(held, held+1) {
 				return nil, admitted
 			}
 			continue
-		case held == l.limit+l.queue && !l.isPressed(now):
+		case held == c.limit+c.queue && !c.isPressed(now):
 			return nil, queueFull
-		case held == l.limit+l.queue:
-			l.remove(l.oldest, queueFull)
+		case held == c.limit+c.queue:
+			c.remove(c.oldest, queueFull)
 			continue
-		case !l.held.CompareAndSwap(held, held+1): // a slot has become free
+		case !c.held.CompareAndSwap(held, held+1): // a slot has become free
 			continue
 		}
-		me := &waiter{older: l.newest, since: now, called: make(chan verdict, 1)}
-		if l.newest = me; me.older == nil {
-			l.oldest = me
+		me := &waiter{older: c.newest, since: now, called: make(chan verdict, 1)}
+		if c.newest = me; me.older == nil {
+			c.oldest = me
 		} else {
 			me.older.newer = me
 		}
@@ -249,30 +257,30 @@ func (l *Load) line(now time.Time) (*waiter, verdict) {
 
 // giveUp takes a request out of the queue, unless it was called before: then
 // that is what counts.
-func (l *Load) giveUp(w *waiter, v verdict) verdict {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (c *Concurrency) giveUp(w *waiter, v verdict) verdict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	select {
 	case v = <-w.called:
 	default:
-		l.remove(w, v)
+		c.remove(w, v)
 	}
 	return v
 }
 
 // remove takes w out of the queue and tells it why. It is for whoever holds mu.
 // The slot of whoever calls is w's then, if v admits it: w held none.
-func (l *Load) remove(w *waiter, v verdict) {
+func (c *Concurrency) remove(w *waiter, v verdict) {
 	if w.older == nil {
-		l.oldest = w.newer
+		c.oldest = w.newer
 	} else {
 		w.older.newer = w.newer
 	}
 	if w.newer == nil {
-		l.newest = w.older
+		c.newest = w.older
 	} else {
 		w.newer.older = w.older
 	}
-	l.held.Add(-1)
+	c.held.Add(-1)
 	w.called <- v
 }

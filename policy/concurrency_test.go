@@ -25,7 +25,7 @@ import (
 // crowd sends requests to a limit and keeps a record of what becomes of them.
 type crowd struct {
 	h      http.Handler
-	load   *policy.Load
+	limit  *policy.Concurrency
 	start  time.Time
 	mu     sync.Mutex
 	record []string
@@ -39,13 +39,12 @@ func newCrowd(cfg policy.ConcurrencyConfig) *crowd {
 		handler.AnswerOf(r).Apply(w.Header())
 		c.log("%s %s %d %s", r.URL.Path[1:], why.Reason, why.Status, w.Header().Get("Retry-After"))
 	}
-	wrap, load := policy.Concurrency(cfg, reject, func(_ context.Context, d time.Duration) {
+	c.limit = policy.NewConcurrency(cfg, reject, policy.Hooks{Waited: func(_ context.Context, d time.Duration) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.waits = append(c.waits, d)
-	})
-	c.load = load
-	c.h = wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	}})
+	c.h = c.limit.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		c.log("%s in", r.URL.Path[1:])
 		took, _ := time.ParseDuration(r.Header.Get("Take"))
 		<-time.After(took)
@@ -228,8 +227,8 @@ func TestConcurrency(t *testing.T) {
 				if diff := cmp.Diff(test.want, c.record); diff != "" {
 					t.Errorf("what became of them (-want +got):\n%s", diff)
 				}
-				if c.load.Active() != 0 || c.load.Queued() != 0 {
-					t.Errorf("%d active and %d queued are left", c.load.Active(), c.load.Queued())
+				if c.limit.Active() != 0 || c.limit.Queued() != 0 {
+					t.Errorf("%d active and %d queued are left", c.limit.Active(), c.limit.Queued())
 				}
 			})
 		})
@@ -242,7 +241,7 @@ func TestConcurrencyTellsWhatItHolds(t *testing.T) {
 		var got []string
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			c.send(t.Context(), name, 30*time.Millisecond)
-			got = append(got, fmt.Sprint(c.load.Active(), "+", c.load.Queued()))
+			got = append(got, fmt.Sprint(c.limit.Active(), "+", c.limit.Queued()))
 		}
 		if diff := cmp.Diff([]string{"1+0", "2+0", "2+1", "2+2", "2+3", "2+3"}, got); diff != "" {
 			t.Errorf("active and queued (-want +got):\n%s", diff)
@@ -256,19 +255,19 @@ func TestConcurrencyTellsWhatItHolds(t *testing.T) {
 }
 
 func TestConcurrencyOff(t *testing.T) {
-	if wrap, load := policy.Concurrency(policy.ConcurrencyConfig{Queue: 9, QueueWait: time.Second}, nil, nil); wrap != nil || load != nil {
+	if policy.NewConcurrency(policy.ConcurrencyConfig{Queue: 9, QueueWait: time.Second}, nil, policy.Hooks{}) != nil {
 		t.Error("a limit of 0 is not off")
 	}
 }
 
 func TestConcurrencyOutlivesAPanic(t *testing.T) {
-	wrap, load := policy.Concurrency(policy.ConcurrencyConfig{Max: 1}, nil, nil)
+	limit := policy.NewConcurrency(policy.ConcurrencyConfig{Max: 1}, nil, policy.Hooks{})
 	func() {
 		defer func() { recover() }()
-		wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })).
+		limit.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })).
 			ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	}()
-	if load.Active() != 0 {
+	if limit.Active() != 0 {
 		t.Error("the slot is lost")
 	}
 }
@@ -281,9 +280,9 @@ func TestConcurrencyUnderPressure(t *testing.T) {
 		var mu sync.Mutex
 		var waits []time.Duration
 		refused := 0
-		wrap, _ := policy.Concurrency(policy.ConcurrencyConfig{Max: slots, Queue: queue, QueueWait: time.Second},
-			func(http.ResponseWriter, *http.Request, fault.Refusal) { mu.Lock(); refused++; mu.Unlock() }, nil)
-		h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		limit := policy.NewConcurrency(policy.ConcurrencyConfig{Max: slots, Queue: queue, QueueWait: time.Second},
+			func(http.ResponseWriter, *http.Request, fault.Refusal) { mu.Lock(); refused++; mu.Unlock() }, policy.Hooks{})
+		h := limit.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			waits = append(waits, time.Since(r.Context().Value(sentAt{}).(time.Time)))
 			mu.Unlock()
@@ -311,9 +310,10 @@ type sentAt struct{}
 func TestConcurrencyKeepsCount(t *testing.T) {
 	const slots = 4
 	var active, most, let, refused atomic.Int64
-	wrap, load := policy.Concurrency(policy.ConcurrencyConfig{Max: slots, Queue: 8, QueueWait: 2 * time.Millisecond},
-		func(http.ResponseWriter, *http.Request, fault.Refusal) { refused.Add(1) }, func(context.Context, time.Duration) {})
-	h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	limit := policy.NewConcurrency(policy.ConcurrencyConfig{Max: slots, Queue: 8, QueueWait: 2 * time.Millisecond},
+		func(http.ResponseWriter, *http.Request, fault.Refusal) { refused.Add(1) },
+		policy.Hooks{Waited: func(context.Context, time.Duration) {}})
+	h := limit.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		n := active.Add(1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
@@ -346,9 +346,9 @@ func TestConcurrencyKeepsCount(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if most.Load() > slots || let.Load()+refused.Load() != clients*each || load.Active() != 0 || load.Queued() != 0 {
+	if most.Load() > slots || let.Load()+refused.Load() != clients*each || limit.Active() != 0 || limit.Queued() != 0 {
 		t.Errorf("%d at once, %d let in and %d refused of %d, %d active and %d queued are left",
-			most.Load(), let.Load(), refused.Load(), clients*each, load.Active(), load.Queued())
+			most.Load(), let.Load(), refused.Load(), clients*each, limit.Active(), limit.Queued())
 	}
 	for range slots { // all are there
 		r := httptest.NewRequest("GET", "/", nil)
@@ -375,14 +375,14 @@ func BenchmarkConcurrency(b *testing.B) {
 		})
 	}
 	measure("off", nothing)
-	room, _ := policy.Concurrency(policy.ConcurrencyConfig{Max: 1 << 20, Queue: 100, QueueWait: time.Second}, reject, nil)
-	measure("room", room(nothing))
+	room := policy.NewConcurrency(policy.ConcurrencyConfig{Max: 1 << 20, Queue: 100, QueueWait: time.Second}, reject, policy.Hooks{})
+	measure("room", room.Wrap(nothing))
 
-	full, _ := policy.Concurrency(policy.ConcurrencyConfig{Max: 1}, reject, nil)
+	full := policy.NewConcurrency(policy.ConcurrencyConfig{Max: 1}, reject, policy.Hooks{})
 	entered, leave := make(chan struct{}), make(chan struct{})
 	defer close(leave)
-	go full(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-leave })).
+	go full.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-leave })).
 		ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	<-entered
-	measure("full", full(nothing))
+	measure("full", full.Wrap(nothing))
 }

@@ -50,5 +50,5 @@ func (c *Config) Check() error {
 	if c.Auth.Takes(id) || names(c.Auth.PrincipalHeader) || names(c.Auth.MethodHeader) {
 		wrong = append(wrong, config.Wrong(&c.RequestID.Header, "must be a field that has no other meaning"))
 	}
-	return errors.Join(append(wrong, c.CORS.Check(), c.Auth.Check(), c.RateLimit.Check())...)
+	return errors.Join(append(wrong, c.CORS.check(), c.Auth.check(), c.RateLimit.check())...)
 }

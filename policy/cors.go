@@ -17,7 +17,7 @@ import (
 // CORS returns a wrapper that lets pages of other origins use what is behind
 // it, by the CORS protocol of the Fetch standard
 // (https://fetch.spec.whatwg.org/#http-cors-protocol), or nil when cfg names no
-// origin. cfg must be what its Check finds nothing wrong with.
+// origin. cfg must be what [Config.Check] finds nothing wrong with.
 //
 // Preflights are answered here: with 204, or through refuse with 403 and the
 // reason origin, method, header, private_network or malformed. Either status is

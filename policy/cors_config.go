@@ -35,9 +35,9 @@ func (c CORSConfig) withDefaults() CORSConfig {
 	return c
 }
 
-// Check returns what is insecure or senseless together though each value is
+// check returns what is insecure or senseless together though each value is
 // right by itself, naming the variables.
-func (c *CORSConfig) Check() error {
+func (c *CORSConfig) check() error {
 	var wrong []error
 	if c.MaxAge > 24*time.Hour || c.MaxAge%time.Second != 0 {
 		wrong = append(wrong, config.Wrong(&c.MaxAge, "must be whole seconds, up to 24h"))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -38,15 +37,14 @@ type door struct {
 	header   http.Header // that came through
 }
 
-func noAddr(*http.Request) netip.Addr { return netip.Addr{} }
-
 func newDoor(cfg policy.AuthConfig, tokens *policy.Tokens) *door {
 	d := &door{}
-	wrap := policy.Auth(cfg, tokens, noAddr, func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
+	note := func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 		d.rejected = why
 		refuse(w, r, why)
-	}, func(_ context.Context, p policy.Principal) { d.told = p })
-	d.handler = wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { d.header = r.Header }))
+	}
+	hooks := policy.Hooks{Authenticated: func(_ context.Context, p policy.Principal) { d.told = p }}
+	d.handler = policy.AuthWith(cfg, tokens, note, hooks).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { d.header = r.Header }))
 	return d
 }
 
@@ -91,11 +89,11 @@ func refused(reason string) passed {
 // refusing is a door that all clients at once may knock at, and that refuses each
 // of their tokens for that reason.
 func refusing(t *testing.T, tokens *policy.Tokens, reason string) http.Handler {
-	return policy.Auth(authConfig(policy.AuthConfig{}), tokens, noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
+	return policy.AuthWith(authConfig(policy.AuthConfig{}), tokens, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		if why.Reason != reason {
 			t.Errorf("rejected as %s", why.Reason)
 		}
-	}, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
+	}, policy.Hooks{}).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
 }
 
 const (

@@ -39,7 +39,7 @@ func (c AuthConfig) methods() string {
 	for _, method := range []struct {
 		name string
 		on   bool
-	}{{MethodAPIKey, c.APIKeys != ""}, {MethodBasic, c.BasicUsers != ""}, {MethodJWT, c.Token.JWKSURL != ""}} {
+	}{{methodAPIKey, c.APIKeys != ""}, {methodBasic, c.BasicUsers != ""}, {methodJWT, c.Token.JWKSURL != ""}} {
 		if method.on {
 			all = append(all, method.name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +23,10 @@ const (
 	maxVerified = 4096
 )
 
-// Tokens verifies JSON Web Tokens (RFC 7519) as RFC 8725 recommends: which
+// tokenVerifier verifies JSON Web Tokens (RFC 7519) as RFC 8725 recommends: which
 // algorithms a signature may have is up to the key, and a key is always one of
 // the configured set, whatever else a token offers. It is safe for concurrent use.
-type Tokens struct {
+type tokenVerifier struct {
 	keys     *jwks.Source
 	parser   *jwt.Parser
 	issuers  AuthNames
@@ -40,9 +41,10 @@ type verifiedToken struct {
 	set     *jwks.Set
 }
 
-// NewTokens returns what verifies the tokens that cfg lets in, or nil when there
-// are none. It knows no keys until it runs.
-func NewTokens(cfg TokenConfig) *Tokens {
+// newTokenVerifier returns what verifies the tokens that cfg lets in, or nil when
+// there are none. It knows no keys until its source of keys runs, which fetches
+// them over rt, or, where that is nil, over connections of its own.
+func newTokenVerifier(cfg TokenConfig, rt http.RoundTripper) *tokenVerifier {
 	if cfg.JWKSURL == "" {
 		return nil
 	}
@@ -53,8 +55,8 @@ func NewTokens(cfg TokenConfig) *Tokens {
 	if !slices.Equal(cfg.Audience, AuthNames{"*"}) {
 		options = append(options, jwt.WithAudience(cfg.Audience...))
 	}
-	return &Tokens{
-		keys:     jwks.NewSource(jwks.Config{URL: cfg.JWKSURL, Refresh: cfg.Refresh, Stale: cfg.Stale}),
+	return &tokenVerifier{
+		keys:     jwks.NewSource(jwks.Config{URL: cfg.JWKSURL, Refresh: cfg.Refresh, Stale: cfg.Stale, Transport: rt}),
 		parser:   jwt.NewParser(options...),
 		issuers:  cfg.Issuers,
 		leeway:   cfg.Leeway,
@@ -62,18 +64,14 @@ func NewTokens(cfg TokenConfig) *Tokens {
 	}
 }
 
-// Run keeps the keys up to date until ctx is done, and tells report, which may be
-// nil, of each time that they were fetched.
-func (t *Tokens) Run(ctx context.Context, report func(jwks.Fetched)) { t.keys.Run(ctx, report) }
-
 // verify returns the subject of a token.
-func (t *Tokens) verify(ctx context.Context, token string) (Principal, authReason) {
+func (t *tokenVerifier) verify(ctx context.Context, token string) (Principal, authReason) {
 	if len(token) > maxToken {
 		return Principal{}, reasonTooLarge
 	}
 	digest := sha256.Sum256([]byte(token))
 	if v, ok := t.verified.get(digest); ok && v.set == t.keys.Current() {
-		return Principal{Name: v.subject, Method: MethodJWT}, ""
+		return Principal{Name: v.subject, Method: methodJWT}, ""
 	}
 	claims, set, reason := t.parse(ctx, token)
 	if reason == reasonSignature && t.keys.Outdated(ctx, set) {
@@ -83,12 +81,12 @@ func (t *Tokens) verify(ctx context.Context, token string) (Principal, authReaso
 		return Principal{}, reason
 	}
 	t.verified.put(digest, verifiedToken{claims.Subject, set}, claims.ExpiresAt.Add(t.leeway))
-	return Principal{Name: claims.Subject, Method: MethodJWT}, ""
+	return Principal{Name: claims.Subject, Method: methodJWT}, ""
 }
 
 // parse returns what a token says, and of which set the key is that signed it, or
 // did not.
-func (t *Tokens) parse(ctx context.Context, text string) (claims *tokenClaims, set *jwks.Set, reason authReason) {
+func (t *tokenVerifier) parse(ctx context.Context, text string) (claims *tokenClaims, set *jwks.Set, reason authReason) {
 	claims = &tokenClaims{}
 	token, err := t.parser.ParseWithClaims(text, claims, func(token *jwt.Token) (public any, err error) {
 		id, err := keyID(token.Header)

@@ -24,7 +24,7 @@ func TestIssuerReplacesAKey(t *testing.T) {
 			i.publish(i.signer.jwk())
 			synctest.Test(t, func(t *testing.T) {
 				old, replaced := "Authorization: Bearer "+i.signer.token(head, nil), "Authorization: Bearer "+next.token(head, nil)
-				tokens := policy.NewTokensOver(i.config(), i)
+				tokens := policy.NewTokens(i.config(), i)
 				run(t, tokens)
 				d := newDoor(authConfig(policy.AuthConfig{}), tokens)
 				d.want(t, by("jwt", "alice"), old)
@@ -45,7 +45,7 @@ func TestWrongSignaturesCauseOneFetch(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	forger := signer{i.signer.id, "ES256", must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
 	synctest.Test(t, func(t *testing.T) {
-		tokens := policy.NewTokensOver(i.config(), i)
+		tokens := policy.NewTokens(i.config(), i)
 		run(t, tokens)
 		h := refusing(t, tokens, "token_signature")
 		synctest.Wait()

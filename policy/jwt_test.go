@@ -165,7 +165,7 @@ func (i *issuer) config() policy.TokenConfig {
 // tokens verifies the issuer's, once it has its keys.
 func (i *issuer) tokens(tb testing.TB) *policy.Tokens {
 	tb.Helper()
-	tokens := policy.NewTokens(i.config())
+	tokens := policy.NewTokens(i.config(), nil)
 	run(tb, tokens)
 	return tokens
 }
@@ -173,7 +173,7 @@ func (i *issuer) tokens(tb testing.TB) *policy.Tokens {
 func run(tb testing.TB, tokens *policy.Tokens) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var background sync.WaitGroup
-	background.Go(func() { tokens.Run(ctx, nil) })
+	background.Go(func() { tokens.Run(ctx) })
 	tb.Cleanup(func() { cancel(); background.Wait() })
 }
 
@@ -480,7 +480,7 @@ func TestTokensForAnyAudience(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	cfg := i.config()
 	cfg.Audience = policy.AuthNames{"*"}
-	tokens := policy.NewTokens(cfg)
+	tokens := policy.NewTokens(cfg, nil)
 	run(t, tokens)
 	d := newDoor(authConfig(policy.AuthConfig{}), tokens)
 	for _, audience := range []any{nil, "any", []string{"a", "b"}} {
@@ -493,7 +493,7 @@ func TestIssuerIsDownAtTheStart(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	i.setDown(true)
 	synctest.Test(t, func(t *testing.T) {
-		tokens := policy.NewTokensOver(i.config(), i)
+		tokens := policy.NewTokens(i.config(), i)
 		run(t, tokens)
 		d := newDoor(authConfig(policy.AuthConfig{APIKeys: apiKeyConfig().APIKeys}), tokens)
 		token := "Authorization: Bearer " + i.token(nil, nil)
@@ -513,7 +513,7 @@ func TestIssuerIsDownAtTheStart(t *testing.T) {
 func TestIssuerGoesDown(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	synctest.Test(t, func(t *testing.T) {
-		tokens := policy.NewTokensOver(i.config(), i)
+		tokens := policy.NewTokens(i.config(), i)
 		run(t, tokens)
 		d := newDoor(authConfig(policy.AuthConfig{}), tokens)
 		bearer := func(h header) string {
@@ -535,7 +535,7 @@ func TestIssuerRotatesItsKeys(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	next := signer{"next", "ES256", must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
 	synctest.Test(t, func(t *testing.T) {
-		tokens := policy.NewTokensOver(i.config(), i)
+		tokens := policy.NewTokens(i.config(), i)
 		run(t, tokens)
 		d := newDoor(authConfig(policy.AuthConfig{}), tokens)
 		bearer := func(s signer) string { return "Authorization: Bearer " + s.token(nil, nil) }
@@ -560,7 +560,7 @@ func TestIssuerRotatesItsKeys(t *testing.T) {
 func TestRememberedTokensExpire(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	synctest.Test(t, func(t *testing.T) {
-		tokens := policy.NewTokensOver(i.config(), i)
+		tokens := policy.NewTokens(i.config(), i)
 		run(t, tokens)
 		d := newDoor(authConfig(policy.AuthConfig{}), tokens)
 		token := "Authorization: Bearer " + i.token(nil, claims{"exp": time.Now().Add(time.Minute).Unix()})
@@ -578,7 +578,7 @@ func TestRememberedTokensExpire(t *testing.T) {
 func TestUnknownKeysCauseOneFetch(t *testing.T) {
 	i := newIssuer(t, p256Signer)
 	synctest.Test(t, func(t *testing.T) {
-		tokens := policy.NewTokensOver(i.config(), i)
+		tokens := policy.NewTokens(i.config(), i)
 		run(t, tokens)
 		h := refusing(t, tokens, "token_unknown_key")
 		synctest.Wait()
@@ -602,10 +602,10 @@ func TestUnknownKeysCauseOneFetch(t *testing.T) {
 // A server and a client: what goes over the wire, and what is refused there.
 func TestTokensOverHTTP(t *testing.T) {
 	i := newIssuer(t, edSigner)
-	wrap := policy.Auth(authConfig(policy.AuthConfig{}), i.tokens(t), noAddr, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
+	auth := policy.AuthWith(authConfig(policy.AuthConfig{}), i.tokens(t), func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) {
 		http.Error(w, why.Detail, why.Status)
-	}, nil)
-	server := httptest.NewServer(handler.Identify(handler.Origin{})(wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	}, policy.Hooks{})
+	server := httptest.NewServer(handler.Identify(handler.Origin{})(auth.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Header.Get("X-Auth-Principal"))
 	}))))
 	defer server.Close()

@@ -3,7 +3,6 @@ package policy
 import (
 	"cmp"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -26,8 +25,8 @@ type RateLimitConfig struct {
 // longestBurst is how long a burst may take to come back.
 const longestBurst = 366 * 24 * time.Hour
 
-// Check returns what is wrong with variables that are right by themselves.
-func (c *RateLimitConfig) Check() error {
+// check returns what is wrong with variables that are right by themselves.
+func (c *RateLimitConfig) check() error {
 	if i := c.Limits.shortest(); i >= 0 {
 		l := c.Limits[i]
 		if most := int64(longestBurst / l.Interval()); c.Burst > most {
@@ -55,13 +54,11 @@ func (c RateLimitConfig) Effective() Limits {
 // reason store_error. Both have Retry-After. In a dry run all are let in, and
 // RateLimit is marked. CORS preflights are not counted: their senders cannot
 // help sending them, and would take a refusal for a lack of permission.
-//
-// clientAddr returns the address of a request's client.
-func RateLimit(cfg RateLimitConfig, limit Limiter, clientAddr func(*http.Request) netip.Addr, refuse Refuse) func(http.Handler) http.Handler {
+func RateLimit(cfg RateLimitConfig, limit Limiter, refuse Refuse) func(http.Handler) http.Handler {
 	if len(cfg.Limits) == 0 {
 		return nil
 	}
-	keyOf := cfg.Key.Func(clientAddr)
+	keyOf := cfg.Key.source()
 	terms := []string{policies(cfg.Effective())}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler"
 )
 
 // maxKeyValue is the length up to which the value of a header makes a key. It
@@ -86,9 +88,8 @@ func (k RateLimitKey) MarshalText() ([]byte, error) {
 	return b, nil
 }
 
-// Func returns the key of a request. clientAddr returns the address of its
-// client; who that is depends on which peers are trusted.
-func (k RateLimitKey) Func(clientAddr func(*http.Request) netip.Addr) func(*http.Request) Key {
+// source returns what finds the key of a request.
+func (k RateLimitKey) source() func(*http.Request) Key {
 	var headers, sources []string
 	byClient := len(k.parts) == 0
 	for _, part := range k.parts {
@@ -100,7 +101,7 @@ func (k RateLimitKey) Func(clientAddr func(*http.Request) netip.Addr) func(*http
 			headers = append(headers, part.header)
 		}
 	}
-	client := func(r *http.Request) Key { return Key{ID: network(clientAddr(r)), Source: "client-ip"} }
+	client := func(r *http.Request) Key { return Key{ID: network(handler.ClientOf(r).Addr), Source: "client-ip"} }
 	switch {
 	case len(headers) > 0:
 		source := strings.Join(sources, "+")
@@ -108,7 +109,7 @@ func (k RateLimitKey) Func(clientAddr func(*http.Request) netip.Addr) func(*http
 			var room [256]byte
 			text := room[:0]
 			if byClient {
-				id := network(clientAddr(r))
+				id := network(handler.ClientOf(r).Addr)
 				text = append(text, id[:]...)
 			}
 			for _, name := range headers {

@@ -13,12 +13,6 @@ import (
 	"spangate/policy"
 )
 
-// peer is who sent r, without any trust in headers.
-func peer(r *http.Request) netip.Addr {
-	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return addr.Addr()
-}
-
 // from returns a request of the client at addr with the given fields, as in
 // "X-Tenant: a".
 func from(addr string, fields ...string) *http.Request {
@@ -37,7 +31,7 @@ func keyOf(t testing.TB, text string) func(*http.Request) policy.Key {
 	if err := k.UnmarshalText([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	return k.Func(peer)
+	return k.Func()
 }
 
 func TestKeysThatAreOne(t *testing.T) {
@@ -184,8 +178,8 @@ func FuzzRateLimitKey(f *testing.F) {
 				r.Header[name] = []string{value}
 			}
 		}
-		key := k.Func(peer)(r)
-		if key != again.Func(peer)(r) {
+		key := k.Func()(r)
+		if key != again.Func()(r) {
 			t.Errorf("%q and %q make different keys", text, written)
 		}
 		if value != "" && strings.Contains(key.Source, value) && !strings.Contains("client-ip+header+global", value) {
@@ -195,14 +189,13 @@ func FuzzRateLimitKey(f *testing.F) {
 }
 
 func TestKeysDoNotAllocate(t *testing.T) {
-	r := from("2001:db8::1", "X-Tenant: acme", "X-User: somebody@example.com")
-	addr := peer(r)
+	r := identified(from("2001:db8::1", "X-Tenant: acme", "X-User: somebody@example.com"))
 	for _, text := range []string{"client-ip", "global", "header:X-Tenant", "client-ip+header:X-Tenant+header:X-User"} {
 		var k policy.RateLimitKey
 		if err := k.UnmarshalText([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		key := k.Func(func(*http.Request) netip.Addr { return addr })
+		key := k.Func()
 		if got := testing.AllocsPerRun(1000, func() { key(r) }); got != 0 {
 			t.Errorf("%s: %v allocations, want none", text, got)
 		}
@@ -210,15 +203,14 @@ func TestKeysDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkRateLimitKey(b *testing.B) {
-	r := from("2001:db8::1", "X-Tenant: acme")
-	addr := peer(r)
+	r := identified(from("2001:db8::1", "X-Tenant: acme"))
 	for _, text := range []string{"client-ip", "header:X-Tenant", "client-ip+header:X-Tenant"} {
 		b.Run(text, func(b *testing.B) {
 			var k policy.RateLimitKey
 			if err := k.UnmarshalText([]byte(text)); err != nil {
 				b.Fatal(err)
 			}
-			key := k.Func(func(*http.Request) netip.Addr { return addr })
+			key := k.Func()
 			b.ReportAllocs()
 			for b.Loop() {
 				key(r)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,7 +26,7 @@ func ExampleRateLimit() {
 		panic(err)
 	}
 	m := policy.NewMemoryLimiter(cfg.Effective(), 1000)
-	h := policy.RateLimit(cfg, m.Limit, peer, refuse)(answering(http.StatusOK))
+	h := policy.RateLimit(cfg, m.Limit, refuse)(answering(http.StatusOK))
 	for range 3 {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, identified(httptest.NewRequest("GET", "/", nil)))
@@ -40,7 +39,7 @@ func ExampleRateLimit() {
 }
 
 func TestNoLimit(t *testing.T) {
-	if policy.RateLimit(policy.RateLimitConfig{}, nil, nil, nil) != nil {
+	if policy.RateLimit(policy.RateLimitConfig{}, nil, nil) != nil {
 		t.Error("a rate limit that is off is not nil")
 	}
 }
@@ -55,7 +54,7 @@ type answer struct {
 // through returns what becomes of r, with "next" as the status of the handler.
 func through(cfg policy.RateLimitConfig, limit policy.Limiter, r *http.Request) (a answer) {
 	const next = http.StatusAccepted
-	h := policy.RateLimit(cfg, limit, peer, func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
+	h := policy.RateLimit(cfg, limit, func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 		a.Rejected = why
 		refuse(w, r, why)
 	})(answering(next))
@@ -279,7 +278,7 @@ func TestLeavingTheHeaderOutGainsNothing(t *testing.T) {
 func TestNextMayChangeTheHeader(t *testing.T) {
 	cfg := limitsOf(t, "100/d")
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100)
-	h := policy.RateLimit(cfg, m.Limit, peer, nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := policy.RateLimit(cfg, m.Limit, nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.AnswerOf(r).Apply(w.Header())
 		w.Header().Add("RateLimit-Policy", `"own";q=1`)
 	}))
@@ -297,8 +296,7 @@ func BenchmarkRateLimit(b *testing.B) {
 	cfg := limitsOf(b, "86400000000/d")
 	m := policy.NewMemoryLimiter(cfg.Effective(), 100_000)
 	r := identified(from("192.0.2.1"))
-	addr := peer(r)
-	h := policy.RateLimit(cfg, m.Limit, func(*http.Request) netip.Addr { return addr }, nil)(answering(http.StatusOK))
+	h := policy.RateLimit(cfg, m.Limit, nil)(answering(http.StatusOK))
 	w := httptest.NewRecorder()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -41,8 +40,8 @@ func (h *RequestIDHeader) UnmarshalText(text []byte) error {
 // maxRequestID is the length up to which a client's id is kept.
 const maxRequestID = 128
 
-// RequestID returns a wrapper that gives each request an id, or nil when header
-// is empty. It is in the header of the request as it is passed on, and in that
+// RequestID returns a wrapper that gives each request an id, or nil when cfg names
+// no header. It is in the header of the request as it is passed on, and in that
 // of the response, in place of whatever the backend says there.
 //
 // An id that comes with the request is kept, whoever sends it: clients and the
@@ -51,13 +50,11 @@ const maxRequestID = 128
 // and the signs -._~:/+=@, not longer than 128 bytes, in one line) is replaced,
 // so that it can do no harm in a log. Ids made here are UUIDs that sort by time
 // (RFC 9562, version 7).
-//
-// note, unless nil, is told the id before next handles the request.
-func RequestID(header RequestIDHeader, note func(ctx context.Context, id string)) func(http.Handler) http.Handler {
-	if header == "" {
+func RequestID(cfg RequestIDConfig, hooks Hooks) func(http.Handler) http.Handler {
+	if cfg.Header == "" {
 		return nil
 	}
-	name := string(header)
+	name := string(cfg.Header)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			line := r.Header[name]
@@ -65,8 +62,8 @@ func RequestID(header RequestIDHeader, note func(ctx context.Context, id string)
 				line = []string{newRequestID()}
 				r.Header[name] = line
 			}
-			if note != nil {
-				note(r.Context(), line[0])
+			if hooks.RequestID != nil {
+				hooks.RequestID(r.Context(), line[0])
 			}
 			handler.AnswerOf(r).Set(name, line...)
 			next.ServeHTTP(w, r)

@@ -22,7 +22,7 @@ var uuid7 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9
 // handler, the hook and the client get.
 func identify(t testing.TB, ids []string) (passed []string, noted string, returned []string) {
 	t.Helper()
-	h := policy.RequestID("X-Request-Id", func(_ context.Context, id string) { noted = id })(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := policy.RequestID(policy.RequestIDConfig{Header: "X-Request-Id"}, policy.Hooks{RequestID: func(_ context.Context, id string) { noted = id }})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		passed = r.Header["X-Request-Id"]
 		handler.AnswerOf(r).Apply(w.Header())
 		w.WriteHeader(http.StatusNoContent)
@@ -102,7 +102,7 @@ func TestRequestIDHeader(t *testing.T) {
 			t.Errorf("%q: got %q, want an error", text, h)
 		}
 	}
-	if policy.RequestID("", nil) != nil {
+	if policy.RequestID(policy.RequestIDConfig{}, policy.Hooks{}) != nil {
 		t.Error("no header is not off")
 	}
 }
@@ -124,7 +124,7 @@ func FuzzRequestID(f *testing.F) {
 }
 
 func BenchmarkRequestID(b *testing.B) {
-	h := policy.RequestID("X-Request-Id", func(context.Context, string) {})(answering(http.StatusOK))
+	h := policy.RequestID(policy.RequestIDConfig{Header: "X-Request-Id"}, policy.Hooks{RequestID: func(context.Context, string) {}})(answering(http.StatusOK))
 	for name, ids := range map[string][]string{"made": nil, "kept": {"0af76519-16cd-43dd-8448-eb211c80319c"}} {
 		b.Run(name, func(b *testing.B) {
 			w, r := httptest.NewRecorder(), identified(httptest.NewRequest("GET", "/", nil))

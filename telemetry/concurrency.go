@@ -21,9 +21,8 @@ func (t *Telemetry) ObserveConcurrency(active, queued func() int64) error {
 	}, activeRequests, queuedRequests)
 }
 
-// QueueWait notes how long the request that ctx is of waited for its turn. It
-// is for [policy.Concurrency].
-func (t *Telemetry) QueueWait(ctx context.Context, d time.Duration) {
+// noteWait notes how long the request that ctx is of waited for its turn.
+func (t *Telemetry) noteWait(ctx context.Context, d time.Duration) {
 	t.queueWait.Record(ctx, d.Seconds())
 	if e := exchangeOf(ctx); e != nil {
 		e.queued, e.queueWait = true, d

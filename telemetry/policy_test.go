@@ -154,7 +154,7 @@ func TestPolicies(t *testing.T) {
 		},
 		"a wait": {
 			policies: func(tel *telemetry.Telemetry, _ policy.Refuse) http.Handler {
-				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tel.QueueWait(r.Context(), 250*time.Millisecond) })
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tel.Policies().Waited(r.Context(), 250*time.Millisecond) })
 			},
 			want: seen{
 				status: "Unset",
@@ -165,11 +165,11 @@ func TestPolicies(t *testing.T) {
 		},
 		"a limit": {
 			policies: func(tel *telemetry.Telemetry, reject policy.Refuse) http.Handler {
-				wrap, load := policy.Concurrency(policy.ConcurrencyConfig{Max: 3}, reject, tel.QueueWait)
-				if err := tel.ObserveConcurrency(func() int64 { return load.Active() + 2 }, func() int64 { return load.Queued() + 1 }); err != nil {
+				limit := policy.NewConcurrency(policy.ConcurrencyConfig{Max: 3}, reject, tel.Policies())
+				if err := tel.ObserveConcurrency(func() int64 { return limit.Active() + 2 }, func() int64 { return limit.Queued() + 1 }); err != nil {
 					t.Error(err)
 				}
-				return wrap(http.NotFoundHandler())
+				return limit.Wrap(http.NotFoundHandler())
 			},
 			want: seen{
 				status: "Unset", span: map[string]any{"http.response.status_code": int64(404)}, log: map[string]any{"status": 404.0},
@@ -178,7 +178,7 @@ func TestPolicies(t *testing.T) {
 		},
 		"an id": {
 			policies: func(tel *telemetry.Telemetry, _ policy.Refuse) http.Handler {
-				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tel.RequestID(r.Context(), "abc") })
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { tel.Policies().RequestID(r.Context(), "abc") })
 			},
 			want: seen{
 				status: "Unset", span: map[string]any{"http.response.status_code": int64(200), "spangate.request.id": "abc"},
@@ -197,8 +197,8 @@ func TestPolicies(t *testing.T) {
 // Outside of a request the hooks count, and do no harm.
 func TestPolicyHooksAlone(t *testing.T) {
 	tel := newTelemetry(nil, nil)
-	tel.RequestID(context.Background(), "x")
-	tel.QueueWait(context.Background(), time.Second)
+	tel.Policies().RequestID(context.Background(), "x")
+	tel.Policies().Waited(context.Background(), time.Second)
 	w := httptest.NewRecorder()
 	tel.Refuse(func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) })(w, httptest.NewRequest("GET", "/", nil), fault.Refusal{Status: 403})
 	if w.Code != 403 {

@@ -11,9 +11,8 @@ import (
 	"spangate/policy"
 )
 
-// Authenticated notes who the request that ctx is of comes from. It is for
-// [policy.Auth].
-func (t *Telemetry) Authenticated(ctx context.Context, p policy.Principal) {
+// noteAuthenticated notes who the request that ctx is of comes from.
+func (t *Telemetry) noteAuthenticated(ctx context.Context, p policy.Principal) {
 	if e := exchangeOf(ctx); e != nil {
 		e.principal = principal(p)
 	}

@@ -7,9 +7,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// RequestID notes the id of the request that ctx is of. It is for
-// [policy.RequestID].
-func (t *Telemetry) RequestID(ctx context.Context, id string) {
+// noteRequestID notes the id of the request that ctx is of.
+func (t *Telemetry) noteRequestID(ctx context.Context, id string) {
 	if e := exchangeOf(ctx); e != nil {
 		e.requestID = requestID(id)
 	}

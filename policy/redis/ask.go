@@ -53,7 +53,7 @@ func (s *Store) ask(c client, batch []*question, late func()) error {
 		// counted too, or not let in.
 		d, err := policy.Decision{}, failed
 		if err == nil {
-			d, err = s.result(calls[i], isLate && s.cfg.OnError != Allow, instances)
+			d, err = s.result(calls[i], isLate && s.cfg.OnError != allow, instances)
 		}
 		if err == nil {
 			decided = true

@@ -16,10 +16,6 @@ type Config struct {
 	OnError  OnError `env:"RATE_LIMIT_ON_STORE_ERROR" envDefault:"local" needs:"RATE_LIMIT_REDIS_URL" doc:"what holds while Redis cannot be asked: local (each instance enforces its share of the limits), allow or deny"`
 
 	Timeout time.Duration `env:"RATE_LIMIT_STORE_TIMEOUT" envDefault:"50ms" min:"2ms" needs:"RATE_LIMIT_REDIS_URL" doc:"longest wait for a decision of Redis, after which RATE_LIMIT_ON_STORE_ERROR holds; one round trip may take half of it"`
-
-	// Changed, if not nil, is told whether Redis can be asked: once that is known
-	// at first, and when it changes; err is why not. It must not block.
-	Changed func(degraded bool, err error)
 }
 
 // Check returns what is wrong with the variables of the configuration: all for
@@ -37,12 +33,12 @@ type OnError string
 
 // What may become of it.
 const (
-	Local OnError = "local" // the instance decides, by its share of the limits
-	Allow OnError = "allow"
-	Deny  OnError = "deny"
+	local OnError = "local" // the instance decides, by its share of the limits
+	allow OnError = "allow"
+	deny  OnError = "deny"
 )
 
 // UnmarshalText parses the name of one of them.
 func (o *OnError) UnmarshalText(text []byte) error {
-	return config.OneOf(o, text, Local, Allow, Deny)
+	return config.OneOf(o, text, local, allow, deny)
 }

@@ -27,6 +27,7 @@ import (
 // wire go together in the next round trip.
 type Store struct {
 	cfg      Config
+	changed  func(degraded bool, err error)
 	dial     func() client
 	connect  time.Duration // what a client has for an answer, when requests do not wait for it
 	name     string        // of this instance
@@ -59,13 +60,15 @@ const (
 // New returns a store that holds each key to all of limits; there must be one.
 // It is degraded until Run has reached Redis, and does not fail because that is
 // not there. Its errors are those of [Config.Check]. maxKeys is about how many
-// keys are kept in mind for when Redis is away.
-func New(cfg Config, limits policy.Limits, maxKeys int) (*Store, error) {
+// keys are kept in mind for when Redis is away. changed, if not nil, is told
+// whether Redis can be asked: once that is known at first, and when it changes; err
+// is why not. It must not block.
+func New(cfg Config, limits policy.Limits, maxKeys int, changed func(degraded bool, err error)) (*Store, error) {
 	dial, err := cfg.dialer(connectTimeout)
 	if err != nil {
 		return nil, config.Named(&cfg, err)
 	}
-	s := &Store{cfg: cfg, dial: dial, connect: connectTimeout, name: rand.Text(), since: time.Now(), lost: errNotYet}
+	s := &Store{cfg: cfg, changed: changed, dial: dial, connect: connectTimeout, name: rand.Text(), since: time.Now(), lost: errNotYet}
 	hash := fnv.New64a()
 	for _, l := range limits {
 		m := newMeasure(l)
@@ -84,9 +87,9 @@ func New(cfg Config, limits policy.Limits, maxKeys int) (*Store, error) {
 // Limit is the [policy.Limiter]. It takes no longer than the configured timeout,
 // and no heed of the context: that is short.
 //
-// An error says why the store was not asked, or did not answer. With [Local] the
-// decision is that of this instance's share of the limits, divided by the last
-// known number of instances; with [Allow] and [Deny] it only says which.
+// An error says why the store was not asked, or did not answer. With local, an
+// [OnError], the decision is that of this instance's share of the limits, divided
+// by the last known number of instances; with allow and deny it only says which.
 //
 // A share goes on from the last that this instance knew of a key's count, and
 // what it lets in is added to that once Redis is back. So a burst is not given
@@ -110,9 +113,9 @@ func (s *Store) Limit(_ context.Context, key policy.Key) (policy.Decision, error
 // standIn returns what holds without the store.
 func (s *Store) standIn(id [16]byte) policy.Decision {
 	switch s.cfg.OnError {
-	case Allow:
+	case allow:
 		return policy.Decision{Allowed: true}
-	case Deny:
+	case deny:
 		return policy.Decision{}
 	}
 	return s.ledger.decide(id, s.instances.Load())
@@ -133,4 +136,16 @@ func (s *Store) Degraded() (since time.Time, why error, degraded bool) {
 		return time.Time{}, nil, false
 	}
 	return s.since, s.lost, true
+}
+
+// Decides returns who decides now; nobody does while the store is degraded and
+// nothing but allow or deny stands in for it.
+func (s *Store) Decides() policy.Store {
+	switch _, _, degraded := s.Degraded(); {
+	case !degraded:
+		return policy.StoreRedis
+	case s.cfg.OnError == local:
+		return policy.StoreLocal
+	}
+	return ""
 }

@@ -165,11 +165,12 @@ type fleet struct {
 	full             atomic.Int64    // let in when the burst was there again
 }
 
-func newFleet(t testing.TB, n int, cfg Config, limits policy.Limits) *fleet {
+func newFleet(t testing.TB, n int, cfg Config, limits policy.Limits, changed func(degraded bool, err error)) *fleet {
 	t.Helper()
 	f := &fleet{stop: make(chan struct{})}
 	for range n {
 		s := newStore(t, cfg, limits)
+		s.changed = changed
 		run(t, s)
 		f.stores = append(f.stores, s)
 	}
@@ -279,7 +280,7 @@ func settings(url URL) Config {
 func TestInstancesShareALimit(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	f := newFleet(t, 4, settings(r.url()), rated)
+	f := newFleet(t, 4, settings(r.url()), rated, nil)
 	began := time.Now()
 	f.ask(policy.Key{}, 1000)
 	time.Sleep(*runFor)
@@ -290,7 +291,7 @@ func TestInstancesShareALimit(t *testing.T) {
 func TestRedisKilled(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	f := newFleet(t, 4, settings(r.url()), rated)
+	f := newFleet(t, 4, settings(r.url()), rated, nil)
 	began := time.Now()
 	mark := func(what string) { t.Logf("%6.2fs %-8s %v", time.Since(began).Seconds(), what, f) }
 	f.ask(policy.Key{}, 1000)

@@ -145,8 +145,8 @@ func (s *Store) report(ctx context.Context, err error) {
 	changed := s.state != state
 	s.state, s.lost = state, err
 	s.mu.Unlock()
-	if changed && s.cfg.Changed != nil {
-		s.cfg.Changed(err != nil, err)
+	if changed && s.changed != nil {
+		s.changed(err != nil, err)
 	}
 }
 

@@ -93,13 +93,13 @@ func newStore(t testing.TB, cfg Config, limits policy.Limits) *Store {
 		cfg.Prefix = "spangate:"
 	}
 	if cfg.OnError == "" {
-		cfg.OnError = Local
+		cfg.OnError = local
 	}
 	patient := cfg.Timeout == 0
 	if patient {
 		cfg.Timeout = 2 * time.Minute
 	}
-	s, err := New(cfg, limits, 10000)
+	s, err := New(cfg, limits, 10000, nil)
 	if err == nil && patient {
 		s.connect = cfg.Timeout
 		s.dial, err = cfg.dialer(s.connect)

@@ -22,9 +22,9 @@ var runFor = flag.Duration("run-for", 1500*time.Millisecond, "how long clients a
 func TestStandIns(t *testing.T) {
 	l := limit(12, time.Minute)
 	for onError, want := range map[OnError]policy.Decision{
-		Local: {Allowed: true, Limit: l, Remaining: 11, Reset: 5 * time.Second, Store: policy.StoreLocal},
-		Allow: {Allowed: true},
-		Deny:  {},
+		local: {Allowed: true, Limit: l, Remaining: 11, Reset: 5 * time.Second, Store: policy.StoreLocal},
+		allow: {Allowed: true},
+		deny:  {},
 	} {
 		t.Run(string(onError), func(t *testing.T) {
 			s := newStore(t, Config{RedisURL: "redis://127.0.0.1:1", OnError: onError}, policy.Limits{l})
@@ -33,7 +33,7 @@ func TestStandIns(t *testing.T) {
 				t.Errorf("error %v, decision (-want +got):\n%s", err, diff)
 			}
 			var seen changes
-			s.cfg.Changed = seen.add
+			s.changed = seen.add
 			run(t, s)
 			until(t, "it is known that nobody is there", func() bool { return seen.list() == "true true" })
 			if d, err := s.Limit(t.Context(), policy.Key{}); err == nil || d.Allowed != want.Allowed {
@@ -100,7 +100,7 @@ func letInAfterAnOutage(t *testing.T, outage func(*miniredis.Miniredis)) int {
 	var seen changes
 	limits := policy.Limits{limit(40, time.Hour)}
 	key := policy.Key{ID: [16]byte{7}}
-	f := newFleet(t, 4, Config{RedisURL: URL("redis://" + r.Addr()), Changed: seen.add}, limits)
+	f := newFleet(t, 4, Config{RedisURL: URL("redis://" + r.Addr())}, limits, seen.add)
 	ask := func(times int, store policy.Store) (allowed int) {
 		t.Helper()
 		for i := range times {

@@ -94,7 +94,7 @@ func TestCheck(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("fault (-want +got):\n%s", diff)
 			}
-			if _, err := New(test.cfg, rated, 1); test.cfg.RedisURL != "" && (err != nil) != (test.want != "") {
+			if _, err := New(test.cfg, rated, 1, nil); test.cfg.RedisURL != "" && (err != nil) != (test.want != "") {
 				t.Errorf("New says %v", err)
 			}
 		})

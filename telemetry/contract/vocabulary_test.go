@@ -31,7 +31,7 @@ func TestVocabularies(t *testing.T) {
 		"spangate.probe.type":             slices.DeleteFunc(probe["Type"], func(s string) bool { return s == "auto" }), // becomes one of the others
 		"spangate.rate_limit.store":       policy["Store"],
 		"spangate.rate_limit.result":      recorder["rateLimit*"],
-		"spangate.auth.method":            policy["Method*"],
+		"spangate.auth.method":            policy["method*"],
 		"spangate.policy.rejection":       policy["Refusal.Policy"],
 		"spangate.policy.reason": slices.Concat(policy["authReason"], policy["Refusal.Reason"], policy["reason"], policy["corsDetails"],
 			slices.DeleteFunc(policy["verdict"], func(s string) bool { return s == "client_gone" })), // which is no refusal
@@ -126,7 +126,7 @@ func words(t *testing.T, dir string) map[string][]string {
 }
 
 // prefixes are those of constants without a type that are a vocabulary.
-var prefixes = []string{"rateLimit", "Method"}
+var prefixes = []string{"rateLimit", "method"}
 
 func addDeclared(d *ast.GenDecl, add func(string, ast.Expr)) {
 	for _, spec := range d.Specs {

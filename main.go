@@ -10,23 +10,17 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"spangate/balancer"
-	"spangate/balancer/echo"
 	"spangate/handler"
 	"spangate/handler/admin"
 	"spangate/handler/config"
@@ -168,27 +162,17 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 
-	tel, telErr := telemetry.New(cfg.Telemetry, process, stdout)
-	if telErr == nil {
-		defer func() {
-			var cause error
-			if err == nil {
-				cause = context.Cause(ctx)
-			}
-			tel.Flush(cfg.Wire.FlushTimeout(), cause)
-		}()
-	}
-	backends, err := balancer.New(cfg.Balancer, func(name string) (string, error) {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", err
-		}
-		beside.Go(func() error { return echo.Serve(background, ln, name) })
-		return ln.Addr().String(), nil
-	})
-	if err = errors.Join(telErr, err); err != nil {
+	tel, err := telemetry.New(cfg.Telemetry, process, stdout)
+	if err != nil {
 		return err
 	}
+	defer func() {
+		var cause error
+		if err == nil {
+			cause = context.Cause(ctx)
+		}
+		tel.Flush(cfg.Wire.FlushTimeout(), cause)
+	}()
 	log := tel.Log
 	info, _ := debug.ReadBuildInfo()
 	log.Info("starting", "version", versionOf(cmp.Or(info, &debug.BuildInfo{})), "platform", string(cfg.Platform), "platform_found_by", cmp.Or(cfg.Platform.FoundBy(process.Environ), "no mark"))
@@ -199,26 +183,15 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	log.LogAttrs(ctx, slog.LevelInfo, "doors", cfg.Policy.Doors()...)
 
 	fields := field.NewSet(append(cfg.Policy.Fields(), string(cfg.Origin.Header), cfg.Balancer.HashKey.Header())...)
-	discoveries, err := balancer.Discoveries(cfg.Balancer, nil)
+	notice := &fault.Notice{Log: log}
+	listening := tel.Balancer(cfg.Balancer.Algorithm)
+	listening.Failed = notice.Saw
+	listening.Discovered = func(found balancer.Discovered) { logDiscovered(log, found) }
+	pool, err := balancer.New(cfg.Balancer, cfg.Probe, listening)
 	if err != nil {
 		return err
 	}
-	key := cfg.Balancer.HashKey.Func(func(r *http.Request) string { return handler.ClientOf(r).Addr.String() })
-	sticky := balancer.NewSticky(cfg.Balancer.StickyCookie, cfg.Balancer.Algorithm.Picker(key))
-	if a := cfg.Balancer.Algorithm; a != balancer.RoundRobin && a != balancer.Random {
-		cfg.Balancer.Pool.Next = a.Picker(key)
-	}
-	cfg.Balancer.Pool.Changed, cfg.Balancer.Pool.Picked = tel.StateChanged, tel.Picked(cfg.Balancer.Algorithm)
-	pool := balancer.NewPool(sticky.Pick, cfg.Balancer.Pool)
-	notice := &fault.Notice{Log: log}
-	fleet := &fleet{cfg: cfg, tel: tel, pool: pool, notice: notice, ctx: background, beside: &beside}
-	fleet.change(backends, nil)
-	cfg.Balancer.Retry.Wait = tel.RetryWait(balancer.Wait)
-	cfg.Balancer.Retry.Stopped = tel.RetryStopped
-	cfg.Balancer.Retry.Answered = sticky.Bind
-	cfg.Balancer.Retry.Queued = cfg.Balancer.MaxConnections > 0
-	cfg.Balancer.Retry.ResponseTimeout = cfg.Balancer.ResponseTimeout
-	retrier := balancer.Retry(pool, cfg.Balancer.Retry)
+	retrier := balancer.Retry(pool)
 	if err := errors.Join(tel.ObserveBackends(pool.Members), tel.ObserveBudget(retrier.BudgetLeft)); err != nil {
 		return err
 	}
@@ -238,7 +211,7 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	}
 	endpoints := admin.Endpoints{
 		Prefix: cfg.Admin.Prefix, Origin: cfg.Origin,
-		Ready: readiness(ctx, pool, cfg.Probe.Mode), Status: func() any { return statusOf(pool, limits, concurrency, tel.Status()) },
+		Ready: readiness(ctx, pool), Status: func() any { return statusOf(pool, limits, concurrency, tel.Status()) },
 	}
 	adminLink := admin.Before(endpoints)
 	if listeners.Admin != nil {
@@ -247,7 +220,7 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	flushing := tel.InRequests()
 	chain := handler.Stack{
 		{Name: "flush", Wrap: flushing},
-		{Name: "probes", Wrap: fleet.onDemand()},
+		{Name: "probes", Wrap: pool.OnDemand},
 		{Name: "fields", Wrap: handler.Fields(fields)},
 		{Name: "admin", Wrap: adminLink},
 		{Name: "client", Wrap: handler.Identify(cfg.Origin)},
@@ -285,110 +258,10 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	if listeners.Admin != nil {
 		log.Info("listening for the proxy's own endpoints", "address", listeners.Admin.Addr().String(), "url", cfg.Wire.URL(listeners.Admin)+string(cfg.Admin.Prefix))
 	}
-	for _, d := range discoveries {
-		beside.Go(func() error {
-			d.Run(background, func(found balancer.Discovered) {
-				fleet.change(found.Joined, found.Left)
-				notice.Saw(found.Err)
-				logDiscovered(log, found)
-			})
-			return nil
-		})
-	}
+	beside.Go(func() error { return pool.Run(background) })
 	err = wire.Serve(ctx, wire.Watched(listeners.Requests, notice.Saw), chain, cfg.Wire, log)
 	leave()
 	return errors.Join(err, beside.Wait())
-}
-
-// fleet is the backends as they come and go, each watched while it is there.
-type fleet struct {
-	cfg    Config
-	tel    *telemetry.Telemetry
-	pool   *balancer.Pool
-	notice *fault.Notice
-	ctx    context.Context // ends the watching of all
-	beside *errgroup.Group
-
-	mu       sync.Mutex
-	watched  map[*balancer.Backend]context.CancelFunc
-	watchers map[*balancer.Backend]*probe.Watcher
-	all      atomic.Pointer[[]*probe.Watcher]
-}
-
-// change takes backends in and lets others go.
-func (f *fleet) change(joined, left []*balancer.Backend) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.watched == nil {
-		f.watched, f.watchers = map[*balancer.Backend]context.CancelFunc{}, map[*balancer.Backend]*probe.Watcher{}
-	}
-	for _, b := range joined {
-		f.watchers[b] = f.attend(b)
-	}
-	f.pool.Change(joined, left)
-	for _, b := range joined {
-		ctx, cancel := context.WithCancel(f.ctx)
-		watcher := f.watchers[b]
-		f.watched[b] = cancel
-		f.beside.Go(func() error {
-			watcher.Run(ctx) // returns why ctx ended
-			return nil
-		})
-	}
-	for _, b := range left {
-		f.watched[b]()
-		delete(f.watched, b)
-		delete(f.watchers, b)
-	}
-	all := slices.Collect(maps.Values(f.watchers))
-	f.all.Store(&all)
-}
-
-// attend lets telemetry see what is sent to b, and returns what watches it:
-// probes, and the fate of its requests.
-func (f *fleet) attend(b *balancer.Backend) *probe.Watcher {
-	b.Transport = f.tel.Client(telemetry.ClientConfig{
-		Backend: b, Algorithm: f.cfg.Balancer.Algorithm,
-		Ready: func() int { return len(f.pool.Ready()) }, FailedOn: f.cfg.Balancer.Pool.FailedOn,
-	}, b.Transport)
-	outlier := probe.NewOutlier(f.cfg.Probe.Outlier, func(e probe.Ejection) bool { return f.pool.Eject(b, balancer.Ejection(e)) })
-	check := f.cfg.Probe.Check(f.tel.ProbeClient(b.Probes), "", cmp.Or(b.Socket, b.Address))
-	watched := f.tel.Check(b, f.cfg.Probe.Kind(), func(ctx context.Context, u *url.URL) error {
-		err := check(ctx, u)
-		f.notice.Saw(err)
-		return err
-	})
-	watcher := probe.NewWatcher(f.cfg.Probe, b.URL, watched, func(c probe.Change) { f.pool.Probed(b, c.Fit, c.Err) })
-	watcher.Probed = func(err error) {
-		if err == nil {
-			b.MarkAnswered()
-		}
-		if outlier.Probed(err) {
-			f.pool.Readmit(b)
-		}
-	}
-	b.Exhausted = f.notice.Saw
-	failed := f.cfg.Balancer.Pool.FailedOn
-	b.Attempted = func(resp *http.Response, err *fault.Error) {
-		switch {
-		case failed.Failed(resp, err):
-			outlier.Observe(balancer.Failure(resp, err))
-		case err == nil:
-			outlier.Observe(nil)
-		}
-		if failed.Doubtful(resp, err) {
-			watcher.Suspect()
-		}
-	}
-	return watcher
-}
-
-// onDemand returns what makes requests probe where timers cannot, or nil.
-func (f *fleet) onDemand() func(http.Handler) http.Handler {
-	if f.cfg.Probe.Mode != probe.ModeOnDemand {
-		return nil
-	}
-	return probe.OnDemand(func() []*probe.Watcher { return *f.all.Load() })
 }
 
 // rateLimit is the limit on requests, by whoever keeps the counts.
@@ -477,24 +350,14 @@ func logDiscovered(log *slog.Logger, found balancer.Discovered) {
 	log.Info("backends found", "name", found.Name, "backends", len(found.Backends), "joined", len(found.Joined), "left", len(found.Left))
 }
 
-// readiness returns an error while no request should be sent here: before a
-// backend has answered, or without probes, which would wait for nothing but
-// requests, before one is known; and once ctx is done.
-func readiness(ctx context.Context, pool *balancer.Pool, mode probe.Mode) func() error {
+// readiness returns an error while no request should be sent here: before the
+// pool has started, and once ctx is done.
+func readiness(ctx context.Context, pool *balancer.Pool) func() error {
 	return func() error {
 		if ctx.Err() != nil {
 			return errors.New("shutting down")
 		}
-		if mode == probe.ModeOff {
-			if len(pool.Members()) == 0 {
-				return errors.New("no backend is known yet")
-			}
-			return nil
-		}
-		if !slices.ContainsFunc(pool.Members(), (*balancer.Backend).Answered) {
-			return errors.New("no backend has answered yet")
-		}
-		return nil
+		return pool.Started()
 	}
 }
 

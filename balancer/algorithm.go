@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -22,27 +23,35 @@ const (
 )
 
 // pickers makes a picker for each algorithm. key is what [Hash] hashes.
-var pickers = map[Algorithm]func(key func(*http.Request) string) Picker{
-	RoundRobin:    keyless(NewRoundRobin),
-	LeastRequests: keyless(NewLeastRequests),
-	PowerOfTwo:    keyless(NewPowerOfTwo),
-	PeakEWMA:      keyless(NewPeakEWMA),
-	Random:        keyless(NewRandom),
-	Hash:          NewHash,
+var pickers = map[Algorithm]func(key func(*http.Request) string) picker{
+	RoundRobin:    keyless(newRoundRobin),
+	LeastRequests: keyless(newLeastRequests),
+	PowerOfTwo:    keyless(newPowerOfTwo),
+	PeakEWMA:      keyless(newPeakEWMA),
+	Random:        keyless(newRandom),
+	Hash:          newHash,
 }
 
-func keyless(newPicker func() Picker) func(func(*http.Request) string) Picker {
-	return func(func(*http.Request) string) Picker { return newPicker() }
+func keyless(newPicker func() picker) func(func(*http.Request) string) picker {
+	return func(func(*http.Request) string) picker { return newPicker() }
 }
 
-// Picker returns a new picker of the algorithm, or nil for an unknown name.
+// picker returns a new picker of the algorithm. The zero value is [RoundRobin].
 // key returns what [Hash] hashes of a request; the others do without, and it
 // may be nil for them. Pickers keep state: a pool needs one of its own.
-func (a Algorithm) Picker(key func(*http.Request) string) Picker {
-	if newPicker := pickers[a]; newPicker != nil {
-		return newPicker(key)
+func (a Algorithm) picker(key func(*http.Request) string) picker {
+	return pickers[cmp.Or(a, RoundRobin)](key)
+}
+
+// next returns a picker for further attempts at a request, or nil, which draws by
+// chance: for algorithms that know more of a backend than its turn, one of its
+// own, so that what it chooses takes nobody's turn.
+func (a Algorithm) next(key func(*http.Request) string) picker {
+	switch a {
+	case "", RoundRobin, Random:
+		return nil
 	}
-	return nil
+	return a.picker(key)
 }
 
 // UnmarshalText parses the name of an algorithm.

@@ -11,6 +11,7 @@ import (
 	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/probe"
 )
 
 // Backend is one server that requests can be forwarded to. Its methods are
@@ -18,33 +19,19 @@ import (
 type Backend struct {
 	Name    string   // as configured, without options: http://app-1:3000, echo:a; a metric label
 	URL     *url.URL // scheme, authority and an optional path prefix
-	Socket  string   // path of a Unix socket that is dialled instead of the authority; empty for TCP
 	Address string   // host:port that is dialled instead of the authority, for a member of a name or an address with a zone; else empty
 	Weight  int      // share of the traffic in proportion to the others'; at least 1
-	Host    HostRule // which Host header it is sent
-	// Transport sends a request that already carries this backend's URL.
-	Transport   http.RoundTripper
-	Connections wire.Connections // that Transport has
-	// Probes sends probes, over connections that traffic does not share.
-	Probes http.RoundTripper
 
-	// Attempted, if not nil, is told how each attempt went: with its response,
-	// of which only the status still holds, when that is [Settled] or its body has
-	// come to its end, and with an error when the attempt has failed or the body
-	// has broken off. What the client ended is not told,
-	// nor the end of a connection that was kept.
-	Attempted func(resp *http.Response, err *fault.Error)
-	// Exhausted, if not nil, is told of attempts that failed for want of what this
-	// process or its host has too little of.
-	Exhausted func(error)
+	pool        *Pool             // whose member it is, or was
+	host        HostRule          // which Host header it is sent
+	connections *wire.Transport   // nil: what sends attempts has others, or none
+	transport   http.RoundTripper // sends an attempt, which already carries this backend's URL
+	watcher     *probe.Watcher
 
-	active    atomic.Int64
-	answered  atomic.Bool
-	latency   atomic.Pointer[latency]   // nil until a picker asks for it
-	ramp      atomic.Pointer[ramp]      // nil: the weight is the full one
-	state     atomic.Pointer[State]     // what follows from condition
-	suspect   atomic.Pointer[suspicion] // nil: it has answered since
-	condition condition                 // guarded by the pool
+	active  atomic.Int64
+	latency atomic.Pointer[latency] // nil until a picker asks for it
+	ramp    atomic.Pointer[ramp]    // nil: the weight is the full one
+	health  health
 }
 
 // ID tells the backend from all others: its name, and its address where several
@@ -60,64 +47,71 @@ func (b *Backend) ID() string {
 // this backend until the response's body is closed.
 func (b *Backend) Active() int64 { return b.active.Load() }
 
-// Answered reports whether this backend has ever answered anything: a probe or
-// a request, with whatever status.
-func (b *Backend) Answered() bool { return b.answered.Load() }
-
-// MarkAnswered records that the backend has answered.
-func (b *Backend) MarkAnswered() {
-	// The load keeps the line of memory shared between cores once it is set.
-	if !b.answered.Load() {
-		b.answered.Store(true)
+// OpenConnections returns the number of open connections, those of probes left
+// aside.
+func (b *Backend) OpenConnections() int64 {
+	if b.connections == nil {
+		return 0
 	}
+	return b.connections.OpenConnections()
 }
 
-// RoundTrip sends r to the backend. It changes r's URL and Host in place, as
-// RoundTrippers below [Retry] may: each attempt owns its request.
+// State returns what the pool thinks of the backend.
+func (b *Backend) State() State { return b.health.State() }
+
+// RoundTrip sends r to the backend, once. It changes r's URL and Host in place.
 func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, outcome := b.attempt(r)
+	if outcome.Err != nil {
+		return nil, outcome.Err
+	}
+	return resp, nil
+}
+
+// attempt is RoundTrip, as RoundTrippers below [Retry] may change their requests:
+// each attempt owns its own. Without a response the outcome has an error.
+func (b *Backend) attempt(r *http.Request) (*http.Response, Outcome) {
 	b.address(r)
 	b.active.Add(1)
 	start := time.Now()
 	latency := b.latency.Load()
 	began := latency.begin(r)
-	resp, err := b.Transport.RoundTrip(r)
+	resp, err := b.transport.RoundTrip(r)
 	if err != nil {
 		b.active.Add(-1)
-		e := fault.Of(r.Context(), err)
-		latency.end(began, nil, e)
-		b.suspectFor(e, time.Since(start))
-		b.attempted(nil, e)
-		return nil, e
+		outcome := b.judge(0, fault.Of(r.Context(), err))
+		latency.end(began, nil, outcome.Err)
+		b.health.inVain(outcome.Err, time.Since(start))
+		b.concluded(r.Context(), outcome)
+		return nil, outcome
 	}
 	latency.end(began, resp, nil)
-	b.MarkAnswered()
-	b.acquit()
-	settled := Settled(r, resp)
+	b.health.heard()
+	outcome, settled := b.judge(resp.StatusCode, nil), settled(r, resp)
 	if settled {
-		b.attempted(resp, nil)
+		b.concluded(r.Context(), outcome)
 	}
-	resp.Body = b.follow(r.Context(), resp, settled)
-	return resp, nil
+	resp.Body = b.follow(r.Context(), resp, outcome, settled)
+	return resp, outcome
 }
 
-// Settled reports whether the header of resp, the answer to r, says how the
-// attempt went: of an answer that is an error, or that has no content, or that
-// switches protocols, after which a connection ends as its users like. Any other
-// is only as good as its body.
-func Settled(r *http.Request, resp *http.Response) bool {
-	return resp.StatusCode >= http.StatusBadRequest || resp.StatusCode == http.StatusSwitchingProtocols ||
-		r.Method == http.MethodHead || resp.ContentLength == 0
+func (b *Backend) judge(status int, err *fault.Error) Outcome {
+	return b.pool.cfg.Outlier.On.judge(status, err)
 }
 
-func (b *Backend) attempted(resp *http.Response, err *fault.Error) {
-	switch {
-	case err != nil && err.Type == fault.Overloaded:
-		if b.Exhausted != nil {
-			b.Exhausted(err)
-		}
-	case b.Attempted != nil && (err == nil || err.Counts()):
-		b.Attempted(resp, err)
+// concluded hands on how an attempt went, once that is known: first to who
+// listens, as the attempt is a cause of the change of state that may follow.
+func (b *Backend) concluded(ctx context.Context, o Outcome) {
+	switch hooks := &b.pool.hooks; {
+	case o.Err != nil && o.Err.Type == fault.Overloaded:
+		hooks.failed(o.Err)
+		return
+	case !o.tells():
+		return
+	case hooks.Attempted != nil:
+		hooks.Attempted(ctx, b, o)
 	}
+	b.health.attempted(o)
 }
 
 // address points r at the backend: authority, path prefix and Host.
@@ -128,7 +122,7 @@ func (b *Backend) address(r *http.Request) {
 		path := prefix + r.URL.EscapedPath()
 		r.URL.Path, r.URL.RawPath = b.URL.Path+r.URL.Path, path
 	}
-	if b.Host == HostBackend || b.Host == HostAuto && b.URL.Scheme == "https" {
+	if b.host == HostBackend || b.host == HostAuto && b.URL.Scheme == "https" {
 		r.Host = b.URL.Host
 	}
 }
@@ -136,8 +130,8 @@ func (b *Backend) address(r *http.Request) {
 // follow returns the body of resp, which ends the request in flight when it is
 // closed, and tells how it ends. The body of a 101 response stays a connection
 // that can be written to.
-func (b *Backend) follow(ctx context.Context, resp *http.Response, settled bool) io.ReadCloser {
-	followed := &followedBody{ReadCloser: resp.Body, backend: b, ctx: ctx, resp: resp, settled: settled}
+func (b *Backend) follow(ctx context.Context, resp *http.Response, outcome Outcome, settled bool) io.ReadCloser {
+	followed := &followedBody{ReadCloser: resp.Body, backend: b, ctx: ctx, outcome: outcome, settled: settled}
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		return Upgraded{ReadCloser: followed, Conn: conn}
 	}
@@ -148,9 +142,9 @@ type followedBody struct {
 	io.ReadCloser
 	backend *Backend
 	ctx     context.Context
-	resp    *http.Response
-	settled bool // nothing but an error is left to tell
-	ended   bool // nothing is left to tell
+	outcome Outcome // of the attempt if nothing breaks off
+	settled bool    // nothing but an error is left to tell
+	ended   bool    // nothing is left to tell
 	closed  atomic.Bool
 }
 
@@ -161,11 +155,11 @@ func (f *followedBody) Read(p []byte) (int, error) {
 	}
 	f.ended = true
 	switch {
-	case f.resp.StatusCode == http.StatusSwitchingProtocols: // has no content that could break off
+	case f.outcome.Status == http.StatusSwitchingProtocols: // has no content that could break off
 	case err != io.EOF:
-		f.backend.attempted(nil, fault.OfBody(f.ctx, err))
+		f.backend.concluded(f.ctx, f.backend.judge(0, fault.OfBody(f.ctx, err)))
 	case !f.settled:
-		f.backend.attempted(f.resp, nil)
+		f.backend.concluded(f.ctx, f.outcome)
 	}
 	return n, err
 }

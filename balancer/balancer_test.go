@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -24,15 +23,13 @@ import (
 	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/probe"
 )
 
 func named(weights map[string]int, names ...string) []*balancer.Backend {
 	var backends []*balancer.Backend
 	for _, name := range names {
-		backends = append(backends, &balancer.Backend{
-			Name: name, Weight: weights[name], URL: &url.URL{Scheme: "http", Host: name},
-			Transport: answering(http.StatusOK),
-		})
+		backends = append(backends, balancer.NewBackend(name, weights[name], answering(http.StatusOK)))
 	}
 	return backends
 }
@@ -77,7 +74,7 @@ func TestShares(t *testing.T) {
 	} {
 		for _, workers := range []int{1, 8} {
 			t.Run(fmt.Sprintf("%s/%d", algorithm, workers), func(t *testing.T) {
-				pool := balancer.NewPool(algorithm.Picker(nil), balancer.PoolConfig{}, named(weights, "a", "b", "c")...)
+				pool := balancer.NewPool(algorithm.Picker(nil), named(weights, "a", "b", "c")...)
 				var mu sync.Mutex
 				got := map[string]int{}
 				var wg sync.WaitGroup
@@ -113,7 +110,7 @@ func TestShares(t *testing.T) {
 
 func TestLeastRequestsAvoidsTheBusy(t *testing.T) {
 	backends := named(map[string]int{"a": 1, "b": 1}, "a", "b")
-	pool := balancer.NewPool(balancer.NewLeastRequests(), balancer.PoolConfig{}, backends...)
+	pool := balancer.NewPool(balancer.NewLeastRequests(), backends...)
 	busy, err := backends[0].RoundTrip(get()) // its body stays open
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +137,7 @@ func TestInFlightCountsEndOnce(t *testing.T) {
 	if b.Active() != 0 {
 		t.Errorf("%d in flight after two closes", b.Active())
 	}
-	b.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
+	b.Use(roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF }))
 	if _, err := b.RoundTrip(get()); err == nil || b.Active() != 0 {
 		t.Errorf("%d in flight after a failure, %v", b.Active(), err)
 	}
@@ -174,16 +171,17 @@ func TestAttempted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got strings.Builder
 			b := named(nil, "a")[0]
-			b.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+			b.Use(roundTripper(func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: test.status, ContentLength: test.length, Body: io.NopCloser(test.body)}, nil
-			})
-			b.Attempted = func(resp *http.Response, err *fault.Error) {
-				if err != nil {
-					fmt.Fprint(&got, err.Type, " ")
+			}))
+			hooks := balancer.Hooks{Attempted: func(_ context.Context, _ *balancer.Backend, o balancer.Outcome) {
+				if o.Err != nil {
+					fmt.Fprint(&got, o.Err.Type, " ")
 				} else {
-					fmt.Fprint(&got, resp.StatusCode, " ")
+					fmt.Fprint(&got, o.Status, " ")
 				}
-			}
+			}}
+			balancer.NewPoolOf(balancer.Config{}, hooks, first, b)
 			r := get()
 			if test.method != "" {
 				r.Method = test.method
@@ -221,8 +219,8 @@ func TestAttempted(t *testing.T) {
 }
 
 func TestPoolWithNobodyReady(t *testing.T) {
-	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{})} {
-		_, err := pool.RoundTrip(get())
+	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom())} {
+		_, err := balancer.Retry(pool).RoundTrip(get())
 		if e, ok := errors.AsType[*fault.Error](err); !ok || e.Type != fault.NoHealthyBackend {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -232,7 +230,7 @@ func TestPoolWithNobodyReady(t *testing.T) {
 func TestPoolFollowsChanges(t *testing.T) {
 	backends := named(nil, "a", "b", "c")
 	for _, algorithm := range []balancer.Algorithm{balancer.RoundRobin, balancer.LeastRequests, balancer.Random} {
-		pool := balancer.NewPool(algorithm.Picker(nil), balancer.PoolConfig{}, backends...)
+		pool := balancer.NewPool(algorithm.Picker(nil), backends...)
 		pool.Pick(get())
 		pool.SetMembers(backends[2:])
 		for range 10 {
@@ -247,7 +245,7 @@ func TestTransportNeverReachesAProxyOrFollowsARedirect(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	server := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
 	defer server.Close()
-	rt := wire.NewTransport(wire.TransportConfig{}, "http", "", nil, &wire.Connections{})
+	rt := wire.NewTransport(wire.TransportConfig{}, "http", "", nil, wire.ConnectionHooks{})
 	resp, err := rt.RoundTrip(httptest.NewRequest("GET", server.URL, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -271,10 +269,11 @@ func TestTransportUnixSocket(t *testing.T) {
 	if err := cfg.Backends.UnmarshalText([]byte("http+unix://" + path + ",http+unix:///nowhere")); err != nil {
 		t.Fatal(err)
 	}
-	backends, err := balancer.New(cfg, nil)
+	pool, err := balancer.New(cfg, probe.Config{}, balancer.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	backends := pool.Members()
 	resp, err := backends[0].RoundTrip(get())
 	if err != nil {
 		t.Fatal(err)
@@ -296,14 +295,14 @@ func TestConnectionsAreCounted(t *testing.T) {
 	defer server.Close()
 	for _, scheme := range []string{"http", "https"} {
 		var ended []time.Duration
-		connections := &wire.Connections{Ended: func(d time.Duration) { ended = append(ended, d) }}
+		told := wire.ConnectionHooks{Ended: func(d time.Duration) { ended = append(ended, d) }}
 		target := server.URL
 		if scheme == "http" {
 			plain := httptest.NewServer(server.Config.Handler)
 			defer plain.Close()
 			target = plain.URL
 		}
-		rt := wire.NewTransport(wire.TransportConfig{ConnectTimeout: time.Minute}, scheme, "", &tls.Config{InsecureSkipVerify: true}, connections)
+		rt := wire.NewTransport(wire.TransportConfig{ConnectTimeout: time.Minute}, scheme, "", &tls.Config{InsecureSkipVerify: true}, told)
 		for range 3 {
 			resp, err := rt.RoundTrip(httptest.NewRequest("GET", target, nil))
 			if err != nil {
@@ -315,11 +314,11 @@ func TestConnectionsAreCounted(t *testing.T) {
 				t.Errorf("spoke %s to a server of HTTP/2", resp.Proto)
 			}
 		}
-		if n := connections.Open(); n != 1 || len(ended) != 0 {
+		if n := rt.OpenConnections(); n != 1 || len(ended) != 0 {
 			t.Errorf("%s: %d open, %d ended after three requests, want 1 and 0", scheme, n, len(ended))
 		}
-		rt.(interface{ CloseIdleConnections() }).CloseIdleConnections()
-		if n := connections.Open(); n != 0 || len(ended) != 1 {
+		rt.CloseIdleConnections()
+		if n := rt.OpenConnections(); n != 0 || len(ended) != 1 {
 			t.Errorf("%s: %d open, %d ended after closing, want 0 and 1", scheme, n, len(ended))
 		}
 	}
@@ -438,7 +437,7 @@ func TestFilesAtFault(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := config.Named(&test.cfg, test.cfg.Check())
-			if _, nerr := balancer.New(test.cfg, nil); fmt.Sprint(nerr) != fmt.Sprint(err) {
+			if _, nerr := balancer.New(test.cfg, probe.Config{}, balancer.Hooks{}); fmt.Sprint(nerr) != fmt.Sprint(err) {
 				t.Errorf("New says %v, Check %v", nerr, err)
 			}
 			var lines []string
@@ -455,7 +454,7 @@ func TestFilesAtFault(t *testing.T) {
 func BenchmarkPick(b *testing.B) {
 	for _, algorithm := range []balancer.Algorithm{balancer.RoundRobin, balancer.LeastRequests, balancer.Random} {
 		b.Run(string(algorithm), func(b *testing.B) {
-			pool := balancer.NewPool(algorithm.Picker(nil), balancer.PoolConfig{}, named(nil, "a", "b", "c", "d")...)
+			pool := balancer.NewPool(algorithm.Picker(nil), named(nil, "a", "b", "c", "d")...)
 			r := get()
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {

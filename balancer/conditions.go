@@ -66,13 +66,13 @@ func (c Conditions) MarshalText() ([]byte, error) {
 	return []byte(strings.Join(words, ",")), nil
 }
 
-// Failed reports whether an attempt that ended with resp or err has failed in
-// one of these ways. What the client caused never counts.
-func (c *Conditions) Failed(resp *http.Response, err *fault.Error) bool {
-	if err == nil {
-		return resp.StatusCode >= http.StatusBadRequest && slices.Contains(c.statuses, resp.StatusCode)
+// match reports whether an attempt that went like o has failed in one of these
+// ways. What the client caused never counts.
+func (c *Conditions) match(o Outcome) bool {
+	if o.Err == nil {
+		return o.Status >= http.StatusBadRequest && slices.Contains(c.statuses, o.Status)
 	}
-	switch err.Type {
+	switch o.Err.Type {
 	case fault.ConnectTimeout:
 		return c.connect || slices.Contains(c.statuses, http.StatusGatewayTimeout)
 	case fault.ConnectionRefused, fault.ConnectError, fault.DNSError, fault.TLSHandshakeError:
@@ -91,29 +91,3 @@ func (c *Conditions) Failed(resp *http.Response, err *fault.Error) bool {
 func (c *Conditions) timeouts() bool {
 	return c.timeout || slices.Contains(c.statuses, http.StatusGatewayTimeout)
 }
-
-// Doubtful reports whether an attempt that ended with resp or err makes it
-// doubtful that its backend is fit: it has failed in one of these ways and that
-// counts, or the request's own deadline has passed, whether that was short or the
-// backend slow.
-func (c *Conditions) Doubtful(resp *http.Response, err *fault.Error) bool {
-	if err != nil && !err.Counts() {
-		return false
-	}
-	return err != nil && err.Type == fault.Timeout || c.Failed(resp, err)
-}
-
-// Failure returns why an attempt that ended with resp or err has failed: err, or
-// the status of resp.
-func Failure(resp *http.Response, err *fault.Error) error {
-	if err != nil {
-		return err
-	}
-	return failedStatus(resp.StatusCode)
-}
-
-// failedStatus is a status that counts as a failure.
-type failedStatus int
-
-func (s failedStatus) Error() string     { return "status " + strconv.Itoa(int(s)) }
-func (s failedStatus) ErrorType() string { return strconv.Itoa(int(s)) }

@@ -22,10 +22,12 @@ type Config struct {
 	CertFile string `env:"BACKEND_CERT_FILE" needs:"BACKENDS*=https:" zero:"none" doc:"PEM file of the client certificate shown to backends"`
 	KeyFile  string `env:"BACKEND_KEY_FILE" needs:"BACKENDS*=https:" zero:"none" doc:"PEM file of the key of BACKEND_CERT_FILE"`
 
-	DNSRefresh time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" needs:"BACKENDS*=dns+" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
+	DNSRefresh     time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" needs:"BACKENDS*=dns+" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
+	PanicThreshold int           `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" max:"100" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" zero:"never" doc:"percent of backends under which all are used again, fit or not; 0: never"`
+	SlowStart      time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" needs:"BALANCER!=hash" zero:"at once" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
 
-	Retry RetryConfig
-	Pool  PoolConfig
+	Retry   RetryConfig
+	Outlier OutlierConfig
 }
 
 // Check returns what is wrong with the files that the configuration names: all

@@ -3,8 +3,10 @@ package balancer
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -15,8 +17,6 @@ import (
 	"github.com/sethvargo/go-retry"
 
 	"spangate/handler/clock"
-	"spangate/handler/config"
-	"spangate/handler/wire"
 )
 
 const (
@@ -34,13 +34,13 @@ const (
 	refreshJitter = 10
 )
 
-// Resolver looks names up. *[net.Resolver] is one.
-type Resolver interface {
+// resolver looks names up. *[net.Resolver] is one.
+type resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	LookupSRV(ctx context.Context, service, proto, name string) (cname string, records []*net.SRV, err error)
 }
 
-// Discovery finds the backends of one member by looking its name up, over and
+// discovery finds the backends of one member by looking its name up, over and
 // over.
 //
 // A backend is one address, or one target and port of an SRV record: while DNS
@@ -48,21 +48,15 @@ type Resolver interface {
 // state, connections and counts. All of them have the member's name, so that
 // metrics do not grow with the addresses that a name has had; [Backend.Address]
 // tells them apart.
-type Discovery struct {
+type discovery struct {
 	member   Member
 	refresh  time.Duration
-	resolver Resolver
-	backend  func(endpoint) found
+	resolver resolver
+	backend  func(endpoint) *Backend
 
-	found   map[endpoint]found
+	found   map[endpoint]*Backend
 	known   []netip.Addr // the last answer
-	leaving []found
-}
-
-// found is a backend that DNS names.
-type found struct {
-	*Backend
-	closeIdle func() // connections
+	leaving []*Backend
 }
 
 // Discovered is what a lookup has changed.
@@ -77,38 +71,20 @@ type Discovered struct {
 	Err error
 }
 
-// Discoveries returns a Discovery for each member of cfg that is looked up. A
-// nil resolver is [net.DefaultResolver]. Errors about the configuration name
-// their variable.
-func Discoveries(cfg Config, resolver Resolver) ([]*Discovery, error) {
-	trust, err := cfg.tls()
-	if err != nil {
-		return nil, config.Named(&cfg, err)
+// newDiscovery returns a discovery of the backends that m, which is looked up,
+// stands for in p.
+func newDiscovery(p *Pool, m Member, resolver resolver, trust *tls.Config) *discovery {
+	return &discovery{
+		member: m, refresh: cmp.Or(p.cfg.DNSRefresh, defaultRefresh), resolver: resolver,
+		backend: func(e endpoint) *Backend { return p.newBackend(m, e.address, e.weight, trust) },
 	}
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	var discoveries []*Discovery
-	for _, member := range cfg.Backends {
-		if member.Lookup == "" {
-			continue
-		}
-		discoveries = append(discoveries, &Discovery{
-			member: member, refresh: cmp.Or(cfg.DNSRefresh, defaultRefresh), resolver: resolver,
-			backend: func(e endpoint) found {
-				b := newBackend(cfg, member, e.address, e.weight, trust)
-				return found{b, b.Transport.(*wire.Transport).CloseIdleConnections}
-			},
-		})
-	}
-	return discoveries, nil
 }
 
-// Run looks the name up at once and then at each refresh interval until ctx is
+// run looks the name up at once and then at each refresh interval until ctx is
 // done, and tells update of what has changed: nothing, mostly. It waits for
 // update, which may change the backends that joined before it lets them serve.
 // A lookup that fails or finds nothing changes nothing.
-func (d *Discovery) Run(ctx context.Context, update func(Discovered)) {
+func (d *discovery) run(ctx context.Context, update func(Discovered)) {
 	again := retry.WithJitterPercent(refreshJitter, retry.NewConstant(d.refresh))
 	soon := retry.WithJitterPercent(refreshJitter, retry.WithCappedDuration(d.refresh, retry.NewFibonacci(firstLookupWait)))
 	type fortune struct{ found, whole bool }
@@ -138,7 +114,7 @@ func (d *Discovery) Run(ctx context.Context, update func(Discovered)) {
 
 // lookUp asks DNS once. What it returns beside an error can be used all the
 // same.
-func (d *Discovery) lookUp(ctx context.Context) ([]endpoint, error) {
+func (d *discovery) lookUp(ctx context.Context) ([]endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(max(d.refresh, minLookup), maxLookup))
 	defer cancel()
 	var endpoints []endpoint
@@ -163,7 +139,7 @@ func (d *Discovery) lookUp(ctx context.Context) ([]endpoint, error) {
 // of a family whose lookup fails while the other's does not, and the half that
 // is left must not be taken for the whole: a family that vanishes is asked for
 // by itself, and stays unless DNS says that it is no more.
-func (d *Discovery) addresses(ctx context.Context) (addrs []netip.Addr, err error) {
+func (d *discovery) addresses(ctx context.Context) (addrs []netip.Addr, err error) {
 	if addrs, err = d.resolver.LookupNetIP(ctx, "ip", d.member.Lookup); err != nil {
 		return nil, err
 	}
@@ -199,7 +175,7 @@ func isNotFound(err error) bool {
 }
 
 // adopt makes endpoints, if there are any, the backends of the member.
-func (d *Discovery) adopt(endpoints []endpoint, err error) Discovered {
+func (d *discovery) adopt(endpoints []endpoint, err error) Discovered {
 	change := Discovered{Name: d.member.Name, Err: err}
 	if len(endpoints) > maxFound {
 		// Those that serve come first: too long an answer must not replace one
@@ -212,25 +188,23 @@ func (d *Discovery) adopt(endpoints []endpoint, err error) Discovered {
 	}
 	if len(endpoints) > 0 {
 		before := d.found
-		d.found = make(map[endpoint]found, len(endpoints))
+		d.found = make(map[endpoint]*Backend, len(endpoints))
 		for _, e := range endpoints {
-			f, ok := before[e]
+			b, ok := before[e]
 			if !ok {
-				f = d.backend(e)
-				change.Joined = append(change.Joined, f.Backend)
+				b = d.backend(e)
+				change.Joined = append(change.Joined, b)
 			}
-			d.found[e] = f
+			d.found[e] = b
 		}
-		for e, f := range before {
+		for e, b := range before {
 			if _, ok := d.found[e]; !ok {
-				change.Left = append(change.Left, f.Backend)
-				d.leaving = append(d.leaving, f)
+				change.Left = append(change.Left, b)
+				d.leaving = append(d.leaving, b)
 			}
 		}
 	}
-	for _, f := range d.found {
-		change.Backends = append(change.Backends, f.Backend)
-	}
+	change.Backends = slices.Collect(maps.Values(d.found))
 	for _, backends := range [][]*Backend{change.Backends, change.Joined, change.Left} {
 		slices.SortFunc(backends, func(a, b *Backend) int { return strings.Compare(a.Address, b.Address) })
 	}
@@ -238,7 +212,7 @@ func (d *Discovery) adopt(endpoints []endpoint, err error) Discovered {
 }
 
 // serving returns 1 for an endpoint that has a backend, else 0.
-func (d *Discovery) serving(e endpoint) int {
+func (d *discovery) serving(e endpoint) int {
 	if _, ok := d.found[e]; ok {
 		return 1
 	}
@@ -247,10 +221,10 @@ func (d *Discovery) serving(e endpoint) int {
 
 // closeIdle closes what the backends that left keep open for requests that do
 // not come any more. Each turn sees to the connections that were busy before.
-func (d *Discovery) closeIdle() {
-	d.leaving = slices.DeleteFunc(d.leaving, func(f found) bool {
-		f.closeIdle()
-		return f.Connections.Open() == 0 && f.Active() == 0
+func (d *discovery) closeIdle() {
+	d.leaving = slices.DeleteFunc(d.leaving, func(b *Backend) bool {
+		b.connections.CloseIdleConnections()
+		return b.OpenConnections() == 0 && b.Active() == 0
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 	"spangate/handler/wire/wiretest"
+	"spangate/probe"
 )
 
 type zone = dnstest.Zone
@@ -33,12 +34,21 @@ func addresses(addrs ...string) dnstest.Reply { return dnstest.Addresses(addrs..
 // discovery returns the one of a member, which is as in BACKENDS.
 func discovery(t testing.TB, cfg balancer.Config, member string, resolver balancer.Resolver) *balancer.Discovery {
 	t.Helper()
+	return discoveryTold(t, cfg, balancer.Hooks{}, member, resolver)
+}
+
+func discoveryTold(t testing.TB, cfg balancer.Config, hooks balancer.Hooks, member string, resolver balancer.Resolver) *balancer.Discovery {
+	t.Helper()
 	if err := cfg.Backends.UnmarshalText([]byte(member)); err != nil {
 		t.Fatal(err)
 	}
-	discoveries, err := balancer.Discoveries(cfg, resolver)
-	if err != nil || len(discoveries) != 1 {
-		t.Fatalf("%d discoveries, %v", len(discoveries), err)
+	pool, err := balancer.New(cfg, probe.Config{}, hooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	discoveries := balancer.Discoveries(pool, resolver)
+	if len(discoveries) != 1 {
+		t.Fatalf("%d discoveries", len(discoveries))
 	}
 	return discoveries[0]
 }
@@ -313,9 +323,11 @@ func TestConnectionsOfBackendsThatLeftAreClosed(t *testing.T) {
 	updates := map[string]<-chan balancer.Discovered{}
 	for scheme, target := range map[string]*httptest.Server{"http": plain, "https": secure} {
 		port, _ := portOf(target)
-		updates[scheme] = running(t, discovery(t, cfg, "dns+"+scheme+"://example.com.:"+port, server.Resolver()))
+		hooks := balancer.Hooks{Connections: func(*balancer.Backend) wire.ConnectionHooks {
+			return wire.ConnectionHooks{Ended: func(time.Duration) { ended <- scheme }}
+		}}
+		updates[scheme] = running(t, discoveryTold(t, cfg, hooks, "dns+"+scheme+"://example.com.:"+port, server.Resolver()))
 		b := (<-updates[scheme]).Backends[0]
-		b.Connections.Ended = func(time.Duration) { ended <- scheme }
 		resp, err := b.RoundTrip(get())
 		if err != nil {
 			t.Fatal(err)
@@ -327,7 +339,7 @@ func TestConnectionsOfBackendsThatLeftAreClosed(t *testing.T) {
 		if change := <-updates[scheme]; len(change.Left) != 1 || change.Left[0] != b {
 			t.Fatalf("%s: %s left", scheme, listed(change.Left))
 		}
-		if open := b.Connections.Open(); open != 1 {
+		if open := b.OpenConnections(); open != 1 {
 			t.Errorf("%s: %d connections open amid a response, want 1", scheme, open)
 		}
 	}
@@ -569,11 +581,14 @@ func TestNamesThatAreLookedUpHaveNoBackendOfTheirOwn(t *testing.T) {
 	if err := cfg.Backends.UnmarshalText([]byte("http://a,dns+http://b,dns+srv://_x._tcp.c")); err != nil {
 		t.Fatal(err)
 	}
-	backends, err := balancer.New(cfg, nil)
-	if err != nil || len(backends) != 1 {
-		t.Errorf("%d backends, %v; want that of http://a only", len(backends), err)
+	pool, err := balancer.New(cfg, probe.Config{}, balancer.Hooks{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if discoveries, err := balancer.Discoveries(cfg, nil); err != nil || len(discoveries) != 2 {
-		t.Errorf("%d discoveries, %v; want 2", len(discoveries), err)
+	if n := len(pool.Members()); n != 1 {
+		t.Errorf("%d backends; want that of http://a only", n)
+	}
+	if n := len(balancer.Discoveries(pool, nil)); n != 2 {
+		t.Errorf("%d discoveries; want 2", n)
 	}
 }

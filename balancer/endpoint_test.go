@@ -20,10 +20,10 @@ func FuzzDiscovery(f *testing.F) {
 	f.Add(false, 1, []byte(strings.Repeat("0123456789abcdef", 300)), "::ffff:10.0.0.1 ff02::1 :: fe80::1%eth0")
 	f.Fuzz(func(t *testing.T, srv bool, weight int, raw []byte, names string) {
 		answer := records(raw, names)
-		d := Discovery{
+		d := discovery{
 			member:   Member{Lookup: "app", SRV: srv, Weight: 1 + max(weight, -weight, 0)%maxWeight, URL: &url.URL{Scheme: "http", Host: "app"}},
 			resolver: answer,
-			backend:  func(e endpoint) found { return found{Backend: &Backend{Address: e.address, Weight: e.weight}} },
+			backend:  func(e endpoint) *Backend { return &Backend{Address: e.address, Weight: e.weight} },
 		}
 		first := d.adopt(d.lookUp(t.Context()))
 		if n := len(first.Backends); n > maxFound || n == 0 && first.Err == nil {

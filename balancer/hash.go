@@ -20,11 +20,11 @@ const (
 	freeLoad = 8
 )
 
-// NewHash returns a picker that sends requests of the same key to the same
+// newHash returns a picker that sends requests of the same key to the same
 // backend, whichever proxy they come through and whatever backends were there
 // before. It holds that as long as the backend has no more than 1.25 times its
 // part, by weight, of all requests in flight; a key that is hotter spreads over
-// others. A request whose key is "" goes where [NewRandom] sends it. key is
+// others. A request whose key is "" goes where newRandom sends it. key is
 // called concurrently.
 //
 // It is rendezvous hashing: each key has an order of preference of its own
@@ -33,9 +33,9 @@ const (
 // only those move that prefer it. The usual ring needs hundreds of points for
 // each backend to come near the shares that this has without a table. It looks
 // at every backend for that, but so must whoever wants to know their load.
-func NewHash(key func(*http.Request) string) Picker {
+func newHash(key func(*http.Request) string) picker {
 	sets := prepared[preferences]{prepare: newPreferences}
-	random := NewRandom()
+	random := newRandom()
 	return func(r *http.Request, ready []*Backend) *Backend {
 		k := key(r)
 		if k == "" {
@@ -132,17 +132,17 @@ func mix(h uint64) uint64 {
 	return h ^ h>>32
 }
 
-// HashKey says what of a request [NewHash] hashes. The zero value, as
+// HashKey says what of a request [Hash] hashes. The zero value, as
 // "client-ip", is the client's address.
 type HashKey struct {
 	source string // client-ip, header, cookie or path
 	name   string // of the header, in canonical form, or of the cookie
 }
 
-// Func returns the key of a request that is to be sent, or "" where it has
+// of returns the key of a request that is to be sent, or "" where it has
 // none. clientIP returns the address of the client of such a request; who that
 // is depends on which peers are trusted.
-func (k HashKey) Func(clientIP func(*http.Request) string) func(*http.Request) string {
+func (k HashKey) of(clientIP func(*http.Request) string) func(*http.Request) string {
 	name := k.name
 	switch k.source {
 	case "header":

@@ -25,7 +25,7 @@ func TestOneHungOfTwo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				backends := named(nil, "hung", "fit")
 				var given atomic.Int64
-				backends[0].Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				backends[0].Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 					given.Add(1)
 					ctx, cancel := context.WithTimeout(r.Context(), responseTimeout) // the transport's own limit
 					defer cancel()
@@ -34,13 +34,11 @@ func TestOneHungOfTwo(t *testing.T) {
 						return nil, fault.Of(r.Context(), r.Context().Err())
 					}
 					return nil, &fault.Error{Type: fault.ResponseTimeout, Sent: true}
-				})
-				backends[1].Transport = answering(http.StatusOK)
-				cfg := balancer.RetryConfig{Attempts: 2, Budget: 0.2, TryTimeout: balancer.TryAuto, ResponseTimeout: responseTimeout}
-				if err := cfg.On.UnmarshalText([]byte("connect,502,503,504")); err != nil {
-					t.Fatal(err)
-				}
-				rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg)
+				}))
+				backends[1].Use(answering(http.StatusOK))
+				cfg := retrying(t, "connect,502,503,504", balancer.RetryConfig{Attempts: 2, Budget: 0.2, TryTimeout: balancer.TryAuto})
+				cfg.ResponseTimeout = responseTimeout
+				rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...))
 				var clients sync.WaitGroup
 				for range requests {
 					clients.Go(func() {

@@ -12,10 +12,9 @@ func (c *Config) InForce() map[any]string {
 	if c.Host == HostAuto {
 		text[&c.Host] = hostRules(c.Backends)
 	}
-	if retry := c.Retry; retry.TryTimeout == TryAuto {
-		retry.ResponseTimeout = c.ResponseTimeout
+	if c.Retry.TryTimeout == TryAuto {
 		text[&c.Retry.TryTimeout] = "no limit"
-		if limit := retry.AutoTryTimeout(); limit > 0 {
+		if limit := c.autoTryTimeout(); limit > 0 {
 			text[&c.Retry.TryTimeout] = limit.Round(time.Millisecond).String() + " where another backend can be tried"
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// NewLeastRequests returns a picker that takes the backend with the fewest
+// newLeastRequests returns a picker that takes the backend with the fewest
 // requests in flight for its weight.
 //
 // Where weights differ, counts of few requests are too coarse to compare: one
@@ -17,7 +17,7 @@ import (
 //
 // Concurrent picks may see the same counts and agree on one backend; the next
 // pick mends it.
-func NewLeastRequests() Picker {
+func newLeastRequests() picker {
 	lotteries := prepared[lottery]{prepare: newLottery}
 	return func(_ *http.Request, ready []*Backend) *Backend {
 		l := lotteries.of(ready)

@@ -52,7 +52,7 @@ func (l load) under(t *testing.T, pick balancer.Picker) (res result) {
 				b.Weight = l.weights[i]
 			}
 			workers := make(chan struct{}, l.workers)
-			b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			b.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 				mu.Lock()
 				counts[i]++
 				mu.Unlock()
@@ -60,7 +60,7 @@ func (l load) under(t *testing.T, pick balancer.Picker) (res result) {
 				time.Sleep(time.Duration(float64(service) * r.Context().Value(workKey{}).(float64)))
 				<-workers
 				return answering(http.StatusOK).RoundTrip(r)
-			})
+			}))
 			backends = append(backends, b)
 		}
 		if l.cameUp > 0 {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// NewPeakEWMA returns a picker that prefers backends which answer fast, after
+// newPeakEWMA returns a picker that prefers backends which answer fast, after
 // Finagle's balancer of that name. For each backend it keeps an average of the
 // time until a response's header, which jumps to a slow answer at once and
 // falls back over some ten seconds; a failure counts as a slow answer. That
@@ -19,7 +19,7 @@ import (
 //
 // Looking at all of a few backends instead of two was measured and left: the
 // 99th percentile came out the same, shares of equal backends less even.
-func NewPeakEWMA() Picker {
+func newPeakEWMA() picker {
 	lotteries := prepared[lottery]{prepare: newLottery}
 	return func(_ *http.Request, ready []*Backend) *Backend {
 		if len(ready) == 1 {

@@ -17,7 +17,7 @@ import (
 // answers makes b answer after so long: with a status, or with a refused
 // connection for 0. A request for /hang is never answered.
 func answers(b *balancer.Backend, after time.Duration, status int) {
-	b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+	b.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Path == "/hang" {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
@@ -27,7 +27,7 @@ func answers(b *balancer.Backend, after time.Duration, status int) {
 			return nil, &fault.Error{Type: fault.ConnectionRefused}
 		}
 		return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(""))}, nil
-	})
+	}))
 }
 
 func ask(b *balancer.Backend) {
@@ -64,9 +64,9 @@ func TestPeakEWMALearns(t *testing.T) {
 		{"fails fast", func(_ *testing.T, ready []*balancer.Backend) { answers(ready[0], 0, http.StatusServiceUnavailable) }, 0, .02},
 		{"says no", func(_ *testing.T, ready []*balancer.Backend) { answers(ready[0], usual, http.StatusNotFound) }, .4, .6},
 		{"the client is at fault", func(_ *testing.T, ready []*balancer.Backend) {
-			ready[0].Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+			ready[0].Use(roundTripper(func(*http.Request) (*http.Response, error) {
 				return nil, &fault.RequestBodyError{Err: errors.New("bad chunk")}
-			})
+			}))
 			ready[0].RoundTrip(get())
 			answers(ready[0], usual, http.StatusOK)
 		}, .4, .6},

@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// NewPowerOfTwo returns a picker that draws two backends by weight and takes
+// newPowerOfTwo returns a picker that draws two backends by weight and takes
 // the one with fewer requests in flight for its weight. It avoids the busy
-// nearly as well as [NewLeastRequests] does, in a time that does not grow with
+// nearly as well as newLeastRequests does, in a time that does not grow with
 // the number of backends, and proxies that see the same loads do not all run to
 // the same backend.
 //
@@ -15,7 +15,7 @@ import (
 // time, it is no busier than the first. For equal weights that is the same as
 // having fewer in flight. For others it makes up for counts being too coarse to
 // compare: weights then hold within 2 %, idle or busy.
-func NewPowerOfTwo() Picker {
+func newPowerOfTwo() picker {
 	lotteries := prepared[lottery]{prepare: newLottery}
 	return func(_ *http.Request, ready []*Backend) *Backend {
 		if len(ready) == 1 {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// NewRandom returns a picker that draws a backend by weight, each time anew.
+// newRandom returns a picker that draws a backend by weight, each time anew.
 // Many proxies that do not know of one another thus do not move in step.
-func NewRandom() Picker {
+func newRandom() picker {
 	lotteries := prepared[lottery]{prepare: newLottery}
 	return func(_ *http.Request, ready []*Backend) *Backend {
 		return ready[lotteries.of(ready).draw()]

@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -29,23 +28,6 @@ type RetryConfig struct {
 	Budget     Share         `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
 	BodyLimit  config.Bytes  `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS" doc:"largest body that is kept to be sent again"`
 	TryTimeout TryTimeout    `env:"RETRY_TRY_TIMEOUT" envDefault:"auto" within:"REQUEST_TIMEOUT" zero:"no limit" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; auto is a third of BACKEND_RESPONSE_TIMEOUT, which makes 10s, for a request that can then be tried again at another backend, and no limit for others; 0 sets none"`
-
-	// ResponseTimeout bounds what all attempts at a request together wait for its
-	// response, and between them; 0 sets no bound.
-	ResponseTimeout time.Duration `env:"-"`
-
-	// Wait waits before a retry; nil is [Wait]. Stopped, if not nil, is told
-	// once for each request why no further attempt is made.
-	Wait    func(context.Context, RetryDecision) error `env:"-"`
-	Stopped func(context.Context, StopReason)          `env:"-"`
-
-	// Queued says that an attempt may have to wait for one of the connections
-	// that BACKEND_MAX_CONNECTIONS allows: its TryTimeout begins when it has one.
-	Queued bool `env:"-"`
-
-	// Answered, if not nil, may add to the header of the response that is
-	// passed on; b gave it.
-	Answered func(r *http.Request, resp *http.Response, b *Backend) `env:"-"`
 }
 
 // RetryDecision says that another attempt is made.
@@ -63,7 +45,7 @@ const (
 	StopSuccess            StopReason = "success"             // nothing to try again
 	StopMaxAttempts        StopReason = "max_attempts"        // RETRY_ATTEMPTS are made
 	StopBudgetExhausted    StopReason = "budget_exhausted"    // RETRY_BUDGET is spent
-	StopDeadline           StopReason = "deadline"            // the request's own comes first, or all waits together reach ResponseTimeout
+	StopDeadline           StopReason = "deadline"            // the request's own comes first, or all waits together reach BACKEND_RESPONSE_TIMEOUT
 	StopNotIdempotent      StopReason = "not_idempotent"      // a backend may have acted on it
 	StopBodyNotReplayable  StopReason = "body_not_replayable" // more of the body was read than is kept
 	StopNoOtherBackend     StopReason = "no_other_backend"    // none may be used any more
@@ -72,18 +54,21 @@ const (
 )
 
 // Wait waits for d.Delay or until ctx is done, and returns ctx's error then.
-func Wait(ctx context.Context, d RetryDecision) error { return clock.Sleep(ctx, d.Delay) }
+type Wait func(ctx context.Context, d RetryDecision) error
+
+func wait(ctx context.Context, d RetryDecision) error { return clock.Sleep(ctx, d.Delay) }
 
 // Retrier is the RoundTripper that [Retry] returns.
 type Retrier struct {
 	pool    *Pool
 	cfg     RetryConfig
+	wait    Wait
 	budget  *budget
 	between atomic.Int64 // requests of which an attempt has failed and no other one is under way
 }
 
 // Retry returns a RoundTripper that sends a request to a backend of the pool,
-// and to another one when that fails in a way that cfg.On lists, the request
+// and to another one when that fails in a way that RETRY_ON lists, the request
 // can be repeated, and budget and deadline allow. It can be repeated when no
 // byte of it has reached a backend, or when its method is idempotent (RFC 9110
 // §9.2.2) or it carries an Idempotency-Key, and its body is kept.
@@ -97,12 +82,12 @@ type Retrier struct {
 //
 // Each attempt owns its request: RoundTrippers below may change it. The body of
 // the request must survive Close, which net/http calls when a dial fails.
-func Retry(pool *Pool, cfg RetryConfig) *Retrier {
-	if cfg.Wait == nil {
-		cfg.Wait = Wait
+func Retry(pool *Pool) *Retrier {
+	t := &Retrier{pool: pool, cfg: pool.cfg.Retry, wait: wait}
+	if decorate := pool.hooks.RetryWait; decorate != nil {
+		t.wait = decorate(wait)
 	}
-	t := &Retrier{pool: pool, cfg: cfg}
-	t.budget = newBudget(cfg.Budget, t.inFlight)
+	t.budget = newBudget(t.cfg.Budget, t.inFlight)
 	return t
 }
 
@@ -122,7 +107,7 @@ func (t *Retrier) BudgetLeft() float64 { return t.budget.left() }
 
 // RoundTrip implements [http.RoundTripper].
 func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
-	b, err := t.pool.Pick(r)
+	b, err := t.pool.pick(r)
 	if err != nil {
 		t.stop(r, StopNoOtherBackend)
 		return nil, err
@@ -135,18 +120,17 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = &replay{source: source, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}
-	resp, waited, err := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
-	if e := failure(err); !t.failed(resp, e) {
-		t.stopUnless(r, e)
-		return t.answered(r, resp, b), err
+	resp, waited, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
+	if !t.failed(outcome) {
+		t.stop(r, stopOf(outcome.Err))
+		return t.answered(r, resp, outcome, b)
 	}
-	return t.again(r, host, target, source, body, b, waited, resp, err)
+	return t.again(r, host, target, source, body, b, waited, resp, outcome)
 }
 
-// again makes the further attempts at a request whose first one has failed
-// with resp or err after so long. host, target and source are what they were
-// before it.
-func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, waited time.Duration, resp *http.Response, err error) (*http.Response, error) {
+// again makes the further attempts at a request whose first one has failed,
+// after so long. host, target and source are what they were before it.
+func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, waited time.Duration, resp *http.Response, outcome Outcome) (*http.Response, error) {
 	t.between.Add(1)
 	defer t.between.Add(-1)
 	backoff := t.backoff()
@@ -155,23 +139,22 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 	asked := *r           // what the first attempt made of it is that attempt's
 	asked.Host, asked.URL = host, &target
 	for attempt := 1; ; attempt++ {
-		e := failure(err)
-		if onlyElsewhere(e) {
+		if onlyElsewhere(outcome.Err) {
 			inVain = append(inVain, tried[len(tried)-1])
 		}
-		b, decision, stop := t.decide(&asked, attempt, tried, inVain, waited, backoff, body, resp, e)
+		b, decision, stop := t.decide(&asked, attempt, tried, inVain, waited, backoff, body, resp, outcome)
 		if stop != "" {
 			t.stop(r, stop)
-			return t.answered(r, resp, tried[len(tried)-1]), err
+			return t.answered(r, resp, outcome, tried[len(tried)-1])
 		}
 		if resp != nil {
 			// Unread: of a short one its first bytes were all, and its connection can
 			// serve again; more could be long in coming.
 			resp.Body.Close()
 		}
-		if werr := t.cfg.Wait(r.Context(), decision); werr != nil {
-			e := fault.Of(r.Context(), werr)
-			t.stopUnless(r, e)
+		if err := t.wait(r.Context(), decision); err != nil {
+			e := fault.Of(r.Context(), err)
+			t.stop(r, stopOf(e))
 			return nil, e
 		}
 		waited += decision.Delay
@@ -184,27 +167,29 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 		}
 		t.between.Add(-1)
 		var took time.Duration
-		resp, took, err = t.try(b, &next, limit)
+		resp, took, outcome = t.try(b, &next, limit)
 		waited += took
 		t.between.Add(1)
-		if !t.failed(resp, failure(err)) {
-			t.stopUnless(r, failure(err))
-			return t.answered(r, resp, b), err
+		if !t.failed(outcome) {
+			t.stop(r, stopOf(outcome.Err))
+			return t.answered(r, resp, outcome, b)
 		}
 	}
 }
 
-func (t *Retrier) answered(r *http.Request, resp *http.Response, b *Backend) *http.Response {
-	if resp != nil && t.cfg.Answered != nil {
-		t.cfg.Answered(r, resp, b)
+// answered returns what r is answered with, which b gave.
+func (t *Retrier) answered(r *http.Request, resp *http.Response, outcome Outcome, b *Backend) (*http.Response, error) {
+	if outcome.Err != nil {
+		return nil, outcome.Err
 	}
-	return resp
+	t.pool.sticky.bind(r, resp, b)
+	return resp, nil
 }
 
 // failed reports whether an attempt that ended like this may be followed by
 // another one.
-func (t *Retrier) failed(resp *http.Response, e *fault.Error) bool {
-	return t.cfg.On.Failed(resp, e) || e != nil && e.Type == fault.Overloaded && t.cfg.On.connect
+func (t *Retrier) failed(o Outcome) bool {
+	return t.cfg.On.match(o) || o.Err != nil && o.Err.Type == fault.Overloaded && t.cfg.On.connect
 }
 
 // onlyElsewhere reports whether the backend of an attempt that failed with e is
@@ -214,14 +199,14 @@ func onlyElsewhere(e *fault.Error) bool {
 }
 
 // decide says who is asked next, or why nobody is.
-func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend, waited time.Duration, backoff retry.Backoff, body *replay, resp *http.Response, e *fault.Error) (*Backend, RetryDecision, StopReason) {
-	d := RetryDecision{Attempt: attempt, Reason: reasonOf(resp, e)}
-	switch sent := e == nil || e.Sent; {
+func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend, waited time.Duration, backoff retry.Backoff, body *replay, resp *http.Response, outcome Outcome) (*Backend, RetryDecision, StopReason) {
+	d := RetryDecision{Attempt: attempt, Reason: outcome.why().ErrorType()}
+	switch {
 	case r.Context().Err() != nil:
 		return nil, d, stopOf(fault.Of(r.Context(), r.Context().Err()))
 	case attempt > t.cfg.Attempts:
 		return nil, d, StopMaxAttempts
-	case sent && !idempotent(r):
+	case outcome.sent() && !idempotent(r):
 		return nil, d, StopNotIdempotent
 	case body != nil && resp != nil && body.waiting(): // an answer is at hand, the client may be long
 		return nil, d, StopBodyNotReplayable
@@ -234,7 +219,7 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend,
 			return nil, d, StopNoOtherBackend
 		}
 	}
-	b, err := t.pool.Pick(r, avoid...)
+	b, err := t.pool.pick(r, avoid...)
 	if err != nil {
 		return nil, d, StopNoOtherBackend
 	}
@@ -249,7 +234,7 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend,
 	if deadline, ok := r.Context().Deadline(); ok && time.Until(deadline) <= d.Delay {
 		return nil, d, StopDeadline
 	}
-	if t.cfg.ResponseTimeout > 0 && waited+d.Delay >= t.cfg.ResponseTimeout {
+	if limit := t.pool.cfg.ResponseTimeout; limit > 0 && waited+d.Delay >= limit {
 		return nil, d, StopDeadline
 	}
 	if !t.budget.take() {
@@ -270,13 +255,10 @@ func (t *Retrier) backoff() retry.Backoff {
 }
 
 func (t *Retrier) stop(r *http.Request, reason StopReason) {
-	if t.cfg.Stopped != nil {
-		t.cfg.Stopped(r.Context(), reason)
+	if stopped := t.pool.hooks.RetryStopped; stopped != nil {
+		stopped(r.Context(), reason)
 	}
 }
-
-// stopUnless tells why a request ended that is not to be tried again.
-func (t *Retrier) stopUnless(r *http.Request, e *fault.Error) { t.stop(r, stopOf(e)) }
 
 // stopOf returns what e, no failure to try again, means.
 func stopOf(e *fault.Error) StopReason {
@@ -291,20 +273,6 @@ func stopOf(e *fault.Error) StopReason {
 		return StopClientDisconnected
 	}
 	return StopSuccess
-}
-
-// failure returns err, of a RoundTripper of this package, as what it is.
-func failure(err error) *fault.Error {
-	e, _ := errors.AsType[*fault.Error](err)
-	return e
-}
-
-// reasonOf names why an attempt has failed.
-func reasonOf(resp *http.Response, e *fault.Error) string {
-	if e != nil {
-		return string(e.Type)
-	}
-	return strconv.Itoa(resp.StatusCode)
 }
 
 // idempotent reports whether r may be repeated though a backend has acted on it.

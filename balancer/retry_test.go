@@ -20,6 +20,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/probe"
 )
 
 // scripted is a backend whose attempts end as its script says, the last line
@@ -157,26 +158,24 @@ func TestRetry(t *testing.T) {
 				for i, b := range backends {
 					server := &scripted{script: test.scripts[i]}
 					servers[b.Name] = server
-					b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+					b.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 						tried.WriteString(b.Name)
 						if r.Host != "example.com" || r.URL.String() != "http://"+b.Name+"/path" {
 							t.Errorf("%s was sent Host %s, %s", b.Name, r.Host, r.URL)
 						}
 						return server.RoundTrip(r)
-					})
+					}))
 				}
 				var stops []balancer.StopReason
-				cfg := balancer.RetryConfig{
-					Attempts: 2, Backoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, Budget: 0.2, BodyLimit: 10, TryTimeout: balancer.TryTimeout(test.timeout), ResponseTimeout: test.response,
-					Stopped: func(_ context.Context, reason balancer.StopReason) { stops = append(stops, reason) },
-				}
+				hooks := balancer.Hooks{RetryStopped: func(_ context.Context, reason balancer.StopReason) { stops = append(stops, reason) }}
+				cfg := retrying(t, "connect,502,503,504", balancer.RetryConfig{
+					Attempts: 2, Backoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, Budget: 0.2, BodyLimit: 10, TryTimeout: balancer.TryTimeout(test.timeout),
+				})
+				cfg.ResponseTimeout = test.response
 				if test.attempts != 0 {
-					cfg.Attempts = max(test.attempts, 0)
+					cfg.Retry.Attempts = max(test.attempts, 0)
 				}
-				if err := cfg.On.UnmarshalText([]byte("connect,502,503,504")); err != nil {
-					t.Fatal(err)
-				}
-				rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg)
+				rt := balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRoundRobin(), backends...))
 				if test.spend > 0 {
 					spend(t, rt, test.spend)
 				}
@@ -252,18 +251,15 @@ func spend(t *testing.T, rt *balancer.Retrier, n int) {
 func TestBudget(t *testing.T) {
 	backends := named(nil, "a", "b")
 	for _, b := range backends {
-		b.Transport = answering(http.StatusServiceUnavailable)
+		b.Use(answering(http.StatusServiceUnavailable))
 	}
 	attempts := 0
 	for _, b := range backends {
-		next := b.Transport
-		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) { attempts++; return next.RoundTrip(r) })
+		next := b.Transport()
+		b.Use(roundTripper(func(r *http.Request) (*http.Response, error) { attempts++; return next.RoundTrip(r) }))
 	}
-	cfg := balancer.RetryConfig{Attempts: 2, Budget: 0.2}
-	if err := cfg.On.UnmarshalText([]byte("503")); err != nil {
-		t.Fatal(err)
-	}
-	rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), cfg)
+	cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 2, Budget: 0.2})
+	rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), backends...))
 	const requests = 20_000
 	for range requests {
 		resp, err := rt.RoundTrip(get())
@@ -286,7 +282,7 @@ func TestRetriesTakeNoTurns(t *testing.T) {
 			bad, good := named(nil, "bad")[0], named(nil, "good")[0]
 			attempt := 0 // of the request
 			for _, b := range []*balancer.Backend{bad, good} {
-				b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				b.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 					if attempt++; attempt == 1 {
 						asked[b.Name]++
 					}
@@ -295,13 +291,10 @@ func TestRetriesTakeNoTurns(t *testing.T) {
 						status = http.StatusServiceUnavailable
 					}
 					return answering(status).RoundTrip(r)
-				})
+				}))
 			}
-			cfg := balancer.RetryConfig{Attempts: 2, Budget: budget}
-			if err := cfg.On.UnmarshalText([]byte("503")); err != nil {
-				t.Fatal(err)
-			}
-			rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, bad, good), cfg)
+			cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 2, Budget: budget})
+			rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), bad, good))
 			for range 100 {
 				attempt = 0
 				resp, err := rt.RoundTrip(get())
@@ -324,19 +317,19 @@ func TestBudgetCountsARequestOnce(t *testing.T) {
 	var rt *balancer.Retrier
 	var got []int64
 	for _, b := range backends {
-		b.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+		b.Use(roundTripper(func(*http.Request) (*http.Response, error) {
 			got = append(got, balancer.InFlight(rt))
 			return nil, &fault.Error{Type: fault.ConnectionRefused}
-		})
+		}))
 	}
-	cfg := balancer.RetryConfig{Attempts: 2, Budget: 1, Wait: func(context.Context, balancer.RetryDecision) error {
-		got = append(got, balancer.InFlight(rt))
-		return nil
+	hooks := balancer.Hooks{RetryWait: func(balancer.Wait) balancer.Wait {
+		return func(context.Context, balancer.RetryDecision) error {
+			got = append(got, balancer.InFlight(rt))
+			return nil
+		}
 	}}
-	if err := cfg.On.UnmarshalText([]byte("connect")); err != nil {
-		t.Fatal(err)
-	}
-	rt = balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), cfg)
+	cfg := retrying(t, "connect", balancer.RetryConfig{Attempts: 2, Budget: 1})
+	rt = balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRandom(), backends...))
 	if _, err := rt.RoundTrip(get()); err == nil {
 		t.Error("no error though all refuse")
 	}
@@ -365,11 +358,8 @@ func TestRetryDoesNotWaitForAFailedResponse(t *testing.T) {
 			}))
 			defer failing.Close()
 			backends := append(serving(t, balancer.Config{}, failing.URL), named(nil, "fit")...)
-			cfg := balancer.RetryConfig{Attempts: 1, Budget: 1}
-			if err := cfg.On.UnmarshalText([]byte("503")); err != nil {
-				t.Fatal(err)
-			}
-			resp, err := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg).RoundTrip(get())
+			cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 1, Budget: 1})
+			resp, err := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...)).RoundTrip(get())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -394,12 +384,9 @@ func TestRetryKeepsConnections(t *testing.T) {
 	}
 	failing.Start()
 	defer failing.Close()
-	cfg := balancer.RetryConfig{Attempts: 5, Budget: 1}
-	if err := cfg.On.UnmarshalText([]byte("503")); err != nil {
-		t.Fatal(err)
-	}
+	cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 5, Budget: 1})
 	backends := serving(t, balancer.Config{}, failing.URL)
-	resp, err := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg).RoundTrip(get())
+	resp, err := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...)).RoundTrip(get())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,11 +403,20 @@ func serving(t *testing.T, cfg balancer.Config, urls ...string) []*balancer.Back
 	if err := cfg.Backends.UnmarshalText([]byte(strings.Join(urls, ","))); err != nil {
 		t.Fatal(err)
 	}
-	backends, err := balancer.New(cfg, nil)
+	pool, err := balancer.New(cfg, probe.Config{}, balancer.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return backends
+	return pool.Members()
+}
+
+// retrying returns a configuration that tries again after the failures of on.
+func retrying(t *testing.T, on string, retry balancer.RetryConfig) balancer.Config {
+	t.Helper()
+	if err := retry.On.UnmarshalText([]byte(on)); err != nil {
+		t.Fatal(err)
+	}
+	return balancer.Config{Retry: retry}
 }
 
 // A view that was given up may still be reading when the next one starts: no
@@ -431,7 +427,7 @@ func TestReplayLosesNothing(t *testing.T) {
 		reading, givenUp := make(chan struct{}), make(chan struct{})
 		a, b := named(nil, "a")[0], named(nil, "b")[0]
 		var wg sync.WaitGroup
-		a.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		a.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 			wg.Go(func() { // as net/http's write loop, which outlasts RoundTrip
 				close(reading)
 				io.Copy(io.Discard, r.Body)
@@ -441,19 +437,16 @@ func TestReplayLosesNothing(t *testing.T) {
 			r.Body.Close()
 			close(givenUp)
 			return nil, &fault.Error{Type: fault.ConnectionReset, Sent: true}
-		})
-		b.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		}))
+		b.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 			body, err := io.ReadAll(r.Body)
 			if string(body) != "all of it" || err != nil {
 				t.Errorf("the second attempt read %q, %v", body, err)
 			}
 			return answering(http.StatusOK).RoundTrip(r)
-		})
-		cfg := balancer.RetryConfig{Attempts: 1, Budget: 1, BodyLimit: 100}
-		if err := cfg.On.UnmarshalText([]byte("reset")); err != nil {
-			t.Fatal(err)
-		}
-		rt := balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, a, b), cfg)
+		}))
+		cfg := retrying(t, "reset", balancer.RetryConfig{Attempts: 1, Budget: 1, BodyLimit: 100})
+		rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), a, b))
 		r := httptest.NewRequest("PUT", "/path", client)
 		r.Body = survivor{client}
 		go func() {
@@ -476,17 +469,15 @@ func TestRetryAfterTheClientLeft(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	a := named(nil, "a")[0]
 	attempts := 0
-	a.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+	a.Use(roundTripper(func(*http.Request) (*http.Response, error) {
 		attempts++
 		cancel()
 		return nil, &fault.Error{Type: fault.ConnectionRefused}
-	})
+	}))
 	var stop balancer.StopReason
-	cfg := balancer.RetryConfig{Attempts: 2, Budget: 1, Stopped: func(_ context.Context, reason balancer.StopReason) { stop = reason }}
-	if err := cfg.On.UnmarshalText([]byte("connect")); err != nil {
-		t.Fatal(err)
-	}
-	_, err := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), cfg).RoundTrip(get().WithContext(ctx))
+	cfg := retrying(t, "connect", balancer.RetryConfig{Attempts: 2, Budget: 1})
+	hooks := balancer.Hooks{RetryStopped: func(_ context.Context, reason balancer.StopReason) { stop = reason }}
+	_, err := balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRandom(), a)).RoundTrip(get().WithContext(ctx))
 	if e, ok := errors.AsType[*fault.Error](err); !ok || attempts != 1 || stop != balancer.StopClientDisconnected {
 		t.Errorf("%v after %d attempts, stopped for %q", e, attempts, stop)
 	}

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// NewRoundRobin returns a picker that takes backends in turn, each as often as
+// newRoundRobin returns a picker that takes backends in turn, each as often as
 // its weight says and spread as evenly as whole turns allow: weights 5, 1, 1
 // give a a b a c a a, nginx's smooth weighted round robin.
 //
@@ -13,7 +13,7 @@ import (
 // repeats itself after as many picks as the weights add up to, one round is
 // laid out whenever the ready set or a weight in it changes, and a pick is then
 // one atomic addition.
-func NewRoundRobin() Picker {
+func newRoundRobin() picker {
 	rounds := prepared[*round]{prepare: layOut}
 	return func(_ *http.Request, ready []*Backend) *Backend {
 		return ready[(*rounds.of(ready)).next()]

@@ -13,7 +13,7 @@ type ramp struct {
 	step  time.Duration // until the next step, each time
 }
 
-// CameUp tells the balancer that b is in use again after it was not. What was
+// cameUp notes that b is in use again after it was not. What was
 // learned of its latency is forgotten, and over slowStart its weight grows from
 // a tenth to its full value, in equal steps, so that caches and pools of
 // connections can fill; 0 gives it all at once. [Hash] is exempt: a key that
@@ -21,7 +21,7 @@ type ramp struct {
 // its own keys only.
 //
 // It must be called before the pool publishes a ready set with b in it.
-func (b *Backend) CameUp(slowStart time.Duration) {
+func (b *Backend) cameUp(slowStart time.Duration) {
 	if b.latency.Load() != nil {
 		b.latency.Store(newLatency())
 	}

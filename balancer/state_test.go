@@ -16,12 +16,12 @@ import (
 )
 
 // watched is a pool whose changes are noted as "name from>to reason".
-func watched(cfg balancer.PoolConfig, backends ...*balancer.Backend) (*balancer.Pool, *[]string) {
+func watched(cfg balancer.Config, backends ...*balancer.Backend) (*balancer.Pool, *[]string) {
 	var changes []string
-	cfg.Changed = func(c balancer.StateChange) {
+	hooks := balancer.Hooks{Changed: func(c balancer.StateChange) {
 		changes = append(changes, fmt.Sprintf("%s %s>%s %s", c.Backend.Name, c.From, c.To, c.Reason))
-	}
-	return balancer.NewPool(balancer.NewRoundRobin(), cfg, backends...), &changes
+	}}
+	return balancer.NewPoolOf(cfg, hooks, balancer.NewRoundRobin(), backends...), &changes
 }
 
 func readyNames(p *balancer.Pool) (names []string) {
@@ -35,34 +35,34 @@ func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := named(nil, "a", "b", "c")
 		a, b, c := all[0], all[1], all[2]
-		p, changes := watched(balancer.PoolConfig{MaxEjected: 50}, all...)
+		p, changes := watched(balancer.Config{Outlier: balancer.OutlierConfig{MaxEjected: 50}}, all...)
 		steps := []struct {
 			what string
 			do   func()
 			want []string // ready
 		}{
 			{"unknown backends may be used", func() {}, []string{"a", "b", "c"}},
-			{"a verdict", func() { p.Probed(a, true, nil); p.Probed(b, false, errors.New("x")) }, []string{"a", "c"}},
-			{"the same again", func() { p.Probed(b, false, errors.New("y")) }, []string{"a", "c"}},
-			{"back", func() { p.Probed(b, true, nil) }, []string{"a", "b", "c"}},
+			{"a verdict", func() { p.Probed(a, nil); p.Probed(b, errors.New("x")) }, []string{"a", "c"}},
+			{"the same again", func() { p.Probed(b, errors.New("y")) }, []string{"a", "c"}},
+			{"back", func() { p.Probed(b, nil) }, []string{"a", "b", "c"}},
 			{"ejected", func() { p.Eject(a, balancer.Ejection{For: time.Minute}) }, []string{"b", "c"}},
 			{"only half may be", func() {
 				if p.Eject(b, balancer.Ejection{For: time.Minute}) {
 					t.Error("two of three were ejected")
 				}
 			}, []string{"b", "c"}},
-			{"a probe does not end it", func() { p.Probed(a, true, nil) }, []string{"b", "c"}},
+			{"a probe does not end it", func() { p.Probed(a, nil) }, []string{"b", "c"}},
 			{"time does", func() { time.Sleep(time.Minute) }, []string{"a", "b", "c"}},
 			{"ejected, then gone, then back", func() {
 				p.Eject(a, balancer.Ejection{For: time.Hour})
-				p.Probed(a, false, nil)
-				p.Probed(a, true, nil)
+				p.Probed(a, errDown)
+				p.Probed(a, nil)
 			}, []string{"a", "b", "c"}},
 			{"readmitted", func() { p.Eject(a, balancer.Ejection{For: time.Hour}); p.Readmit(a) }, []string{"a", "b", "c"}},
 			{"left", func() { p.SetMembers([]*balancer.Backend{b, c}) }, []string{"b", "c"}},
-			{"the ejected when there is nobody else", func() { p.Eject(b, balancer.Ejection{For: time.Hour}); p.Probed(c, false, nil) }, []string{"b"}},
-			{"but not the last one that is fit", func() { p.Probed(c, true, nil) }, []string{"c"}},
-			{"none is left", func() { p.Readmit(b); p.Probed(b, false, nil); p.Probed(c, false, nil) }, nil},
+			{"the ejected when there is nobody else", func() { p.Eject(b, balancer.Ejection{For: time.Hour}); p.Probed(c, errDown) }, []string{"b"}},
+			{"but not the last one that is fit", func() { p.Probed(c, nil) }, []string{"c"}},
+			{"none is left", func() { p.Readmit(b); p.Probed(b, errDown); p.Probed(c, errDown) }, nil},
 		}
 		for _, step := range steps {
 			step.do()
@@ -89,9 +89,9 @@ func TestStates(t *testing.T) {
 
 func TestPanicThreshold(t *testing.T) {
 	all := named(nil, "a", "b", "c", "d")
-	p, _ := watched(balancer.PoolConfig{PanicThreshold: 50}, all...)
+	p, _ := watched(balancer.Config{PanicThreshold: 50}, all...)
 	for i, want := range []int{3, 2, 4, 4} {
-		p.Probed(all[i], false, nil)
+		p.Probed(all[i], errDown)
 		if got := len(p.Ready()); got != want {
 			t.Errorf("with %d of 4 down %d may be used, want %d", i+1, got, want)
 		}
@@ -102,13 +102,13 @@ func TestABackendThatRefusesIsPassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := named(nil, "a", "b", "c")
 		refused := true
-		all[0].Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		all[0].Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if refused {
 				return nil, &fault.Error{Type: fault.ConnectionRefused}
 			}
 			return answering(200).RoundTrip(r)
-		})
-		p, _ := watched(balancer.PoolConfig{}, all...)
+		}))
+		p, _ := watched(balancer.Config{}, all...)
 		picks := func(n int) (names []string) {
 			for range n {
 				b, err := p.Pick(get())
@@ -123,7 +123,7 @@ func TestABackendThatRefusesIsPassedOver(t *testing.T) {
 		if got := picks(300); slices.Contains(got, "a") {
 			t.Error("picked the one that refused")
 		}
-		p.Probed(all[0], true, nil)
+		p.Probed(all[0], nil)
 		if got := picks(3); !slices.Contains(got, "a") {
 			t.Error("not picked though a probe found it fit")
 		}
@@ -138,7 +138,7 @@ func TestABackendThatRefusesIsPassedOver(t *testing.T) {
 		if got := picks(3); !slices.Contains(got, "a") {
 			t.Error("not picked though it answers again")
 		}
-		if b, err := balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, all[0]).Pick(get()); err != nil || b != all[0] {
+		if b, err := balancer.NewPool(balancer.NewRandom(), all[0]).Pick(get()); err != nil || b != all[0] {
 			t.Errorf("alone: %v, %v", b, err)
 		}
 	})

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Sticky keeps a client with the backend that answered it first, by a cookie.
+// sticky keeps a client with the backend that answered it first, by a cookie.
 // It is safe for concurrent use.
 //
 // The cookie's value is a digest of the backend's name: the same after a
@@ -21,23 +21,23 @@ import (
 // have been given anyway, and a value that no ready backend has is as good as
 // no cookie. The cookie is passed on to the backend like any other: it tells it
 // nothing new, and taking it out would cost each request a copy of the field.
-type Sticky struct {
+type sticky struct {
 	name    CookieName
-	inner   Picker
+	inner   picker
 	holders prepared[map[string]*Backend] // by the cookie's value
 }
 
-// NewSticky returns the stickiness of the cookie of that name, or none if it
+// newSticky returns the stickiness of the cookie of that name, or none if it
 // is empty. inner picks the backend of requests that carry no cookie of a
 // backend that is ready.
-func NewSticky(name CookieName, inner Picker) *Sticky {
-	s := &Sticky{name: name, inner: inner}
+func newSticky(name CookieName, inner picker) *sticky {
+	s := &sticky{name: name, inner: inner}
 	s.holders.prepare = s.holdersAmong
 	return s
 }
 
-// Pick is a [Picker].
-func (s *Sticky) Pick(r *http.Request, ready []*Backend) *Backend {
+// pick is a [picker].
+func (s *sticky) pick(r *http.Request, ready []*Backend) *Backend {
 	if s.name == "" {
 		return s.inner(r, ready)
 	}
@@ -51,7 +51,7 @@ func (s *Sticky) Pick(r *http.Request, ready []*Backend) *Backend {
 	return s.inner(r, ready)
 }
 
-func (s *Sticky) holdersAmong(ready []*Backend) map[string]*Backend {
+func (s *sticky) holdersAmong(ready []*Backend) map[string]*Backend {
 	holders := make(map[string]*Backend, len(ready))
 	for _, b := range ready {
 		digest := s.digest(b)
@@ -60,12 +60,12 @@ func (s *Sticky) holdersAmong(ready []*Backend) map[string]*Backend {
 	return holders
 }
 
-// Bind makes the client of resp stick to b, which answered r with it, unless r
+// bind makes the client of resp stick to b, which answered r with it, unless r
 // says that it does already, or to another backend that is ready: that one
 // has failed this request, which need not be the end of a session. An answer of
 // 500 and above binds nobody: the next request may fare better elsewhere. r
 // needs its header only.
-func (s *Sticky) Bind(r *http.Request, resp *http.Response, b *Backend) {
+func (s *sticky) bind(r *http.Request, resp *http.Response, b *Backend) {
 	if s.name == "" || resp.StatusCode >= http.StatusInternalServerError {
 		return
 	}
@@ -87,7 +87,7 @@ func (s *Sticky) Bind(r *http.Request, resp *http.Response, b *Backend) {
 
 // digest returns the value of b's cookie: 72 bits, so that two backends do not
 // share one.
-func (s *Sticky) digest(b *Backend) (digest [12]byte) {
+func (s *sticky) digest(b *Backend) (digest [12]byte) {
 	// In an array, so that nothing is allocated for names of usual length.
 	text := append(append(append(make([]byte, 0, 256), s.name...), 0), b.ID()...)
 	sum := sha256.Sum256(text)

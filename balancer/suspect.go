@@ -1,10 +1,6 @@
 package balancer
 
-import (
-	"time"
-
-	"spangate/handler/fault"
-)
+import "time"
 
 // suspicion is the time in which a backend is passed over while there are others
 // because it refused a connection, or was waited for in vain. It bridges the time
@@ -22,8 +18,8 @@ type suspicion struct {
 const minSuspicion = time.Second
 
 // suspected reports whether the backend is to be passed over.
-func (b *Backend) suspected() bool {
-	s := b.suspect.Load()
+func (h *health) suspected() bool {
+	s := h.suspicion.Load()
 	if s == nil {
 		return false
 	}
@@ -32,20 +28,18 @@ func (b *Backend) suspected() bool {
 		return true
 	}
 	// One request finds out; the others go on passing it over.
-	return !b.suspect.CompareAndSwap(s, &suspicion{now, s.lasts})
+	return !h.suspicion.CompareAndSwap(s, &suspicion{now, s.lasts})
 }
 
-// suspectFor notes what err, of an attempt that took so long, says about the
-// backend.
-func (b *Backend) suspectFor(err *fault.Error, took time.Duration) {
-	if err.Type == fault.ResponseTimeout || !err.Sent && err.Counts() {
-		b.suspect.Store(&suspicion{time.Now(), max(took, minSuspicion)})
-	}
+// suspect passes the backend over for a time.
+func (h *health) suspect(lasts time.Duration) {
+	h.suspicion.Store(&suspicion{time.Now(), lasts})
 }
 
-// acquit ends a suspicion, as the backend has answered.
-func (b *Backend) acquit() {
-	if b.suspect.Load() != nil {
-		b.suspect.Store(nil)
+// acquit ends a suspicion.
+func (h *health) acquit() {
+	// The load keeps the line of memory shared between cores.
+	if h.suspicion.Load() != nil {
+		h.suspicion.Store(nil)
 	}
 }

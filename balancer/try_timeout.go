@@ -16,7 +16,7 @@ import (
 // duration, of which 0 sets no limit, or auto.
 type TryTimeout time.Duration
 
-// TryAuto gives an attempt a third of RetryConfig.ResponseTimeout, so that there
+// TryAuto gives an attempt a third of BACKEND_RESPONSE_TIMEOUT, so that there
 // is as much left for two others, and only where there may be others: the request
 // can be tried again at a backend that was not tried yet. What nobody else would
 // answer is not cut short.
@@ -50,10 +50,10 @@ func (t TryTimeout) MarshalText() ([]byte, error) {
 // errTryTimeout ends one attempt, not the request.
 const errTryTimeout = fault.Phrase("no response in the time that an attempt has")
 
-// AutoTryTimeout returns what [TryAuto] gives an attempt after which there may be
+// autoTryTimeout returns what [TryAuto] gives an attempt after which there may be
 // another; 0: as long as it takes.
-func (c RetryConfig) AutoTryTimeout() time.Duration {
-	if c.Attempts == 0 || !c.On.timeouts() {
+func (c *Config) autoTryTimeout() time.Duration {
+	if c.Retry.Attempts == 0 || !c.Retry.On.timeouts() {
 		return 0
 	}
 	return c.ResponseTimeout / 3
@@ -73,12 +73,12 @@ type tryLimit struct {
 func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt int, tried []*Backend, waited time.Duration) tryLimit {
 	limit := tryLimit{wait: time.Duration(max(t.cfg.TryTimeout, 0))}
 	if t.cfg.TryTimeout == TryAuto && attempt < t.cfg.Attempts && idempotent(r) && t.pool.hasOther(b, tried) {
-		limit.wait = t.cfg.AutoTryTimeout()
+		limit.wait = t.pool.cfg.autoTryTimeout()
 		limit.worth = func() bool {
 			return (body == nil || !body.waiting() && body.replayable()) && t.pool.hasOther(b, tried) && t.budget.left() >= 1
 		}
 	}
-	if all := t.cfg.ResponseTimeout; attempt > 0 && all > 0 {
+	if all := t.pool.cfg.ResponseTimeout; attempt > 0 && all > 0 {
 		if left := max(all-waited, 1); limit.wait == 0 || left < limit.wait {
 			limit = tryLimit{wait: left}
 		}
@@ -90,11 +90,11 @@ func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt in
 // time in which the client owes a part of the request's body is not the
 // backend's. When limit passes without the beginning of a response, the attempt
 // fails.
-func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Response, time.Duration, error) {
+func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Response, time.Duration, Outcome) {
 	if limit.wait == 0 && r.Body == nil {
 		began := time.Now()
-		resp, err := b.RoundTrip(r)
-		return resp, time.Since(began), err
+		resp, outcome := b.attempt(r)
+		return resp, time.Since(began), outcome
 	}
 	timer := &tryTimer{limit: limit}
 	if limit.wait > 0 {
@@ -102,26 +102,30 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Respon
 		// until then.
 		ctx, cancel := context.WithCancelCause(r.Context())
 		timer.giveUp = cancel
-		if t.cfg.Queued {
+		if t.queued() {
 			// A connection may be made in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
 			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.run() }})
 		}
 		r = r.WithContext(ctx)
 	}
-	if limit.wait == 0 || !t.cfg.Queued {
+	if limit.wait == 0 || !t.queued() {
 		timer.run()
 	}
 	if r.Body != nil {
 		r.Body = &awaitedBody{r.Body, timer}
 	}
-	resp, err := b.RoundTrip(r)
+	resp, outcome := b.attempt(r)
 	waited, gaveUp := timer.end()
-	if gaveUp && err == nil {
+	if gaveUp && resp != nil {
 		resp.Body.Close()
-		return nil, waited, &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}
+		return nil, waited, Outcome{Err: &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}}
 	}
-	return resp, waited, err
+	return resp, waited, outcome
 }
+
+// queued reports whether an attempt may have to wait for one of the connections
+// that BACKEND_MAX_CONNECTIONS allows: its time begins when it has one.
+func (t *Retrier) queued() bool { return t.pool.cfg.MaxConnections > 0 }
 
 // tryTimer counts how long an attempt waits, and gives it up when it has run for
 // as long as its limit.

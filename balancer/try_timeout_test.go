@@ -40,7 +40,7 @@ func TestTryTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := named(nil, "a")[0]
-				a.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				a.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
 					wait := func(d time.Duration) error {
 						select {
 						case <-time.After(d):
@@ -59,8 +59,12 @@ func TestTryTimeout(t *testing.T) {
 						return nil, err
 					}
 					return answering(http.StatusOK).RoundTrip(r)
-				})
-				rt := balancer.Retry(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, a), balancer.RetryConfig{TryTimeout: balancer.TryTimeout(limit), Queued: test.queued})
+				}))
+				cfg := balancer.Config{Retry: balancer.RetryConfig{TryTimeout: balancer.TryTimeout(limit)}}
+				if test.queued {
+					cfg.MaxConnections = 1
+				}
+				rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), a))
 				r := httptest.NewRequest("PUT", "/path", nil)
 				if test.upload != nil {
 					r.Body = wiretest.Told(long, test.upload...)

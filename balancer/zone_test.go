@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/probe"
 )
 
 // What is dialled has the zone; what is requested, and stands in Host fields and
@@ -23,11 +24,11 @@ func TestZones(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		backends, err := balancer.New(cfg, nil)
+		pool, err := balancer.New(cfg, probe.Config{}, balancer.Hooks{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := backends[0]
+		b := pool.Members()[0]
 		if diff := cmp.Diff(want, [2]string{b.Address, b.URL.String()}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}

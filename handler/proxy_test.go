@@ -16,6 +16,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/probe"
 )
 
 // proxy serves handler.Forward in front of backend, both on loopback. scheme
@@ -42,7 +43,7 @@ func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr str
 	if err := cfg.Backends.UnmarshalText([]byte(scheme + "://" + backendAddr)); err != nil {
 		t.Fatal(err)
 	}
-	backends, err := balancer.New(cfg, nil)
+	pool, err := balancer.New(cfg, probe.Config{}, balancer.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr str
 	for _, f := range change {
 		f(&forward)
 	}
-	p.handler = handler.Identify(origin)(handler.Forward(balancer.Retry(balancer.NewPool(balancer.NewRoundRobin(), balancer.PoolConfig{}, backends...), cfg.Retry), forward))
+	p.handler = handler.Identify(origin)(handler.Forward(balancer.Retry(pool), forward))
 	p.addr = serve(t, p.handler, forward.ClientTimeout)
 	p.url = "http://" + p.addr
 	return p
@@ -66,11 +67,11 @@ func forwardTo(t *testing.T, addr string, patience time.Duration, p *proxy) http
 	if err := cfg.Backends.UnmarshalText([]byte("http://" + addr)); err != nil {
 		t.Fatal(err)
 	}
-	backends, err := balancer.New(cfg, nil)
+	pool, err := balancer.New(cfg, probe.Config{}, balancer.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Forward(balancer.NewPool(balancer.NewRandom(), balancer.PoolConfig{}, backends...), handler.ForwardConfig{Failures: handler.Failures{
+	return handler.Forward(balancer.Retry(pool), handler.ForwardConfig{Failures: handler.Failures{
 		Report: func(_ *http.Request, e *fault.Error) { p.failed <- e },
 	}})
 }

@@ -11,9 +11,8 @@ import (
 	"spangate/handler/config"
 )
 
-// Config says how backends are asked whether they are fit to serve, and when
-// what they make of requests counts against them. A duration or count of zero
-// stands for its default.
+// Config says how backends are asked whether they are fit to serve. A duration or
+// count of zero stands for its default.
 type Config struct {
 	Mode     Mode          `env:"PROBE_MODE" envDefault:"auto" auto:"active" doc:"active (by timers), on-demand (within requests, for platforms that stop the CPU between them) or off; auto is active where the platform's default is no other"`
 	Type     Type          `env:"PROBE_TYPE" envDefault:"auto" needs:"PROBE_MODE!=off" doc:"http, tcp or grpc (the standard health protocol); auto is http when PROBE_PATH is set, else tcp"`
@@ -24,8 +23,6 @@ type Config struct {
 	Timeout  time.Duration `env:"PROBE_TIMEOUT" envDefault:"2s" min:"1ms" needs:"PROBE_MODE!=off" doc:"longest wait for a backend's answer to a probe"`
 	Rise     int           `env:"PROBE_RISE" envDefault:"1" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must succeed in a row for a backend to be used again"`
 	Fall     int           `env:"PROBE_FALL" envDefault:"2" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must fail in a row for a backend to be left out"`
-
-	Outlier OutlierConfig
 }
 
 // withDefaults fills what is zero.

@@ -21,7 +21,6 @@ func TestConfigDefaults(t *testing.T) {
 	want := probe.Config{
 		Mode: probe.ModeActive, Type: probe.TypeAuto, Status: probe.StatusSet{{First: 200, Last: 399}},
 		Interval: 10 * time.Second, Timeout: 2 * time.Second, Rise: 1, Fall: 2,
-		Outlier: probe.OutlierConfig{Failures: 5, Ejection: 30 * time.Second},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -30,19 +29,17 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestConfigFaults(t *testing.T) {
 	for variable, want := range map[string]string{
-		"PROBE_MODE=sometimes":  `PROBE_MODE="sometimes": must be auto, active, on-demand or off`,
-		"PROBE_TYPE=icmp":       `PROBE_TYPE="icmp": must be auto, http, tcp or grpc`,
-		"PROBE_PATH=healthz":    `PROBE_PATH="healthz": must begin with /`,
-		"PROBE_PATH=/a#b":       `PROBE_PATH="/a#b": must not have a fragment`,
-		"PROBE_PATH=/%zz":       `PROBE_PATH="/%zz": must be a path, in which a % that is meant as such is written %25, and what is not visible ASCII as % and two digits`,
-		"PROBE_STATUS=99":       `PROBE_STATUS="99": "99" must be a status from 100 to 599, or a range such as 200-399`,
-		"PROBE_STATUS=400-300":  `PROBE_STATUS="400-300": "400-300" must begin with its lesser status`,
-		"PROBE_INTERVAL=0":      `PROBE_INTERVAL="0": must be at least 10ms`,
-		"PROBE_TIMEOUT=2":       `PROBE_TIMEOUT="2": must be a duration such as 500ms, 10s or 1m30s`,
-		"PROBE_RISE=0":          `PROBE_RISE="0": must be at least 1`,
-		"PROBE_FALL=0":          `PROBE_FALL="0": must be at least 1`,
-		"OUTLIER_FAILURES=-1":   `OUTLIER_FAILURES="-1": must be at least 0`,
-		"OUTLIER_EJECTION=soon": `OUTLIER_EJECTION="soon": must be a duration such as 500ms, 10s or 1m30s`,
+		"PROBE_MODE=sometimes": `PROBE_MODE="sometimes": must be auto, active, on-demand or off`,
+		"PROBE_TYPE=icmp":      `PROBE_TYPE="icmp": must be auto, http, tcp or grpc`,
+		"PROBE_PATH=healthz":   `PROBE_PATH="healthz": must begin with /`,
+		"PROBE_PATH=/a#b":      `PROBE_PATH="/a#b": must not have a fragment`,
+		"PROBE_PATH=/%zz":      `PROBE_PATH="/%zz": must be a path, in which a % that is meant as such is written %25, and what is not visible ASCII as % and two digits`,
+		"PROBE_STATUS=99":      `PROBE_STATUS="99": "99" must be a status from 100 to 599, or a range such as 200-399`,
+		"PROBE_STATUS=400-300": `PROBE_STATUS="400-300": "400-300" must begin with its lesser status`,
+		"PROBE_INTERVAL=0":     `PROBE_INTERVAL="0": must be at least 10ms`,
+		"PROBE_TIMEOUT=2":      `PROBE_TIMEOUT="2": must be a duration such as 500ms, 10s or 1m30s`,
+		"PROBE_RISE=0":         `PROBE_RISE="0": must be at least 1`,
+		"PROBE_FALL=0":         `PROBE_FALL="0": must be at least 1`,
 	} {
 		t.Run(variable, func(t *testing.T) {
 			_, _, err := config.Load(&probe.Config{}, []string{variable})

@@ -27,7 +27,7 @@ func ExampleOnDemand() {
 			fmt.Println("probing", u.Host)
 			return nil
 		},
-		func(c probe.Change) { fmt.Println("fit:", c.Fit) })
+		func(r probe.Report) { fmt.Println("fit:", r.Err == nil) })
 	h := probe.OnDemand(func() []*probe.Watcher { return []*probe.Watcher{watcher} })(http.NotFoundHandler())
 	for range 3 {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
@@ -93,8 +93,8 @@ func TestDemandOutlivesItsRequest(t *testing.T) {
 		}
 		cfg := onDemand
 		cfg.Fall = 1
-		var changes []probe.Change
-		w := probe.NewWatcher(cfg, nil, check, func(c probe.Change) { changes = append(changes, c) })
+		var reports []probe.Report
+		w := probe.NewWatcher(cfg, nil, check, func(r probe.Report) { reports = append(reports, r) })
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "kept"))
 		start := time.Now()
 		ended := w.Demand(ctx)
@@ -103,8 +103,8 @@ func TestDemandOutlivesItsRequest(t *testing.T) {
 		if took := time.Since(start); took != 2*time.Second {
 			t.Errorf("the probe took %v, want its timeout", took)
 		}
-		if len(changes) != 1 || changes[0].Fit {
-			t.Errorf("changes %v", changes)
+		if len(reports) != 1 || !reports[0].Changed || reports[0].Err == nil {
+			t.Errorf("reports %v", reports)
 		}
 	})
 }
@@ -121,7 +121,7 @@ func TestDemandByManyAtOnce(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			return nil
 		}
-		w := probe.NewWatcher(onDemand, nil, check, func(probe.Change) {})
+		w := probe.NewWatcher(onDemand, nil, check, func(probe.Report) {})
 		start := time.Now()
 		var requests sync.WaitGroup
 		for range 50 {
@@ -186,7 +186,7 @@ func TestOnDemandWaits(t *testing.T) {
 				probed.Store(true)
 				return nil
 			}
-			w := probe.NewWatcher(onDemand, nil, check, func(probe.Change) {})
+			w := probe.NewWatcher(onDemand, nil, check, func(probe.Report) {})
 			h := probe.OnDemand(func() []*probe.Watcher { return []*probe.Watcher{w} })(test.handler)
 			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				defer close(over)
@@ -242,7 +242,7 @@ func TestOnDemandProbesEachBackend(t *testing.T) {
 				time.Sleep(time.Second)
 				probed.Add(1)
 				return nil
-			}, func(probe.Change) {}))
+			}, func(probe.Report) {}))
 		}
 		h := probe.OnDemand(func() []*probe.Watcher { return watchers })(http.NotFoundHandler())
 		start := time.Now()
@@ -272,7 +272,7 @@ func BenchmarkDemand(b *testing.B) {
 		"nothing due": {Mode: probe.ModeOnDemand, Interval: time.Hour},
 		"active":      {},
 	} {
-		w := probe.NewWatcher(cfg, nil, check, func(probe.Change) {})
+		w := probe.NewWatcher(cfg, nil, check, func(probe.Report) {})
 		if ended := w.Demand(b.Context()); ended != nil {
 			<-ended
 		}
@@ -299,7 +299,7 @@ func BenchmarkOnDemand(b *testing.B) {
 	var watchers []*probe.Watcher
 	for range 3 {
 		w := probe.NewWatcher(probe.Config{Mode: probe.ModeOnDemand, Interval: time.Hour}, nil,
-			func(context.Context, *url.URL) error { return nil }, func(probe.Change) {})
+			func(context.Context, *url.URL) error { return nil }, func(probe.Report) {})
 		<-w.Demand(b.Context())
 		watchers = append(watchers, w)
 	}

@@ -1,8 +1,7 @@
 // Package probe answers: is this backend fit to serve?
 //
 // A [Check] asks once. A [Watcher] asks again and again, by a timer or when
-// requests come by, and reports each change of the answer. An [Outlier] asks
-// nothing: it counts how the requests themselves fare.
+// requests come by, and reports each answer, and whether it changes the verdict.
 package probe
 
 import (

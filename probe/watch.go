@@ -10,16 +10,10 @@ import (
 	"spangate/handler/fault"
 )
 
-// Change says that the verdict on a backend is another one, or the first.
-type Change struct {
-	Fit bool
-	Err error // why it is not fit: the error of the last probe; nil if Fit
-}
-
-// Watch asks the backend at u again and again until ctx is done. It is
-// [Watcher.Run] for those who need no more of a Watcher.
-func Watch(ctx context.Context, cfg Config, u *url.URL, check Check, report func(Change)) error {
-	return NewWatcher(cfg, u, check, report).Run(ctx)
+// Report is what came of one probe.
+type Report struct {
+	Err     error // why it failed; nil: the backend is fit
+	Changed bool  // the verdict on the backend is another one since, or the first
 }
 
 // Watcher keeps a verdict on one backend by asking again and again. At first
@@ -30,14 +24,10 @@ func Watch(ctx context.Context, cfg Config, u *url.URL, check Check, report func
 // whichever the mode does not call for does nothing. There is one probe at a
 // time. Run is called once; Suspect and Demand are safe for concurrent use.
 type Watcher struct {
-	// Probed, if not nil, is told how each probe went, after report was told of
-	// the change that it led to. It is set before the first one.
-	Probed func(err error)
-
 	cfg    Config
 	url    *url.URL
 	check  Check
-	report func(Change)
+	report func(Report)
 
 	suspect chan struct{} // holds a demand of Suspect that is not met yet
 
@@ -51,10 +41,10 @@ type Watcher struct {
 // other modes.
 const never = 1<<63 - 1
 
-// NewWatcher returns a watcher of the backend at u. report is told of each
-// change before the next probe begins, so that a decorated check knows which
-// probes led to it.
-func NewWatcher(cfg Config, u *url.URL, check Check, report func(Change)) *Watcher {
+// NewWatcher returns a watcher of the backend at u. report is told of each probe
+// that tells something, before the next one begins, so that a decorated check
+// knows which probes led to a change.
+func NewWatcher(cfg Config, u *url.URL, check Check, report func(Report)) *Watcher {
 	cfg = cfg.withDefaults()
 	w := &Watcher{
 		cfg: cfg, url: u, check: check, report: report,
@@ -162,12 +152,7 @@ func (w *Watcher) probe(ctx context.Context, trigger Trigger) (conclusive bool) 
 	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.cfg.Timeout || fault.Exhausted(err)) {
 		return false
 	}
-	if w.verdict.count(err == nil) {
-		w.report(Change{Fit: err == nil, Err: err})
-	}
-	if w.Probed != nil {
-		w.Probed(err)
-	}
+	w.report(Report{Err: err, Changed: w.verdict.count(err == nil)})
 	return true
 }
 

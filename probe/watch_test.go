@@ -18,7 +18,7 @@ import (
 
 var errDown = errors.New("down")
 
-func ExampleWatch() {
+func ExampleWatcher() {
 	ctx, cancel := context.WithCancel(context.Background())
 	answers := []error{nil, errDown, errDown, nil}
 	check := func(context.Context, *url.URL) error {
@@ -29,9 +29,12 @@ func ExampleWatch() {
 		return answer
 	}
 	cfg := probe.Config{Interval: 10 * time.Millisecond}
-	fmt.Println(probe.Watch(ctx, cfg, &url.URL{Host: "app-1"}, check, func(c probe.Change) {
-		fmt.Println(c.Fit, c.Err)
-	}))
+	w := probe.NewWatcher(cfg, &url.URL{Host: "app-1"}, check, func(r probe.Report) {
+		if r.Changed {
+			fmt.Println(r.Err == nil, r.Err)
+		}
+	})
+	fmt.Println(w.Run(ctx))
 	// Output:
 	// true <nil>
 	// false down
@@ -70,15 +73,15 @@ func (r *recorder) check(ctx context.Context, _ *url.URL) error {
 }
 
 // report notes the number of the probe that led to the change.
-func (r *recorder) report(c probe.Change) {
+func (r *recorder) report(p probe.Report) {
+	if !p.Changed {
+		return
+	}
 	state := "down"
-	if c.Fit {
+	if p.Err == nil {
 		state = "ready"
 	}
 	r.notes = append(r.notes, fmt.Sprintf("%d %s", len(r.probes), state))
-	if c.Fit != (c.Err == nil) {
-		panic(fmt.Sprintf("a change to %s with the error %v", state, c.Err))
-	}
 }
 
 // watch runs a watcher for d of virtual time; during may do something beside.
@@ -232,7 +235,7 @@ func TestTriggerOf(t *testing.T) {
 			got = append(got, probe.TriggerOf(ctx))
 			return nil
 		}
-		w := probe.NewWatcher(probe.Config{}, nil, check, func(probe.Change) {})
+		w := probe.NewWatcher(probe.Config{}, nil, check, func(probe.Report) {})
 		go func() {
 			time.Sleep(5 * time.Second)
 			w.Suspect()
@@ -266,9 +269,9 @@ func TestWatchEnds(t *testing.T) {
 					<-time.After(1500 * time.Millisecond)
 					return ctx.Err()
 				}
-				w := probe.NewWatcher(probe.Config{Fall: 1}, nil, check, func(c probe.Change) {
-					if !c.Fit {
-						t.Errorf("reported as down: %v", c.Err)
+				w := probe.NewWatcher(probe.Config{Fall: 1}, nil, check, func(r probe.Report) {
+					if r.Err != nil {
+						t.Errorf("reported as down: %v", r.Err)
 					}
 				})
 				ended := make(chan error)

@@ -44,11 +44,14 @@ func decorated(t testing.TB, providers export.Providers) (once, again http.Handl
 	}
 	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1}
 	backend := &balancer.Backend{Name: "http://b", URL: &url.URL{Scheme: "http", Host: "b"}}
-	client := tel.Client(telemetry.ClientConfig{Backend: backend, Ready: func() int { return 1 }}, roundTrip(func(*http.Request) (*http.Response, error) {
+	var client http.RoundTripper = roundTrip(func(*http.Request) (*http.Response, error) {
 		resp.Body = http.NoBody
 		return resp, nil
-	}))
-	wait := tel.RetryWait(func(context.Context, balancer.RetryDecision) error { return nil })
+	})
+	wait := func(context.Context, balancer.RetryDecision) error { return nil }
+	if hooks := tel.Balancer(""); hooks.Attempt != nil {
+		client, wait = hooks.Attempt(backend, func() int { return 1 }, client), hooks.RetryWait(wait)
+	}
 	serve := func(attempts int) http.Handler {
 		forward := tel.Forward(roundTrip(func(r *http.Request) (*http.Response, error) {
 			for attempt := range attempts - 1 {

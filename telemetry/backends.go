@@ -57,7 +57,7 @@ func sumUp(members []*balancer.Backend) map[backendName]*backendSum {
 			sums[name] = &backendSum{states: map[balancer.State]int64{}}
 		}
 		sum := sums[name]
-		open, inFlight := b.Connections.Open(), b.Active()
+		open, inFlight := b.OpenConnections(), b.Active()
 		active := min(open, inFlight) // each request has a connection of its own, save over HTTP/2
 		sum.inFlight += inFlight
 		sum.active += active

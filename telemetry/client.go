@@ -19,47 +19,48 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
-// ClientConfig says whom [Telemetry.Client] sees attempts at.
-type ClientConfig struct {
-	Backend   *balancer.Backend
-	Algorithm balancer.Algorithm
-	Ready     func() int          // number of ready backends
-	FailedOn  balancer.Conditions // failures that count against the backend
-}
-
-// Client gives each attempt that next makes a CLIENT span and its metrics, and
-// puts the span's context into the request's header, which it changes in
-// place. It also records how long connections to the backend are open, and counts
-// those on which something came that nobody had asked for. The span ends with the
-// response's body, so that a backend that is lost on the way shows. Attempts that
-// belong to one request are numbered.
-func (t *Telemetry) Client(cfg ClientConfig, next http.RoundTripper) http.RoundTripper {
-	if t.off {
-		return next
-	}
-	host, port := splitHost(cfg.Backend.URL.Host, cfg.Backend.URL.Scheme)
-	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
-	cfg.Backend.Connections.Ended = func(d time.Duration) {
-		t.connectionDuration.Record(context.Background(), d.Seconds(), lifetime)
-	}
-	cfg.Backend.Connections.Got = func(ctx context.Context, conn net.Conn) {
-		if e := exchangeOf(ctx); e != nil && e.attempt != nil {
-			e.attempt.peer = conn.RemoteAddr()
+// client returns what gives each attempt that next makes at b a CLIENT span and
+// its metrics, and puts the span's context into the request's header, which it
+// changes in place. The span ends with the response's body, so that a backend that
+// is lost on the way shows. Attempts that belong to one request are numbered.
+func (t *Telemetry) client(algorithm balancer.Algorithm) func(b *balancer.Backend, ready func() int, next http.RoundTripper) http.RoundTripper {
+	return func(b *balancer.Backend, ready func() int, next http.RoundTripper) http.RoundTripper {
+		host, port := splitHost(b.URL.Host, b.URL.Scheme)
+		return &client{
+			telemetry: t, backend: b, algorithm: algorithm, ready: ready, next: next,
+			address: host, port: port,
 		}
 	}
-	backend := metric.WithAttributes(backendKey.String(cfg.Backend.Name))
-	cfg.Backend.Connections.Unsolicited = func() { t.unsolicited.Add(context.Background(), 1, backend) }
-	return &client{
-		telemetry: t, cfg: cfg, next: next,
-		address: host, port: port,
+}
+
+// connections returns what records how long connections to b are open, counts
+// those on which something came that nobody had asked for, and notes the peer of
+// each attempt.
+func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
+	host, port := splitHost(b.URL.Host, b.URL.Scheme)
+	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
+	name := metric.WithAttributes(backendKey.String(b.Name))
+	return wire.ConnectionHooks{
+		Got: func(ctx context.Context, conn net.Conn) {
+			if e := exchangeOf(ctx); e != nil && e.attempt != nil {
+				e.attempt.peer = conn.RemoteAddr()
+			}
+		},
+		Ended: func(d time.Duration) {
+			t.connectionDuration.Record(context.Background(), d.Seconds(), lifetime)
+		},
+		Unsolicited: func() { t.unsolicited.Add(context.Background(), 1, name) },
 	}
 }
 
 type client struct {
 	telemetry *Telemetry
-	cfg       ClientConfig
+	backend   *balancer.Backend
+	algorithm balancer.Algorithm
+	ready     func() int // number of backends that are ready
 	next      http.RoundTripper
 	address   string
 	port      int
@@ -73,14 +74,14 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	e := exchangeOf(r.Context())
 	a := &attempt{
 		client: c, exchange: e, ctx: r.Context(), start: time.Now(),
-		sent: r.Method, url: r.URL, method: t.methods.normalize(r.Method), ready: c.cfg.Ready(),
+		sent: r.Method, url: r.URL, method: t.methods.normalize(r.Method), ready: c.ready(),
 	}
 	t.clientActive.Add(a.ctx, 1, c.activeSet(a.method).add...)
 	options := clientKind
 	if e != nil {
 		a.resend = e.attempts
 		e.attempts++
-		e.backend = c.cfg.Backend.Name
+		e.backend = c.backend.Name
 		if e.latest.IsValid() {
 			options = linked(clientKind, e.latest)
 		}
@@ -100,10 +101,6 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.status, a.version, a.answered = resp.StatusCode, responseVersion(resp), time.Since(a.start)
 	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status}, c.attributes)
 	t.attemptFirstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
-	a.settled = balancer.Settled(r, resp)
-	if !c.doubt(a, resp, nil) && a.settled { // what it leads to does not wait for the body
-		c.acquit()
-	}
 	a.body = resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}
@@ -113,26 +110,24 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// doubt notes what a, which has come to resp or err, may lead to: a probe, or
-// that its backend is left out. It reports whether a may lead to anything.
-func (c *client) doubt(a *attempt, resp *http.Response, err *fault.Error) bool {
-	if err != nil && !err.Counts() || !c.cfg.FailedOn.Doubtful(resp, err) {
-		return false
+// attempted notes what an attempt may lead to: a probe, or that its backend is
+// left out. One that succeeded takes it from those that failed before.
+func (t *Telemetry) attempted(ctx context.Context, b *balancer.Backend, o balancer.Outcome) {
+	e := exchangeOf(ctx)
+	if e == nil || e.attempt == nil {
+		return
 	}
-	c.telemetry.causes.ask(c.cfg.Backend, a.span.SpanContext)
-	if c.cfg.FailedOn.Failed(resp, err) {
-		c.failing.Store(true)
-		c.telemetry.causes.add(c.cfg.Backend, balancer.Outlier, a.span.SpanContext)
+	a := e.attempt
+	if o.Doubtful {
+		t.causes.ask(b, a.span.SpanContext)
 	}
-	return true
-}
-
-// acquit notes that an attempt has succeeded: those that failed before lead to
-// nothing any more.
-func (c *client) acquit() {
-	if c.failing.Load() {
-		c.failing.Store(false)
-		c.telemetry.causes.take(c.cfg.Backend, balancer.Outlier)
+	switch failing := &a.client.failing; {
+	case o.Failed:
+		failing.Store(true)
+		t.causes.add(b, balancer.Outlier, a.span.SpanContext)
+	case o.Err == nil && failing.Load():
+		failing.Store(false)
+		t.causes.take(b, balancer.Outlier)
 	}
 }
 
@@ -153,7 +148,6 @@ type attempt struct {
 	peer      net.Addr      // that was dialled; nil: no connection
 	status    int           // 0: none received
 	answered  time.Duration // from start to the response's header
-	settled   bool          // the response's header says how it went
 	version   string
 	body      io.ReadCloser
 	ended     atomic.Bool  // by the body's end, or by who closes it amid a read
@@ -170,9 +164,6 @@ func (a *attempt) end(err *fault.Error) {
 	now := endOf(a.start)
 	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
-	if err != nil && a.status != http.StatusSwitchingProtocols {
-		c.doubt(a, nil, err)
-	}
 	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType}, c.attributes)
 	t.clientDuration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
 	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)
@@ -186,11 +177,11 @@ func (a *attempt) tell(span trace.Span) {
 	attrs = append(attrs,
 		semconv.URLFull(t.longestText.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
 		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
-		backendKey.String(c.cfg.Backend.Name),
-		balancerAlgorithmKey.String(string(c.cfg.Algorithm)),
+		backendKey.String(c.backend.Name),
+		balancerAlgorithmKey.String(string(c.algorithm)),
 		balancerReadyKey.Int(a.ready),
 	)
-	if address := c.cfg.Backend.Address; address != "" {
+	if address := c.backend.Address; address != "" {
 		attrs = append(attrs, backendAddressKey.String(address))
 	}
 	if a.resend > 0 {
@@ -276,10 +267,6 @@ func (a *attempt) Read(p []byte) (int, error) {
 	n, err := a.body.Read(p)
 	switch {
 	case err == io.EOF:
-		if !a.settled {
-			a.settled = true
-			a.client.acquit()
-		}
 		a.end(nil)
 	case err != nil:
 		a.end(fault.OfBody(a.ctx, err))

@@ -71,10 +71,10 @@ func TestKeep(t *testing.T) {
 					t.Fatal(err)
 				}
 				limit := tel.Limiter(func(context.Context, policy.Key) (policy.Decision, error) { return policy.Decision{Allowed: true}, nil }, policy.RateLimitConfig{})
-				wait := tel.RetryWait(func(context.Context, balancer.RetryDecision) error { return nil })
-				client := tel.Client(telemetry.ClientConfig{
-					Backend: &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}, Ready: func() int { return 1 },
-				}, roundTrip(func(*http.Request) (*http.Response, error) {
+				hooks := tel.Balancer("")
+				wait := hooks.RetryWait(func(context.Context, balancer.RetryDecision) error { return nil })
+				backend := &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}
+				client := hooks.Attempt(backend, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 					time.Sleep(test.wait)
 					return &http.Response{StatusCode: test.status, ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader("x"))}, nil
 				}))

@@ -9,12 +9,8 @@ import (
 	"spangate/handler/fault"
 )
 
-// Picked returns what counts the choices of that algorithm. It is for
-// [balancer.PoolConfig.Picked].
-func (t *Telemetry) Picked(algorithm balancer.Algorithm) func(*http.Request, *balancer.Backend) {
-	if t.off {
-		return nil
-	}
+// picked returns what counts the choices of that algorithm.
+func (t *Telemetry) picked(algorithm balancer.Algorithm) func(*http.Request, *balancer.Backend) {
 	return func(r *http.Request, b *balancer.Backend) {
 		set := pickSet{algorithm: algorithm}
 		if b != nil {

@@ -19,11 +19,11 @@ import (
 	"spangate/probe"
 )
 
-// Check records how long each probe of b that next makes takes, and gives it a
+// probe records how long each probe of b that next makes takes, and gives it a
 // span, with a child for its request, if it made one through
-// [Telemetry.ProbeClient]. By [Config.Probes] some get theirs only when they turn
+// [Telemetry.probeRequest]. By [Config.Probes] some get theirs only when they turn
 // out to have changed b's state.
-func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check) probe.Check {
+func (t *Telemetry) probe(b *balancer.Backend, kind probe.Type, next probe.Check) probe.Check {
 	return func(ctx context.Context, u *url.URL) error {
 		p := &probed{telemetry: t, backend: b, kind: kind, trigger: probe.TriggerOf(ctx), start: time.Now()}
 		if p.trigger == probe.TriggerRequest {
@@ -43,8 +43,8 @@ func (t *Telemetry) Check(b *balancer.Backend, kind probe.Type, next probe.Check
 	}
 }
 
-// ProbeClient notes the requests that probes make through next.
-func (t *Telemetry) ProbeClient(next http.RoundTripper) http.RoundTripper {
+// probeRequest notes the requests that probes make through next.
+func (t *Telemetry) probeRequest(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		c := &probeCall{method: r.Method, url: r.URL.String(), host: r.URL.Host, scheme: r.URL.Scheme, agent: r.Header.Get("User-Agent"), start: time.Now()}
 		resp, err := next.RoundTrip(r)

@@ -16,18 +16,15 @@ import (
 	"spangate/handler/fault"
 )
 
-// RetryWait gives each wait before a retry a span between those of the two
-// attempts, and counts the decision. It decorates [balancer.RetryConfig.Wait].
-func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision) error) func(context.Context, balancer.RetryDecision) error {
-	if t.off {
-		return wait
-	}
+// retryWait gives each wait before a retry a span between those of the two
+// attempts, and counts the decision.
+func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
 		start := time.Now()
 		ctx, span := t.tracer.Start(ctx, retrySpan)
-		err := wait(ctx, d)
-		waited := &retryWait{decision: d}
+		err := next(ctx, d)
+		waited := &retryWaited{decision: d}
 		if err != nil {
 			waited.errorType = fault.Of(ctx, err).Type
 		}
@@ -36,14 +33,14 @@ func (t *Telemetry) RetryWait(wait func(context.Context, balancer.RetryDecision)
 	}
 }
 
-// retryWait is what the span of a wait tells.
-type retryWait struct {
+// retryWaited is what the span of a wait tells.
+type retryWaited struct {
 	decision  balancer.RetryDecision
 	errorType fault.Type // empty: the wait was not cut short
 }
 
 // tell implements [teller].
-func (w *retryWait) tell(span trace.Span) {
+func (w *retryWaited) tell(span trace.Span) {
 	attrs := make([]attribute.KeyValue, 0, 4)
 	attrs = append(attrs,
 		retryReasonKey.String(w.decision.Reason),
@@ -57,10 +54,9 @@ func (w *retryWait) tell(span trace.Span) {
 	span.SetAttributes(attrs...)
 }
 
-// RetryStopped notes why no further attempt is made, for the request's span,
-// and counts it when an attempt had failed. It is for
-// [balancer.RetryConfig.Stopped].
-func (t *Telemetry) RetryStopped(ctx context.Context, reason balancer.StopReason) {
+// retryStopped notes why no further attempt is made, for the request's span,
+// and counts it when an attempt had failed.
+func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason) {
 	if e := exchangeOf(ctx); e != nil {
 		e.stopReason = reason
 	}

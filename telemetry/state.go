@@ -13,10 +13,10 @@ import (
 	"spangate/balancer"
 )
 
-// StateChanged gives a change of a backend's state a span of its own, with
+// stateChanged gives a change of a backend's state a span of its own, with
 // links to the probes and attempts that led to it, counts it, and logs it as
-// the event of that name. It is for [balancer.PoolConfig.Changed].
-func (t *Telemetry) StateChanged(c balancer.StateChange) {
+// the event of that name.
+func (t *Telemetry) stateChanged(c balancer.StateChange) {
 	ctx := context.Background()
 	t.stateChanges.Add(ctx, 1, metric.WithAttributes(
 		backendKey.String(c.Backend.Name), backendStateKey.String(string(c.To)), backendReasonKey.String(string(c.Reason))))

@@ -59,9 +59,8 @@ func TestStreams(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				forward := tel.Forward(tel.Client(telemetry.ClientConfig{
-					Backend: &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}, Ready: func() int { return 1 },
-				}, roundTrip(func(*http.Request) (*http.Response, error) {
+				backend := &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}
+				forward := tel.Forward(tel.Balancer("").Attempt(backend, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 					time.Sleep(toAnswer)
 					return &http.Response{StatusCode: test.status, ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader("x"))}, nil
 				})))

@@ -3,8 +3,9 @@
 // Each decision of the proxy has a shape (an [http.Handler], an
 // [http.RoundTripper], a function) and a decorator here that gives it a span
 // and metrics: [Telemetry.Server] for a request, [Telemetry.Forward] for all
-// its attempts together, [Telemetry.Client] for one attempt. What is decorated
-// does not know of it. The names are an API: they are listed in README.md.
+// its attempts together, and of what [Telemetry.Balancer] returns one for an
+// attempt. What is decorated does not know of it. The names are an API: they are
+// listed in README.md.
 //
 // This package uses OpenTelemetry's API only; where telemetry goes is the
 // question of package export, and how a line of the log is written that of

@@ -54,7 +54,8 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 		t.Fatal(err)
 	}
 	var sent http.Header
-	client := tel.Client(telemetry.ClientConfig{Backend: &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}, Ready: func() int { return 1 }}, roundTrip(func(r *http.Request) (*http.Response, error) {
+	backend := &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}
+	client := tel.Balancer("").Attempt(backend, func() int { return 1 }, roundTrip(func(r *http.Request) (*http.Response, error) {
 		sent = r.Header
 		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 	}))

@@ -44,7 +44,7 @@ type connector struct {
 	timeout      time.Duration
 	pause        time.Duration // longest one of a backend that takes a request
 	http1, http2 *http.Transport
-	connections  *Connections
+	connections  *connections
 }
 
 // connect makes a connection, and has closed called when that is closed; when
@@ -175,8 +175,8 @@ func (c *connection) reserve() bool {
 
 // tellGot tells whoever asked for it which connection r goes over.
 func (t *Transport) tellGot(r *http.Request, c *connection) {
-	if t.connections.Got != nil {
-		t.connections.Got(r.Context(), c.conn)
+	if t.connections.hooks.Got != nil {
+		t.connections.hooks.Got(r.Context(), c.conn)
 	}
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})

@@ -45,7 +45,12 @@ func TestWhatIsRefusedTakesNoConnection(t *testing.T) {
 		server.Config.Protocols.SetUnencryptedHTTP2(true)
 		server.Start()
 		defer server.Close()
-		b := backendsAt(t, balancer.Config{TransportConfig: wire.TransportConfig{MaxConnections: 1}}, strings.Replace(server.URL, "http", scheme, 1))[0]
+		spoiled := &spoiling{}
+		hooks := balancer.Hooks{Attempt: func(_ *balancer.Backend, _ func() int, next http.RoundTripper) http.RoundTripper {
+			spoiled.RoundTripper = next
+			return spoiled
+		}}
+		b := backendsTold(t, balancer.Config{TransportConfig: wire.TransportConfig{MaxConnections: 1}}, hooks, strings.Replace(server.URL, "http", scheme, 1))[0]
 		for name, spoil := range tests {
 			t.Run(scheme+", "+name, func(t *testing.T) {
 				for range 3 {
@@ -53,9 +58,9 @@ func TestWhatIsRefusedTakesNoConnection(t *testing.T) {
 					r.Body, r.ContentLength = io.NopCloser(strings.NewReader("sum")), -1
 					closed := &closedBody{ReadCloser: r.Body}
 					r.Body = closed
-					b.Transport = spoiling{b.Transport, spoil}
+					spoiled.spoil = spoil
 					_, err := b.RoundTrip(r)
-					b.Transport = b.Transport.(spoiling).RoundTripper
+					spoiled.spoil = nil
 					e, _ := errors.AsType[*fault.Error](err)
 					if e == nil || e.Type != fault.MalformedRequest || e.Sent || e.Counts() {
 						t.Errorf("%+v, want a malformed request, unsent", e)
@@ -77,11 +82,13 @@ func TestWhatIsRefusedTakesNoConnection(t *testing.T) {
 // spoiling changes a request that has been addressed.
 type spoiling struct {
 	http.RoundTripper
-	spoil func(*http.Request)
+	spoil func(*http.Request) // nil: not
 }
 
-func (s spoiling) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.spoil(r)
+func (s *spoiling) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.spoil != nil {
+		s.spoil(r)
+	}
 	return s.RoundTripper.RoundTrip(r)
 }
 
@@ -173,7 +180,7 @@ func TestRequestsShareConnections(t *testing.T) {
 			if n := served.Load(); n != int64(test.atOnce) {
 				t.Errorf("%d requests at once, want %d", n, test.atOnce)
 			}
-			if n := b.Connections.Open(); n != int64(test.want) {
+			if n := b.OpenConnections(); n != int64(test.want) {
 				t.Errorf("%d connections open, want %d", n, test.want)
 			}
 			close(release)
@@ -408,7 +415,7 @@ func TestBackendsThatAreNotOfHTTP2(t *testing.T) {
 			if e == nil || e.Type != test.want || e.Sent {
 				t.Errorf("%+v, want %s, unsent", e, test.want)
 			}
-			if n := b.Connections.Open(); n != 0 {
+			if n := b.OpenConnections(); n != 0 {
 				t.Errorf("%d connections open", n)
 			}
 		})

@@ -8,42 +8,42 @@ import (
 	"time"
 )
 
-// Connections counts the connections to one backend. The zero value is ready
-// to use; it is safe for concurrent use. What is to be told must be set before
-// the first connection is made.
-type Connections struct {
-	open atomic.Int64
-	// Got, if not nil, is told which connection a request goes over, by the
-	// goroutine that sends it, before it does. The context is the request's.
+// ConnectionHooks listen to the connections of a transport. Each is called
+// concurrently, and not at all when it is nil.
+type ConnectionHooks struct {
+	// Got is told which connection a request goes over, by the goroutine that sends
+	// it, before it does. The context is the request's.
 	Got func(context.Context, net.Conn)
-	// Ended, if not nil, is told how long a connection was open when it is
-	// closed.
+	// Ended is told how long a connection was open when it is closed.
 	Ended func(time.Duration)
-	// Unsolicited, if not nil, is told when a connection is given up because the
-	// backend sent something on it that nobody had asked for.
+	// Unsolicited is told when a connection is given up because the backend sent
+	// something on it that nobody had asked for.
 	Unsolicited func()
 }
 
-// Open returns the number of open connections.
-func (c *Connections) Open() int64 { return c.open.Load() }
+// connections counts the connections to one backend.
+type connections struct {
+	open  atomic.Int64
+	hooks ConnectionHooks
+}
 
 // count returns conn, which has just been made, counted until it is closed;
 // closed is called then as well.
-func (c *Connections) count(conn net.Conn, closed func()) net.Conn {
+func (c *connections) count(conn net.Conn, closed func()) net.Conn {
 	c.open.Add(1)
 	start := time.Now()
 	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
 		c.open.Add(-1)
-		if c.Ended != nil {
-			c.Ended(time.Since(start))
+		if c.hooks.Ended != nil {
+			c.hooks.Ended(time.Since(start))
 		}
 		closed()
 	})}
 }
 
-func (c *Connections) unsolicited() {
-	if c.Unsolicited != nil {
-		c.Unsolicited()
+func (c *connections) unsolicited() {
+	if c.hooks.Unsolicited != nil {
+		c.hooks.Unsolicited()
 	}
 }
 

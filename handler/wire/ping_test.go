@@ -20,7 +20,7 @@ func TestPingsAsGRPCAllows(t *testing.T) {
 		near, far := net.Pipe()
 		d := &connector{
 			dial:        func(context.Context, string, string) (net.Conn, error) { return near, nil },
-			connections: &Connections{}, http2: clientHTTP2(TransportConfig{}),
+			connections: &connections{}, http2: clientHTTP2(TransportConfig{}),
 		}
 		var pings []time.Time
 		served := make(chan struct{})

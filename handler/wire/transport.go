@@ -43,20 +43,18 @@ type TransportConfig struct {
 // the two the backend agrees to. It follows no redirect, uses no proxy, adds
 // no encoding, repeats nothing, and its errors are *[fault.Error]. address, if not
 // empty, is dialled instead of the URL's authority: the path of a Unix socket,
-// which begins with a slash, or a host:port. What it connects is counted in
-// connections.
+// which begins with a slash, or a host:port.
 //
 // Towards HTTP/2 the fields that are of a connection of HTTP/1.1 are left out
 // (RFC 9113 §8.2.2), Upgrade among them. Towards https a request with Upgrade
 // goes over HTTP/1.1 if the backend speaks that.
-func NewTransport(cfg TransportConfig, scheme, address string, trust *tls.Config, connections *Connections) http.RoundTripper {
+func NewTransport(cfg TransportConfig, scheme, address string, trust *tls.Config, hooks ConnectionHooks) *Transport {
+	t := &Transport{responseTimeout: cfg.ResponseTimeout, connections: connections{hooks: hooks}}
 	d := &connector{
 		dial: dialer(cfg.ConnectTimeout, address), timeout: cfg.ConnectTimeout, pause: cfg.ResponseTimeout,
-		connections: connections,
+		connections: &t.connections,
 	}
-	t := &Transport{responseTimeout: cfg.ResponseTimeout, connections: connections, pool: connectionPool{
-		connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection,
-	}}
+	t.pool = connectionPool{connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection}
 	if scheme != "h2c" {
 		d.http1 = client(cfg)
 		d.http1.Protocols.SetHTTP1(true)
@@ -116,12 +114,17 @@ func dialer(timeout time.Duration, address string) dialFunc {
 	}
 }
 
+// Transport is an [http.RoundTripper] to one backend. It is safe for concurrent
+// use.
 type Transport struct {
 	pool            connectionPool
-	connections     *Connections
+	connections     connections
 	responseTimeout time.Duration
 	upgrades        bool // needs a connection of HTTP/1.1 for these
 }
+
+// OpenConnections returns the number of open connections.
+func (t *Transport) OpenConnections() int64 { return t.connections.open.Load() }
 
 // CloseIdleConnections closes the connections that are not in use.
 func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }

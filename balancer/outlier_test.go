@@ -1,4 +1,4 @@
-package probe_test
+package balancer_test
 
 import (
 	"errors"
@@ -11,11 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"spangate/probe"
+	"spangate/balancer"
+	"spangate/handler/config"
 )
 
-func ExampleOutlier() {
-	outlier := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(e probe.Ejection) bool {
+var errDown = errors.New("down")
+
+func ExampleNewOutlier() {
+	outlier := balancer.NewOutlier(balancer.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(e balancer.Ejection) bool {
 		fmt.Println("left out for", e.For, "after", e.Failures, "failures in a row, of which the last is:", e.Err)
 		return true
 	})
@@ -31,7 +34,7 @@ func ExampleOutlier() {
 // passes, m a minute, h an hour, r from here on the pool refuses, a it accepts.
 func story(events string) (ejections []string) {
 	accept := true
-	o := probe.NewOutlier(probe.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(e probe.Ejection) bool {
+	o := balancer.NewOutlier(balancer.OutlierConfig{Failures: 3, Ejection: 30 * time.Second}, func(e balancer.Ejection) bool {
 		said := e.For.String()
 		if !accept {
 			said = "refused " + said
@@ -103,7 +106,7 @@ func TestOutlier(t *testing.T) {
 func TestOutlierGrowsToALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last time.Duration
-		o := probe.NewOutlier(probe.OutlierConfig{Failures: 1, Ejection: time.Second}, func(e probe.Ejection) bool {
+		o := balancer.NewOutlier(balancer.OutlierConfig{Failures: 1, Ejection: time.Second}, func(e balancer.Ejection) bool {
 			last = e.For
 			return true
 		})
@@ -121,8 +124,28 @@ func TestOutlierGrowsToALimit(t *testing.T) {
 	})
 }
 
+func TestOutlierConfig(t *testing.T) {
+	var got balancer.Config
+	if _, _, err := config.Load(&got, []string{"BACKENDS=echo:a"}); err != nil {
+		t.Fatal(err)
+	}
+	on, _ := got.Outlier.On.MarshalText()
+	if got.Outlier.Failures != 5 || got.Outlier.Ejection != 30*time.Second || got.Outlier.MaxEjected != 50 || string(on) != "connect,reset,timeout,502,503,504" {
+		t.Errorf("by default %+v, on %s", got.Outlier, on)
+	}
+	for variable, want := range map[string]string{
+		"OUTLIER_FAILURES=-1":   `OUTLIER_FAILURES="-1": must be at least 0`,
+		"OUTLIER_EJECTION=soon": `OUTLIER_EJECTION="soon": must be a duration such as 500ms, 10s or 1m30s`,
+	} {
+		_, _, err := config.Load(&balancer.Config{}, []string{"BACKENDS=echo:a", variable})
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", variable, err, want)
+		}
+	}
+}
+
 func TestOutlierOff(t *testing.T) {
-	o := probe.NewOutlier(probe.OutlierConfig{}, func(probe.Ejection) bool { t.Error("ejected"); return true })
+	o := balancer.NewOutlier(balancer.OutlierConfig{}, func(balancer.Ejection) bool { t.Error("ejected"); return true })
 	for range 1000 {
 		o.Observe(errDown)
 	}
@@ -133,7 +156,7 @@ func TestOutlierOff(t *testing.T) {
 
 func TestOutlierOfManyAtOnce(t *testing.T) {
 	var ejections atomic.Int64
-	o := probe.NewOutlier(probe.OutlierConfig{Failures: 5, Ejection: time.Hour}, func(probe.Ejection) bool {
+	o := balancer.NewOutlier(balancer.OutlierConfig{Failures: 5, Ejection: time.Hour}, func(balancer.Ejection) bool {
 		ejections.Add(1)
 		return true
 	})
@@ -153,8 +176,8 @@ func TestOutlierOfManyAtOnce(t *testing.T) {
 }
 
 func BenchmarkOutlier(b *testing.B) {
-	for name, cfg := range map[string]probe.OutlierConfig{"on": {Failures: 5, Ejection: time.Second}, "off": {}} {
-		o := probe.NewOutlier(cfg, func(probe.Ejection) bool { return true })
+	for name, cfg := range map[string]balancer.OutlierConfig{"on": {Failures: 5, Ejection: time.Second}, "off": {}} {
+		o := balancer.NewOutlier(cfg, func(balancer.Ejection) bool { return true })
 		b.Run("success/"+name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {

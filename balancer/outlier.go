@@ -1,4 +1,4 @@
-package probe
+package balancer
 
 import (
 	"cmp"
@@ -10,23 +10,18 @@ import (
 // OutlierConfig says when a backend is left out for failing requests. The zero
 // value never does.
 type OutlierConfig struct {
-	Failures int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" zero:"never" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
-	Ejection time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" needs:"OUTLIER_FAILURES" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
-}
-
-// Ejection says that, and why, a backend is left out.
-type Ejection struct {
-	For      time.Duration
-	Failures int   // in a row, that led to it
-	Err      error // the last of them
+	On         Conditions    `env:"OUTLIER_ON" envDefault:"connect,reset,timeout,502,503,504" list:"true" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" doc:"failures of requests that count against a backend, in the words of RETRY_ON"`
+	MaxEjected int           `env:"OUTLIER_MAX_PERCENT" envDefault:"50" min:"0" max:"100" needs:"OUTLIER_FAILURES" doc:"most backends, in percent, that may be left out for failing requests at once"`
+	Failures   int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" zero:"never" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
+	Ejection   time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" needs:"OUTLIER_FAILURES" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`
 }
 
 // maxEjections is the most times OutlierConfig.Ejection that an ejection takes.
 const maxEjections = 10
 
-// Outlier counts how the requests to one backend fare, and ejects it when too
+// outlier counts how the requests to one backend fare, and ejects it when too
 // many fail in a row. It is safe for concurrent use.
-type Outlier struct {
+type outlier struct {
 	cfg   OutlierConfig
 	eject func(Ejection) bool
 
@@ -38,18 +33,18 @@ type Outlier struct {
 	probeFailed bool      // as the last one did
 }
 
-// NewOutlier returns the outlier detection of one backend. eject leaves the
+// newOutlier returns the outlier detection of one backend. eject leaves the
 // backend out, or refuses to by returning false; the next failure
 // then asks again. It is called by whoever observes the failure, one call at a
-// time, and must not call the Outlier.
-func NewOutlier(cfg OutlierConfig, eject func(Ejection) bool) *Outlier {
+// time, and must not call the outlier.
+func newOutlier(cfg OutlierConfig, eject func(Ejection) bool) *outlier {
 	cfg.Ejection = cmp.Or(cfg.Ejection, 30*time.Second)
-	return &Outlier{cfg: cfg, eject: eject}
+	return &outlier{cfg: cfg, eject: eject}
 }
 
-// Observe counts the outcome of a request: why it failed, or nil. Success costs
+// observe counts the outcome of a request: why it failed, or nil. Success costs
 // an atomic load.
-func (o *Outlier) Observe(err error) {
+func (o *outlier) observe(err error) {
 	switch {
 	case o.cfg.Failures == 0:
 	case err == nil:
@@ -62,7 +57,7 @@ func (o *Outlier) Observe(err error) {
 	}
 }
 
-func (o *Outlier) failed(err error) {
+func (o *outlier) failed(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -83,12 +78,12 @@ func (o *Outlier) failed(err error) {
 	}
 }
 
-// Probed counts the outcome of a probe, and reports whether it ends an
+// probed counts the outcome of a probe, and reports whether it ends an
 // ejection: when the probe before failed and this one did not. The backend's
 // trouble then was one that probes see, a restart for example, and it is over.
 // That probes succeed all along ends nothing, for a backend can fail requests
 // and pass probes.
-func (o *Outlier) Probed(err error) (ended bool) {
+func (o *outlier) probed(err error) (ended bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()

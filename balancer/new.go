@@ -1,0 +1,109 @@
+package balancer
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+
+	"spangate/handler"
+	"spangate/handler/config"
+	"spangate/handler/wire"
+	"spangate/probe"
+)
+
+// New returns a pool of the backends that cfg names, which are probed as probes
+// says. Those that are looked up join it while it runs. Nothing is started before
+// [Pool.Run]; only the demonstration backends listen already. Errors about the
+// configuration name their variable.
+func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
+	trust, err := cfg.tls()
+	if err != nil {
+		return nil, config.Named(&cfg, err)
+	}
+	key := cfg.HashKey.of(func(r *http.Request) string { return handler.ClientOf(r).Addr.String() })
+	p := &Pool{
+		cfg: cfg, probes: probes, hooks: hooks,
+		sticky: newSticky(cfg.StickyCookie, cfg.Algorithm.picker(key)), next: cfg.Algorithm.next(key),
+	}
+	var members []*Backend
+	for _, m := range cfg.Backends {
+		if m.Lookup != "" {
+			p.discoveries = append(p.discoveries, newDiscovery(p, m, net.DefaultResolver, trust))
+			continue
+		}
+		if m.Scheme == "echo" {
+			if m, err = p.listen(m); err != nil {
+				return nil, err
+			}
+		}
+		members = append(members, p.newBackend(m, cmp.Or(m.Socket, m.Zoned), m.Weight, trust))
+	}
+	p.change(members, nil)
+	return p, nil
+}
+
+// echoBackend is a demonstration backend of this process.
+type echoBackend struct {
+	name     string
+	listener net.Listener
+}
+
+// listen returns m, a demonstration backend, as one that is reached where it
+// listens now.
+func (p *Pool) listen(m Member) (Member, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		for _, e := range p.echoes {
+			e.listener.Close()
+		}
+		return Member{}, fmt.Errorf("starting %s: %w", m.Name, err)
+	}
+	p.echoes = append(p.echoes, echoBackend{m.Echo, ln})
+	m.URL = &url.URL{Scheme: "http", Host: ln.Addr().String()}
+	return m, nil
+}
+
+// newBackend returns a backend of m that is not a member yet. address, if not
+// empty, is what to dial instead of its URL's authority.
+func (p *Pool) newBackend(m Member, address string, weight int, trust *tls.Config) *Backend {
+	b := &Backend{Name: m.Name, URL: m.URL, Weight: weight, host: cmp.Or(m.Host, p.cfg.Host)}
+	if m.Socket == "" {
+		b.Address = address
+	}
+	var told wire.ConnectionHooks
+	if p.hooks.Connections != nil {
+		told = p.hooks.Connections(b)
+	}
+	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.Scheme, address, trust, told)
+	unbounded := p.cfg.TransportConfig
+	unbounded.MaxConnections = 0
+	p.adopt(b, b.connections, wire.NewTransport(unbounded, m.Scheme, address, trust, wire.ConnectionHooks{}), address)
+	return b
+}
+
+// adopt makes b one of p's: transport sends its attempts, probing its probes, over
+// connections that traffic does not share.
+func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address string) {
+	b.pool, b.health.backend = p, b
+	b.health.outlier = newOutlier(p.cfg.Outlier, b.health.eject)
+	if decorate := p.hooks.Attempt; decorate != nil {
+		transport = decorate(b, func() int { return len(p.Ready()) }, transport)
+	}
+	b.transport = transport
+	if decorate := p.hooks.ProbeRequest; decorate != nil {
+		probing = decorate(probing)
+	}
+	check := p.probes.Check(probing, "", address)
+	if decorate := p.hooks.Probe; decorate != nil {
+		check = decorate(b, p.probes.Kind(), check)
+	}
+	b.watcher = probe.NewWatcher(p.probes, b.URL, func(ctx context.Context, u *url.URL) error {
+		err := check(ctx, u)
+		p.hooks.failed(err)
+		return err
+	}, b.health.probed)
+}

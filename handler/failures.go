@@ -38,15 +38,15 @@ type Failures struct {
 	Report func(*http.Request, *fault.Error)
 }
 
-// Respond answers r, of whose response nothing was sent, with the status that
+// respond answers r, of whose response nothing was sent, with the status that
 // err maps to and a body of application/problem+json (RFC 9457), or of text
-// where only text is accepted. A client that is gone is not answered: Respond
-// then panics with [http.ErrAbortHandler], as [Failures.Abort] does.
-func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
+// where only text is accepted. A client that is gone is not answered: respond
+// then panics with [http.ErrAbortHandler], as abort does.
+func (f Failures) respond(w http.ResponseWriter, r *http.Request, err error) {
 	e := fault.Of(r.Context(), err)
 	status := e.Type.Status()
 	if status == fault.StatusClientClosedRequest {
-		f.Abort(r, e)
+		f.abort(r, e)
 	}
 	f.report(r, e)
 	header := w.Header()
@@ -64,11 +64,11 @@ func (f Failures) Respond(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // Refuse answers r, which is refused though nothing failed, such as with 405, in
-// the form of [Failures.Respond]. Where nobody waits any more it is Respond, with
-// the reason for that.
+// the form in which failures are answered. Where nobody waits any more it does what
+// is done about a failure, with the reason for that.
 func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
 	if why.Type == fault.ClientDisconnected {
-		f.Respond(w, r, fault.Gone(r.Context()))
+		f.respond(w, r, fault.Gone(r.Context()))
 		return
 	}
 	switch why.Status {
@@ -87,9 +87,9 @@ func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, why fault.Refus
 // allowed are the methods of RFC 9110 that are forwarded.
 const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-// Abort ends a response that has begun so that it cannot look complete: an
+// abort ends a response that has begun so that it cannot look complete: an
 // HTTP/1 connection is closed, an HTTP/2 stream is reset. It does not return.
-func (f Failures) Abort(r *http.Request, err error) {
+func (f Failures) abort(r *http.Request, err error) {
 	f.report(r, fault.Of(r.Context(), err))
 	panic(http.ErrAbortHandler)
 }

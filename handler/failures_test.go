@@ -180,6 +180,7 @@ func TestForwardSaysThatAnUnreadUploadEndsTheConnection(t *testing.T) {
 }
 
 func TestFailuresRespondInTheFormThatIsAccepted(t *testing.T) {
+	nobody := roundTripper(func(*http.Request) (*http.Response, error) { return nil, &fault.Error{Type: fault.NoHealthyBackend} })
 	failures := handler.Failures{TraceID: func(context.Context) string { return "0af7651916cd43dd8448eb211c80319c" }}
 	for accept, want := range map[string]string{
 		"":                     "{\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"No server is available for this request at the moment.\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\"}\n",
@@ -187,7 +188,7 @@ func TestFailuresRespondInTheFormThatIsAccepted(t *testing.T) {
 	} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept", accept)
-		failures.Respond(w, r, &fault.Error{Type: fault.NoHealthyBackend})
+		handler.Forward(nobody, handler.ForwardConfig{Failures: failures}).ServeHTTP(w, r)
 		if diff := cmp.Diff(want, w.Body.String()); diff != "" {
 			t.Errorf("Accept: %q (-want +got):\n%s", accept, diff)
 		}

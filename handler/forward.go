@@ -77,7 +77,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if cause := body.failure(); cause != nil {
 			err = cause
 		}
-		f.cfg.Failures.Respond(w, r, err)
+		f.cfg.Failures.respond(w, r, err)
 		return
 	}
 	if body != nil {
@@ -92,7 +92,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := f.respond(w, r, resp); err != nil {
 		resp.Body.Close()
-		f.cfg.Failures.Abort(r, err)
+		f.cfg.Failures.abort(r, err)
 	}
 	if body != nil && body.incomplete() {
 		// The backend has said all it will. Close would wait for the client to

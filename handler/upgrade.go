@@ -23,7 +23,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	if agreed := upgradeOf(resp.Header); !ok || agreed == "" || !httpguts.HeaderValuesContainsToken([]string{offered}, agreed) {
 		resp.Body.Close()
 		err := fmt.Errorf("switches to %q, offered was %q", agreed, offered)
-		f.cfg.Failures.Respond(w, r, &fault.Error{Type: fault.MalformedResponse, Sent: true, Err: err})
+		f.cfg.Failures.respond(w, r, &fault.Error{Type: fault.MalformedResponse, Sent: true, Err: err})
 		return
 	}
 	defer backend.Close()
@@ -34,7 +34,7 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		f.cfg.Failures.Abort(r, &fault.Error{Type: fault.InternalError, Err: err})
+		f.cfg.Failures.abort(r, &fault.Error{Type: fault.InternalError, Err: err})
 	}
 	defer conn.Close()
 	defer context.AfterFunc(r.Context(), func() {

@@ -2,12 +2,10 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"strings"
-	"syscall"
 
 	"spangate/handler/fault"
 )
@@ -36,17 +34,8 @@ func TCP(address string) Check {
 
 // dialFailure names why there is no connection.
 func dialFailure(err error) string {
-	_, isDNS := errors.AsType[*net.DNSError](err)
-	timeout, isNet := errors.AsType[net.Error](err)
-	switch {
-	case fault.Exhausted(err):
+	if fault.Exhausted(err) {
 		return exhausted
-	case isDNS:
-		return "dns_error"
-	case isNet && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return "connect_timeout"
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT): // ENOENT: no such Unix socket
-		return "connection_refused"
 	}
-	return "connect_error"
+	return string(fault.OfConnect(err, fault.ConnectError).Type)
 }

@@ -34,7 +34,7 @@ func (t *Telemetry) InRequests() func(http.Handler) http.Handler {
 	if t.delivery.schedule.When != export.InRequests {
 		return nil
 	}
-	return handler.Flush{Export: t.delivery.pipelines.ExportNow, Budget: t.delivery.schedule.Budget}.InRequests()
+	return handler.ExportInRequests(t.delivery.pipelines.ExportNow, t.delivery.schedule.Budget)
 }
 
 // Flush ends what New started, once all else has ended: it delivers what was

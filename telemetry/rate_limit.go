@@ -2,9 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"errors"
-	"net"
-	"syscall"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -91,28 +88,10 @@ func (r *rateLimitDecision) tell(span trace.Span) {
 		)
 	}
 	if r.err != nil {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(string(storeErrorType(r.err))))
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(fault.OfCall(r.err, rateLimitStoreError))))
 		span.SetStatus(codes.Error, "")
 	}
 	span.SetAttributes(attrs...)
-}
-
-// storeErrorType says in the words that there are for backends why the store of
-// the counts gave no answer.
-func storeErrorType(err error) fault.Type {
-	if e, ok := errors.AsType[*fault.Error](err); ok {
-		return e.Type
-	}
-	timeout, ok := errors.AsType[net.Error](err)
-	switch {
-	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return fault.Timeout
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return fault.ConnectionRefused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fault.ConnectionReset
-	}
-	return rateLimitStoreError
 }
 
 // rateLimitSet is a series of decisions. The limit is one of those that are

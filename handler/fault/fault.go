@@ -177,6 +177,23 @@ func OfConnect(err error, otherwise Type) *Error {
 	return &Error{Type: kind, Err: err}
 }
 
+// OfCall names why a service that is no backend gave no answer: otherwise, unless
+// err tells more.
+func OfCall(err error, otherwise Type) Type {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Type
+	}
+	switch {
+	case isTimeout(err):
+		return Timeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ConnectionRefused
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return ConnectionReset
+	}
+	return otherwise
+}
+
 // classifyBody tells the ways apart in which a client's upload ends early.
 func classifyBody(ctx context.Context, err error) Type {
 	switch {

@@ -20,14 +20,14 @@ import (
 	"spangate/handler/wire/wiretest"
 )
 
-// flushing serves h behind the link, on pipes, in a bubble of synctest.
-func flushing(t *testing.T, f handler.Flush, h http.HandlerFunc) (dial func() net.Conn) {
+// exporting serves h behind the wrapper, on pipes, in a bubble of synctest.
+func exporting(t *testing.T, export func() func(context.Context), budget time.Duration, h http.HandlerFunc) (dial func() net.Conn) {
 	ln := wiretest.NewPipes()
 	ctx, leave := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	cfg := wire.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
 	go func() {
-		ended <- wire.Serve(ctx, ln, handler.Stack{{Wrap: f.InRequests()}}.Over(h), cfg, slog.New(slog.DiscardHandler))
+		ended <- wire.Serve(ctx, ln, handler.ExportInRequests(export, budget)(h), cfg, slog.New(slog.DiscardHandler))
 	}()
 	var conns []net.Conn
 	t.Cleanup(func() {
@@ -76,7 +76,7 @@ func inPieces(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "pieces")
 }
 
-func TestFlushHoldsOnlyWhoIsAnswered(t *testing.T) {
+func TestExportHoldsOnlyWhoIsAnswered(t *testing.T) {
 	const budget = 20 * time.Millisecond
 	for _, test := range []struct {
 		name    string
@@ -93,14 +93,14 @@ func TestFlushHoldsOnlyWhoIsAnswered(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var held time.Duration
-				f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
+				export := func() func(context.Context) {
 					return func(ctx context.Context) {
 						start := time.Now()
 						<-ctx.Done()
 						held = time.Since(start)
 					}
-				}}
-				conn := flushing(t, f, test.h)()
+				}
+				conn := exporting(t, export, budget, test.h)()
 				go io.WriteString(conn, test.request)
 				start := time.Now()
 				if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
@@ -119,9 +119,9 @@ func TestFlushHoldsOnlyWhoIsAnswered(t *testing.T) {
 	}
 }
 
-func TestFlushLetsGoOfWhoAsksForMore(t *testing.T) {
+func TestExportLetsGoOfWhoAsksForMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := flushing(t, handler.Flush{Budget: time.Hour, Export: func() func(context.Context) { return lasting(nil) }}, whole)()
+		conn := exporting(t, func() func(context.Context) { return lasting(nil) }, time.Hour, whole)()
 		in := bufio.NewReader(conn)
 		start := time.Now()
 		for range 3 {
@@ -135,9 +135,9 @@ func TestFlushLetsGoOfWhoAsksForMore(t *testing.T) {
 	})
 }
 
-func TestFlushHoldsNobodyWhoAskedForMore(t *testing.T) {
+func TestExportHoldsNobodyWhoAskedForMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := flushing(t, handler.Flush{Budget: time.Hour, Export: func() func(context.Context) { return lasting(nil) }}, whole)()
+		conn := exporting(t, func() func(context.Context) { return lasting(nil) }, time.Hour, whole)()
 		go io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 3))
 		in := bufio.NewReader(conn)
 		start := time.Now()
@@ -152,7 +152,7 @@ func TestFlushHoldsNobodyWhoAskedForMore(t *testing.T) {
 
 // An answer whose end is its handler's has its bytes at once, and its end when
 // what was left before is delivered: of itself nothing is waited for.
-func TestFlushDeliversWhatWasLeft(t *testing.T) {
+func TestExportDeliversWhatWasLeft(t *testing.T) {
 	const budget = 20 * time.Millisecond
 	for _, test := range []struct {
 		name       string
@@ -165,13 +165,13 @@ func TestFlushDeliversWhatWasLeft(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				exports := 0
-				f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
+				export := func() func(context.Context) {
 					if exports++; exports > 1 {
 						return func(context.Context) { t.Error("its own export was waited for") }
 					}
 					return lasting(time.After(test.left))
-				}}
-				conn := flushing(t, f, inPieces)()
+				}
+				conn := exporting(t, export, budget, inPieces)()
 				go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 				start := time.Now()
 				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -193,7 +193,7 @@ func TestFlushDeliversWhatWasLeft(t *testing.T) {
 }
 
 // What clients wait together in a minute is bounded, however slow the collector.
-func TestFlushIsNotFeltForLong(t *testing.T) {
+func TestExportIsNotFeltForLong(t *testing.T) {
 	const budget, ms = 20 * time.Millisecond, time.Millisecond
 	type request struct{ pause, want time.Duration }
 	for name, test := range map[string]struct {
@@ -205,10 +205,10 @@ func TestFlushIsNotFeltForLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := handler.Flush{Budget: budget, Export: func() func(context.Context) {
+				export := func() func(context.Context) {
 					return lasting(time.After(test.export))
-				}}
-				conn := flushing(t, f, inPieces)()
+				}
+				conn := exporting(t, export, budget, inPieces)()
 				in := bufio.NewReader(conn)
 				for i, r := range test.requests {
 					time.Sleep(r.pause)
@@ -224,16 +224,16 @@ func TestFlushIsNotFeltForLong(t *testing.T) {
 	}
 }
 
-func TestFlushExportsWhenTheLastEnds(t *testing.T) {
+func TestExportsWhenTheLastEnds(t *testing.T) {
 	var exports atomic.Int32
-	f := handler.Flush{Export: func() func(context.Context) {
+	export := func() func(context.Context) {
 		exports.Add(1)
 		return nil
-	}}
+	}
 	var arrived, leave sync.WaitGroup
 	arrived.Add(3)
 	leave.Add(1)
-	h := f.InRequests()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	h := handler.ExportInRequests(export, 0)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		arrived.Done()
 		leave.Wait()
 	}))
@@ -252,8 +252,8 @@ func TestFlushExportsWhenTheLastEnds(t *testing.T) {
 	}
 }
 
-func TestFlushIsOffWithoutExport(t *testing.T) {
-	if (handler.Flush{}).InRequests() != nil {
+func TestNoExportIsOff(t *testing.T) {
+	if handler.ExportInRequests(nil, time.Second) != nil {
 		t.Error("there is a wrapper though nothing is exported")
 	}
 }

@@ -10,22 +10,16 @@ import (
 	"spangate/handler/wire"
 )
 
-// Flush exports telemetry while requests are in flight, for platforms that stop
-// the CPU between them: there a timer is as good as none.
-type Flush struct {
-	// Export begins to deliver what waits, and returns a function that waits
-	// until that is on its way or its context is done; nil when nothing is to be
-	// delivered. It is safe for concurrent use.
-	Export func() (wait func(context.Context))
-
-	// Budget bounds how long a request that has been answered is held.
-	Budget time.Duration
-}
-
-// InRequests returns a wrapper that has telemetry exported when a request comes
-// and when it ends, unless others are in flight, which leave the CPU to the
-// ordinary schedule. What a request leaves is on its way by the end of the next
-// one, if the time that is allowed below is enough for it.
+// ExportInRequests returns a wrapper that has telemetry exported when a request
+// comes and when it ends, unless others are in flight, which leave the CPU to the
+// ordinary schedule. It is for platforms that stop the CPU between requests: there
+// a timer is as good as none. What a request leaves is on its way by the end of the
+// next one, if the time that is allowed below is enough for it.
+//
+// export begins to deliver what waits, and returns a function that waits until that
+// is on its way or its context is done; nil when nothing is to be delivered. It is
+// safe for concurrent use. budget bounds how long a request that has been answered
+// is held.
 //
 // No byte of an answer waits for it. An export runs beside the first request
 // that comes after a pause. The last one that ends is held for the budget at
@@ -37,18 +31,18 @@ type Flush struct {
 // In a minute all clients together wait for no longer than the budget, one at a
 // time: a collector that is slow or away is not felt.
 //
-// The wrapper belongs around all others. It is nil when f has no Export.
-func (f Flush) InRequests() func(http.Handler) http.Handler {
-	if f.Export == nil {
+// The wrapper belongs around all others. It is nil when export is.
+func ExportInRequests(export func() (wait func(context.Context)), budget time.Duration) func(http.Handler) http.Handler {
+	if export == nil {
 		return nil
 	}
 	var inFlight atomic.Int64
 	var begun atomic.Pointer[func(context.Context)] // by the first request after a pause
-	waits := waits{most: f.Budget}
+	waits := waits{most: budget}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if inFlight.Add(1) == 1 {
-				wait := f.Export()
+				wait := export()
 				begun.Store(&wait)
 			}
 			answered := false
@@ -56,14 +50,14 @@ func (f Flush) InRequests() func(http.Handler) http.Handler {
 				if inFlight.Add(-1) > 0 {
 					return
 				}
-				left, own := begun.Swap(nil), f.Export()
+				left, own := begun.Swap(nil), export()
 				switch {
 				case !answered:
 				case hasEnd(w, r):
-					f.hold(w, r, own, f.Budget)
+					hold(w, r, own, budget)
 				case left != nil:
 					if within := waits.begin(); within > 0 {
-						waits.end(f.hold(w, r, *left, within))
+						waits.end(hold(w, r, *left, within))
 					}
 				}
 			}()
@@ -113,7 +107,7 @@ func (w *waits) end(took time.Duration) {
 
 // hold waits, if there is something to wait for, while the client of r has
 // every byte of the answer and asks for nothing. It returns for how long.
-func (f Flush) hold(w http.ResponseWriter, r *http.Request, wait func(context.Context), within time.Duration) time.Duration {
+func hold(w http.ResponseWriter, r *http.Request, wait func(context.Context), within time.Duration) time.Duration {
 	if wait == nil {
 		return 0
 	}

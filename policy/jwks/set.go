@@ -1,7 +1,6 @@
 // Package jwks answers: which key may have signed this?
 //
-// A [Source] keeps the JSON Web Key Set (RFC 7517) of an issuer at hand. It
-// imports none of ours.
+// A [Source] keeps the JSON Web Key Set (RFC 7517) of an issuer at hand.
 package jwks
 
 import (

@@ -1,32 +1,11 @@
 package balancer
 
 import (
-	"errors"
-	"math"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
+
+	"spangate/handler/config"
 )
-
-// Share is a part of a whole, from 0 to 1. As text it is a percentage: "20%".
-type Share float64
-
-// UnmarshalText parses a percentage.
-func (s *Share) UnmarshalText(text []byte) error {
-	digits, ok := strings.CutSuffix(string(text), "%")
-	percent, err := strconv.ParseFloat(digits, 64)
-	if !ok || err != nil || !(percent >= 0 && percent <= 100) {
-		return errors.New("must be a percentage from 0% to 100%")
-	}
-	*s = Share(percent / 100)
-	return nil
-}
-
-// MarshalText renders the percentage as UnmarshalText reads it.
-func (s Share) MarshalText() ([]byte, error) {
-	return append(strconv.AppendFloat(nil, math.Round(float64(s)*1e8)/1e6, 'g', -1, 64), '%'), nil
-}
 
 // reserve is how many retries may be made beyond the share of traffic, and all
 // that the requests in flight may take: what a proxy with little traffic needs,
@@ -48,7 +27,7 @@ type budget struct {
 	saved   float64 // retries that may be made now
 }
 
-func newBudget(share Share, inFlight func() int64) *budget {
+func newBudget(share config.Percent, inFlight func() int64) *budget {
 	b := &budget{share: float64(share), inFlight: inFlight}
 	if share > 0 {
 		b.saved = reserve

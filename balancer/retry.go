@@ -21,13 +21,13 @@ import (
 // RetryConfig says when a failed attempt is followed by another one. The zero
 // value never tries again.
 type RetryConfig struct {
-	Attempts   int           `env:"RETRY_ATTEMPTS" envDefault:"2" min:"0" zero:"none" doc:"further attempts after the first, at other backends while there are; 0 turns retries off"`
-	On         Conditions    `env:"RETRY_ON" envDefault:"connect,502,503,504" list:"true" needs:"RETRY_ATTEMPTS" doc:"failures to try again: connect, reset, timeout, or status codes; 502 and 504 also mean the failures that are answered with them"`
-	Backoff    time.Duration `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" needs:"RETRY_ATTEMPTS" within:"RETRY_MAX_BACKOFF" doc:"wait before a backend that was tried already is tried again; doubles each time"`
-	MaxBackoff time.Duration `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" needs:"RETRY_ATTEMPTS" doc:"longest such wait, also where a backend's Retry-After asks for one"`
-	Budget     Share         `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
-	BodyLimit  config.Bytes  `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS" doc:"largest body that is kept to be sent again"`
-	TryTimeout TryTimeout    `env:"RETRY_TRY_TIMEOUT" envDefault:"auto" within:"REQUEST_TIMEOUT" zero:"no limit" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; auto is a third of BACKEND_RESPONSE_TIMEOUT, which makes 10s, for a request that can then be tried again at another backend, and no limit for others; 0 sets none"`
+	Attempts   int            `env:"RETRY_ATTEMPTS" envDefault:"2" min:"0" zero:"none" doc:"further attempts after the first, at other backends while there are; 0 turns retries off"`
+	On         Conditions     `env:"RETRY_ON" envDefault:"connect,502,503,504" list:"true" needs:"RETRY_ATTEMPTS" doc:"failures to try again: connect, reset, timeout, or status codes; 502 and 504 also mean the failures that are answered with them"`
+	Backoff    time.Duration  `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" needs:"RETRY_ATTEMPTS" within:"RETRY_MAX_BACKOFF" doc:"wait before a backend that was tried already is tried again; doubles each time"`
+	MaxBackoff time.Duration  `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" needs:"RETRY_ATTEMPTS" doc:"longest such wait, also where a backend's Retry-After asks for one"`
+	Budget     config.Percent `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
+	BodyLimit  config.Bytes   `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS" doc:"largest body that is kept to be sent again"`
+	TryTimeout TryTimeout     `env:"RETRY_TRY_TIMEOUT" envDefault:"auto" within:"REQUEST_TIMEOUT" zero:"no limit" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; auto is a third of BACKEND_RESPONSE_TIMEOUT, which makes 10s, for a request that can then be tried again at another backend, and no limit for others; 0 sets none"`
 }
 
 // RetryDecision says that another attempt is made.

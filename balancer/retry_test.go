@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/probe"
 )
@@ -96,7 +97,7 @@ func TestRetry(t *testing.T) {
 		attempts int // 2 unless given
 		timeout  time.Duration
 		response time.Duration
-		share    balancer.Share // 0.2 unless given
+		share    config.Percent // 0.2 unless given
 		spend    int            // retries made before
 
 		want       string // status or error type
@@ -276,7 +277,7 @@ func TestBudget(t *testing.T) {
 // A backend that fails requests is asked first in its turn, and no oftener:
 // retries take nobody's.
 func TestRetriesTakeNoTurns(t *testing.T) {
-	for name, budget := range map[string]balancer.Share{"made": 1, "refused by the budget": 0} {
+	for name, budget := range map[string]config.Percent{"made": 1, "refused by the budget": 0} {
 		t.Run(name, func(t *testing.T) {
 			asked := map[string]int{}
 			bad, good := named(nil, "bad")[0], named(nil, "good")[0]

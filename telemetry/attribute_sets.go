@@ -12,10 +12,11 @@ import (
 // setCache keeps the attributes of each metric series ready to use, as making
 // them costs more than recording with them. Keys have few values by design:
 // none of what they hold comes from a client as it is. Readers do not lock.
-// The zero value is empty.
 type setCache[K comparable] struct {
-	current atomic.Pointer[map[K]cachedSet]
-	mu      sync.Mutex // held to add
+	attributes func(K) []attribute.KeyValue // of the series of a key
+	route      []attribute.KeyValue         // of each series
+	current    atomic.Pointer[map[K]cachedSet]
+	mu         sync.Mutex // held to add
 }
 
 // cachedSet is one set of attributes in the forms that instruments take.
@@ -24,24 +25,29 @@ type cachedSet struct {
 	add    []metric.AddOption
 }
 
-// get returns the set for key, made by attributes when it is not there yet.
-func (c *setCache[K]) get(key K, attributes func(K) []attribute.KeyValue) cachedSet {
+// newSets returns sets that are empty.
+func newSets[K comparable](m *meter, attributes func(K) []attribute.KeyValue) setCache[K] {
+	return setCache[K]{attributes: attributes, route: m.route}
+}
+
+// get returns the set for key, and makes it when it is not there yet.
+func (c *setCache[K]) get(key K) cachedSet {
 	if sets := c.current.Load(); sets != nil {
 		if set, ok := (*sets)[key]; ok {
 			return set
 		}
 	}
-	return c.insert(key, attributes)
+	return c.insert(key)
 }
 
-func (c *setCache[K]) insert(key K, attributes func(K) []attribute.KeyValue) cachedSet {
+func (c *setCache[K]) insert(key K) cachedSet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sets := map[K]cachedSet{}
 	if have := c.current.Load(); have != nil {
 		sets = maps.Clone(*have)
 	}
-	option := metric.WithAttributeSet(attribute.NewSet(attributes(key)...))
+	option := metric.WithAttributeSet(attribute.NewSet(append(c.attributes(key), c.route...)...))
 	sets[key] = cachedSet{record: []metric.RecordOption{option}, add: []metric.AddOption{option}}
 	c.current.Store(&sets)
 	return sets[key]

@@ -16,22 +16,18 @@ import (
 // requests are in flight there, and how many connections are open. Backends of
 // one name, as discovery finds them, are added up.
 func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
-	openConnections, err := httpconv.NewClientOpenConnectionsObservable(t.meter)
-	if err != nil {
-		return err
-	}
-	connections := openConnections.Inst() // callbacks take no wrapped instruments
-	ours := instruments{Meter: t.meter}
-	requests, status := ours.observed(backendActiveRequestsName), ours.observed(backendStatusName)
-	return ours.callback(func(_ context.Context, o metric.Observer) error {
+	m := t.meter
+	connections := convention(&m, httpconv.NewClientOpenConnectionsObservable).Inst() // callbacks take no wrapped instruments
+	requests, status := m.observed(backendActiveRequestsName), m.observed(backendStatusName)
+	return m.callback(func(_ context.Context, o metric.Observer) error {
 		for b, sum := range sumUp(members()) {
 			server := []attribute.KeyValue{semconv.ServerAddress(b.host), semconv.ServerPort(b.port)}
-			o.ObserveInt64(connections, sum.active, metric.WithAttributes(append(server, semconv.HTTPConnectionStateActive)...))
-			o.ObserveInt64(connections, sum.idle, metric.WithAttributes(append(server, semconv.HTTPConnectionStateIdle)...))
+			o.ObserveInt64(connections, sum.active, m.with(append(server, semconv.HTTPConnectionStateActive)...))
+			o.ObserveInt64(connections, sum.idle, m.with(append(server, semconv.HTTPConnectionStateIdle)...))
 			name := backendKey.String(b.name)
-			o.ObserveInt64(requests, sum.inFlight, metric.WithAttributes(name))
+			o.ObserveInt64(requests, sum.inFlight, m.with(name))
 			for _, state := range balancer.States {
-				o.ObserveInt64(status, sum.states[state], metric.WithAttributes(name, backendStateKey.String(string(state))))
+				o.ObserveInt64(status, sum.states[state], m.with(name, backendStateKey.String(string(state))))
 			}
 		}
 		return nil

@@ -35,15 +35,12 @@ func (c *countedRequest) Close() error {
 // past it, by Unwrap.
 type countedResponse struct {
 	http.ResponseWriter
-	telemetry *Telemetry
-	ctx       context.Context
-	exchange  *exchange
-	start     time.Time // of the request
-	series    serverSet // of the request, without how it ends
+	of  *served
+	ctx context.Context // of the request, and with its span
 
 	status    int // 0: it has not begun
 	n         int64
-	firstByte time.Duration // from start
+	firstByte time.Duration // from the request's header
 }
 
 func (c *countedResponse) Unwrap() http.ResponseWriter { return c.ResponseWriter }
@@ -65,15 +62,14 @@ func (c *countedResponse) Write(p []byte) (int, error) {
 }
 
 func (c *countedResponse) begin(status int) {
-	c.status, c.firstByte = status, time.Since(c.start)
-	series := c.series
-	series.status = status
-	c.telemetry.server.began(c.ctx, series, c.firstByte)
-	if c.telemetry.serverTiming {
+	t := c.of.telemetry
+	c.status, c.firstByte = status, time.Since(c.of.start)
+	t.server.began(c.ctx, c.of.series(status, ""), c.firstByte)
+	if t.serverTiming {
 		var span trace.SpanContext
-		if !c.telemetry.silent {
+		if !t.silent {
 			span = trace.SpanContextFromContext(c.ctx)
 		}
-		addServerTiming(c.Header(), span, c.firstByte, c.exchange.forwarded)
+		addServerTiming(c.Header(), span, c.firstByte, c.of.exchange.forwarded)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
@@ -29,10 +30,12 @@ import (
 func (t *Telemetry) client(algorithm balancer.Algorithm) func(b *balancer.Backend, ready func() int, next http.RoundTripper) http.RoundTripper {
 	return func(b *balancer.Backend, ready func() int, next http.RoundTripper) http.RoundTripper {
 		host, port := splitHost(b.URL.Host, b.URL.Scheme)
-		return &client{
+		c := &client{
 			telemetry: t, backend: b, algorithm: algorithm, ready: ready, next: next,
 			address: host, port: port,
 		}
+		c.sets, c.active = newSets(&t.meter, c.attributes), newSets(&t.meter, c.activeAttributes)
+		return c
 	}
 }
 
@@ -41,8 +44,8 @@ func (t *Telemetry) client(algorithm balancer.Algorithm) func(b *balancer.Backen
 // each attempt.
 func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 	host, port := splitHost(b.URL.Host, b.URL.Scheme)
-	lifetime := metric.WithAttributes(semconv.ServerAddress(host), semconv.ServerPort(port))
-	name := metric.WithAttributes(backendKey.String(b.Name))
+	lifetime := t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))
+	name := t.meter.with(backendKey.String(b.Name))
 	return wire.ConnectionHooks{
 		Got: func(ctx context.Context, conn net.Conn) {
 			if e := exchangeOf(ctx); e != nil && e.attempt != nil {
@@ -50,9 +53,9 @@ func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 			}
 		},
 		Ended: func(d time.Duration) {
-			t.connectionDuration.Record(context.Background(), d.Seconds(), lifetime)
+			t.metrics.connection.duration.Record(context.Background(), d.Seconds(), lifetime)
 		},
-		Unsolicited: func() { t.unsolicited.Add(context.Background(), 1, name) },
+		Unsolicited: func() { t.metrics.connection.unsolicited.Add(context.Background(), 1, name) },
 	}
 }
 
@@ -76,7 +79,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		client: c, exchange: e, ctx: r.Context(), start: time.Now(),
 		sent: r.Method, url: r.URL, method: t.methods.normalize(r.Method), ready: c.ready(),
 	}
-	t.clientActive.Add(a.ctx, 1, c.activeSet(a.method).add...)
+	t.metrics.attempt.active.Add(a.ctx, 1, c.active.get(a.method).add...)
 	options := clientKind
 	if e != nil {
 		a.resend = e.attempts
@@ -99,8 +102,8 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version, a.answered = resp.StatusCode, responseVersion(resp), time.Since(a.start)
-	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status}, c.attributes)
-	t.attemptFirstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
+	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status})
+	t.metrics.attempt.firstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
 	a.body = resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}
@@ -164,9 +167,9 @@ func (a *attempt) end(err *fault.Error) {
 	now := endOf(a.start)
 	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
-	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType}, c.attributes)
-	t.clientDuration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
-	t.clientActive.Add(a.ctx, -1, c.activeSet(a.method).add...)
+	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType})
+	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
+	t.metrics.attempt.active.Add(a.ctx, -1, c.active.get(a.method).add...)
 }
 
 // tell implements [teller].
@@ -236,13 +239,39 @@ func (c *client) attributes(s clientSet) []attribute.KeyValue {
 	return attrs
 }
 
-func (c *client) activeSet(method string) cachedSet {
-	return c.active.get(method, func(method string) []attribute.KeyValue {
-		return []attribute.KeyValue{
-			semconv.HTTPRequestMethodKey.String(method),
-			semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
-		}
-	})
+func (c *client) activeAttributes(method string) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(method),
+		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
+	}
+}
+
+// attemptMetrics are those of attempts.
+type attemptMetrics struct {
+	duration  metric.Float64Histogram
+	active    metric.Int64UpDownCounter
+	firstByte metric.Float64Histogram
+}
+
+func newAttemptMetrics(m *meter) attemptMetrics {
+	return attemptMetrics{
+		duration:  convention(m, httpconv.NewClientRequestDuration).Inst(),
+		active:    convention(m, httpconv.NewClientActiveRequests).Inst(),
+		firstByte: m.histogram(attemptTimeToFirstByteName),
+	}
+}
+
+// connectionMetrics are those of connections to backends.
+type connectionMetrics struct {
+	duration    metric.Float64Histogram
+	unsolicited metric.Int64Counter
+}
+
+func newConnectionMetrics(m *meter) connectionMetrics {
+	return connectionMetrics{
+		duration:    convention(m, httpconv.NewClientConnectionDuration).Float64Histogram,
+		unsolicited: m.counter(backendUnsolicitedResponseName),
+	}
 }
 
 func responseVersion(resp *http.Response) string {

@@ -12,21 +12,30 @@ import (
 // ObserveConcurrency reports, at each collection, how many requests are being
 // handled under the limit and how many wait for their turn.
 func (t *Telemetry) ObserveConcurrency(active, queued func() int64) error {
-	ours := instruments{Meter: t.meter}
-	activeRequests, queuedRequests := ours.observed(concurrencyActiveName), ours.observed(concurrencyQueuedName)
-	return ours.callback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(activeRequests, active())
-		o.ObserveInt64(queuedRequests, queued())
+	m := t.meter
+	activeRequests, queuedRequests, series := m.observed(concurrencyActiveName), m.observed(concurrencyQueuedName), m.with()
+	return m.callback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(activeRequests, active(), series)
+		o.ObserveInt64(queuedRequests, queued(), series)
 		return nil
 	}, activeRequests, queuedRequests)
 }
 
 // noteWait notes how long the request that ctx is of waited for its turn.
 func (t *Telemetry) noteWait(ctx context.Context, d time.Duration) {
-	t.queueWait.Record(ctx, d.Seconds())
+	t.metrics.queue.wait.Record(ctx, d.Seconds(), t.metrics.queue.each...)
 	if e := exchangeOf(ctx); e != nil {
 		e.queued, e.queueWait = true, d
 	}
+}
+
+type queueMetrics struct {
+	wait metric.Float64Histogram
+	each []metric.RecordOption
+}
+
+func newQueueMetrics(m *meter) queueMetrics {
+	return queueMetrics{wait: m.histogram(concurrencyWaitName), each: m.each()}
 }
 
 // waited is for how long a request waited for its turn.

@@ -13,6 +13,7 @@ import (
 // exchange is what the decorators note of the request that they are part of. Its
 // fields are used by one attempt at a time.
 type exchange struct {
+	route route
 	attempted
 	waited
 	stopReason balancer.StopReason

@@ -16,13 +16,14 @@ type fact interface {
 }
 
 // facts are all, in the order in which a line tells them.
-func (s *served) facts() [12]fact {
+func (s *served) facts() [13]fact {
 	e := &s.exchange
 	return [...]fact{
 		&s.target,
 		&s.answer,
 		&s.caller,
 		&s.cold,
+		&e.route,
 		&e.attempted,
 		(*retryStop)(&e.stopReason),
 		(*refusal)(&e.rejection),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
@@ -24,23 +25,40 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		if err != nil {
 			errorType = string(fault.Of(r.Context(), err).Type)
 		}
-		set := t.forwardSets.get(errorType, func(errorType string) []attribute.KeyValue {
-			if errorType == "" {
-				return nil
-			}
-			return []attribute.KeyValue{semconv.ErrorTypeKey.String(errorType)}
-		})
 		took := time.Since(start)
-		t.forwardDuration.Record(r.Context(), took.Seconds(), set.record...)
+		m := &t.metrics.forward
+		m.duration.Record(r.Context(), took.Seconds(), m.sets.get(errorType).record...)
 		if e := exchangeOf(r.Context()); e != nil {
 			e.forwarded = took
 			if err == nil {
 				e.answered = e.backend
 			}
-			t.forwardAttempts.Record(r.Context(), int64(e.attempts))
+			m.attempts.Record(r.Context(), int64(e.attempts), m.each...)
 		}
 		return resp, err
 	})
+}
+
+// forwardMetrics are those of all attempts of a request together.
+type forwardMetrics struct {
+	duration metric.Float64Histogram
+	attempts metric.Int64Histogram
+	sets     setCache[string] // by error.type
+	each     []metric.RecordOption
+}
+
+func newForwardMetrics(m *meter) forwardMetrics {
+	return forwardMetrics{
+		duration: m.histogram(forwardDurationName),
+		attempts: m.intHistogram(forwardAttemptsName),
+		sets: newSets(m, func(errorType string) []attribute.KeyValue {
+			if errorType == "" {
+				return nil
+			}
+			return []attribute.KeyValue{semconv.ErrorTypeKey.String(errorType)}
+		}),
+		each: m.each(),
+	}
 }
 
 // roundTripper is a function as an [http.RoundTripper].

@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -31,11 +32,11 @@ func (t *Telemetry) probe(b *balancer.Backend, kind probe.Type, next probe.Check
 		}
 		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
 		p.end = time.Now()
-		set := t.probeSets.get(probeSet{b.Name, kind, p.result(), p.errorType()}, probeSet.attributes)
+		set := t.metrics.probe.sets.get(probeSet{b.Name, kind, p.result(), p.errorType()})
 		if t.probes.atOnce(p.err) && ctx.Err() == nil {
 			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
-		t.probeDuration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
+		t.metrics.probe.duration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
 		if p.result() != probeInconclusive {
 			t.causes.probed(b, p.err, p.span, p.asked)
 		}
@@ -163,6 +164,15 @@ func (c *probeCall) span(ctx context.Context, tracer trace.Tracer) {
 		span.SetStatus(codes.Error, c.description)
 	}
 	span.End(trace.WithTimestamp(c.end))
+}
+
+type probeMetrics struct {
+	duration metric.Float64Histogram
+	sets     setCache[probeSet]
+}
+
+func newProbeMetrics(m *meter) probeMetrics {
+	return probeMetrics{duration: m.histogram(probeDurationName), sets: newSets(m, probeSet.attributes)}
 }
 
 type probeSet struct {

@@ -43,7 +43,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		if recording && span == nil && set.result != rateLimitAllowed {
 			ctx, span = t.tracer.Start(ctx, rateLimitSpan, trace.WithTimestamp(start))
 		}
-		t.rateLimitDecisions.Add(ctx, 1, t.rateLimitSets.get(set, rateLimitSet.attributes).add...)
+		t.metrics.rateLimit.decisions.Add(ctx, 1, t.metrics.rateLimit.sets.get(set).add...)
 		if span != nil {
 			exchangeOf(ctx).end(span, endOf(start), &rateLimitDecision{key.Source, set, d, err})
 		}
@@ -94,6 +94,15 @@ func (r *rateLimitDecision) tell(span trace.Span) {
 	span.SetAttributes(attrs...)
 }
 
+type rateLimitMetrics struct {
+	decisions metric.Int64Counter
+	sets      setCache[rateLimitSet]
+}
+
+func newRateLimitMetrics(m *meter) rateLimitMetrics {
+	return rateLimitMetrics{decisions: m.counter(rateLimitDecisionsName), sets: newSets(m, rateLimitSet.attributes)}
+}
+
 // rateLimitSet is a series of decisions. The limit is one of those that are
 // configured, or zero when none decided.
 type rateLimitSet struct {
@@ -115,10 +124,10 @@ func (s rateLimitSet) attributes() []attribute.KeyValue {
 
 // ObserveKeys reports, at each collection, how many keys counts are kept of.
 func (t *Telemetry) ObserveKeys(keys func() int) error {
-	ours := instruments{Meter: t.meter}
-	kept := ours.observed(rateLimitKeysName)
-	return ours.callback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(kept, int64(keys()))
+	m := t.meter
+	kept, series := m.observed(rateLimitKeysName), m.with()
+	return m.callback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(kept, int64(keys()), series)
 		return nil
 	}, kept)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"spangate/handler/fault"
 	"spangate/policy"
@@ -42,7 +43,7 @@ func (t *Telemetry) rejected(ctx context.Context, why fault.Refusal) {
 		t.events.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("event.name", policyRejectedEvent),
 			slog.String(string(policyRejectionKey), why.Policy), slog.String(string(policyReasonKey), why.Reason))
 	}
-	t.rejections.Add(ctx, 1, t.rejectionSets.get(rejectionSet{why.Policy, why.Reason}, rejectionSet.attributes).add...)
+	t.metrics.refusal.refusals.Add(ctx, 1, t.metrics.refusal.sets.get(rejectionSet{why.Policy, why.Reason}).add...)
 }
 
 // refusal is by which policy a request was refused, and why. Without a policy none
@@ -61,6 +62,15 @@ func (r *refusal) line(attrs []slog.Attr) []slog.Attr {
 		attrs = append(attrs, slog.String("policy", r.Policy), slog.String("reason", r.Reason))
 	}
 	return attrs
+}
+
+type refusalMetrics struct {
+	refusals metric.Int64Counter
+	sets     setCache[rejectionSet]
+}
+
+func newRefusalMetrics(m *meter) refusalMetrics {
+	return refusalMetrics{refusals: m.counter(policyRejectionsName), sets: newSets(m, rejectionSet.attributes)}
 }
 
 type rejectionSet struct{ policy, reason string }

@@ -20,7 +20,7 @@ import (
 // attempts, and counts the decision.
 func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
-		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"retry", d.Reason}, retrySet.attributes).add...)
+		t.metrics.retry.decided(ctx, "retry", d.Reason)
 		start := time.Now()
 		ctx, span := t.tracer.Start(ctx, retrySpan)
 		err := next(ctx, d)
@@ -61,7 +61,7 @@ func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason
 		e.stopReason = reason
 	}
 	if reason != balancer.StopSuccess {
-		t.retryDecisions.Add(ctx, 1, t.retrySets.get(retrySet{"stop", string(reason)}, retrySet.attributes).add...)
+		t.metrics.retry.decided(ctx, "stop", string(reason))
 	}
 }
 
@@ -79,12 +79,25 @@ func (*retryStop) line(attrs []slog.Attr) []slog.Attr { return attrs }
 
 // ObserveBudget reports, at each collection, how many retries may be made.
 func (t *Telemetry) ObserveBudget(left func() float64) error {
-	ours := instruments{Meter: t.meter}
-	budget := ours.gauge(retryBudgetName)
-	return ours.callback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveFloat64(budget, left())
+	m := t.meter
+	budget, series := m.gauge(retryBudgetName), m.with()
+	return m.callback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveFloat64(budget, left(), series)
 		return nil
 	}, budget)
+}
+
+type retryMetrics struct {
+	decisions metric.Int64Counter
+	sets      setCache[retrySet]
+}
+
+func newRetryMetrics(m *meter) retryMetrics {
+	return retryMetrics{decisions: m.counter(retryDecisionsName), sets: newSets(m, retrySet.attributes)}
+}
+
+func (m *retryMetrics) decided(ctx context.Context, decision, reason string) {
+	m.decisions.Add(ctx, 1, m.sets.get(retrySet{decision, reason}).add...)
 }
 
 type retrySet struct{ decision, reason string }

@@ -25,20 +25,17 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		who := handler.ClientOf(r)
 		method := t.methods.normalize(r.Method)
 		s := &served{
-			telemetry: t, start: time.Now(), cold: t.coldStart(),
-			target: target{request: r, method: method, scheme: who.Scheme, host: who.Host, longest: t.longestText},
+			telemetry: t, start: time.Now(), cold: t.warmth.coldStart(),
+			target: target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r), host: who.Host, longest: t.longestText},
 			caller: caller{request: r, client: who.Addr, longest: t.longestText},
 		}
-		active := t.server.activeSets.get(activeSet{method, who.Scheme}, activeSet.attributes)
+		active := t.server.activeSets.get(activeSet{method, who.Scheme})
 		t.server.active.Add(r.Context(), 1, active.add...)
 
 		ctx, options := t.receive(r)
 		ctx, s.span = t.startServer(ctx, method, options)
 		ctx = withExchange(ctx, &s.exchange)
-		s.response = countedResponse{
-			ResponseWriter: w, telemetry: t, ctx: ctx, exchange: &s.exchange, start: s.start,
-			series: serverSet{method: method, scheme: who.Scheme, version: protocolVersion(r)},
-		}
+		s.response = countedResponse{ResponseWriter: w, of: s, ctx: ctx}
 		var body *countedRequest
 		if r.ContentLength != 0 {
 			body = &countedRequest{Reader: r.Body}
@@ -114,9 +111,7 @@ func (s *served) end(aborted bool) {
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
 	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
 	s.endSpan()
-	series := s.response.series
-	series.status, series.errorType = s.outcome.status, s.outcome.spanError
-	t.server.ended(ctx, series, &s.answer)
+	t.server.ended(ctx, s.series(s.outcome.status, s.outcome.spanError), &s.answer)
 	if t.access != nil {
 		t.access.Write(ctx, s.start, s.outcome.level(), s.appendLine)
 	}

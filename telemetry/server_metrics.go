@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 )
 
-// serverMetrics are those of whole requests.
+// serverMetrics are those of whole requests, whichever route they come to.
 type serverMetrics struct {
 	duration     metric.Float64Histogram
 	active       metric.Int64UpDownCounter
@@ -23,24 +23,26 @@ type serverMetrics struct {
 	activeSets setCache[activeSet]
 }
 
-func newServerMetrics(m *instruments) *serverMetrics {
+func newServerMetrics(m *meter) *serverMetrics {
 	return &serverMetrics{
 		duration:     convention(m, httpconv.NewServerRequestDuration).Inst(),
 		active:       convention(m, httpconv.NewServerActiveRequests).Inst(),
 		requestSize:  convention(m, httpconv.NewServerRequestBodySize).Inst(),
 		responseSize: convention(m, httpconv.NewServerResponseBodySize).Inst(),
 		firstByte:    m.histogram(timeToFirstByteName),
+		sets:         newSets(m, serverSet.attributes),
+		activeSets:   newSets(m, activeSet.attributes),
 	}
 }
 
 // began records how long an answer took to begin.
 func (m *serverMetrics) began(ctx context.Context, series serverSet, firstByte time.Duration) {
-	m.firstByte.Record(ctx, firstByte.Seconds(), m.sets.get(series, serverSet.attributes).record...)
+	m.firstByte.Record(ctx, firstByte.Seconds(), m.sets.get(series).record...)
 }
 
 // ended records a request.
 func (m *serverMetrics) ended(ctx context.Context, series serverSet, a *answer) {
-	set := m.sets.get(series, serverSet.attributes)
+	set := m.sets.get(series)
 	m.duration.Record(ctx, requestDuration(a.status, a.firstByte, a.took).Seconds(), set.record...)
 	m.requestSize.Record(ctx, a.received, set.record...)
 	m.responseSize.Record(ctx, a.sent, set.record...)
@@ -56,6 +58,12 @@ type serverSet struct {
 	method, scheme, version string
 	status                  int
 	errorType               string
+	route                   route
+}
+
+// series returns that of s, by what it has come to.
+func (s *served) series(status int, errorType string) serverSet {
+	return serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.exchange.route}
 }
 
 func (s serverSet) attributes() []attribute.KeyValue {
@@ -66,5 +74,6 @@ func (s serverSet) attributes() []attribute.KeyValue {
 	if s.errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
 	}
+	attrs = s.route.span(attrs)
 	return attrs
 }

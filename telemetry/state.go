@@ -18,7 +18,7 @@ import (
 // the event of that name.
 func (t *Telemetry) stateChanged(c balancer.StateChange) {
 	ctx := context.Background()
-	t.stateChanges.Add(ctx, 1, metric.WithAttributes(
+	t.metrics.state.changes.Add(ctx, 1, t.meter.with(
 		backendKey.String(c.Backend.Name), backendStateKey.String(string(c.To)), backendReasonKey.String(string(c.Reason))))
 	attrs := []attribute.KeyValue{
 		backendKey.String(c.Backend.Name),
@@ -49,4 +49,10 @@ func (t *Telemetry) stateChanged(c balancer.StateChange) {
 		line = append(line, slog.String(string(semconv.ExceptionMessageKey), c.Err.Error()))
 	}
 	t.Log.LogAttrs(ctx, level, "backend state changed", line...)
+}
+
+type stateMetrics struct{ changes metric.Int64Counter }
+
+func newStateMetrics(m *meter) stateMetrics {
+	return stateMetrics{changes: m.counter(backendStateChangesName)}
 }

@@ -11,9 +11,10 @@ import (
 
 // target is what a request asks for.
 type target struct {
-	request              *http.Request
-	method, scheme, host string // the method normalized
-	longest              textLimit
+	request         *http.Request
+	method, version string // as the conventions write them
+	scheme, host    string
+	longest         textLimit
 }
 
 func (t *target) span(attrs []attribute.KeyValue) []attribute.KeyValue {
@@ -23,7 +24,7 @@ func (t *target) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	attrs = append(attrs,
 		semconv.URLScheme(t.scheme),
 		semconv.URLPath(t.longest.part(r.URL.EscapedPath(), line)),
-		semconv.NetworkProtocolVersion(protocolVersion(r)),
+		semconv.NetworkProtocolVersion(t.version),
 	)
 	if r.URL.RawQuery != "" {
 		attrs = append(attrs, semconv.URLQuery(t.longest.part(redactQuery(r.URL.RawQuery), line)))

@@ -24,7 +24,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -40,7 +39,6 @@ type Telemetry struct {
 	delivery     delivery
 	tracer       trace.Tracer // starts nothing while silent
 	ids          trace.Tracer // of requests' spans, to have ids also while silent
-	meter        metric.Meter
 	propagator   propagation.TextMapPropagator
 	trust        Trust
 	baggage      BaggageKeys
@@ -56,33 +54,14 @@ type Telemetry struct {
 	propagates   bool               // trace context is read and written in some format
 	participates bool               // it propagates and is not silent
 	events       *slog.Logger       // nil: off
-	warmth
+	warmth       *warmth
 
-	server             *serverMetrics
-	clientDuration     metric.Float64Histogram
-	clientActive       metric.Int64UpDownCounter
-	forwardDuration    metric.Float64Histogram
-	forwardAttempts    metric.Int64Histogram
-	attemptFirstByte   metric.Float64Histogram
-	connectionDuration metric.Float64Histogram
-	probeDuration      metric.Float64Histogram
-	picks              metric.Int64Counter
-	retryDecisions     metric.Int64Counter
-	stateChanges       metric.Int64Counter
-	unsolicited        metric.Int64Counter
-	rejections         metric.Int64Counter
-	queueWait          metric.Float64Histogram
-	rateLimitDecisions metric.Int64Counter
+	server *serverMetrics
 
-	causes causes
-
-	forwardSets setCache[string]
-	pickSets    setCache[pickSet]
-	retrySets   setCache[retrySet]
-	probeSets   setCache[probeSet]
-
-	rejectionSets setCache[rejectionSet]
-	rateLimitSets setCache[rateLimitSet]
+	route   string // "": none
+	meter   meter
+	metrics *metrics
+	causes  *causes
 }
 
 // New starts what cfg asks for: the log on stdout, what exports telemetry, and the
@@ -116,7 +95,6 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	t := &Telemetry{
 		Log:          log,
 		ids:          providers.Tracer.Tracer(scope, version),
-		meter:        providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		propagator:   providers.Propagator,
 		trust:        cfg.Trust,
 		baggage:      cfg.Baggage,
@@ -129,6 +107,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 		access:       access,
 		off:          providers.Off && access == nil && !cfg.ServerTiming,
 		silent:       providers.Off || providers.Silent,
+		warmth:       &warmth{},
 	}
 	if t.propagator == nil {
 		t.propagator = propagation.NewCompositeTextMapPropagator()
@@ -142,34 +121,9 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	if providers.Events != nil {
 		t.events = slog.New(providers.Events)
 	}
-	return t, t.createInstruments()
-}
-
-func (t *Telemetry) createInstruments() error {
-	var errs []error
-	clientDuration, err := httpconv.NewClientRequestDuration(t.meter)
-	errs = append(errs, err)
-	clientActive, err := httpconv.NewClientActiveRequests(t.meter)
-	errs = append(errs, err)
-	lifetimes, err := httpconv.NewClientConnectionDuration(t.meter)
-	errs = append(errs, err)
-	t.clientDuration, t.clientActive = clientDuration.Inst(), clientActive.Inst()
-	t.connectionDuration = lifetimes.Float64Histogram
-
-	ours := instruments{Meter: t.meter}
-	t.server = newServerMetrics(&ours)
-	t.forwardDuration = ours.histogram(forwardDurationName)
-	t.forwardAttempts = ours.intHistogram(forwardAttemptsName)
-	t.attemptFirstByte = ours.histogram(attemptTimeToFirstByteName)
-	t.probeDuration = ours.histogram(probeDurationName)
-	t.picks = ours.counter(balancerPicksName)
-	t.retryDecisions = ours.counter(retryDecisionsName)
-	t.stateChanges = ours.counter(backendStateChangesName)
-	t.unsolicited = ours.counter(backendUnsolicitedResponseName)
-	t.rejections = ours.counter(policyRejectionsName)
-	t.queueWait = ours.histogram(concurrencyWaitName)
-	t.rateLimitDecisions = ours.counter(rateLimitDecisionsName)
-	return errors.Join(append(errs, ours.err)...)
+	m := meter{Meter: providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))}
+	t.server = newServerMetrics(&m)
+	return t, errors.Join(m.err, t.measure(m.Meter))
 }
 
 // TraceID returns the id of the trace that ctx is part of, or "".

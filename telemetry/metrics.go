@@ -1,0 +1,30 @@
+package telemetry
+
+// metrics are all that the decorators of a route record. Each file has its own.
+type metrics struct {
+	forward    forwardMetrics
+	attempt    attemptMetrics
+	connection connectionMetrics
+	pick       pickMetrics
+	retry      retryMetrics
+	state      stateMetrics
+	probe      probeMetrics
+	refusal    refusalMetrics
+	queue      queueMetrics
+	rateLimit  rateLimitMetrics
+}
+
+func newMetrics(m *meter) *metrics {
+	return &metrics{
+		forward:    newForwardMetrics(m),
+		attempt:    newAttemptMetrics(m),
+		connection: newConnectionMetrics(m),
+		pick:       newPickMetrics(m),
+		retry:      newRetryMetrics(m),
+		state:      newStateMetrics(m),
+		probe:      newProbeMetrics(m),
+		refusal:    newRefusalMetrics(m),
+		queue:      newQueueMetrics(m),
+		rateLimit:  newRateLimitMetrics(m),
+	}
+}

@@ -1,0 +1,63 @@
+package telemetry
+
+import (
+	"log/slog"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// routeKey is on every series of a route, on its requests' spans and their lines in
+// the access log. The contract has no row of it, as there is no route yet.
+const routeKey = attribute.Key("spangate.route")
+
+// Route returns the decorators of a route: like t's, with its name on each series.
+// What a pool's hooks note of its backends is this route's alone. An empty name is
+// that of no route, and adds nothing.
+func (t *Telemetry) Route(name string) *Telemetry {
+	r := *t
+	r.route = name
+	r.measure(t.meter.Meter) // makes what there is already, which does not fail
+	return &r
+}
+
+// measure makes the instruments of t's route.
+func (t *Telemetry) measure(with metric.Meter) error {
+	t.meter = meter{Meter: with}
+	if t.route != "" {
+		t.meter.route = []attribute.KeyValue{routeKey.String(t.route)}
+	}
+	t.metrics, t.causes = newMetrics(&t.meter), &causes{}
+	return t.meter.err
+}
+
+// Enter notes that a request has come to t's route.
+func (t *Telemetry) Enter(next http.Handler) http.Handler {
+	if t.route == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e := exchangeOf(r.Context()); e != nil {
+			e.route = route(t.route)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// route is the name of the one that a request has come to; empty: none.
+type route string
+
+func (r *route) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	if *r != "" {
+		attrs = append(attrs, routeKey.String(string(*r)))
+	}
+	return attrs
+}
+
+func (r *route) line(attrs []slog.Attr) []slog.Attr {
+	if *r != "" {
+		attrs = append(attrs, slog.String("route", string(*r)))
+	}
+	return attrs
+}

@@ -1,0 +1,159 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"spangate/balancer"
+	"spangate/handler/fault"
+	"spangate/policy"
+	"spangate/probe"
+	"spangate/telemetry"
+	"spangate/telemetry/contract"
+	"spangate/telemetry/export"
+)
+
+// TestRoutes holds that each series of what decorates a route has its name, and
+// those of two routes are told apart; and that without a name none is added.
+func TestRoutes(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		routes []string
+		want   []string // the routes of each metric's series; empty: it has none
+	}{
+		{"none", []string{""}, []string{""}},
+		{"one", []string{"api"}, []string{"api"}},
+		{"two", []string{"api", "docs"}, []string{"api", "docs"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			reader := sdkmetric.NewManualReader()
+			tel, err := telemetry.From(telemetry.Config{}, export.Providers{
+				Tracer: tracenoop.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+			}, nil, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range test.routes {
+				tel.Server(useAll(t, tel.Route(name))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			}
+
+			want := map[string][]string{"http.server.active_requests": {""}} // counted before the route is known
+			for _, m := range contract.Metrics {
+				ours := strings.HasPrefix(m.Name, "spangate.") || strings.HasPrefix(m.Name, "http.")
+				if ours && m.Name != "spangate.telemetry.spans" && want[m.Name] == nil {
+					want[m.Name] = test.want
+				}
+			}
+			if diff := cmp.Diff(want, routesOf(t, reader)); diff != "" {
+				t.Errorf("routes of series (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// useAll returns what has all that decorates a route record something.
+func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
+	b := &balancer.Backend{Name: "http://b", URL: &url.URL{Scheme: "http", Host: "b"}}
+	one := func() int64 { return 1 }
+	if err := errors.Join(
+		route.ObserveBackends(func() []*balancer.Backend { return []*balancer.Backend{b} }),
+		route.ObserveBudget(func() float64 { return 1 }),
+		route.ObserveConcurrency(one, one),
+		route.ObserveKeys(func() int { return 1 }),
+	); err != nil {
+		t.Fatal(err)
+	}
+	pool, policies := route.Balancer(balancer.RoundRobin), route.Policies()
+	attempt := pool.Attempt(b, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}, nil
+	}))
+	forward := route.Forward(roundTrip(func(r *http.Request) (*http.Response, error) {
+		pool.Picked(r, b)
+		pool.RetryWait(func(context.Context, balancer.RetryDecision) error { return nil })(r.Context(), balancer.RetryDecision{Reason: "503"})
+		return attempt.RoundTrip(r)
+	}))
+	limit := route.Limiter(func(context.Context, policy.Key) (policy.Decision, error) { return policy.Decision{Allowed: true}, nil }, policy.RateLimitConfig{})
+	refuse := route.Refuse(func(http.ResponseWriter, *http.Request, fault.Refusal) {})
+	check := pool.Probe(b, probe.TypeHTTP, func(context.Context, *url.URL) error { return nil })
+	return route.Enter(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit(r.Context(), policy.Key{})
+		policies.Waited(r.Context(), time.Second)
+		resp, err := forward.RoundTrip(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.Copy(w, resp.Body)
+		resp.Body.Close()
+		w.WriteHeader(resp.StatusCode)
+		refuse(w, r, fault.Refusal{Policy: "access", Reason: "denied"})
+
+		check(r.Context(), b.URL)
+		pool.Changed(balancer.StateChange{Backend: b, To: balancer.Down})
+		connections := pool.Connections(b)
+		connections.Ended(time.Second)
+		connections.Unsolicited()
+	}))
+}
+
+// routesOf returns, by metric, the routes that its series have, each once.
+func routesOf(t *testing.T, reader sdkmetric.Reader) map[string][]string {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			routes := map[string]bool{}
+			for _, series := range seriesOf(t, m.Data) {
+				route, _ := series.Value("spangate.route")
+				routes[route.AsString()] = true
+			}
+			found[m.Name] = slices.Sorted(maps.Keys(routes))
+		}
+	}
+	return found
+}
+
+func seriesOf(t *testing.T, data metricdata.Aggregation) (all []attribute.Set) {
+	t.Helper()
+	switch data := data.(type) {
+	case metricdata.Sum[int64]:
+		for _, p := range data.DataPoints {
+			all = append(all, p.Attributes)
+		}
+	case metricdata.Gauge[float64]:
+		for _, p := range data.DataPoints {
+			all = append(all, p.Attributes)
+		}
+	case metricdata.Histogram[int64]:
+		for _, p := range data.DataPoints {
+			all = append(all, p.Attributes)
+		}
+	case metricdata.Histogram[float64]:
+		for _, p := range data.DataPoints {
+			all = append(all, p.Attributes)
+		}
+	default:
+		t.Errorf("%T is not looked into", data)
+	}
+	return all
+}

@@ -124,15 +124,15 @@ func TestAllocationsOfDecisions(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		sampler sdktrace.Sampler
-		traced  telemetry.TracedDecisions
+		cfg     telemetry.Config
 		gate    float64
 	}{
-		{"unsampled", sdktrace.NeverSample(), telemetry.DecisionsAll, 0},
-		{"sampled", sdktrace.AlwaysSample(), telemetry.DecisionsAll, 10},
-		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.DecisionsDenied, 0},
+		{"unsampled", sdktrace.NeverSample(), telemetry.Config{RateLimit: "all"}, 0},
+		{"sampled", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "all"}, 10},
+		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "denied"}, 0},
 	} {
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(gone{}), sdktrace.WithSampler(test.sampler))
-		tel, err := telemetry.From(telemetry.Config{RateLimit: test.traced}, export.Providers{
+		tel, err := telemetry.From(test.cfg, export.Providers{
 			Tracer: provider, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 		}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {

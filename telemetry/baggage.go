@@ -10,18 +10,18 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// BaggageKeys are the keys of baggage that anybody may send on to the backends.
+// baggageKeys are the keys of baggage that anybody may send on to the backends.
 // The zero value admits none. Baggage of peers that are believed passes whole;
 // the propagator bounds it to 64 entries and 8192 bytes (W3C Baggage, section
 // 3.3.2).
-type BaggageKeys struct {
+type baggageKeys struct {
 	all  bool
 	keys map[string]bool
 }
 
 // UnmarshalText parses a comma list of keys, or * for all.
-func (k *BaggageKeys) UnmarshalText(text []byte) error {
-	*k = BaggageKeys{keys: map[string]bool{}}
+func (k *baggageKeys) UnmarshalText(text []byte) error {
+	*k = baggageKeys{keys: map[string]bool{}}
 	var wrong []error
 	for key := range strings.SplitSeq(string(text), ",") {
 		switch key = strings.TrimSpace(key); key {
@@ -39,7 +39,7 @@ func (k *BaggageKeys) UnmarshalText(text []byte) error {
 }
 
 // admit returns ctx with what may pass of received.
-func (k BaggageKeys) admit(ctx context.Context, received baggage.Baggage) context.Context {
+func (k baggageKeys) admit(ctx context.Context, received baggage.Baggage) context.Context {
 	if received.Len() == 0 || !k.all && len(k.keys) == 0 {
 		return ctx
 	}

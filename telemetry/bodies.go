@@ -65,7 +65,7 @@ func (c *countedResponse) begin(status int) {
 	t := c.of.telemetry
 	c.status, c.firstByte = status, time.Since(c.of.start)
 	t.server.began(c.ctx, c.of.series(status, ""), c.firstByte)
-	if t.serverTiming {
+	if t.cfg.ServerTiming {
 		var span trace.SpanContext
 		if !t.silent {
 			span = trace.SpanContextFromContext(c.ctx)

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"sync"
 
 	"go.opentelemetry.io/otel/trace"
@@ -89,4 +90,25 @@ func (c *causes) take(b *balancer.Backend, reason balancer.Reason) []cause {
 		delete(c.asking, b)
 	}
 	return all
+}
+
+// attempted notes what an attempt may lead to: a probe, or that its backend is
+// left out. One that succeeded takes it from those that failed before.
+func (t *Telemetry) attempted(ctx context.Context, b *balancer.Backend, o balancer.Outcome) {
+	e := exchangeOf(ctx)
+	if e == nil || e.attempt == nil {
+		return
+	}
+	a := e.attempt
+	if o.Doubtful {
+		t.causes.ask(b, a.span.SpanContext)
+	}
+	switch failing := &a.client.failing; {
+	case o.Failed:
+		failing.Store(true)
+		t.causes.add(b, balancer.Outlier, a.span.SpanContext)
+	case o.Err == nil && failing.Load():
+		failing.Store(false)
+		t.causes.take(b, balancer.Outlier)
+	}
 }

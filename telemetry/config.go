@@ -8,13 +8,13 @@ import (
 // Config says what is recorded, and where that goes.
 type Config struct {
 	Log          logline.Config
-	Trust        Trust           `env:"TRACE_TRUST" envDefault:"auto" auto:"link" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
+	Trust        trust           `env:"TRACE_TRUST" envDefault:"auto" auto:"link" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
 	ServerTiming bool            `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`
-	Probes       TracedProbes    `env:"TRACE_PROBES" envDefault:"all" needs:"PROBE_MODE!=off" doc:"probes that have spans, whatever OTEL_TRACES_SAMPLER is but always_off: all, failed (and those that changed a backend's state) or changes (those that did, alone)"`
-	RateLimit    TracedDecisions `env:"TRACE_RATE_LIMIT" envDefault:"all" needs:"RATE_LIMIT" doc:"decisions of the rate limit that have spans, in requests that are sampled: all, or denied, which leaves out those that let a request in"`
-	Baggage      BaggageKeys     `env:"TRACE_BAGGAGE" list:"true" zero:"none" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
+	Probes       tracedProbes    `env:"TRACE_PROBES" envDefault:"all" needs:"PROBE_MODE!=off" doc:"probes that have spans, whatever OTEL_TRACES_SAMPLER is but always_off: all, failed (and those that changed a backend's state) or changes (those that did, alone)"`
+	RateLimit    tracedDecisions `env:"TRACE_RATE_LIMIT" envDefault:"all" needs:"RATE_LIMIT" doc:"decisions of the rate limit that have spans, in requests that are sampled: all, or denied, which leaves out those that let a request in"`
+	Baggage      baggageKeys     `env:"TRACE_BAGGAGE" list:"true" zero:"none" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`
 
-	KnownMethods KnownMethods `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" list:"true" zero:"RFC 9110's, PATCH and QUERY" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
+	KnownMethods methodNames `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" list:"true" zero:"RFC 9110's, PATCH and QUERY" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
 
 	Export export.Config
 }

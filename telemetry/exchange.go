@@ -17,7 +17,7 @@ type exchange struct {
 	attempted
 	waited
 	stopReason balancer.StopReason
-	rejection  fault.Refusal
+	refusal    fault.Refusal
 	principal  principal
 	requestID  requestID
 	failure    *fault.Error // nil: none so far

@@ -26,7 +26,7 @@ func (s *served) facts() [13]fact {
 		&e.route,
 		&e.attempted,
 		(*retryStop)(&e.stopReason),
-		(*refusal)(&e.rejection),
+		(*refusal)(&e.refusal),
 		&e.waited,
 		&e.principal,
 		&e.requestID,

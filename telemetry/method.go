@@ -21,13 +21,13 @@ var knownMethods = []string{
 
 const otherMethod = "_OTHER"
 
-// KnownMethods are those that telemetry names. The zero value stands for those
+// methodNames are those that telemetry names. The zero value stands for those
 // of RFC 9110, PATCH and QUERY.
-type KnownMethods []string
+type methodNames []string
 
 // UnmarshalText parses a comma list of methods. They are told apart by case
 // (RFC 9110 section 9.1).
-func (m *KnownMethods) UnmarshalText(text []byte) error {
+func (m *methodNames) UnmarshalText(text []byte) error {
 	*m = nil
 	var wrong []error
 	for method := range strings.SplitSeq(string(text), ",") {
@@ -43,11 +43,11 @@ func (m *KnownMethods) UnmarshalText(text []byte) error {
 }
 
 // MarshalText renders the list as UnmarshalText reads it.
-func (m KnownMethods) MarshalText() ([]byte, error) { return []byte(strings.Join(m, ",")), nil }
+func (m methodNames) MarshalText() ([]byte, error) { return []byte(strings.Join(m, ",")), nil }
 
 // normalize returns method when it is known, else "_OTHER". What it returns is
 // never the client's own text, which is a part of a whole request line.
-func (m KnownMethods) normalize(method string) string {
+func (m methodNames) normalize(method string) string {
 	known := []string(m)
 	if len(known) == 0 {
 		known = knownMethods

@@ -33,7 +33,7 @@ func (t *Telemetry) probe(b *balancer.Backend, kind probe.Type, next probe.Check
 		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
 		p.end = time.Now()
 		set := t.metrics.probe.sets.get(probeSet{b.Name, kind, p.result(), p.errorType()})
-		if t.probes.atOnce(p.err) && ctx.Err() == nil {
+		if t.cfg.Probes.atOnce(p.err) && ctx.Err() == nil {
 			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
 		t.metrics.probe.duration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)

@@ -35,7 +35,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		start := time.Now()
 		var span trace.Span
 		recording := trace.SpanFromContext(ctx).IsRecording()
-		if recording && t.decisions != DecisionsDenied {
+		if recording && t.cfg.RateLimit != decisionsDenied {
 			ctx, span = t.tracer.Start(ctx, rateLimitSpan)
 		}
 		d, err := next(ctx, key)

@@ -48,3 +48,12 @@ func isSecret(name string) bool {
 	}
 	return secretParameters[strings.ToLower(name)]
 }
+
+// fullURL returns the URL of a request for u by that scheme and host, redacted.
+func fullURL(scheme, host string, u *url.URL) string {
+	full := scheme + "://" + host + u.EscapedPath()
+	if u.RawQuery != "" {
+		full += "?" + redactQuery(u.RawQuery)
+	}
+	return full
+}

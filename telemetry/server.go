@@ -23,10 +23,10 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := handler.ClientOf(r)
-		method := t.methods.normalize(r.Method)
+		method := t.cfg.KnownMethods.normalize(r.Method)
 		s := &served{
 			telemetry: t, start: time.Now(), cold: t.warmth.coldStart(),
-			target: target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r), host: who.Host, longest: t.longestText},
+			target: target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText},
 			caller: caller{request: r, client: who.Addr, longest: t.longestText},
 		}
 		active := t.server.activeSets.get(activeSet{method, who.Scheme})

@@ -47,14 +47,3 @@ func (t *target) line(attrs []slog.Attr) []slog.Attr {
 	}
 	return append(attrs, slog.String("protocol", r.Proto))
 }
-
-// protocolVersion returns the version as the conventions write it: 1.1, 2.
-func protocolVersion(r *http.Request) string {
-	switch {
-	case r.ProtoMajor == 2:
-		return "2"
-	case r.ProtoMajor == 1 && r.ProtoMinor == 0:
-		return "1.0"
-	}
-	return "1.1"
-}

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -27,7 +26,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
-	"spangate/handler/fault"
 	"spangate/telemetry/export"
 	"spangate/telemetry/logline"
 )
@@ -36,18 +34,13 @@ import (
 type Telemetry struct {
 	Log *slog.Logger // the program's own
 
+	cfg          Config
 	delivery     delivery
 	tracer       trace.Tracer // starts nothing while silent
 	ids          trace.Tracer // of requests' spans, to have ids also while silent
 	propagator   propagation.TextMapPropagator
-	trust        Trust
-	baggage      BaggageKeys
-	probes       TracedProbes
-	decisions    TracedDecisions
-	serverTiming bool
 	longestText  textLimit
 	keep         func(failed bool, attempts int, answered time.Duration) string
-	methods      KnownMethods
 	access       *logline.AccessLog // nil: off
 	off          bool               // nothing is recorded of requests
 	silent       bool               // no span is exported
@@ -93,21 +86,16 @@ func New(cfg Config, process Process, stdout io.Writer) (*Telemetry, error) {
 func from(cfg Config, providers export.Providers, access *logline.AccessLog, log *slog.Logger) (*Telemetry, error) {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
-		Log:          log,
-		ids:          providers.Tracer.Tracer(scope, version),
-		propagator:   providers.Propagator,
-		trust:        cfg.Trust,
-		baggage:      cfg.Baggage,
-		probes:       cfg.Probes,
-		decisions:    cfg.RateLimit,
-		serverTiming: cfg.ServerTiming,
-		longestText:  textLimit(providers.LongestText),
-		keep:         providers.Keep,
-		methods:      cfg.KnownMethods,
-		access:       access,
-		off:          providers.Off && access == nil && !cfg.ServerTiming,
-		silent:       providers.Off || providers.Silent,
-		warmth:       &warmth{},
+		Log:         log,
+		cfg:         cfg,
+		ids:         providers.Tracer.Tracer(scope, version),
+		propagator:  providers.Propagator,
+		longestText: textLimit(providers.LongestText),
+		keep:        providers.Keep,
+		access:      access,
+		off:         providers.Off && access == nil && !cfg.ServerTiming,
+		silent:      providers.Off || providers.Silent,
+		warmth:      &warmth{},
 	}
 	if t.propagator == nil {
 		t.propagator = propagation.NewCompositeTextMapPropagator()
@@ -132,21 +120,4 @@ func (t *Telemetry) TraceID(ctx context.Context) string {
 		return sc.TraceID().String()
 	}
 	return ""
-}
-
-// Failed notes why r failed, for the span, the metrics and the access log of
-// the request. It is for [handler.Failures].
-//
-// A body that turns out to be too large once a part of it was forwarded is
-// refused by [policy.MaxBody] all the same, and noted and counted as such.
-func (t *Telemetry) Failed(r *http.Request, e *fault.Error) {
-	q := exchangeOf(r.Context())
-	if q == nil {
-		return
-	}
-	q.failure = e
-	if e.Type == fault.BodyTooLarge {
-		q.rejection = fault.Refusal{Policy: "body", Reason: "too_large"}
-		t.rejected(r.Context(), q.rejection)
-	}
 }

@@ -2,37 +2,37 @@ package telemetry
 
 import "spangate/handler/config"
 
-// TracedProbes says which probes have a span.
-type TracedProbes string
+// tracedProbes says which probes have a span.
+type tracedProbes string
 
-// Which can have one. The zero value counts as ProbesAll.
+// Which can have one. The zero value counts as probesAll.
 const (
-	ProbesAll     TracedProbes = "all"
-	ProbesFailed  TracedProbes = "failed"  // and those that led to a change of a backend's state
-	ProbesChanges TracedProbes = "changes" // those alone
+	probesAll     tracedProbes = "all"
+	probesFailed  tracedProbes = "failed"  // and those that led to a change of a backend's state
+	probesChanges tracedProbes = "changes" // those alone
 )
 
 // UnmarshalText parses the name of a choice.
-func (p *TracedProbes) UnmarshalText(text []byte) error {
-	return config.OneOf(p, text, ProbesAll, ProbesFailed, ProbesChanges)
+func (p *tracedProbes) UnmarshalText(text []byte) error {
+	return config.OneOf(p, text, probesAll, probesFailed, probesChanges)
 }
 
 // atOnce reports whether a probe that ended with err has a span whatever comes of
 // it.
-func (p TracedProbes) atOnce(err error) bool {
-	return p != ProbesChanges && (p != ProbesFailed || err != nil)
+func (p tracedProbes) atOnce(err error) bool {
+	return p != probesChanges && (p != probesFailed || err != nil)
 }
 
-// TracedDecisions says which decisions of the rate limit have a span.
-type TracedDecisions string
+// tracedDecisions says which decisions of the rate limit have a span.
+type tracedDecisions string
 
-// Which can have one. The zero value counts as DecisionsAll.
+// Which can have one. The zero value counts as decisionsAll.
 const (
-	DecisionsAll    TracedDecisions = "all"
-	DecisionsDenied TracedDecisions = "denied" // all but those that let a request in
+	decisionsAll    tracedDecisions = "all"
+	decisionsDenied tracedDecisions = "denied" // all but those that let a request in
 )
 
 // UnmarshalText parses the name of a choice.
-func (d *TracedDecisions) UnmarshalText(text []byte) error {
-	return config.OneOf(d, text, DecisionsAll, DecisionsDenied)
+func (d *tracedDecisions) UnmarshalText(text []byte) error {
+	return config.OneOf(d, text, decisionsAll, decisionsDenied)
 }

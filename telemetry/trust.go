@@ -12,21 +12,21 @@ import (
 	"spangate/handler/config"
 )
 
-// Trust says what becomes of the trace context that a peer outside
+// trust says what becomes of the trace context that a peer outside
 // TRUSTED_PROXIES sends.
-type Trust string
+type trust string
 
-// What can become of it. The zero value counts as TrustLink.
+// What can become of it. The zero value counts as trustLink.
 const (
-	TrustAuto   Trust = "auto"   // link
-	TrustLink   Trust = "link"   // the request starts a trace, with a link to the peer's span
-	TrustIgnore Trust = "ignore" // the request starts a trace
-	TrustAll    Trust = "trust"  // the request's span becomes a child of the peer's
+	trustAuto   trust = "auto"   // link
+	trustLink   trust = "link"   // the request starts a trace, with a link to the peer's span
+	trustIgnore trust = "ignore" // the request starts a trace
+	trustAll    trust = "trust"  // the request's span becomes a child of the peer's
 )
 
 // UnmarshalText parses the name of a rule.
-func (t *Trust) UnmarshalText(text []byte) error {
-	return config.OneOf(t, text, TrustAuto, TrustLink, TrustIgnore, TrustAll)
+func (t *trust) UnmarshalText(text []byte) error {
+	return config.OneOf(t, text, trustAuto, trustLink, trustIgnore, trustAll)
 }
 
 // passesOn reports whether the trace context that comes with r, in whatever
@@ -37,7 +37,7 @@ func (t *Trust) UnmarshalText(text []byte) error {
 func (t *Telemetry) passesOn(r *http.Request) bool { return !t.participates && t.believes(r) }
 
 func (t *Telemetry) believes(r *http.Request) bool {
-	return t.trust == TrustAll || handler.ClientOf(r).Trusted
+	return t.cfg.Trust == trustAll || handler.ClientOf(r).Trusted
 }
 
 // receive takes the trace context out of r's header, where it stays if it passes
@@ -60,11 +60,11 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 	}
 	remote := t.propagator.Extract(ctx, readable(r.Header))
 	removeContext(r.Header)
-	ctx = t.baggage.admit(ctx, baggage.FromContext(remote))
+	ctx = t.cfg.Baggage.admit(ctx, baggage.FromContext(remote))
 	if !t.participates {
 		propagation.Baggage{}.Inject(ctx, contextHeader(r.Header)) // no attempt does
 	}
-	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.trust != TrustIgnore {
+	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.cfg.Trust != trustIgnore {
 		return ctx, linked(serverKind, sc.WithTraceState(trace.TraceState{}))
 	}
 	return ctx, serverKind

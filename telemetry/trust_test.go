@@ -119,7 +119,7 @@ func TestTrust(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		trusted bool
-		rule    telemetry.Trust
+		cfg     telemetry.Config
 		baggage string
 		header  http.Header
 		want    passed
@@ -129,10 +129,10 @@ func TestTrust(t *testing.T) {
 			want:   passed{Link: theirs},
 		},
 		"or ignored": {
-			rule: telemetry.TrustIgnore, header: http.Header{"Traceparent": {aParent}, "Tracestate": {"a=b"}},
+			cfg: telemetry.Config{Trust: "ignore"}, header: http.Header{"Traceparent": {aParent}, "Tracestate": {"a=b"}},
 		},
 		"or believed": {
-			rule: telemetry.TrustAll, header: http.Header{"Traceparent": {aParent}, "Tracestate": {"a=b"}, "Baggage": {"k=v"}},
+			cfg: telemetry.Config{Trust: "trust"}, header: http.Header{"Traceparent": {aParent}, "Tracestate": {"a=b"}, "Baggage": {"k=v"}},
 			want: passed{Parent: theirs, State: "a=b", Baggage: "k=v"},
 		},
 		"a proxy of ours is believed": {
@@ -181,7 +181,7 @@ func TestTrust(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := telemetry.Config{Trust: test.rule}
+			cfg := test.cfg
 			if err := cfg.Baggage.UnmarshalText([]byte(test.baggage)); err != nil {
 				t.Fatal(err)
 			}
@@ -261,8 +261,8 @@ func sorted(baggage string) string {
 }
 
 func TestBaggageKeysAreChecked(t *testing.T) {
-	var k telemetry.BaggageKeys
-	if err := k.UnmarshalText([]byte("a,b=c")); err == nil || !strings.Contains(err.Error(), `"b=c"`) {
+	var cfg telemetry.Config
+	if err := cfg.Baggage.UnmarshalText([]byte("a,b=c")); err == nil || !strings.Contains(err.Error(), `"b=c"`) {
 		t.Errorf("the fault is %v, want one that names the key", err)
 	}
 }

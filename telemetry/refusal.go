@@ -26,24 +26,24 @@ func (t *Telemetry) Refuse(next policy.Refuse) policy.Refuse {
 				e.failure = &fault.Error{Type: why.Type}
 			}
 			if !gone {
-				e.rejection = why
+				e.refusal = why
 			}
 		}
 		if !gone {
-			t.rejected(r.Context(), why)
+			t.refused(r.Context(), why)
 		}
 		next(w, r, why)
 	}
 }
 
-// rejected counts a refusal and makes it an event. Standard output is spared
+// refused counts a refusal and makes it an event. Standard output is spared
 // it, as the access log has it.
-func (t *Telemetry) rejected(ctx context.Context, why fault.Refusal) {
+func (t *Telemetry) refused(ctx context.Context, why fault.Refusal) {
 	if t.events != nil {
 		t.events.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("event.name", policyRejectedEvent),
 			slog.String(string(policyRejectionKey), why.Policy), slog.String(string(policyReasonKey), why.Reason))
 	}
-	t.metrics.refusal.refusals.Add(ctx, 1, t.metrics.refusal.sets.get(rejectionSet{why.Policy, why.Reason}).add...)
+	t.metrics.refusal.refusals.Add(ctx, 1, t.metrics.refusal.sets.get(refusalSet{why.Policy, why.Reason}).add...)
 }
 
 // refusal is by which policy a request was refused, and why. Without a policy none
@@ -66,15 +66,15 @@ func (r *refusal) line(attrs []slog.Attr) []slog.Attr {
 
 type refusalMetrics struct {
 	refusals metric.Int64Counter
-	sets     setCache[rejectionSet]
+	sets     setCache[refusalSet]
 }
 
 func newRefusalMetrics(m *meter) refusalMetrics {
-	return refusalMetrics{refusals: m.counter(policyRejectionsName), sets: newSets(m, rejectionSet.attributes)}
+	return refusalMetrics{refusals: m.counter(policyRejectionsName), sets: newSets(m, refusalSet.attributes)}
 }
 
-type rejectionSet struct{ policy, reason string }
+type refusalSet struct{ policy, reason string }
 
-func (s rejectionSet) attributes() []attribute.KeyValue {
+func (s refusalSet) attributes() []attribute.KeyValue {
 	return []attribute.KeyValue{policyRejectionKey.String(s.policy), policyReasonKey.String(s.reason)}
 }

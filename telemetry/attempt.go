@@ -1,0 +1,124 @@
+package telemetry
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"spangate/handler/fault"
+)
+
+// attempt is one request to one backend. It stands in for its response's body,
+// with which it ends.
+type attempt struct {
+	client   *client
+	exchange *exchange       // nil: of no request
+	ctx      context.Context // of the request, and with the span
+	span     trace.Span
+	start    time.Time
+	sent     string   // the method
+	url      *url.URL // of this attempt alone
+	method   string   // normalized
+	resend   int      // number of the retry; 0: the first attempt
+	ready    int      // backends
+
+	peer      net.Addr      // that was dialled; nil: no connection
+	status    int           // 0: none received
+	answered  time.Duration // from start to the response's header
+	version   string
+	body      io.ReadCloser
+	ended     atomic.Bool  // by the body's end, or by who closes it amid a read
+	errorType string       // once it has ended
+	failure   *fault.Error // what it ended with; nil: with a complete answer
+}
+
+// end records the attempt, once. err is nil when nothing went wrong.
+func (a *attempt) end(err *fault.Error) {
+	if a.ended.Swap(true) {
+		return
+	}
+	a.errorType, a.failure = attemptError(a.status, err), err
+	now := endOf(a.start)
+	a.exchange.end(a.span, now, a)
+	t, c := a.client.telemetry, a.client
+	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType})
+	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
+	t.metrics.attempt.active.Add(a.ctx, -1, c.active.get(a.method).add...)
+}
+
+// tell implements [teller].
+func (a *attempt) tell(span trace.Span) {
+	t, c := a.client.telemetry, a.client
+	attrs := make([]attribute.KeyValue, 0, 16)
+	attrs = appendMethod(attrs, a.sent, a.method, t.longestText)
+	attrs = append(attrs,
+		semconv.URLFull(t.longestText.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
+		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
+		backendKey.String(c.backend.Name),
+		balancerAlgorithmKey.String(string(c.algorithm)),
+		balancerReadyKey.Int(a.ready),
+	)
+	if address := c.backend.Address; address != "" {
+		attrs = append(attrs, backendAddressKey.String(address))
+	}
+	if a.resend > 0 {
+		attrs = append(attrs, semconv.HTTPRequestResendCount(a.resend))
+	}
+	switch addr := a.peer.(type) {
+	case *net.TCPAddr:
+		attrs = append(attrs, semconv.NetworkPeerAddress(addr.IP.String()), semconv.NetworkPeerPort(addr.Port))
+	case *net.UnixAddr:
+		attrs = append(attrs, semconv.NetworkPeerAddress(addr.Name))
+	}
+	if a.status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
+	}
+	if a.errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(a.errorType))
+		span.SetStatus(codes.Error, a.failure.Description())
+	}
+	span.SetAttributes(attrs...)
+}
+
+// attemptError returns the error.type of an attempt, or "" for one that is no
+// error: what the client caused says nothing about the backend. What this process
+// caused is an error of the attempt all the same.
+func attemptError(status int, err *fault.Error) string {
+	switch {
+	case err != nil && (!err.Blameless() || err.Type == fault.Overloaded):
+		return string(err.Type)
+	case err == nil && status >= http.StatusBadRequest:
+		return strconv.Itoa(status)
+	}
+	return ""
+}
+
+func (a *attempt) Read(p []byte) (int, error) {
+	n, err := a.body.Read(p)
+	switch {
+	case err == io.EOF:
+		a.end(nil)
+	case err != nil:
+		a.end(fault.OfBody(a.ctx, err))
+	}
+	return n, err
+}
+
+// Close also ends an attempt of whose body not all was read: the client has
+// gone by then, or there is nothing to read in answer to HEAD.
+func (a *attempt) Close() error {
+	err := a.body.Close()
+	a.end(nil)
+	return err
+}

@@ -1,0 +1,24 @@
+package telemetry
+
+import (
+	"net/http"
+
+	"spangate/handler/fault"
+)
+
+// Failed notes why r failed, for the span, the metrics and the access log of
+// the request. It is for [handler.Failures].
+//
+// A body that turns out to be too large once a part of it was forwarded is
+// refused by [policy.MaxBody] all the same, and noted and counted as such.
+func (t *Telemetry) Failed(r *http.Request, e *fault.Error) {
+	q := exchangeOf(r.Context())
+	if q == nil {
+		return
+	}
+	q.failure = e
+	if e.Type == fault.BodyTooLarge {
+		q.refusal = fault.Refusal{Policy: "body", Reason: "too_large"}
+		t.refused(r.Context(), q.refusal)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/field"
+	"spangate/handler/wire"
 	"spangate/handler/wire/wiretest"
 )
 
@@ -33,6 +34,7 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 			answer.Set("X-Both", "policy")
 			answer.Forbid("X-Kept-Back")
 			answer.Set("X-Policy", "policy")
+			wire.EndConnection(w, r) // which is none of theirs
 			next.ServeHTTP(w, r)
 		}))
 	}
@@ -67,6 +69,9 @@ func TestForwardKeepsWhatPoliciesSet(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, resp.Header); diff != "" {
 				t.Errorf("final response (-want +got):\n%s", diff)
+			}
+			if !resp.Close {
+				t.Error("the final response does not end the connection")
 			}
 			if interim != test.interim {
 				t.Errorf("interim response has %s, want %s", interim, test.interim)

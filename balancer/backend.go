@@ -59,17 +59,9 @@ func (b *Backend) OpenConnections() int64 {
 // State returns what the pool thinks of the backend.
 func (b *Backend) State() State { return b.health.State() }
 
-// RoundTrip sends r to the backend, once. It changes r's URL and Host in place.
-func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, outcome := b.attempt(r)
-	if outcome.Err != nil {
-		return nil, outcome.Err
-	}
-	return resp, nil
-}
-
-// attempt is RoundTrip, as RoundTrippers below [Retry] may change their requests:
-// each attempt owns its own. Without a response the outcome has an error.
+// attempt sends r to the backend, once. It changes r's URL and Host in place, as
+// RoundTrippers below [Retry] may: each attempt owns its request. Without a
+// response the outcome has an error.
 func (b *Backend) attempt(r *http.Request) (*http.Response, Outcome) {
 	b.address(r)
 	b.active.Add(1)

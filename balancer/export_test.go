@@ -56,6 +56,15 @@ func NewBackend(name string, weight int, transport http.RoundTripper) *Backend {
 	return b
 }
 
+// RoundTrip makes an attempt.
+func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, outcome := b.attempt(r)
+	if outcome.Err != nil {
+		return nil, outcome.Err
+	}
+	return resp, nil
+}
+
 // Use lets transport send the attempts at b.
 func (b *Backend) Use(transport http.RoundTripper) { b.transport = transport }
 func (b *Backend) Transport() http.RoundTripper    { return b.transport }

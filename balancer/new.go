@@ -79,9 +79,10 @@ func (p *Pool) newBackend(m Member, address string, weight int, trust *tls.Confi
 		told = p.hooks.Connections(b)
 	}
 	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.Scheme, address, trust, told)
-	unbounded := p.cfg.TransportConfig
-	unbounded.MaxConnections = 0
-	p.adopt(b, b.connections, wire.NewTransport(unbounded, m.Scheme, address, trust, wire.ConnectionHooks{}), address)
+	probing := wire.TransportConfig{ // without a limit: a busy backend's would keep probes waiting
+		ConnectTimeout: p.cfg.ConnectTimeout, ResponseTimeout: p.cfg.ResponseTimeout, IdleTimeout: p.cfg.IdleTimeout,
+	}
+	p.adopt(b, b.connections, wire.NewTransport(probing, m.Scheme, address, trust, wire.ConnectionHooks{}), address)
 	return b
 }
 

@@ -22,8 +22,9 @@ const maxEjections = 10
 // outlier counts how the requests to one backend fare, and ejects it when too
 // many fail in a row. It is safe for concurrent use.
 type outlier struct {
-	cfg   OutlierConfig
-	eject func(Ejection) bool
+	most     int           // failures in a row before it is ejected; 0: never is
+	ejection time.Duration // how long the first one takes
+	eject    func(Ejection) bool
 
 	failures atomic.Int64 // in a row
 
@@ -38,15 +39,14 @@ type outlier struct {
 // then asks again. It is called by whoever observes the failure, one call at a
 // time, and must not call the outlier.
 func newOutlier(cfg OutlierConfig, eject func(Ejection) bool) *outlier {
-	cfg.Ejection = cmp.Or(cfg.Ejection, 30*time.Second)
-	return &outlier{cfg: cfg, eject: eject}
+	return &outlier{most: cfg.Failures, ejection: cmp.Or(cfg.Ejection, 30*time.Second), eject: eject}
 }
 
 // observe counts the outcome of a request: why it failed, or nil. Success costs
 // an atomic load.
 func (o *outlier) observe(err error) {
 	switch {
-	case o.cfg.Failures == 0:
+	case o.most == 0:
 	case err == nil:
 		// The load keeps the line of memory shared between cores.
 		if o.failures.Load() != 0 {
@@ -65,13 +65,13 @@ func (o *outlier) failed(err error) {
 		return // a request that the backend still had when it was ejected
 	}
 	failures := o.failures.Add(1)
-	if failures < int64(o.cfg.Failures) {
+	if failures < int64(o.most) {
 		return
 	}
 	// Each ejection is forgotten once the backend stayed for as long as one takes.
-	forgotten := int(min(now.Sub(o.until)/o.cfg.Ejection, maxEjections))
+	forgotten := int(min(now.Sub(o.until)/o.ejection, maxEjections))
 	times := min(1+max(0, o.times-forgotten), maxEjections)
-	d := time.Duration(times) * o.cfg.Ejection
+	d := time.Duration(times) * o.ejection
 	if o.eject(Ejection{For: d, Failures: int(failures), Err: err}) {
 		o.times, o.until = times, now.Add(d)
 		o.failures.Store(0)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler"
 )
 
 // sticky keeps a client with the backend that answered it first, by a cookie.
@@ -64,7 +66,7 @@ func (s *sticky) holdersAmong(ready []*Backend) map[string]*Backend {
 // says that it does already, or to another backend that is ready: that one
 // has failed this request, which need not be the end of a session. An answer of
 // 500 and above binds nobody: the next request may fare better elsewhere. r
-// needs its header only.
+// is the request that was sent.
 func (s *sticky) bind(r *http.Request, resp *http.Response, b *Backend) {
 	if s.name == "" || resp.StatusCode >= http.StatusInternalServerError {
 		return
@@ -76,7 +78,7 @@ func (s *sticky) bind(r *http.Request, resp *http.Response, b *Backend) {
 		}
 	}
 	cookie := string(s.name) + "=" + string(digest[:]) + "; Path=/; HttpOnly; SameSite=Lax"
-	if proto := r.Header["X-Forwarded-Proto"]; len(proto) > 0 && proto[0] == "https" {
+	if handler.ClientOf(r).Scheme == "https" {
 		cookie += "; Secure"
 	}
 	if resp.Header == nil {

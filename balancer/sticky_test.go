@@ -1,6 +1,7 @@
 package balancer_test
 
 import (
+	"crypto/tls"
 	"net/http"
 	"strings"
 	"testing"
@@ -81,7 +82,9 @@ func TestStickyBinds(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := get()
-			r.Header["X-Forwarded-Proto"] = []string{test.proto}
+			if test.proto == "https" {
+				r.TLS = &tls.ConnectionState{}
+			}
 			if test.cookie != "" {
 				r.Header["Cookie"] = []string{test.cookie}
 			}

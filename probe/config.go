@@ -25,14 +25,6 @@ type Config struct {
 	Fall     int           `env:"PROBE_FALL" envDefault:"2" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must fail in a row for a backend to be left out"`
 }
 
-// withDefaults fills what is zero.
-func (c Config) withDefaults() Config {
-	c.Interval = cmp.Or(c.Interval, 10*time.Second)
-	c.Timeout = cmp.Or(c.Timeout, 2*time.Second)
-	c.Rise, c.Fall = cmp.Or(c.Rise, 1), cmp.Or(c.Fall, 2)
-	return c
-}
-
 // Kind returns the type of probe that c asks for, which is never auto.
 func (c Config) Kind() Type {
 	switch {
@@ -44,16 +36,19 @@ func (c Config) Kind() Type {
 	return TypeTCP
 }
 
-// Check returns the check that c asks for. rt and host are as for [HTTP] and
-// [GRPC], socket is as for [TCP]; each is used by those types alone.
+// Check returns the check that c asks for. One that sends a request does so by
+// rt, which must speak HTTP/2 for [TypeGRPC], with host as its Host header, or the
+// URL's authority when that is empty. One that only connects does so to address,
+// host:port or the path of a Unix socket, or to the URL's authority when that is
+// empty.
 func (c Config) Check(rt http.RoundTripper, host, address string) Check {
 	switch c.Kind() {
 	case TypeHTTP:
-		return HTTP(rt, host, cmp.Or(string(c.Path), "/"), c.Status)
+		return checkHTTP(rt, host, cmp.Or(string(c.Path), "/"), c.Status)
 	case TypeGRPC:
-		return GRPC(rt, host, c.Service)
+		return checkGRPC(rt, host, c.Service)
 	}
-	return TCP(address)
+	return checkTCP(address)
 }
 
 // Mode says what makes a probe start.

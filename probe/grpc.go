@@ -29,11 +29,11 @@ const (
 	maxAnswer = 4 << 10
 )
 
-// GRPC returns a check that calls grpc.health.v1.Health/Check about service, or
+// checkGRPC returns a check that calls grpc.health.v1.Health/Check about service, or
 // about the whole server when that is empty, and is content with SERVING. The
 // authority is host, or u's when that is empty. rt must speak HTTP/2, in the
-// clear if u's scheme is http; see [HTTP] for what else is asked of it.
-func GRPC(rt http.RoundTripper, host, service string) Check {
+// clear if u's scheme is http; see checkHTTP for what else is asked of it.
+func checkGRPC(rt http.RoundTripper, host, service string) Check {
 	question := healthQuestion(service)
 	return func(ctx context.Context, u *url.URL) error {
 		req, err := request(ctx, u, http.MethodPost, host, healthMethod)

@@ -16,7 +16,7 @@ import (
 // its client had broken off.
 const maxDrained = 64 << 10
 
-// HTTP returns a check that gets path, which may have a query, and is content
+// checkHTTP returns a check that gets path, which may have a query, and is content
 // with a status in the set. The Host header is host, or u's authority when that
 // is empty. Redirects are not followed: they are statuses like others.
 //
@@ -24,7 +24,7 @@ const maxDrained = 64 << 10
 // idle one proves little, and may have died while this process was suspended.
 // rt should share no connections with traffic, or a busy backend's limit of
 // them would keep probes waiting until they fail.
-func HTTP(rt http.RoundTripper, host, path string, statuses StatusSet) Check {
+func checkHTTP(rt http.RoundTripper, host, path string, statuses StatusSet) Check {
 	return func(ctx context.Context, u *url.URL) error {
 		req, err := request(ctx, u, http.MethodGet, host, path)
 		if err != nil {

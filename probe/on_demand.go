@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Demand is called as a request passes, with the request's context. When the
+// demand is called as a request passes, with the request's context. When the
 // last probe began longer than an interval ago, and the mode is ModeOnDemand,
 // it starts one beside the request and returns a channel that is closed when
 // the probe has ended, after PROBE_TIMEOUT at the latest; the request should
@@ -15,7 +15,7 @@ import (
 // The probe keeps the values of ctx but is not cancelled with it: that a client
 // goes away says nothing about the backend. Time is counted by the monotonic
 // clock, and after a pause of whatever length there is one probe to make.
-func (w *Watcher) Demand(ctx context.Context) <-chan struct{} {
+func (w *Watcher) demand(ctx context.Context) <-chan struct{} {
 	if !w.claim() {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (w *Watcher) claim() bool {
 // after the one before.
 func (w *Watcher) probeOnDemand(ctx context.Context) {
 	began := time.Since(w.epoch)
-	defer func() { w.due.Store(int64(began + w.cfg.Interval)) }()
+	defer func() { w.due.Store(int64(began + w.interval)) }()
 	w.probe(ctx, TriggerRequest)
 }
 
@@ -53,7 +53,7 @@ func OnDemand(watchers func() []*Watcher) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			var started []<-chan struct{}
 			for _, w := range watchers() {
-				if ended := w.Demand(r.Context()); ended != nil {
+				if ended := w.demand(r.Context()); ended != nil {
 					started = append(started, ended)
 				}
 			}

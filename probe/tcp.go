@@ -10,10 +10,10 @@ import (
 	"spangate/handler/fault"
 )
 
-// TCP returns a check that is content with a connection to the URL's
+// checkTCP returns a check that is content with a connection to the URL's
 // authority, or, when it is not empty, to address: host:port, or the path of a
 // Unix socket.
-func TCP(address string) Check {
+func checkTCP(address string) Check {
 	return func(ctx context.Context, u *url.URL) error {
 		network, addr := "tcp", u.Host
 		if strings.HasPrefix(address, "/") {

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/url"
@@ -20,11 +21,14 @@ type Report struct {
 // there is none: one probe that succeeds makes the backend fit, Config.Fall in
 // a row that fail make it unfit, and then Config.Rise in a row fit again.
 //
-// What starts the probes depends on Config.Mode: Run and Suspect, or Demand;
+// What starts the probes depends on Config.Mode: Run and Suspect, or requests ([OnDemand]);
 // whichever the mode does not call for does nothing. There is one probe at a
-// time. Run is called once; Suspect and Demand are safe for concurrent use.
+// time. Run is called once; Suspect is safe for concurrent use.
 type Watcher struct {
-	cfg    Config
+	mode     Mode
+	interval time.Duration
+	timeout  time.Duration
+
 	url    *url.URL
 	check  Check
 	report func(Report)
@@ -32,12 +36,12 @@ type Watcher struct {
 	suspect chan struct{} // holds a demand of Suspect that is not met yet
 
 	epoch time.Time    // what due counts from, on the monotonic clock
-	due   atomic.Int64 // when Demand may start the next probe, in ns after epoch; or never
+	due   atomic.Int64 // when demand may start the next probe, in ns after epoch; or never
 
 	verdict verdict // belongs to whoever probes
 }
 
-// never is in Watcher.due while a probe of Demand is under way, and always in
+// never is in Watcher.due while a probe of demand is under way, and always in
 // other modes.
 const never = 1<<63 - 1
 
@@ -45,12 +49,12 @@ const never = 1<<63 - 1
 // that tells something, before the next one begins, so that a decorated check
 // knows which probes led to a change.
 func NewWatcher(cfg Config, u *url.URL, check Check, report func(Report)) *Watcher {
-	cfg = cfg.withDefaults()
 	w := &Watcher{
-		cfg: cfg, url: u, check: check, report: report,
+		mode: cfg.Mode, interval: cmp.Or(cfg.Interval, 10*time.Second), timeout: cmp.Or(cfg.Timeout, 2*time.Second),
+		url: u, check: check, report: report,
 		suspect: make(chan struct{}, 1),
 		epoch:   time.Now(),
-		verdict: verdict{rise: cfg.Rise, fall: cfg.Fall},
+		verdict: verdict{rise: cmp.Or(cfg.Rise, 1), fall: cmp.Or(cfg.Fall, 2)},
 	}
 	if cfg.Mode != ModeOnDemand {
 		w.due.Store(never)
@@ -63,7 +67,7 @@ func NewWatcher(cfg Config, u *url.URL, check Check, report func(Report)) *Watch
 // sooner. Run returns nil after the first probe with ModeOnDemand, and at once
 // with ModeOff.
 func (w *Watcher) Run(ctx context.Context) error {
-	switch w.cfg.Mode {
+	switch w.mode {
 	case ModeOff:
 		return nil
 	case ModeOnDemand:
@@ -86,7 +90,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		began := time.Now()
 		conclusive := w.probe(ctx, trigger)
 		ended := time.Now()
-		next := w.cfg.Interval - rand.N(w.cfg.Interval/10+1) // never later: whoever waits for a return counts on it
+		next := w.interval - rand.N(w.interval/10+1) // never later: whoever waits for a return counts on it
 		if !conclusive || !w.verdict.settled() {
 			next = w.confirm()
 		}
@@ -117,7 +121,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 const minConfirm, maxConfirm = 50 * time.Millisecond, time.Second
 
 func (w *Watcher) confirm() time.Duration {
-	return min(w.cfg.Interval, max(minConfirm, min(maxConfirm, w.cfg.Interval/10)))
+	return min(w.interval, max(minConfirm, min(maxConfirm, w.interval/10)))
 }
 
 // untilNext counts d from the beginning of one probe to that of the next, so
@@ -146,10 +150,10 @@ const stalled = 2
 // by a stop, or by a want of descriptors, ports or memory.
 func (w *Watcher) probe(ctx context.Context, trigger Trigger) (conclusive bool) {
 	began := time.Now()
-	limited, cancel := context.WithTimeout(context.WithValue(ctx, triggerKey{}, trigger), w.cfg.Timeout)
+	limited, cancel := context.WithTimeout(context.WithValue(ctx, triggerKey{}, trigger), w.timeout)
 	defer cancel()
 	err := w.check(limited, w.url)
-	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.cfg.Timeout || fault.Exhausted(err)) {
+	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.timeout || fault.Exhausted(err)) {
 		return false
 	}
 	w.report(Report{Err: err, Changed: w.verdict.count(err == nil)})

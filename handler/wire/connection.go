@@ -76,8 +76,7 @@ func (d *connector) establish(ctx context.Context, conn net.Conn, authority stri
 	if http2 {
 		return d.establishHTTP2(ctx, conn)
 	}
-	http1 := framing.Responses(conn, d.pause)
-	http1.Unsolicited = d.connections.unsolicited
+	http1 := framing.Responses(conn, d.pause, d.connections.unsolicited)
 	client, err := d.http1.NewClientConn(handing(ctx, http1), "http", anyAddress)
 	if err != nil {
 		return nil, &fault.Error{Type: fault.ConnectError, Err: err}

@@ -50,7 +50,7 @@ func TestWhatIsRefusedTakesNoConnection(t *testing.T) {
 			spoiled.RoundTripper = next
 			return spoiled
 		}}
-		b := backendsTold(t, balancer.Config{TransportConfig: wire.TransportConfig{MaxConnections: 1}}, hooks, strings.Replace(server.URL, "http", scheme, 1))[0]
+		b := backendTold(t, balancer.Config{TransportConfig: wire.TransportConfig{MaxConnections: 1}}, hooks, strings.Replace(server.URL, "http", scheme, 1))
 		for name, spoil := range tests {
 			t.Run(scheme+", "+name, func(t *testing.T) {
 				for range 3 {
@@ -155,7 +155,7 @@ func TestRequestsShareConnections(t *testing.T) {
 			}
 			defer server.Close()
 			target := test.scheme + "://" + server.Listener.Addr().String()
-			b := backendsAt(t, cfg, target)[0]
+			b := backendAt(t, cfg, target)
 			var got atomic.Int64
 			var clients sync.WaitGroup
 			for range test.requests {
@@ -365,7 +365,7 @@ func TestWindows(t *testing.T) {
 		}
 		windows <- got
 	}()
-	b := backendsAt(t, balancer.Config{}, "h2c://"+ln.Addr().String())[0]
+	b := backendAt(t, balancer.Config{}, "h2c://"+ln.Addr().String())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var client sync.WaitGroup
@@ -409,7 +409,7 @@ func TestBackendsThatAreNotOfHTTP2(t *testing.T) {
 					conn.Close()
 				}
 			}()
-			b := backendsAt(t, balancer.Config{}, "h2c://"+ln.Addr().String())[0]
+			b := backendAt(t, balancer.Config{}, "h2c://"+ln.Addr().String())
 			_, err = b.RoundTrip(httptest.NewRequest("GET", "/path", nil))
 			e, _ := errors.AsType[*fault.Error](err)
 			if e == nil || e.Type != test.want || e.Sent {
@@ -441,7 +441,7 @@ func TestAConnectionThatSaysGoodbye(t *testing.T) {
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	defer server.Close()
-	b := backendsAt(t, balancer.Config{}, strings.Replace(server.URL, "http", "h2c", 1))[0]
+	b := backendAt(t, balancer.Config{}, strings.Replace(server.URL, "http", "h2c", 1))
 	ask := func(path string) string {
 		r := httptest.NewRequest("GET", "/path", nil)
 		r.URL.Path = path

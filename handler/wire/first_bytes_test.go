@@ -114,7 +114,7 @@ func TestNoContentOverHTTP2(t *testing.T) {
 		server.Config.Protocols.SetUnencryptedHTTP2(true)
 		server.Start()
 		defer server.Close()
-		resp, err := backendsAt(t, balancer.Config{}, strings.Replace(server.URL, "http:", "h2c:", 1))[0].RoundTrip(httptest.NewRequest("GET", "/path", nil))
+		resp, err := backendAt(t, balancer.Config{}, strings.Replace(server.URL, "http:", "h2c:", 1)).RoundTrip(httptest.NewRequest("GET", "/path", nil))
 		if err != nil {
 			t.Errorf("%d: %v", status, err)
 			continue

@@ -31,7 +31,7 @@ func TestAStreamThatBecomesFreeIsUsed(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	defer close(held)
-	b := backendsAt(t, balancer.Config{TransportConfig: wire.TransportConfig{MaxConnections: 1}}, strings.Replace(server.URL, "http", "h2c", 1))[0]
+	b := backendAt(t, balancer.Config{TransportConfig: wire.TransportConfig{MaxConnections: 1}}, strings.Replace(server.URL, "http", "h2c", 1))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 

@@ -53,7 +53,7 @@ func TestResponses(t *testing.T) {
 		for _, size := range []int{1, 7, 4096} {
 			t.Run(fmt.Sprint(name, "/", size), func(t *testing.T) {
 				wire := &fixedConn{end: os.ErrDeadlineExceeded}
-				conn := framing.Responses(wire, 0)
+				conn := framing.Responses(wire, 0, nil)
 				for i, e := range test.exchanges {
 					request := e.method
 					if !strings.Contains(request, "|") {
@@ -92,7 +92,7 @@ func TestResponsesGiveUpAWriteThatMakesNoProgress(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			wire := &fixedConn{}
-			conn := framing.Responses(wire, time.Minute)
+			conn := framing.Responses(wire, time.Minute, nil)
 			io.WriteString(conn, "PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n")
 			wire.rest = []byte(test.response)
 			if _, err := readAll(conn, 4096); err != nil {

@@ -31,9 +31,8 @@ func TestSurplus(t *testing.T) {
 	for name, test := range tests {
 		for _, size := range []int{4096, 1} {
 			wire := &fixedConn{}
-			conn := framing.Responses(wire, 0)
 			counted := 0
-			conn.Unsolicited = func() { counted++ }
+			conn := framing.Responses(wire, 0, func() { counted++ })
 			io.WriteString(conn, test.method+" / HTTP/1.1\r\n\r\n")
 			wire.rest = []byte(test.answer + test.surplus)
 			got, err := readAll(conn, size)
@@ -62,9 +61,8 @@ func TestTheLastLook(t *testing.T) {
 	} {
 		for _, reading := range []bool{false, true} {
 			near, far := connected(t)
-			conn := framing.Responses(near, 0)
 			counted := make(chan bool, 2)
-			conn.Unsolicited = func() { counted <- true }
+			conn := framing.Responses(near, 0, func() { counted <- true })
 			io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n")
 			io.WriteString(far, "HTTP/1.1 204 No Content\r\n\r\n")
 			conn.Read(make([]byte, 4096))
@@ -136,7 +134,7 @@ func TestAWriteFailsAfterTheAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				wire := &fixedConn{end: io.EOF}
-				conn := framing.Responses(wire, 0)
+				conn := framing.Responses(wire, 0, nil)
 				io.WriteString(conn, head)
 				wire.rest = []byte(test.answer)
 				if test.answer != "" {
@@ -179,7 +177,7 @@ func TestWritesFailWithWhatEndedTheReading(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			near, far := connected(t)
-			conn := framing.Responses(near, 0)
+			conn := framing.Responses(near, 0, nil)
 			io.WriteString(conn, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
 			io.ReadFull(far, make([]byte, len("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")))
 			test.arrive(far)
@@ -198,7 +196,7 @@ func TestWritesFailWithWhatEndedTheReading(t *testing.T) {
 	}
 	t.Run("closed here", func(t *testing.T) {
 		near, _ := connected(t)
-		conn := framing.Responses(near, 0)
+		conn := framing.Responses(near, 0, nil)
 		conn.Close()
 		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n"); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("wrote: %v, want %v", err, net.ErrClosed)

@@ -16,10 +16,7 @@ import (
 // concurrent use as other connections are.
 type ResponseConn struct {
 	net.Conn
-	// Unsolicited, if not nil, is told, once, when something came that nobody had
-	// asked for. It must be set before the first request, and not use the
-	// connection.
-	Unsolicited func()
+	noticed func() // unsolicited bytes; may be nil
 
 	pause   time.Duration
 	socket  *socket       // nil: cannot be looked at
@@ -51,9 +48,12 @@ type Passed struct{ Sent, Received int64 }
 // to be read: the other end may have answered before it closed (RFC 9112 §9.5).
 // One that fails because the connection was closed here, after a read had failed,
 // fails with what the read did.
-func Responses(conn net.Conn, pause time.Duration) *ResponseConn {
+//
+// unsolicited, if not nil, is told, once, when something came that nobody had asked
+// for. It must not use the connection.
+func Responses(conn net.Conn, pause time.Duration, unsolicited func()) *ResponseConn {
 	r := &ResponseConn{
-		Conn: conn, pause: pause, socket: socketOf(conn), silent: make(chan struct{}),
+		Conn: conn, noticed: unsolicited, pause: pause, socket: socketOf(conn), silent: make(chan struct{}),
 		in: followResponses(), out: followRequests(),
 	}
 	r.out.onRequest = r.expect
@@ -109,8 +109,8 @@ func (r *ResponseConn) quiet() error {
 func (r *ResponseConn) unsolicited(beginning []byte) {
 	r.in.err = ErrUnsolicited
 	timeout := bytes.HasPrefix(beginning, []byte("HTTP/1.")) && bytes.HasPrefix(beginning[min(len("HTTP/1.x"), len(beginning)):], []byte(" 408"))
-	if r.Unsolicited != nil && !timeout {
-		r.Unsolicited()
+	if r.noticed != nil && !timeout {
+		r.noticed()
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func (c *Config) tls() (*tls.Config, error) {
 	trust := &tls.Config{MinVersion: tls.VersionTLS12}
 	err := config.TLSFiles{Authorities: &c.CAFile, Certificate: &c.CertFile, Key: &c.KeyFile}.Load(trust)
-	if trust.RootCAs == nil && slices.ContainsFunc(c.Backends, func(m Member) bool { return m.Scheme == "https" }) {
+	if trust.RootCAs == nil && slices.ContainsFunc(c.Backends, func(m Member) bool { return m.scheme == "https" }) {
 		// The system's are read once, and whoever does so for the first handshake may
 		// have no descriptor left for it: nobody would be trusted from then on.
 		x509.SystemCertPool()

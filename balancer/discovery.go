@@ -120,17 +120,17 @@ func (d *discovery) lookUp(ctx context.Context) ([]endpoint, error) {
 	var endpoints []endpoint
 	var asked int
 	var err error
-	if d.member.SRV {
+	if d.member.srv {
 		var records []*net.SRV
-		_, records, err = d.resolver.LookupSRV(ctx, "", "", d.member.Lookup)
+		_, records, err = d.resolver.LookupSRV(ctx, "", "", d.member.lookup)
 		endpoints, asked = fromServices(records, d.member.Weight), len(records)
 	} else {
 		var addrs []netip.Addr
 		addrs, err = d.addresses(ctx)
-		endpoints, asked = fromAddresses(addrs, port(d.member.URL), d.member.Weight), len(addrs)
+		endpoints, asked = fromAddresses(addrs, port(d.member.url), d.member.Weight), len(addrs)
 	}
 	if err == nil && len(endpoints) == 0 {
-		err = fmt.Errorf("lookup %s: none of %d records can be used", d.member.Lookup, asked)
+		err = fmt.Errorf("lookup %s: none of %d records can be used", d.member.lookup, asked)
 	}
 	return endpoints, err
 }
@@ -140,7 +140,7 @@ func (d *discovery) lookUp(ctx context.Context) ([]endpoint, error) {
 // is left must not be taken for the whole: a family that vanishes is asked for
 // by itself, and stays unless DNS says that it is no more.
 func (d *discovery) addresses(ctx context.Context) (addrs []netip.Addr, err error) {
-	if addrs, err = d.resolver.LookupNetIP(ctx, "ip", d.member.Lookup); err != nil {
+	if addrs, err = d.resolver.LookupNetIP(ctx, "ip", d.member.lookup); err != nil {
 		return nil, err
 	}
 	if addrs = usable(addrs); len(addrs) == 0 {
@@ -150,7 +150,7 @@ func (d *discovery) addresses(ctx context.Context) (addrs []netip.Addr, err erro
 		if slices.ContainsFunc(addrs, member) || !slices.ContainsFunc(d.known, member) {
 			continue
 		}
-		if _, lost := d.resolver.LookupNetIP(ctx, network, d.member.Lookup); !isNotFound(lost) {
+		if _, lost := d.resolver.LookupNetIP(ctx, network, d.member.lookup); !isNotFound(lost) {
 			err = lost
 			for _, addr := range d.known {
 				if member(addr) {
@@ -183,7 +183,7 @@ func (d *discovery) adopt(endpoints []endpoint, err error) Discovered {
 		slices.SortFunc(endpoints, func(a, b endpoint) int {
 			return cmp.Or(d.serving(b)-d.serving(a), a.compare(b))
 		})
-		change.Err = cmp.Or(err, fmt.Errorf("lookup %s: of %d backends, %d are used", d.member.Lookup, len(endpoints), maxFound))
+		change.Err = cmp.Or(err, fmt.Errorf("lookup %s: of %d backends, %d are used", d.member.lookup, len(endpoints), maxFound))
 		endpoints = endpoints[:maxFound]
 	}
 	if len(endpoints) > 0 {

@@ -553,7 +553,7 @@ func TestNamesToLookUp(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if diff := cmp.Diff(want, target{m[0].Scheme, m[0].URL.String(), m[0].Lookup, m[0].SRV}); diff != "" {
+		if diff := cmp.Diff(want, target(balancer.TargetOf(m[0]))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	}

@@ -21,7 +21,7 @@ func FuzzDiscovery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, srv bool, weight int, raw []byte, names string) {
 		answer := records(raw, names)
 		d := discovery{
-			member:   Member{Lookup: "app", SRV: srv, Weight: 1 + max(weight, -weight, 0)%maxWeight, URL: &url.URL{Scheme: "http", Host: "app"}},
+			member:   Member{lookup: "app", srv: srv, Weight: 1 + max(weight, -weight, 0)%maxWeight, url: &url.URL{Scheme: "http", Host: "app"}},
 			resolver: answer,
 			backend:  func(e endpoint) *Backend { return &Backend{Address: e.address, Weight: e.weight} },
 		}

@@ -48,6 +48,14 @@ func (c *Conditions) Failed(resp *http.Response, err *fault.Error) bool {
 	return c.match(o)
 }
 
+// Target is what a member leads to.
+type Target struct {
+	Scheme, URL, Lookup string
+	SRV                 bool
+}
+
+func TargetOf(m Member) Target { return Target{m.scheme, m.url.String(), m.lookup, m.srv} }
+
 // NewBackend returns a backend at http://name whose attempts transport sends. It
 // is in no pool.
 func NewBackend(name string, weight int, transport http.RoundTripper) *Backend {

@@ -26,7 +26,7 @@ func hostRules(backends Members) string {
 	var rules []string
 	for _, m := range backends {
 		rule := string(HostPreserve)
-		if m.Scheme == "https" {
+		if m.scheme == "https" {
 			rule = string(HostBackend)
 		}
 		if !slices.Contains(rules, rule) {

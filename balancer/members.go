@@ -20,15 +20,15 @@ type Members []Member
 // Member is one configured backend.
 type Member struct {
 	Name   string   // as written, without options
-	Scheme string   // http, https, h2c, http+unix or echo; without dns+
-	URL    *url.URL // what to request: http or https, an authority, a path prefix; nil for echo
-	Socket string   // for http+unix: the socket's path
-	Zoned  string   // for an IPv6 address with a zone: what to dial, as the zone is no part of URL
-	Echo   string   // for echo: the name that it answers with
+	scheme string   // http, https, h2c, http+unix or echo; without dns+
+	url    *url.URL // what to request: http or https, an authority, a path prefix; nil for echo
+	socket string   // for http+unix: the socket's path
+	zoned  string   // for an IPv6 address with a zone: what to dial, as the zone is no part of url
+	echo   string   // for echo: the name that it answers with
 	Weight int      // 1 unless given
-	Host   HostRule // empty unless given: the value of BACKEND_HOST holds
-	Lookup string   // for dns+ schemes: the name to look up; the other fields hold for each backend found
-	SRV    bool     // for dns+srv schemes: Lookup has SRV records, else addresses
+	host   HostRule // empty unless given: the value of BACKEND_HOST holds
+	lookup string   // for dns+ schemes: the name to look up; the other fields hold for each backend found
+	srv    bool     // for dns+srv schemes: lookup has SRV records, else addresses
 }
 
 const maxWeight = 1000
@@ -73,14 +73,14 @@ func ofBackend(entry string, err error) (faults []error) {
 
 // identity is the same for two ways to write one backend.
 func (m Member) identity() string {
-	if m.URL == nil || m.Socket != "" {
-		return m.Scheme + ":" + m.Echo + m.Socket
+	if m.url == nil || m.socket != "" {
+		return m.scheme + ":" + m.echo + m.socket
 	}
-	host := strings.ToLower(m.URL.Hostname())
+	host := strings.ToLower(m.url.Hostname())
 	if addr, err := netip.ParseAddr(host); err == nil {
 		host = addr.String()
 	}
-	return m.Scheme + "://" + cmp.Or(m.Zoned, net.JoinHostPort(host, portOf(m.URL))) + m.URL.EscapedPath()
+	return m.scheme + "://" + cmp.Or(m.zoned, net.JoinHostPort(host, portOf(m.url))) + m.url.EscapedPath()
 }
 
 func portOf(u *url.URL) string {
@@ -106,24 +106,24 @@ func parseMember(entry string) (Member, error) {
 	if !ok {
 		return Member{}, fmt.Errorf("must be a URL such as http://%s", name)
 	}
-	m.Scheme = strings.ToLower(scheme)
+	m.scheme = strings.ToLower(scheme)
 	var err error
-	switch m.Scheme {
+	switch m.scheme {
 	case "http", "https", "h2c":
-		if m.URL, err = parseBackendURL(m.Scheme, name); err == nil {
-			m.Zoned = cutZone(m.URL)
+		if m.url, err = parseBackendURL(m.scheme, name); err == nil {
+			m.zoned = cutZone(m.url)
 		}
 	case "dns+http", "dns+https", "dns+h2c":
-		m.Scheme = strings.TrimPrefix(m.Scheme, "dns+")
-		m.URL, m.Lookup, err = parseAddressName(m.Scheme, name)
+		m.scheme = strings.TrimPrefix(m.scheme, "dns+")
+		m.url, m.lookup, err = parseAddressName(m.scheme, name)
 	case "dns+srv", "dns+srv+https", "dns+srv+h2c":
-		m.Scheme = cmp.Or(strings.TrimPrefix(strings.TrimPrefix(m.Scheme, "dns+srv"), "+"), "http")
-		m.SRV = true
-		m.URL, m.Lookup, err = parseServiceName(m.Scheme, name)
+		m.scheme = cmp.Or(strings.TrimPrefix(strings.TrimPrefix(m.scheme, "dns+srv"), "+"), "http")
+		m.srv = true
+		m.url, m.lookup, err = parseServiceName(m.scheme, name)
 	case "http+unix":
-		m.URL, m.Socket, err = parseSocket(rest)
+		m.url, m.socket, err = parseSocket(rest)
 	case "echo":
-		m.Echo = rest
+		m.echo = rest
 		if !isEchoName(rest) {
 			err = errors.New("the name of an echo backend must be 1 to 63 letters, digits, dots, dashes or underscores")
 		}
@@ -274,7 +274,7 @@ func (m *Member) parseOptions(options string) error {
 			}
 			m.Weight = n
 		case "host":
-			if err := m.Host.UnmarshalText([]byte(value)); err != nil {
+			if err := m.host.UnmarshalText([]byte(value)); err != nil {
 				wrong = append(wrong, fmt.Errorf("host %q %w", value, err))
 			}
 		default:
@@ -295,8 +295,8 @@ func (m Members) MarshalText() ([]byte, error) {
 		if member.Weight > 1 {
 			b = fmt.Appendf(b, ";weight=%d", member.Weight)
 		}
-		if member.Host != "" {
-			b = fmt.Appendf(b, ";host=%s", member.Host)
+		if member.host != "" {
+			b = fmt.Appendf(b, ";host=%s", member.host)
 		}
 	}
 	return b, nil

@@ -31,16 +31,16 @@ func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
 	}
 	var members []*Backend
 	for _, m := range cfg.Backends {
-		if m.Lookup != "" {
+		if m.lookup != "" {
 			p.discoveries = append(p.discoveries, newDiscovery(p, m, net.DefaultResolver, trust))
 			continue
 		}
-		if m.Scheme == "echo" {
+		if m.scheme == "echo" {
 			if m, err = p.listen(m); err != nil {
 				return nil, err
 			}
 		}
-		members = append(members, p.newBackend(m, cmp.Or(m.Socket, m.Zoned), m.Weight, trust))
+		members = append(members, p.newBackend(m, cmp.Or(m.socket, m.zoned), m.Weight, trust))
 	}
 	p.change(members, nil)
 	return p, nil
@@ -62,27 +62,27 @@ func (p *Pool) listen(m Member) (Member, error) {
 		}
 		return Member{}, fmt.Errorf("starting %s: %w", m.Name, err)
 	}
-	p.echoes = append(p.echoes, echoBackend{m.Echo, ln})
-	m.URL = &url.URL{Scheme: "http", Host: ln.Addr().String()}
+	p.echoes = append(p.echoes, echoBackend{m.echo, ln})
+	m.url = &url.URL{Scheme: "http", Host: ln.Addr().String()}
 	return m, nil
 }
 
 // newBackend returns a backend of m that is not a member yet. address, if not
 // empty, is what to dial instead of its URL's authority.
 func (p *Pool) newBackend(m Member, address string, weight int, trust *tls.Config) *Backend {
-	b := &Backend{Name: m.Name, URL: m.URL, Weight: weight, host: cmp.Or(m.Host, p.cfg.Host)}
-	if m.Socket == "" {
+	b := &Backend{Name: m.Name, URL: m.url, Weight: weight, host: cmp.Or(m.host, p.cfg.Host)}
+	if m.socket == "" {
 		b.Address = address
 	}
 	var told wire.ConnectionHooks
 	if p.hooks.Connections != nil {
 		told = p.hooks.Connections(b)
 	}
-	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.Scheme, address, trust, told)
+	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.scheme, address, trust, told)
 	probing := wire.TransportConfig{ // without a limit: a busy backend's would keep probes waiting
 		ConnectTimeout: p.cfg.ConnectTimeout, ResponseTimeout: p.cfg.ResponseTimeout, IdleTimeout: p.cfg.IdleTimeout,
 	}
-	p.adopt(b, b.connections, wire.NewTransport(probing, m.Scheme, address, trust, wire.ConnectionHooks{}), address)
+	p.adopt(b, b.connections, wire.NewTransport(probing, m.scheme, address, trust, wire.ConnectionHooks{}), address)
 	return b
 }
 

@@ -186,7 +186,6 @@ func serve(ctx context.Context, cfg Config, process telemetry.Process, warnings 
 	notice := &fault.Notice{Log: log}
 	listening := tel.Balancer(cfg.Balancer.Algorithm)
 	listening.Failed = notice.Saw
-	listening.Discovered = func(found balancer.Discovered) { logDiscovered(log, found) }
 	pool, err := balancer.New(cfg.Balancer, cfg.Probe, listening)
 	if err != nil {
 		return err
@@ -340,14 +339,6 @@ func statusOf(pool *balancer.Pool, limits rateLimit, concurrency *policy.Concurr
 		s.Concurrency = &concurrencyStatus{concurrency.Active(), concurrency.Queued()}
 	}
 	return s
-}
-
-func logDiscovered(log *slog.Logger, found balancer.Discovered) {
-	if found.Err != nil {
-		log.Warn("backends could not be looked up", "name", found.Name, "backends", len(found.Backends), "error", found.Err.Error())
-		return
-	}
-	log.Info("backends found", "name", found.Name, "backends", len(found.Backends), "joined", len(found.Joined), "left", len(found.Left))
 }
 
 // readiness returns an error while no request should be sent here: before the

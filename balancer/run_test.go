@@ -26,7 +26,6 @@ import (
 // is in answers, by address or name, or else that all is well.
 type fleet struct {
 	*balancer.Pool
-	hooks balancer.Hooks
 
 	mu      sync.Mutex
 	answers map[string]error

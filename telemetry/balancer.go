@@ -1,8 +1,6 @@
 package telemetry
 
-import (
-	"spangate/balancer"
-)
+import "spangate/balancer"
 
 // Balancer returns what listens to a pool that balances by that algorithm.
 func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
@@ -11,6 +9,7 @@ func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
 		Probe:        t.probe,
 		ProbeRequest: t.probeRequest,
 		Changed:      t.stateChanged,
+		Discovered:   t.discovered,
 	}
 	if !t.off {
 		hooks.Picked = t.picked(algorithm)

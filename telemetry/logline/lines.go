@@ -2,12 +2,14 @@ package logline
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"sync/atomic"
 	"time"
 
 	"spangate/handler"
+	"spangate/handler/clock"
 )
 
 // maxBacklog bounds, in bytes, the lines that wait for a slow reader of the log.
@@ -73,12 +75,7 @@ func (l *Lines) Run() {
 // reader of the log may have stopped. It must be called once.
 func (l *Lines) Close(within time.Duration) {
 	close(l.closing)
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case <-l.ended:
-	case <-timer.C:
-	}
+	clock.Await(context.Background(), l.ended, within)
 }
 
 // flush writes all lines so far, oldest first, in as few writes as it can.

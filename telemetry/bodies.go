@@ -70,6 +70,6 @@ func (c *countedResponse) begin(status int) {
 		if !t.silent {
 			span = trace.SpanContextFromContext(c.ctx)
 		}
-		addServerTiming(c.Header(), span, c.firstByte, c.of.exchange.forwarded)
+		addServerTiming(c.Header(), span, c.firstByte, c.of.exchange.forwarded.took)
 	}
 }

@@ -55,9 +55,9 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.metrics.attempt.active.Add(a.ctx, 1, c.active.get(a.method).add...)
 	options := clientKind
 	if e != nil {
-		a.resend = e.attempts
-		e.attempts++
-		e.backend = c.backend.Name
+		a.resend = e.forwarded.attempts
+		e.forwarded.attempts++
+		e.forwarded.backend = c.backend.Name
 		if e.latest.IsValid() {
 			options = linked(clientKind, e.latest)
 		}

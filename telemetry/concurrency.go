@@ -25,7 +25,7 @@ func (t *Telemetry) ObserveConcurrency(active, queued func() int64) error {
 func (t *Telemetry) noteWait(ctx context.Context, d time.Duration) {
 	t.metrics.queue.wait.Record(ctx, d.Seconds(), t.metrics.queue.each...)
 	if e := exchangeOf(ctx); e != nil {
-		e.queued, e.queueWait = true, d
+		e.waited = waited{true, d}
 	}
 }
 
@@ -40,20 +40,20 @@ func newQueueMetrics(m *meter) queueMetrics {
 
 // waited is for how long a request waited for its turn.
 type waited struct {
-	queued    bool // it had to wait
-	queueWait time.Duration
+	queued bool // it had to wait
+	d      time.Duration
 }
 
 func (w *waited) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	if w.queued {
-		attrs = append(attrs, concurrencyWaitKey.Float64(w.queueWait.Seconds()))
+		attrs = append(attrs, concurrencyWaitKey.Float64(w.d.Seconds()))
 	}
 	return attrs
 }
 
 func (w *waited) line(attrs []slog.Attr) []slog.Attr {
 	if w.queued {
-		attrs = append(attrs, slog.Float64("queued", w.queueWait.Seconds()))
+		attrs = append(attrs, slog.Float64("queued", w.d.Seconds()))
 	}
 	return attrs
 }

@@ -18,7 +18,8 @@ func (t *Telemetry) Failed(r *http.Request, e *fault.Error) {
 	}
 	q.failure = e
 	if e.Type == fault.BodyTooLarge {
-		q.refusal = fault.Refusal{Policy: "body", Reason: "too_large"}
-		t.refused(r.Context(), q.refusal)
+		why := fault.Refusal{Policy: "body", Reason: "too_large"}
+		q.refusal = refusal(why)
+		t.refused(r.Context(), why)
 	}
 }

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -29,14 +30,37 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		m := &t.metrics.forward
 		m.duration.Record(r.Context(), took.Seconds(), m.sets.get(errorType).record...)
 		if e := exchangeOf(r.Context()); e != nil {
-			e.forwarded = took
+			e.forwarded.took = took
 			if err == nil {
-				e.answered = e.backend
+				e.forwarded.answered = e.forwarded.backend
 			}
-			m.attempts.Record(r.Context(), int64(e.attempts), m.each...)
+			m.attempts.Record(r.Context(), int64(e.forwarded.attempts), m.each...)
 		}
 		return resp, err
 	})
+}
+
+// forwarded is what became of a request's attempts.
+type forwarded struct {
+	attempts int
+	backend  string        // of the latest
+	answered string        // backend whose response is passed on; empty: none
+	took     time.Duration // to get a response, or to fail to; 0: nobody tried
+}
+
+func (f *forwarded) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	attrs = append(attrs, attemptCountKey.Int(f.attempts))
+	if f.answered != "" {
+		attrs = append(attrs, backendKey.String(f.answered))
+	}
+	return attrs
+}
+
+func (f *forwarded) line(attrs []slog.Attr) []slog.Attr {
+	if f.attempts > 0 {
+		attrs = append(attrs, slog.String("backend", f.backend), slog.Int("attempts", f.attempts))
+	}
+	return attrs
 }
 
 // forwardMetrics are those of all attempts of a request together.

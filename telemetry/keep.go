@@ -95,5 +95,5 @@ func (s *served) keepReason() samplingReason {
 	if s.response.status == 0 && !ofClient {
 		answered = s.answer.took
 	}
-	return samplingReason(s.telemetry.keep(s.outcome.spanError != "" && !ofClient, s.exchange.attempts, answered))
+	return samplingReason(s.telemetry.keep(s.outcome.spanError != "" && !ofClient, s.exchange.forwarded.attempts, answered))
 }

@@ -26,7 +26,7 @@ func (t *Telemetry) Refuse(next policy.Refuse) policy.Refuse {
 				e.failure = &fault.Error{Type: why.Type}
 			}
 			if !gone {
-				e.refusal = why
+				e.refusal = refusal(why)
 			}
 		}
 		if !gone {

@@ -58,7 +58,7 @@ func (w *retryWaited) tell(span trace.Span) {
 // and counts it when an attempt had failed.
 func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason) {
 	if e := exchangeOf(ctx); e != nil {
-		e.stopReason = reason
+		e.retryStop = retryStop(reason)
 	}
 	if reason != balancer.StopSuccess {
 		t.metrics.retry.decided(ctx, "stop", string(reason))

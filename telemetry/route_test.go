@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
@@ -27,6 +29,7 @@ import (
 	"spangate/telemetry"
 	"spangate/telemetry/contract"
 	"spangate/telemetry/export"
+	"spangate/telemetry/logline"
 )
 
 // TestRoutes holds that each series of what decorates a route has its name, and
@@ -64,6 +67,31 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("routes of series (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A request's span and its line in the access log name its route.
+func TestRouteOfARequest(t *testing.T) {
+	var out bytes.Buffer
+	lines := logline.NewLines(&out)
+	recorder := tracetest.NewSpanRecorder()
+	tel := newTelemetry(recorder, logline.NewAccessLog(logline.Config{AccessLog: logline.Text}, lines))
+	var routes []string
+	for _, name := range []string{"", "api"} {
+		tel.Server(tel.Route(name).Enter(http.NotFoundHandler())).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}
+	for _, span := range recorder.Ended() {
+		attributes := attribute.NewSet(span.Attributes()...)
+		route, _ := attributes.Value("spangate.route")
+		routes = append(routes, route.AsString())
+	}
+	if diff := cmp.Diff([]string{"", "api"}, routes); diff != "" {
+		t.Errorf("routes of spans (-want +got):\n%s", diff)
+	}
+	go lines.Run()
+	lines.Close(time.Minute)
+	if log := out.String(); strings.Count(log, "route=") != 1 || !strings.Contains(log, " route=api ") {
+		t.Errorf("the log is\n%s", log)
 	}
 }
 

@@ -33,13 +33,13 @@ import (
 type variableCase struct {
 	beside []string // other variables that it needs, as NAME=value
 	value  string
-	await  func(*testing.T, *observed) // with it set, before the SDK is shut down; nil: nothing
+	await  func(*testing.T, *observed) // with it set, before the pipelines are shut down; nil: nothing
 	see    func(*observed) any
 	want   any
 }
 
 // observed is what a configuration came to, and what was sent of a request, a
-// log record and a measurement until the SDK was shut down.
+// log record and a measurement until the pipelines were shut down.
 type observed struct {
 	fault    error // there is nothing else then
 	cfg      Config
@@ -47,7 +47,7 @@ type observed struct {
 	other    *otlptest.Server // unless a variable says OTHER, OTHERGRPC or OTHERHOST,
 	hung     *counting        // HUNG, which takes exports and never answers,
 	secure   *counting        // or SECURE, which asks for certificates
-	early    int              // exports that were begun before the SDK was shut down
+	early    int              // exports that were begun before the pipelines were shut down
 	lost     map[string]int64 // spans and log records, by why
 	stdout   bytes.Buffer
 	log      bytes.Buffer
@@ -317,7 +317,7 @@ func variableCases(t *testing.T) map[string]variableCase {
 		}, want: true},
 		"OTEL_LOGS_EXPORTER": {value: "none", see: func(o *observed) any { return len(o.usual.Logs()) }, want: 0},
 
-		// Exports begin before the SDK is shut down, or are given up before that is.
+		// Exports begin before the pipelines are shut down, or are given up before that is.
 		"OTEL_BSP_SCHEDULE_DELAY": {
 			beside: []string{"OTEL_LOGS_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"}, value: "7", await: spansCame,
 			see: func(o *observed) any { return o.early > 0 }, want: true,

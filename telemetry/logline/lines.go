@@ -63,9 +63,9 @@ func (l *Lines) Run() {
 	for {
 		select {
 		case <-l.wake:
-			l.flush()
+			l.writeOut()
 		case <-l.closing:
-			l.flush()
+			l.writeOut()
 			return
 		}
 	}
@@ -78,8 +78,8 @@ func (l *Lines) Close(within time.Duration) {
 	clock.Await(context.Background(), l.ended, within)
 }
 
-// flush writes all lines so far, oldest first, in as few writes as it can.
-func (l *Lines) flush() {
+// writeOut writes all lines so far, oldest first, in as few writes as it can.
+func (l *Lines) writeOut() {
 	var oldest *line
 	for n := l.newest.Swap(nil); n != nil; {
 		n.older, oldest, n = oldest, n, n.older

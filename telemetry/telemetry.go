@@ -7,6 +7,11 @@
 // attempt. What is decorated does not know of it. The names are an API: they are
 // listed in README.md.
 //
+// What is known of a request once it has ended is a list of facts, each a type in a
+// file of its own, which the request's span and its line in the access log both
+// render. Each file has its instruments, and what decorates a route is made for it
+// by [Telemetry.Route].
+//
 // This package uses OpenTelemetry's API only; where telemetry goes is the
 // question of package export, and how a line of the log is written that of
 // package logline. [New] puts them together.

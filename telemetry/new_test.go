@@ -30,7 +30,7 @@ func TestNew(t *testing.T) {
 		want  string // messages on stdout, in their order
 	}{
 		{"disabled", telemetry.Config{Export: export.Config{Disabled: "true"}}, nil, "", "here"},
-		{"nothing exported", telemetry.Config{Log: logline.Config{AccessLog: logline.Text}}, errors.New("enough"), "", "here request stopped"},
+		{"nothing exported", telemetry.Config{Log: logline.Config{AccessLog: "text"}}, errors.New("enough"), "", "here request stopped"},
 		{"to the console", telemetry.Config{Export: export.Config{TracesExporter: console, MetricsExporter: console, LogsExporter: console}}, errors.New("enough"), "", "here stopped"},
 		{"refused", telemetry.Config{Export: export.Config{MetricsExporter: console, SamplerArg: "7", SpanBatch: export.Batch{QueueSize: "0"}}}, nil, "must be at least 1", ""},
 	} {

@@ -44,7 +44,7 @@ func see(t *testing.T, policies func(*telemetry.Telemetry, policy.Refuse) http.H
 	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
 		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)),
 		Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-	}, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines), slog.New(slog.DiscardHandler))
+	}, logline.NewAccessLog(logline.Config{AccessLog: "json"}, lines), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func TestRouteOfARequest(t *testing.T) {
 	var out bytes.Buffer
 	lines := logline.NewLines(&out)
 	recorder := tracetest.NewSpanRecorder()
-	tel := newTelemetry(recorder, logline.NewAccessLog(logline.Config{AccessLog: logline.Text}, lines))
+	tel := newTelemetry(recorder, logline.NewAccessLog(logline.Config{AccessLog: "text"}, lines))
 	var routes []string
 	for _, name := range []string{"", "api"} {
 		tel.Server(tel.Route(name).Enter(http.NotFoundHandler())).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))

@@ -131,7 +131,7 @@ func TestAccessLogKeepsEachLine(t *testing.T) {
 	const workers, each = 8, 500
 	var out bytes.Buffer
 	lines := logline.NewLines(&out)
-	h := newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: logline.Text}, lines)).Server(http.NotFoundHandler())
+	h := newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: "text"}, lines)).Server(http.NotFoundHandler())
 	go lines.Run()
 	var wg sync.WaitGroup
 	for worker := range workers {
@@ -175,7 +175,7 @@ func (s *stuck) Write(p []byte) (int, error) {
 func TestNobodyWaitsForTheLogsReader(t *testing.T) {
 	out := &stuck{writing: make(chan struct{}, 1<<20), resume: make(chan struct{})}
 	lines := logline.NewLines(out)
-	h := newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines)).Server(http.NotFoundHandler())
+	h := newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: "json"}, lines)).Server(http.NotFoundHandler())
 	log := slog.New(slog.NewJSONHandler(lines, nil))
 	ended := make(chan struct{})
 	go func() { defer close(ended); lines.Run() }()
@@ -201,7 +201,7 @@ func BenchmarkServer(b *testing.B) {
 		"bare":       http.NotFoundHandler(),
 		"unsampled":  newTelemetry(nil, nil).Server(http.NotFoundHandler()),
 		"sampled":    newTelemetry(tracetest.NewSpanRecorder(), nil).Server(http.NotFoundHandler()),
-		"with a log": newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: logline.JSON}, lines)).Server(http.NotFoundHandler()),
+		"with a log": newTelemetry(nil, logline.NewAccessLog(logline.Config{AccessLog: "json"}, lines)).Server(http.NotFoundHandler()),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -23,9 +23,9 @@ type page struct {
 	handler slog.Handler
 }
 
-// NewAccessLog returns a log in the format of cfg, or nil for Off.
+// NewAccessLog returns a log in the format of cfg, or nil for off.
 func NewAccessLog(cfg Config, to *Lines) *AccessLog {
-	if cfg.AccessLog != JSON && cfg.AccessLog != Text {
+	if cfg.AccessLog != asJSON && cfg.AccessLog != asText {
 		return nil
 	}
 	l := &AccessLog{to: to, form: cfg.form()}

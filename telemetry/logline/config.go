@@ -10,24 +10,24 @@ import (
 
 // Config says what lines there are, and how they are written.
 type Config struct {
-	AccessLog Format     `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
-	Fields    Fields     `env:"LOG_FIELDS" envDefault:"auto" auto:"plain" needs:"ACCESS_LOG!=text" doc:"whose names JSON lines use: plain, or gcp for Google Cloud Logging (severity, trace, httpRequest); auto is the platform's, else plain"`
+	AccessLog format     `env:"ACCESS_LOG" envDefault:"json" doc:"one line on stdout for each request: json, text or off"`
+	Fields    fields     `env:"LOG_FIELDS" envDefault:"auto" auto:"plain" needs:"ACCESS_LOG!=text" doc:"whose names JSON lines use: plain, or gcp for Google Cloud Logging (severity, trace, httpRequest); auto is the platform's, else plain"`
 	Project   string     `env:"GOOGLE_CLOUD_PROJECT" zero:"none" doc:"project that LOG_FIELDS=gcp names a line's trace by"`
 	Level     slog.Level `env:"LOG_LEVEL" envDefault:"info" doc:"least level of the program's own log lines: debug, info, warn or error"`
 }
 
-// A Format is the form of a log's lines.
-type Format string
+// A format is the form of a log's lines.
+type format string
 
-// The formats. The zero value counts as Off, and the program's own lines are then
+// The formats. The zero value counts as off, and the program's own lines are then
 // JSON.
 const (
-	JSON Format = "json"
-	Text Format = "text"
-	Off  Format = "off"
+	asJSON format = "json"
+	asText format = "text"
+	off    format = "off"
 )
 
 // UnmarshalText parses the name of a format.
-func (f *Format) UnmarshalText(text []byte) error {
-	return config.OneOf(f, text, JSON, Text, Off)
+func (f *format) UnmarshalText(text []byte) error {
+	return config.OneOf(f, text, asJSON, asText, off)
 }

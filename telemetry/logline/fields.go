@@ -10,23 +10,23 @@ import (
 	"spangate/handler/config"
 )
 
-// Fields is whose names the lines of a JSON log use.
-type Fields string
+// fields is whose names the lines of a JSON log use.
+type fields string
 
-// The names. The zero value counts as Plain.
+// The names. The zero value counts as plain.
 const (
-	Plain Fields = "plain" // log/slog's
+	plain fields = "plain" // log/slog's
 	// Google Cloud Logging's, so that it knows how grave a line is, which trace it
 	// belongs to, and which request it is of.
 	// https://cloud.google.com/logging/docs/structured-logging
-	GCP Fields = "gcp"
+	gcp fields = "gcp"
 )
 
 // UnmarshalText accepts the name of a choice, and auto for that of no platform.
-func (f *Fields) UnmarshalText(text []byte) error {
-	err := config.OneOf(f, text, "auto", Plain, GCP)
+func (f *fields) UnmarshalText(text []byte) error {
+	err := config.OneOf(f, text, "auto", plain, gcp)
 	if *f == "auto" {
-		*f = Plain
+		*f = plain
 	}
 	return err
 }
@@ -39,7 +39,7 @@ type form struct {
 }
 
 func (c Config) form() form {
-	return form{text: c.AccessLog == Text, gcp: c.Fields == GCP && c.AccessLog != Text, project: c.Project}
+	return form{text: c.AccessLog == asText, gcp: c.Fields == gcp && c.AccessLog != asText, project: c.Project}
 }
 
 // handler returns one that writes to w.

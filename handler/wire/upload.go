@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
+
+	"spangate/handler/fault"
 )
 
 // upload is the body of a request that is being sent, and knows whether all of
@@ -49,7 +52,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	last := u.left > 0 && u.left <= int64(n) // net/http may send it before it looks for the end
 	u.left -= int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF && !errors.Is(err, fault.ErrGivenUp) { // else it was closed, which is not why the attempt failed
 		u.broken.Store(true)
 	}
 	if last || err != nil {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/admin"
 )
 
 // TestOwnEndpoints checks who may ask them, and where.
@@ -56,10 +58,10 @@ func TestOwnEndpoints(t *testing.T) {
 			t.Fatalf("rate limit is %+v, want since when and why it is not shared", got.RateLimit)
 		}
 		got.RateLimit.Since, got.RateLimit.Why = nil, ""
-		want := instance{
-			Backends:    []backendStatus{{Name: "echo:a", State: "unknown", Serves: true}},
-			RateLimit:   &rateLimitStatus{Keys: 1, Store: "local", Instances: 1},
-			Concurrency: &concurrencyStatus{},
+		want := admin.Snapshot{
+			Backends:    []admin.Backend{{Name: "echo:a", State: "unknown", Serves: true}},
+			RateLimit:   &admin.RateLimit{Keys: 1, Store: "local", Instances: 1},
+			Concurrency: &admin.Concurrency{},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("status (-want +got):\n%s", diff)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/admin"
 )
 
 // TestLoad fills the only slot of a program and knocks at its door.
@@ -112,7 +114,7 @@ func TestLoad(t *testing.T) {
 			var first sync.WaitGroup
 			first.Go(func() { p.once(t.Context(), "GET", "/hold", nil) })
 			<-taken
-			if got := *p.status(t).Concurrency; got != (concurrencyStatus{Active: 1}) {
+			if got := *p.status(t).Concurrency; got != (admin.Concurrency{Active: 1}) {
 				t.Errorf("status shows %+v, want one that is active", got)
 			}
 			got := test.knock(t, p, free)

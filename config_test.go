@@ -377,7 +377,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: changed is %t, want %t", v.Name, got.Changed(), v.Changed())
 		}
 	}
-	if len(cfg.Balancer.Backends) != 2 || cfg.Balancer.Backends[1].Weight != 2 || len(cfg.Policy.RateLimit.Limits) != 2 || len(cfg.Policy.CORS.Origins) != 2 {
+	if len(cfg.Route.Balancer.Backends) != 2 || cfg.Route.Balancer.Backends[1].Weight != 2 || len(cfg.Route.Policy.RateLimit.Limits) != 2 || len(cfg.Route.Policy.CORS.Origins) != 2 {
 		t.Errorf("read as %+v", cfg)
 	}
 	if got := faultsOf(t, "BACKENDS=http://a:3000 ,, http://b:3000"); len(got) != 1 || !strings.Contains(got[0], "has an empty entry") {

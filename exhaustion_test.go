@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/admin"
 	"spangate/telemetry/otlptest"
 )
 
@@ -42,7 +43,7 @@ func (s session) get(t *testing.T, path string) (*http.Response, string) {
 // states returns those of the backends.
 func (s session) states(t *testing.T) (states []balancer.State) {
 	t.Helper()
-	var said instance
+	var said admin.Snapshot
 	_, body := s.get(t, "/.spangate/status")
 	if err := json.Unmarshal([]byte(body), &said); err != nil {
 		t.Fatalf("status %s: %v", body, err)

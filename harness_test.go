@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/handler/admin"
 	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
 )
@@ -243,7 +244,7 @@ func (p *program) ask(t *testing.T, method, target string, body io.Reader) (*htt
 }
 
 // status returns what the status endpoint says.
-func (p *program) status(t *testing.T) (s instance) {
+func (p *program) status(t *testing.T) (s admin.Snapshot) {
 	t.Helper()
 	resp, body := p.ask(t, "GET", "/.spangate/status", nil)
 	if err := json.Unmarshal([]byte(body), &s); err != nil || resp.StatusCode != http.StatusOK {

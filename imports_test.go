@@ -13,7 +13,7 @@ import (
 // it in this list, on an earlier line. A room stands for what is below it too,
 // unless that has an entry of its own.
 var rooms = [][]string{
-	{"spangate/handler/clock"},
+	{"spangate/handler/clock", "spangate/handler/supervise", "spangate/handler/version"},
 	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/policy/jwks", "spangate/telemetry/contract"},
 	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler"},
@@ -21,7 +21,8 @@ var rooms = [][]string{
 	{"spangate/balancer", "spangate/policy"},
 	{"spangate/policy/redis", "spangate/telemetry/export", "spangate/telemetry/logline"},
 	{"spangate/telemetry"},
-	{"spangate/handler/admin", "spangate/handler/route"},
+	{"spangate/handler/admin"},
+	{"spangate/handler/route"},
 	{"spangate"},
 }
 

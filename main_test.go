@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
 
 	"spangate/handler/admin"
+	"spangate/handler/config"
 	"spangate/handler/wire"
 )
 
@@ -71,7 +71,7 @@ func TestCommand(t *testing.T) {
 
 func TestRunReturnsFaults(t *testing.T) {
 	err := run(t.Context(), []string{"BACKENDS=nonsense", "PORT=x"}, io.Discard)
-	if faults, ok := errors.AsType[faults](err); !ok || len(faults) != 2 {
+	if faults, ok := errors.AsType[config.Faults](err); !ok || len(faults) != 2 {
 		t.Errorf("run returns %v, want two faults", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestReport(t *testing.T) {
 		wantLine string
 	}{
 		"clean end":     {},
-		"configuration": {err: faults{"A: b", "C: d"}, want: 64, wantLine: "A: b\nC: d\n"},
+		"configuration": {err: config.Faults{"A: b", "C: d"}, want: 64, wantLine: "A: b\nC: d\n"},
 		"anything else": {err: errors.New("cannot listen"), want: 1, wantLine: "spangate: cannot listen\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestHealthcheck(t *testing.T) {
 			server := httptest.NewServer(test.answer)
 			t.Cleanup(server.Close)
 			port := server.Listener.Addr().(*net.TCPAddr).Port
-			err := healthcheck(t.Context(), Config{Wire: wire.Config{Host: wire.Host(test.host), Port: uint16(port)}, Admin: admin.Config{Prefix: "/.spangate"}})
+			err := admin.Ask(t.Context(), wire.Config{Host: wire.Host(test.host), Port: uint16(port)}, admin.Config{Prefix: "/.spangate"}, "healthcheck", io.Discard)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}
@@ -162,24 +162,5 @@ func TestHealthcheckOfNobody(t *testing.T) {
 	code := report(&stderr, command(t.Context(), []string{"healthcheck"}, []string{"PORT=" + freePort(t)}, io.Discard))
 	if code != 1 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "connection refused") {
 		t.Errorf("exit code is %d, stderr %q, want 1 and why", code, &stderr)
-	}
-}
-
-func TestVersion(t *testing.T) {
-	for name, test := range map[string]struct {
-		info debug.BuildInfo
-		want string
-	}{
-		"nothing known": {debug.BuildInfo{GoVersion: "go1.26.0"}, "spangate (devel) go1.26.0"},
-		"of a repository": {
-			debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3+dirty"}, Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}}},
-			"spangate v1.2.3+dirty abc go1.26.0",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := version(&test.info); got != test.want {
-				t.Errorf("version is %q, want %q", got, test.want)
-			}
-		})
 	}
 }

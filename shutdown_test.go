@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"spangate/handler/admin"
 	"spangate/telemetry/otlptest"
 )
 
@@ -74,8 +75,8 @@ func TestOutcomeOfWhatIsCutOffBeforeItsAnswer(t *testing.T) {
 	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=4s", "TRUSTED_PROXIES=127.0.0.0/8",
 		"MAX_CONCURRENT_REQUESTS=1", "MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h")
 	var clients sync.WaitGroup
-	for _, here := range []func(*concurrencyStatus) int64{
-		func(s *concurrencyStatus) int64 { return s.Active }, func(s *concurrencyStatus) int64 { return s.Queued },
+	for _, here := range []func(*admin.Concurrency) int64{
+		func(s *admin.Concurrency) int64 { return s.Active }, func(s *admin.Concurrency) int64 { return s.Queued },
 	} {
 		clients.Go(func() {
 			resp, err := p.send(t.Context(), "GET", "/", nil)

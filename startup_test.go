@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/config"
 	"spangate/telemetry/otlptest"
 )
 
@@ -177,7 +178,7 @@ func TestPortsInUse(t *testing.T) {
 func TestAPortInUse(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), []string{"BACKENDS=echo:a", "HOST=127.0.0.1", "PORT=" + takenPort(t), "OTEL_SDK_DISABLED=true"}, io.Discard)
-	if _, bad := errors.AsType[faults](err); err == nil || bad || !strings.Contains(err.Error(), "PORT") {
+	if _, bad := errors.AsType[config.Faults](err); err == nil || bad || !strings.Contains(err.Error(), "PORT") {
 		t.Errorf("a port in use: %v, want an error that names PORT and is no fault of the configuration", err)
 	}
 }

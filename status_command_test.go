@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/admin"
 )
 
 // ownAddress returns an address of this host other than the loopback's, or "".
@@ -52,11 +54,11 @@ func TestStatusCommand(t *testing.T) {
 			if code := report(&stderr, command(t.Context(), []string{"status"}, append([]string{"HOST=127.0.0.1"}, environ...), &stdout)); code != 0 {
 				t.Fatalf("exit code is %d, stderr %q", code, &stderr)
 			}
-			var got instance
+			var got admin.Snapshot
 			if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 				t.Fatalf("printed %q: %v", &stdout, err)
 			}
-			if diff := cmp.Diff(instance{Backends: []backendStatus{{Name: "echo:a", State: "unknown", Serves: true}}}, got); diff != "" {
+			if diff := cmp.Diff(admin.Snapshot{Backends: []admin.Backend{{Name: "echo:a", State: "unknown", Serves: true}}}, got); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
 		})

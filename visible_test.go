@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"spangate/handler/admin"
 )
 
 // obeyed is what terminals do not show, but obey or hide: C1 controls, marks of
@@ -119,7 +121,7 @@ func TestStatusIsVisible(t *testing.T) {
 	if err := command(context.Background(), []string{"status"}, []string{"HOST=127.0.0.1", "PORT=" + port}, &stdout); err != nil {
 		t.Fatal(err)
 	}
-	var status instance
+	var status admin.Snapshot
 	if err := json.Unmarshal([]byte(stdout.String()), &status); err != nil {
 		t.Fatal(err)
 	}

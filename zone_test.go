@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/admin"
 )
 
 // linkLocal returns an address of this host that is one only together with its
@@ -82,7 +84,7 @@ func TestBackendWithAZone(t *testing.T) {
 					t.Errorf("the backend's requests (-want +got):\n%s", diff)
 				}
 				status := p.status(t)
-				if diff := cmp.Diff([]backendStatus{{Name: configured, Address: dialled, State: status.Backends[0].State, Serves: status.Backends[0].Serves}}, status.Backends); diff != "" {
+				if diff := cmp.Diff([]admin.Backend{{Name: configured, Address: dialled, State: status.Backends[0].State, Serves: status.Backends[0].Serves}}, status.Backends); diff != "" {
 					t.Errorf("status (-want +got):\n%s", diff)
 				}
 				p.stop()

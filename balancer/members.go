@@ -17,6 +17,14 @@ import (
 // that begins with dns+ makes a member stand for all that its name leads to.
 type Members []Member
 
+// Names returns the names of all.
+func (m Members) Names() (all []string) {
+	for _, member := range m {
+		all = append(all, member.Name)
+	}
+	return all
+}
+
 // Member is one configured backend.
 type Member struct {
 	Name   string   // as written, without options

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"spangate/handler"
 	"spangate/handler/admin"
 	"spangate/handler/wire/wiretest"
 )
@@ -65,7 +66,7 @@ func TestAClientThatDoesNotReadHoldsNoConnection(t *testing.T) {
 }
 
 func TestAnHTTP2ClientWithoutAWindowHoldsNoStream(t *testing.T) {
-	h := admin.Before(admin.Endpoints{Prefix: "/.spangate"})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	h := admin.New(admin.Config{Prefix: "/.spangate"}, handler.Origin{}, admin.Sources{}).Before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(bytes.Repeat([]byte("x"), 1000))
 	}))
 	for _, path := range []string{"/", "/.spangate/live"} {

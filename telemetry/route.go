@@ -16,6 +16,9 @@ const routeKey = attribute.Key("spangate.route")
 // What a pool's hooks note of its backends is this route's alone. An empty name is
 // that of no route, and adds nothing.
 func (t *Telemetry) Route(name string) *Telemetry {
+	if name == t.route {
+		return t
+	}
 	r := *t
 	r.route = name
 	r.measure(t.meter.Meter) // makes what there is already, which does not fail

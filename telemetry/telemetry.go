@@ -31,6 +31,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"spangate/handler/fault"
 	"spangate/telemetry/export"
 	"spangate/telemetry/logline"
 )
@@ -40,6 +41,7 @@ type Telemetry struct {
 	Log *slog.Logger // the program's own
 
 	cfg          Config
+	notice       *fault.Notice
 	delivery     delivery
 	tracer       trace.Tracer // starts nothing while silent
 	ids          trace.Tracer // of requests' spans, to have ids also while silent
@@ -92,6 +94,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
 		Log:         log,
+		notice:      &fault.Notice{Log: log},
 		cfg:         cfg,
 		ids:         providers.Tracer.Tracer(scope, version),
 		propagator:  providers.Propagator,

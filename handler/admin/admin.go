@@ -14,6 +14,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/config"
 	"spangate/handler/field"
+	"spangate/telemetry/export"
 )
 
 // Prefix is the path under which the proxy answers itself: one or more
@@ -36,11 +37,11 @@ type Config struct {
 	Prefix Prefix `env:"ADMIN_PREFIX" envDefault:"/.spangate" doc:"path prefix of the proxy's own endpoints: live, ready and, for trusted peers and this host only, status"`
 }
 
-// Endpoints says what the proxy's own endpoints answer:
+// Endpoints are the proxy's own, as a handler of these and of nothing else:
 //
 //	live    200 while the process serves; never depends on backends
-//	ready   200, or 503 with the text of the error that Ready returns
-//	status  what Status returns, as JSON, to those only who may know
+//	ready   200, or 503 with the text of the error that Sources.Ready returns
+//	status  what Sources.Snapshot returns, as JSON, to those only who may know
 //
 // The status is for requests that nobody outside of TRUSTED_PROXIES and of this
 // host has sent. It is not there, 404, for a client that a trusted or local
@@ -49,34 +50,39 @@ type Config struct {
 // trace of itself cannot be told from a user of this host: whoever has one and
 // wants no status behind it gives the endpoints a port of their own.
 type Endpoints struct {
-	Prefix Prefix
-	Ready  func() error
-	Status func() any // nil: there is none
-	Origin handler.Origin
+	prefix   string
+	sources  Sources
+	origin   handler.Origin
+	insiders config.CIDRs // who may see the status
 }
 
-// Before returns a wrapper that answers the proxy's own endpoints. Other paths
-// below their prefix are 404: they never reach a backend.
-func Before(cfg Endpoints) func(http.Handler) http.Handler {
-	own := newAdmin(cfg)
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if own.has(r.URL.Path) {
-				own.ServeHTTP(w, r)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
+// Sources are whom the endpoints ask.
+type Sources struct {
+	Leaving  <-chan struct{}        // is closed when no request should be sent here any more; nil: never
+	Ready    func() error           // why none should be sent yet, or nil
+	Snapshot func() Snapshot        // nil: there is no status
+	Delivery func() []export.Status // of telemetry; nil: nothing to tell
+}
+
+// New returns the endpoints below cfg's prefix. origin says whose word about where
+// a request comes from is believed.
+func New(cfg Config, origin handler.Origin, sources Sources) *Endpoints {
+	return &Endpoints{
+		prefix: string(cfg.Prefix), sources: sources,
+		origin: origin, insiders: origin.Trusted.With(loopback4, loopback6),
 	}
 }
 
-// Handler returns a handler of the proxy's own endpoints and of nothing
-// else, for a port of their own.
-func Handler(cfg Endpoints) http.Handler { return newAdmin(cfg) }
-
-type admin struct {
-	Endpoints
-	insiders config.CIDRs // who may see the status
+// Before answers what is for the endpoints, and leaves the rest to next. Other
+// paths below their prefix are 404: they never reach a backend.
+func (a *Endpoints) Before(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, ok := strings.CutPrefix(r.URL.Path, a.prefix); ok && (name == "" || name[0] == '/') {
+			a.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 var (
@@ -84,17 +90,9 @@ var (
 	loopback6 = netip.MustParsePrefix("::1/128")
 )
 
-func newAdmin(cfg Endpoints) *admin {
-	return &admin{Endpoints: cfg, insiders: cfg.Origin.Trusted.With(loopback4, loopback6)}
-}
-
-func (a *admin) has(path string) bool {
-	name, ok := strings.CutPrefix(path, string(a.Prefix))
-	return ok && (name == "" || name[0] == '/')
-}
-
-func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name, below := strings.CutPrefix(r.URL.Path, string(a.Prefix))
+// ServeHTTP implements [http.Handler].
+func (a *Endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name, below := strings.CutPrefix(r.URL.Path, a.prefix)
 	switch {
 	case !below || name != "/live" && name != "/ready" && name != "/status", name == "/status" && !a.showsStatus(r):
 		http.NotFound(w, r)
@@ -102,20 +100,39 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 	case name == "/status":
-		answerJSON(w, a.Status())
+		answerJSON(w, a.snapshot())
 	case name == "/ready":
-		answer(w, a.Ready())
+		answer(w, a.ready())
 	default:
 		answer(w, nil)
 	}
 }
 
+var errLeaving = errors.New("shutting down")
+
+func (a *Endpoints) ready() error {
+	select {
+	case <-a.sources.Leaving:
+		return errLeaving
+	default:
+		return a.sources.Ready()
+	}
+}
+
+func (a *Endpoints) snapshot() Snapshot {
+	s := a.sources.Snapshot()
+	if a.sources.Delivery != nil {
+		s.Telemetry = a.sources.Delivery()
+	}
+	return s
+}
+
 // showsStatus reports whether r comes from somebody who may see the status.
-func (a *admin) showsStatus(r *http.Request) bool {
-	if a.Status == nil {
+func (a *Endpoints) showsStatus(r *http.Request) bool {
+	if a.sources.Snapshot == nil {
 		return false
 	}
-	if !a.Origin.Trusts(r) {
+	if !a.origin.Trusts(r) {
 		// A browser on this host could be led here by a name of its own (DNS
 		// rebinding), and a proxy on it serves others.
 		return isOfThisHost(r) && isLocal(r.Host) && r.Header["Via"] == nil && !a.forwards(r.Header)
@@ -129,13 +146,13 @@ func (a *admin) showsStatus(r *http.Request) bool {
 			return false
 		}
 	}
-	return inside(a.Origin.Header)
+	return inside(a.origin.Header)
 }
 
 // forwards reports whether h says whom the request comes from.
-func (a *admin) forwards(h http.Header) bool {
+func (a *Endpoints) forwards(h http.Header) bool {
 	for name := range h {
-		if a.Origin.IsForwarded(name) {
+		if a.origin.IsForwarded(name) {
 			return true
 		}
 	}
@@ -178,12 +195,8 @@ func answerWhole(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body)
 }
 
-func answerJSON(w http.ResponseWriter, content any) {
-	body, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		http.Error(w, "the status cannot be shown", http.StatusInternalServerError)
-		return
-	}
+func answerJSON(w http.ResponseWriter, content Snapshot) {
+	body, _ := json.MarshalIndent(content, "", "  ") // cannot fail: numbers, texts and times
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -18,10 +18,11 @@ import (
 
 func TestAdmin(t *testing.T) {
 	var notReady error
-	cfg := admin.Endpoints{
-		Prefix: "/.spangate", Ready: func() error { return notReady }, Status: func() any { return map[string]int{"up": 1} },
-	}
-	linked := admin.Before(cfg)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "backend") }))
+	up := admin.Snapshot{Concurrency: &admin.Concurrency{Active: 1}}
+	own := admin.New(admin.Config{Prefix: "/.spangate"}, handler.Origin{}, admin.Sources{
+		Ready: func() error { return notReady }, Snapshot: func() admin.Snapshot { return up },
+	})
+	linked := own.Before(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "backend") }))
 	tests := []struct {
 		method, path string
 		notReady     error
@@ -33,7 +34,7 @@ func TestAdmin(t *testing.T) {
 		{method: "HEAD", path: "/.spangate/live", want: "200 ok\n"},
 		{method: "GET", path: "/.spangate/ready", want: "200 ok\n"},
 		{method: "GET", path: "/.spangate/ready", notReady: errors.New("no backend has answered yet"), want: "503 no backend has answered yet\n"},
-		{method: "GET", path: "/.spangate/status", want: "200 {\n  \"up\": 1\n}\n"},
+		{method: "GET", path: "/.spangate/status", want: "200 {\n  \"backends\": null,\n  \"concurrency\": {\n    \"active\": 1,\n    \"queued\": 0\n  }\n}\n"},
 		{method: "POST", path: "/.spangate/live", want: "405 Method Not Allowed\n"},
 		{method: "POST", path: "/.spangate/status", want: "405 Method Not Allowed\n"},
 		{method: "GET", path: "/.spangate/other", want: "404 404 page not found\n"},
@@ -54,7 +55,7 @@ func TestAdmin(t *testing.T) {
 				h     http.Handler
 				where string
 				want  string
-			}{{linked, "on PORT", test.want}, {admin.Handler(cfg), "alone", test.alone}} {
+			}{{linked, "on PORT", test.want}, {own, "alone", test.alone}} {
 				w := httptest.NewRecorder()
 				r := httptest.NewRequest(test.method, test.path, nil)
 				r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
@@ -140,7 +141,7 @@ func TestStatusIsForInsiders(t *testing.T) {
 				t.Fatal(err)
 			}
 			origin.Header = handler.ClientIPHeader(test.header)
-			h := admin.Handler(admin.Endpoints{Prefix: "/.spangate", Status: func() any { return "secret" }, Origin: origin})
+			h := admin.New(admin.Config{Prefix: "/.spangate"}, origin, admin.Sources{Snapshot: func() admin.Snapshot { return admin.Snapshot{} }})
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			if want := map[bool]int{true: 200, false: 404}[test.want]; w.Code != want {
@@ -150,14 +151,12 @@ func TestStatusIsForInsiders(t *testing.T) {
 	}
 }
 
-func TestStatusWithoutContent(t *testing.T) {
-	for name, status := range map[string]func() any{"none": nil, "one that is not JSON": func() any { return func() {} }} {
-		w := httptest.NewRecorder()
-		r := httptest.NewRequest("GET", "/s/status", nil)
-		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
-		admin.Handler(admin.Endpoints{Prefix: "/s", Status: status}).ServeHTTP(w, r)
-		if want := map[bool]int{true: 404, false: 500}[status == nil]; w.Code != want {
-			t.Errorf("%s: status %d, want %d", name, w.Code, want)
-		}
+func TestWithoutStatus(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/s/status", nil)
+	r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
+	admin.New(admin.Config{Prefix: "/s"}, handler.Origin{}, admin.Sources{}).ServeHTTP(w, r)
+	if w.Code != http.StatusNotFound {
+		t.Errorf("status %d, want 404", w.Code)
 	}
 }

@@ -20,10 +20,22 @@ const (
 	maxAnswer  = 16 << 20
 )
 
-// Ask returns what the running instance that cfg describes answers at one of its
-// own endpoints: live, ready or status. Anything but 200 within two seconds is an
-// error, which names the URL.
-func Ask(ctx context.Context, cfg wire.Config, prefix Prefix, endpoint string) ([]byte, error) {
+// Ask does what a command asks of the running instance that cfg and own describe:
+// healthcheck, whether it is live; status, to print what it says of itself. Anything
+// but 200 within two seconds is an error, which names the URL.
+func Ask(ctx context.Context, cfg wire.Config, own Config, command string, stdout io.Writer) error {
+	endpoint := map[string]string{"healthcheck": "live"}[command]
+	answer, err := ask(ctx, cfg, own.Prefix, cmp.Or(endpoint, command))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", command, err)
+	case command == "status":
+		_, err = stdout.Write(answer)
+	}
+	return err
+}
+
+func ask(ctx context.Context, cfg wire.Config, prefix Prefix, endpoint string) ([]byte, error) {
 	port := cmp.Or(cfg.AdminPort, cfg.Port)
 	if port == 0 {
 		return nil, errors.New("PORT must be that of the running instance")

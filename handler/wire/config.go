@@ -31,7 +31,7 @@ func (c *Config) Check() error {
 	if c.AdminPort != 0 && c.AdminPort == c.Port {
 		wrong = append(wrong, config.Wrong(&c.AdminPort, "must not be that of %s; leave it empty to have both on one", &c.Port))
 	}
-	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= c.DrainTimeout() {
+	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= c.drainTimes().drain {
 		wrong = append(wrong, config.Wrong(&c.ShutdownDelay, "must be less than three quarters of %s, which is %v", &c.ShutdownTimeout, c.ShutdownTimeout))
 	}
 	return errors.Join(wrong...)

@@ -16,10 +16,10 @@ const quietPeriod = 500 * time.Millisecond
 // drain lets the clients go: first those without a request, then each with its
 // answer, and in the end whoever is left.
 func (s *server) drain() {
-	deadline, cancel := context.WithTimeout(s.requests, s.cfg.DrainTimeout())
+	deadline, cancel := context.WithTimeout(s.requests, s.times.drain)
 	defer cancel()
-	s.log.Info("draining", "timeout", s.cfg.DrainTimeout().String())
-	clock.Sleep(deadline, s.cfg.ShutdownDelay)
+	s.log.Info("draining", "timeout", s.times.drain.String())
+	clock.Sleep(deadline, s.times.delay)
 	if s.open.Load() == 0 {
 		s.listener.Close()
 	} else {
@@ -34,7 +34,7 @@ func (s *server) drain() {
 	err := s.http.Shutdown(deadline)
 	// Upgraded connections are no longer the server's: their handlers are waited
 	// for here, and cut off like the rest.
-	wait(deadline, s.cfg.ShutdownTimeout, s.idle)
+	wait(deadline, s.times.drain, s.idle)
 	if err != nil || !s.idle() {
 		s.cutOff()
 	}
@@ -50,16 +50,24 @@ func (s *server) cutOff() {
 	}
 	ctx := context.WithoutCancel(s.requests)
 	s.cut(&fault.Error{Type: fault.Shutdown})
-	brief, cancel := context.WithTimeout(ctx, s.cfg.cutTimeout()/2)
+	brief, cancel := context.WithTimeout(ctx, s.times.cut/2)
 	defer cancel()
 	s.http.Shutdown(brief) // whoever has had no answer gets one yet
 	s.http.Close()
-	wait(ctx, s.cfg.cutTimeout()/2, s.idle)
+	wait(ctx, s.times.cut/2, s.idle)
 }
 
-// DrainTimeout is the part of ShutdownTimeout, three quarters, in which
-// requests may finish.
-func (c Config) DrainTimeout() time.Duration { return c.ShutdownTimeout * 3 / 4 }
+// drainTimes are how SHUTDOWN_TIMEOUT is spent. What they leave of it, a fifth, is
+// [Config.FlushTimeout].
+type drainTimes struct {
+	delay time.Duration // new connections are still accepted
+	drain time.Duration // requests may finish, delay included: three quarters
+	cut   time.Duration // handlers get to notice that they were cut off: a twentieth
+}
+
+func (c Config) drainTimes() drainTimes {
+	return drainTimes{delay: c.ShutdownDelay, drain: c.ShutdownTimeout * 3 / 4, cut: c.ShutdownTimeout / 20}
+}
 
 // FlushTimeout is what [Serve] leaves of ShutdownTimeout, a fifth, for the
 // last flush of telemetry.
@@ -72,7 +80,3 @@ func wait(ctx context.Context, d time.Duration, until func() bool) {
 	for !until() && clock.Sleep(ctx, 5*time.Millisecond) == nil {
 	}
 }
-
-// cutTimeout is the part of ShutdownTimeout, a twentieth, that handlers
-// get to notice that they were cut off.
-func (c Config) cutTimeout() time.Duration { return c.ShutdownTimeout / 20 }

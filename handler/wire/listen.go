@@ -31,6 +31,16 @@ func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 	return l, nil
 }
 
+// Watched returns l, which tells failed of each error of Accept. [http.Server] goes
+// on after those that may pass, and lets nobody but its own log know.
+func (l Listeners) Watched(failed func(error)) Listeners {
+	l.Requests = watchedListener{l.Requests, failed}
+	if l.Admin != nil {
+		l.Admin = watchedListener{l.Admin, failed}
+	}
+	return l
+}
+
 // Close closes the sockets, unless somebody has done so already.
 func (l Listeners) Close() {
 	l.Requests.Close()

@@ -32,7 +32,8 @@ const (
 // knowledge, until ctx is done. It then drains: it asks the clients of open
 // connections to leave with their next response, goes on accepting for
 // cfg.ShutdownDelay and a moment more, closes ln, and waits for requests in
-// flight. What is left [Config.DrainTimeout] after ctx was done, upgraded connections
+// flight. What is left once three quarters of
+// cfg.ShutdownTimeout are over, upgraded connections
 // among it, is cut off. Serve returns nil after a drain, whether complete or
 // not, and when no handler is running any more, save one that does not heed its
 // context.
@@ -42,10 +43,21 @@ const (
 // where it does not take the answer; handler.Forward sees to pauses of uploads over
 // HTTP/2.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
+	return serve(ctx, ln, h, cfg, cfg.drainTimes(), log)
+}
+
+// ServeBriefly is [Serve] without a drain worth the name: what it answers is over at
+// once, and what is left of cfg.ShutdownTimeout is for others.
+func ServeBriefly(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
+	times := cfg.drainTimes()
+	return serve(ctx, ln, h, cfg, drainTimes{drain: times.drain / 100, cut: times.cut / 100}, log)
+}
+
+func serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, times drainTimes, log *slog.Logger) error {
 	// Requests outlive ctx, and end when the drain has run out of time.
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
-	s := &server{cfg: cfg, log: log, listener: ln, requests: requests, cut: cut, ended: make(chan error, 1)}
+	s := &server{cfg: cfg, times: times, log: log, listener: ln, requests: requests, cut: cut, ended: make(chan error, 1)}
 	s.http = s.serverOf(&guard{next: h, drain: ctx, running: &s.running, timeout: cfg.ClientTimeout})
 	go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout)) }()
 	select {
@@ -60,6 +72,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log
 // server is a listener that is served.
 type server struct {
 	cfg      Config
+	times    drainTimes
 	log      *slog.Logger
 	listener net.Listener
 	http     *http.Server

@@ -1,38 +1,36 @@
 package export
 
 import (
-	"cmp"
 	"context"
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/handler/version"
 )
 
 const name = "spangate"
 
 // Process is what only the program knows of itself.
 type Process struct {
-	Version  string   // for service.version; empty: the one that the build recorded
 	Platform string   // where it runs, by a name of PLATFORM that is not auto
 	Environ  []string // what is set there, NAME=value: it says more
 }
 
 // resource says who sends the telemetry. It asks nobody over the network.
 func (c Config) resource(ctx context.Context, process Process) (*resource.Resource, error) {
-	version := cmp.Or(process.Version, builtVersion())
 	attrs := []attribute.KeyValue{
 		semconv.ServiceName(name),
 		// Two instances must never be one: their counters would be one series
 		// that jumps.
 		semconv.ServiceInstanceID(uuid.NewString()),
-		semconv.ServiceVersion(version),
+		semconv.ServiceVersion(version.Short()),
 		semconv.TelemetryDistroName(name),
-		semconv.TelemetryDistroVersion(version),
+		semconv.TelemetryDistroVersion(version.Short()),
 		semconv.ProcessPID(os.Getpid()),
 		semconv.ProcessRuntimeName("go"),
 		semconv.ProcessRuntimeVersion(runtime.Version()),
@@ -54,11 +52,4 @@ func (c Config) resource(ctx context.Context, process Process) (*resource.Resour
 		resource.WithTelemetrySDK(),
 		resource.WithSchemaURL(semconv.SchemaURL),
 		resource.WithAttributes(attrs...))
-}
-
-func builtVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

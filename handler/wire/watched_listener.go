@@ -6,12 +6,7 @@ import (
 	"syscall"
 )
 
-// Watched returns ln, which tells failed of each error of Accept. [http.Server]
-// goes on after those that may pass, and lets nobody but its own log know.
-func Watched(ln net.Listener, failed func(error)) net.Listener {
-	return watchedListener{ln, failed}
-}
-
+// watchedListener tells failed of each error of Accept.
 type watchedListener struct {
 	net.Listener
 	failed func(error)

@@ -29,7 +29,7 @@ func (s *starved) Accept() (net.Conn, error) {
 
 func TestWatched(t *testing.T) {
 	var told []error
-	ln := wire.Watched(&starved{}, func(err error) { told = append(told, err) })
+	ln := wire.Listeners{Requests: &starved{}}.Watched(func(err error) { told = append(told, err) }).Requests
 	if _, err := ln.Accept(); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("Accept returns %v", err)
 	}

@@ -1,0 +1,41 @@
+package admin
+
+import (
+	"time"
+
+	"spangate/balancer"
+	"spangate/policy"
+	"spangate/telemetry/export"
+)
+
+// Snapshot is what the status says of this instance.
+type Snapshot struct {
+	Backends    []Backend       `json:"backends"`
+	RateLimit   *RateLimit      `json:"rate_limit,omitempty"`
+	Concurrency *Concurrency    `json:"concurrency,omitempty"`
+	Telemetry   []export.Status `json:"telemetry,omitempty"`
+}
+
+// Backend is how one does.
+type Backend struct {
+	Name    string         `json:"name"`
+	Address string         `json:"address,omitempty"` // of a member of a name
+	State   balancer.State `json:"state"`
+	Serves  bool           `json:"serves"` // it may be picked: also one that is ejected, when no other may, and any below PANIC_THRESHOLD
+	Active  int64          `json:"active_requests"`
+}
+
+// RateLimit is how many clients are counted, and where.
+type RateLimit struct {
+	Keys      int          `json:"keys"`
+	Store     policy.Store `json:"store,omitempty"` // who decides now; none with RATE_LIMIT_ON_STORE_ERROR=allow or deny
+	Instances int          `json:"instances,omitempty"`
+	Since     *time.Time   `json:"degraded_since,omitempty"`
+	Why       string       `json:"degraded_because,omitempty"`
+}
+
+// Concurrency is how many requests are handled, and how many wait.
+type Concurrency struct {
+	Active int64 `json:"active"`
+	Queued int64 `json:"queued"`
+}

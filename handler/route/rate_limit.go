@@ -1,0 +1,49 @@
+package route
+
+import (
+	"context"
+
+	"spangate/policy"
+	"spangate/policy/redis"
+	"spangate/telemetry"
+)
+
+// rateLimit is the limit on requests, by whoever keeps the counts. A nil rateLimit
+// limits nothing.
+type rateLimit struct {
+	decide policy.Limiter
+	keys   func() int
+	store  *redis.Store // nil: the counts are this instance's own
+}
+
+func newRateLimit(cfg Config, tel *telemetry.Telemetry) (*rateLimit, error) {
+	limits, maxKeys := cfg.Policy.RateLimit.Effective(), cfg.Policy.RateLimit.MaxKeys
+	if len(limits) == 0 {
+		return nil, nil
+	}
+	if cfg.Shared.RedisURL == "" {
+		memory := policy.NewMemoryLimiter(limits, maxKeys)
+		return &rateLimit{decide: tel.Limiter(memory.Limit, cfg.Policy.RateLimit), keys: memory.Keys}, nil
+	}
+	store, err := redis.New(cfg.Shared, limits, maxKeys, tel.StoreChanged(string(cfg.Shared.OnError)))
+	if err != nil {
+		return nil, err
+	}
+	return &rateLimit{decide: tel.Limiter(store.Limit, cfg.Policy.RateLimit), keys: store.Keys, store: store}, nil
+}
+
+// decision returns who decides, or nil.
+func (l *rateLimit) decision() policy.Limiter {
+	if l == nil {
+		return nil
+	}
+	return l.decide
+}
+
+// run does what a shared limit needs beside decisions, until ctx is done.
+func (l *rateLimit) run(ctx context.Context) error {
+	if l == nil || l.store == nil {
+		return nil
+	}
+	return l.store.Run(ctx)
+}

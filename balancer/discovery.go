@@ -6,12 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sethvargo/go-retry"
@@ -54,9 +52,10 @@ type discovery struct {
 	resolver resolver
 	backend  func(endpoint) *Backend
 
-	found   map[endpoint]*Backend
-	known   []netip.Addr // the last answer
-	leaving []*Backend
+	endpoints []endpoint // of the latest lookup that found some
+	found     map[endpoint]*Backend
+	known     []netip.Addr // the last answer
+	leaving   []*Backend
 }
 
 // Discovered is what a lookup has changed.
@@ -180,43 +179,39 @@ func (d *discovery) adopt(endpoints []endpoint, err error) Discovered {
 	if len(endpoints) > maxFound {
 		// Those that serve come first: too long an answer must not replace one
 		// part of it with another at each lookup.
-		slices.SortFunc(endpoints, func(a, b endpoint) int {
-			return cmp.Or(d.serving(b)-d.serving(a), a.compare(b))
-		})
+		serving, others := make([]endpoint, 0, len(endpoints)), []endpoint(nil)
+		for _, e := range endpoints {
+			if d.found[e] != nil {
+				serving = append(serving, e)
+			} else {
+				others = append(others, e)
+			}
+		}
 		change.Err = cmp.Or(err, fmt.Errorf("lookup %s: of %d backends, %d are used", d.member.lookup, len(endpoints), maxFound))
-		endpoints = endpoints[:maxFound]
+		endpoints = append(serving, others...)[:maxFound]
 	}
 	if len(endpoints) > 0 {
 		before := d.found
 		d.found = make(map[endpoint]*Backend, len(endpoints))
 		for _, e := range endpoints {
-			b, ok := before[e]
-			if !ok {
+			b := before[e]
+			if b == nil {
 				b = d.backend(e)
 				change.Joined = append(change.Joined, b)
 			}
 			d.found[e] = b
 		}
-		for e, b := range before {
-			if _, ok := d.found[e]; !ok {
-				change.Left = append(change.Left, b)
-				d.leaving = append(d.leaving, b)
+		for _, e := range d.endpoints {
+			if d.found[e] == nil {
+				change.Left = append(change.Left, before[e])
 			}
 		}
+		d.endpoints, d.leaving = endpoints, append(d.leaving, change.Left...)
 	}
-	change.Backends = slices.Collect(maps.Values(d.found))
-	for _, backends := range [][]*Backend{change.Backends, change.Joined, change.Left} {
-		slices.SortFunc(backends, func(a, b *Backend) int { return strings.Compare(a.Address, b.Address) })
+	for _, e := range d.endpoints {
+		change.Backends = append(change.Backends, d.found[e])
 	}
 	return change
-}
-
-// serving returns 1 for an endpoint that has a backend, else 0.
-func (d *discovery) serving(e endpoint) int {
-	if _, ok := d.found[e]; ok {
-		return 1
-	}
-	return 0
 }
 
 // closeIdle closes what the backends that left keep open for requests that do

@@ -1,7 +1,7 @@
 package balancer
 
 import (
-	"cmp"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
@@ -17,20 +17,15 @@ type endpoint struct {
 	weight  int
 }
 
-func (e endpoint) compare(other endpoint) int {
-	return cmp.Or(strings.Compare(e.address, other.address), e.weight-other.weight)
-}
-
-// usable returns the addresses that a connection can be made to, once each, IPv4
-// as IPv4 whatever form it came in, and without a zone, of which DNS knows none.
+// usable returns the addresses that a connection can be made to, IPv4 as IPv4
+// whatever form it came in, and without a zone, of which DNS knows none.
 func usable(addrs []netip.Addr) []netip.Addr {
 	addrs = slices.Clone(addrs)
 	for i, addr := range addrs {
 		addrs[i] = addr.Unmap().WithZone("")
 	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
 	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	return slices.DeleteFunc(slices.Compact(addrs), func(addr netip.Addr) bool {
+	return slices.DeleteFunc(addrs, func(addr netip.Addr) bool {
 		// To dial an unspecified address is to dial oneself.
 		return !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr == broadcast
 	})
@@ -38,9 +33,18 @@ func usable(addrs []netip.Addr) []netip.Addr {
 
 // fromAddresses returns the endpoints of a name with addresses that are usable.
 func fromAddresses(addrs []netip.Addr, port string, weight int) []endpoint {
-	endpoints := make([]endpoint, len(addrs))
-	for i, addr := range addrs {
-		endpoints[i] = endpoint{net.JoinHostPort(addr.String(), port), weight}
+	weights := make(map[string]int, len(addrs)) // each once
+	for _, addr := range addrs {
+		weights[net.JoinHostPort(addr.String(), port)] = weight
+	}
+	return inOrder(weights)
+}
+
+// inOrder returns the endpoints with these weights, by their addresses.
+func inOrder(weights map[string]int) []endpoint {
+	endpoints := make([]endpoint, 0, len(weights))
+	for _, address := range slices.Sorted(maps.Keys(weights)) {
+		endpoints = append(endpoints, endpoint{address, weights[address]})
 	}
 	return endpoints
 }
@@ -68,12 +72,7 @@ func fromServices(records []*net.SRV, weight int) []endpoint {
 		weights[address] = max(weights[address], int(record.Weight), 1)
 	}
 	scale(weights, weight)
-	endpoints := make([]endpoint, 0, len(weights))
-	for address, weight := range weights {
-		endpoints = append(endpoints, endpoint{address, weight})
-	}
-	slices.SortFunc(endpoints, endpoint.compare)
-	return endpoints
+	return inOrder(weights)
 }
 
 // dialled returns the host:port of a record; not that of one without a port,

@@ -47,8 +47,13 @@ func (c *setCache[K]) insert(key K) cachedSet {
 	if have := c.current.Load(); have != nil {
 		sets = maps.Clone(*have)
 	}
-	option := metric.WithAttributeSet(attribute.NewSet(append(c.attributes(key), c.route...)...))
-	sets[key] = cachedSet{record: []metric.RecordOption{option}, add: []metric.AddOption{option}}
+	set := newCachedSet(append(c.attributes(key), c.route...))
+	sets[key] = set
 	c.current.Store(&sets)
-	return sets[key]
+	return set
+}
+
+func newCachedSet(attrs []attribute.KeyValue) cachedSet {
+	option := metric.WithAttributeSet(attribute.NewSet(attrs...))
+	return cachedSet{record: []metric.RecordOption{option}, add: []metric.AddOption{option}}
 }

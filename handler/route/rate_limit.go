@@ -21,15 +21,19 @@ func newRateLimit(cfg Config, tel *telemetry.Telemetry) (*rateLimit, error) {
 	if len(limits) == 0 {
 		return nil, nil
 	}
+	l := &rateLimit{}
 	if cfg.Shared.RedisURL == "" {
 		memory := policy.NewMemoryLimiter(limits, maxKeys)
-		return &rateLimit{decide: tel.Limiter(memory.Limit, cfg.Policy.RateLimit), keys: memory.Keys}, nil
+		l.decide, l.keys = memory.Limit, memory.Keys
+	} else {
+		var err error
+		if l.store, err = redis.New(cfg.Shared, limits, maxKeys, tel.StoreChanged(string(cfg.Shared.OnError))); err != nil {
+			return nil, err
+		}
+		l.decide, l.keys = l.store.Limit, l.store.Keys
 	}
-	store, err := redis.New(cfg.Shared, limits, maxKeys, tel.StoreChanged(string(cfg.Shared.OnError)))
-	if err != nil {
-		return nil, err
-	}
-	return &rateLimit{decide: tel.Limiter(store.Limit, cfg.Policy.RateLimit), keys: store.Keys, store: store}, nil
+	l.decide = tel.Limiter(l.decide, cfg.Policy.RateLimit)
+	return l, nil
 }
 
 // decision returns who decides, or nil.

@@ -58,8 +58,8 @@ lint:
     go tool staticcheck -checks '{{checks}}' ./...
     # Nil followed through branches, which staticcheck follows less far.
     go tool nilness ./...
-    # Exported code that neither the program nor a test reaches.
-    @dead=$(go tool deadcode -test ./...); test -z "$dead" || { echo "$dead"; exit 1; }
+    # Code that the program does not reach, and then what no test of it does either.
+    @dead=$(go tool deadcode . && go tool deadcode -test ./...); test -z "$dead" || { echo "$dead"; exit 1; }
     # What this Go says with fewer words than the one it was written for.
     go fix -diff ./...
 

@@ -33,7 +33,7 @@ func CORS(cfg CORSConfig, refuse Refuse) func(http.Handler) http.Handler {
 	if len(cfg.Origins) == 0 {
 		return nil
 	}
-	c := newCORS(cfg.withDefaults())
+	c := newCORS(cfg)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			answer := handler.AnswerOf(r)
@@ -110,9 +110,9 @@ func newCORS(cfg CORSConfig) *cors {
 		return []string{strings.Join(values, ",")}
 	}
 	c := &cors{
-		origins: newOriginSet(cfg.Origins), methods: cfg.Methods, headers: newRequestHeaderSet(cfg.Headers),
+		origins: newOriginSet(cfg.Origins), methods: cfg.methods(), headers: newRequestHeaderSet(cfg.headers()),
 		privateNetwork: cfg.AllowPrivateNetwork,
-		allowMethods:   list(cfg.Methods), allowHeaders: list(cfg.Headers), exposeHeaders: list(cfg.Exposed),
+		allowMethods:   list(cfg.methods()), allowHeaders: list(cfg.headers()), exposeHeaders: list(cfg.Exposed),
 		maxAge: []string{strconv.FormatInt(int64(cfg.MaxAge/time.Second), 10)},
 	}
 	if cfg.AllowCredentials {

@@ -25,14 +25,18 @@ var (
 	defaultCORSHeaders = CORSHeaders{"content-type"}
 )
 
-func (c CORSConfig) withDefaults() CORSConfig {
+func (c CORSConfig) methods() CORSMethods {
 	if c.Methods == nil {
-		c.Methods = defaultCORSMethods
+		return defaultCORSMethods
 	}
+	return c.Methods
+}
+
+func (c CORSConfig) headers() CORSHeaders {
 	if c.Headers == nil {
-		c.Headers = defaultCORSHeaders
+		return defaultCORSHeaders
 	}
-	return c
+	return c.Headers
 }
 
 // check returns what is insecure or senseless together though each value is

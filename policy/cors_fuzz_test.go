@@ -90,7 +90,7 @@ func FuzzCORS(f *testing.F) {
 	f.Add("OPTIONS", "null", "get", ",,,", "")
 	f.Fuzz(func(t *testing.T, method, origin, asked, headers, private string) {
 		cfg := CORSConfig{Origins: CORSOrigins{"https://a.example", "https://*.a.example"}, AllowCredentials: true}
-		c := newCORS(cfg.withDefaults())
+		c := newCORS(cfg)
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Method = method
 		r.Header = map[string][]string{requestOrigin: {origin}, requestMethod: {asked}, requestHeaders: {headers}, requestPrivateNetwork: {private}}

@@ -6,8 +6,6 @@
 // telemetry/README.md and the instruments themselves come from them.
 package contract
 
-import "slices"
-
 // Stability says how much a name can be relied on. That of a name from the
 // conventions is theirs.
 type Stability string
@@ -90,23 +88,4 @@ func MetricOf(name string) Metric {
 		}
 	}
 	panic("telemetry/contract: no metric " + name)
-}
-
-// Names returns the names of all rows, each after its table's.
-func Names() []string {
-	var names []string
-	for _, s := range Spans {
-		names = append(names, "span "+s.Kind+" "+s.Name)
-	}
-	for _, m := range Metrics {
-		names = append(names, "metric "+m.Name)
-	}
-	for _, e := range Events {
-		names = append(names, "event "+e.Name)
-	}
-	for _, a := range slices.Concat(Attributes, Resource) {
-		names = append(names, "attribute "+a.Name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

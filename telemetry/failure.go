@@ -3,15 +3,22 @@ package telemetry
 import (
 	"net/http"
 
+	"spangate/handler"
 	"spangate/handler/fault"
 )
 
-// Failed notes why r failed, for the span, the metrics and the access log of
-// the request. It is for [handler.Failures].
+// Failures answers requests that failed or are refused, with the id of their trace,
+// and notes why on their spans, in the metrics and in the access log.
+func (t *Telemetry) Failures() handler.Failures {
+	return handler.Failures{TraceID: t.traceID, Report: t.failed}
+}
+
+// failed notes why r failed, for the span, the metrics and the access log of
+// the request.
 //
 // A body that turns out to be too large once a part of it was forwarded is
 // refused by [policy.MaxBody] all the same, and noted and counted as such.
-func (t *Telemetry) Failed(r *http.Request, e *fault.Error) {
+func (t *Telemetry) failed(r *http.Request, e *fault.Error) {
 	q := exchangeOf(r.Context())
 	if q == nil {
 		return

@@ -98,7 +98,7 @@ func TestKeep(t *testing.T) {
 					time.Sleep(test.stream)
 					resp.Body.Close()
 					if test.fails != "" {
-						tel.Failed(r, &fault.Error{Type: test.fails, Err: errors.New("why")})
+						tel.Failures().Report(r, &fault.Error{Type: test.fails, Err: errors.New("why")})
 						panic(http.ErrAbortHandler)
 					}
 				}))

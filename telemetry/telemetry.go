@@ -122,8 +122,8 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	return t, errors.Join(m.err, t.measure(m.Meter))
 }
 
-// TraceID returns the id of the trace that ctx is part of, or "".
-func (t *Telemetry) TraceID(ctx context.Context) string {
+// traceID returns the id of the trace that ctx is part of, or "".
+func (t *Telemetry) traceID(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		return sc.TraceID().String()
 	}

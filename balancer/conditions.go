@@ -72,22 +72,22 @@ func (c *Conditions) match(o Outcome) bool {
 	if o.Err == nil {
 		return o.Status >= http.StatusBadRequest && slices.Contains(c.statuses, o.Status)
 	}
+	named := false
 	switch o.Err.Type {
-	case fault.ConnectTimeout:
-		return c.connect || slices.Contains(c.statuses, http.StatusGatewayTimeout)
-	case fault.ConnectionRefused, fault.ConnectError, fault.DNSError, fault.TLSHandshakeError:
-		return c.connect || slices.Contains(c.statuses, http.StatusBadGateway)
+	case fault.ConnectionRefused, fault.ConnectError, fault.ConnectTimeout, fault.DNSError, fault.TLSHandshakeError:
+		named = c.connect
 	case fault.ConnectionReset, fault.BackendReset:
-		return c.reset || slices.Contains(c.statuses, http.StatusBadGateway)
-	case fault.MalformedResponse:
-		return slices.Contains(c.statuses, http.StatusBadGateway)
+		named = c.reset
 	case fault.ResponseTimeout:
-		return c.timeouts()
+		named = c.timeout
+	case fault.MalformedResponse: // has no word of its own
+	default:
+		return false
 	}
-	return false
+	return named || slices.Contains(c.statuses, o.Err.Type.Status())
 }
 
 // timeouts reports whether a response that does not come in time is among them.
 func (c *Conditions) timeouts() bool {
-	return c.timeout || slices.Contains(c.statuses, http.StatusGatewayTimeout)
+	return c.match(Outcome{Err: &fault.Error{Type: fault.ResponseTimeout}})
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 	"github.com/sethvargo/go-retry"
 
 	"spangate/handler/clock"
+	"spangate/handler/fault"
 )
 
 const (
@@ -149,7 +149,7 @@ func (d *discovery) addresses(ctx context.Context) (addrs []netip.Addr, err erro
 		if slices.ContainsFunc(addrs, member) || !slices.ContainsFunc(d.known, member) {
 			continue
 		}
-		if _, lost := d.resolver.LookupNetIP(ctx, network, d.member.lookup); !isNotFound(lost) {
+		if _, lost := d.resolver.LookupNetIP(ctx, network, d.member.lookup); !fault.NotFound(lost) {
 			err = lost
 			for _, addr := range d.known {
 				if member(addr) {
@@ -160,17 +160,6 @@ func (d *discovery) addresses(ctx context.Context) (addrs []netip.Addr, err erro
 	}
 	d.known = addrs
 	return addrs, err
-}
-
-// isNotFound reports whether err says that there is nothing, rather than that
-// nothing is known.
-func isNotFound(err error) bool {
-	failure, ok := errors.AsType[*net.DNSError](err)
-	if ok {
-		return failure.IsNotFound
-	}
-	_, ok = errors.AsType[*net.AddrError](err)
-	return ok
 }
 
 // adopt makes endpoints, if there are any, the backends of the member.

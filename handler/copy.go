@@ -64,7 +64,7 @@ func (c *clientWriter) copyFrom(ctx context.Context, body io.Reader) *fault.Erro
 		n, err := body.Read(buffer[:])
 		if n > 0 {
 			if werr := c.write(buffer[:n]); werr != nil {
-				return clientError(ctx, werr)
+				return fault.OfClient(ctx, werr)
 			}
 		}
 		if err == io.EOF {
@@ -74,16 +74,4 @@ func (c *clientWriter) copyFrom(ctx context.Context, body io.Reader) *fault.Erro
 			return fault.OfBody(ctx, err)
 		}
 	}
-}
-
-// clientError returns the error of writing to the client.
-func clientError(ctx context.Context, err error) *fault.Error {
-	kind := fault.Gone(ctx).Type
-	if timeout, ok := err.(interface{ Timeout() bool }); ok && timeout.Timeout() {
-		kind = fault.ClientTimeout
-	}
-	if ctx.Err() == context.DeadlineExceeded {
-		kind = fault.Timeout
-	}
-	return &fault.Error{Type: kind, Sent: true, Err: err}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"spangate/handler/fault"
 	"spangate/handler/field"
 	"spangate/handler/wire"
 )
@@ -173,7 +174,7 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	if resp.ContentLength < 0 && r.Method != http.MethodHead {
 		// It may be a stream, whose header does not wait for the first of it.
 		if err := client.flush(); err != nil {
-			return clientError(r.Context(), err)
+			return fault.OfClient(r.Context(), err)
 		}
 	}
 	if err := client.copyFrom(r.Context(), resp.Body); err != nil {

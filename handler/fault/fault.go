@@ -160,6 +160,18 @@ func classify(ctx context.Context, err error) (kind Type, sent bool) {
 	return MalformedResponse, true
 }
 
+// OfClient names the failure of writing to the client of the request that ctx is of.
+func OfClient(ctx context.Context, err error) *Error {
+	kind := Gone(ctx).Type
+	if isTimeout(err) {
+		kind = ClientTimeout
+	}
+	if ctx.Err() == context.DeadlineExceeded {
+		kind = Timeout
+	}
+	return &Error{Type: kind, Sent: true, Err: err}
+}
+
 // OfConnect names the failure of a connection over which nothing was
 // sent: otherwise, unless err tells more.
 func OfConnect(err error, otherwise Type) *Error {
@@ -219,18 +231,30 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-// isReset also matches by text: net/http keeps the errors of its HTTP/2 half,
-// and that of a keep-alive connection lost before its first byte, to itself.
+// isReset reports whether a connection or a stream ended. net/http keeps the errors
+// of its HTTP/2 half to itself, and shows their texts alone.
 func isReset(err error) bool {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return true
-	}
 	text := err.Error()
-	for _, sign := range []string{"server closed idle connection", "stream error:", "http2: "} {
-		if strings.Contains(text, sign) {
+	return Lost(err) || strings.Contains(text, "stream error:") || strings.Contains(text, "http2: ")
+}
+
+// Lost reports whether a connection ended under what was sent or awaited over it.
+// Of one that was kept net/http says so by a text.
+func Lost(err error) bool {
+	for _, sign := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, sign) {
 			return true
 		}
 	}
-	return false
+	text := err.Error()
+	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "http2: client conn")
+}
+
+// NotFound reports whether err, of a lookup, says that there is nothing, rather than
+// that nothing is known.
+func NotFound(err error) bool {
+	if failure, ok := errors.AsType[*net.DNSError](err); ok {
+		return failure.IsNotFound
+	}
+	return is[*net.AddrError](err)
 }

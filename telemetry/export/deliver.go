@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"strings"
-	"syscall"
 	"time"
 
 	"spangate/handler/clock"
+	"spangate/handler/fault"
 )
 
 const (
@@ -51,7 +48,7 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 			return err
 		}
 		setWritten(ctx, false)
-		if first && broken(err) {
+		if first && fault.Lost(err) {
 			continue // over a connection that was kept, most likely: a new one may do
 		}
 		d.outage.failed(d.target, err)
@@ -88,16 +85,4 @@ func (d delivery) try(ctx context.Context, attempt func(context.Context) error) 
 		return &unavailable{err: err}
 	}
 	return err
-}
-
-// broken reports whether a connection ended under an attempt. net/http has no
-// error of its own for it in some cases, but a text.
-func broken(err error) bool {
-	for _, sign := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
-		if errors.Is(err, sign) {
-			return true
-		}
-	}
-	text := err.Error()
-	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "http2: client conn")
 }

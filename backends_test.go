@@ -3,15 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,39 +16,15 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
-)
 
-// listening returns the address of a server that has serve handle each of its
-// connections, counted from 1, and then closes it.
-func listening(t *testing.T, serve func(conn net.Conn, nth int)) string {
-	t.Helper()
-	var config net.ListenConfig
-	config.SetMultipathTCP(false) // its sockets do not tell what has been received
-	ln, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for nth := 1; ; nth++ {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				serve(conn, nth)
-			}()
-		}
-	}()
-	return ln.Addr().String()
-}
+	"spangate/handler/wire/wiretest"
+)
 
 // requestsOf returns the address of a server of HTTP/1.1 that has handle answer
 // each request, whose body is read, until that returns false.
 func requestsOf(t *testing.T, handle func(net.Conn, *http.Request) bool) string {
 	t.Helper()
-	return listening(t, func(conn net.Conn, _ int) {
+	return wiretest.Listen(t, func(conn net.Conn, _ int) {
 		for in := bufio.NewReader(conn); ; {
 			r, err := http.ReadRequest(in)
 			if err != nil {
@@ -90,7 +63,7 @@ func saying(t *testing.T, text string) string {
 	t.Helper()
 	ended := make(chan struct{})
 	t.Cleanup(func() { close(ended) })
-	return listening(t, func(conn net.Conn, _ int) {
+	return wiretest.Listen(t, func(conn net.Conn, _ int) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
 			return
 		}
@@ -162,18 +135,6 @@ func hijack(t *testing.T, w http.ResponseWriter, serve func(conn net.Conn, in io
 	}
 	defer conn.Close()
 	serve(conn, rw)
-}
-
-// authorityOf returns a file with the certificate of a server, which vouches for
-// itself.
-func authorityOf(t *testing.T, server *httptest.Server) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if err := os.WriteFile(file, certificate, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // eitherBackend serves h over HTTP/1.1 and over HTTP/2, and returns what to write
@@ -284,7 +245,7 @@ type http2Backend struct {
 // their streams, as handle says, and its settings.
 func newHTTP2Backend(t *testing.T, handle func(b *http2Backend, stream uint32), settings ...http2.Setting) string {
 	t.Helper()
-	return "h2c://" + listening(t, func(conn net.Conn, nth int) {
+	return "h2c://" + wiretest.Listen(t, func(conn net.Conn, nth int) {
 		serveHTTP2(&http2Backend{conn: conn, framer: http2.NewFramer(conn, conn), nth: nth}, handle, settings)
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"spangate/handler/wire/wiretest"
 )
 
 // addressOf announces the address that the program listens on, and drops what
@@ -37,27 +39,12 @@ func skipHead(r *bufio.Reader) error {
 // repeating returns the address of a server that answers each request with
 // text, and allocates nothing for it.
 func repeating(b *testing.B, text string) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { ln.Close() })
 	answer := []byte(text)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				for r := bufio.NewReader(conn); skipHead(r) == nil; {
-					conn.Write(answer)
-				}
-			}()
+	return wiretest.Listen(b, func(conn net.Conn, _ int) {
+		for r := bufio.NewReader(conn); skipHead(r) == nil; {
+			conn.Write(answer)
 		}
-	}()
-	return ln.Addr().String()
+	})
 }
 
 // BenchmarkForward is the whole program between a client and a backend that

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"spangate/balancer"
+	"spangate/handler/wire/wiretest"
 )
 
 // TestWhatCannotBeSentIsNoBackendsFault has clients send, often enough to have
@@ -115,7 +116,7 @@ func TestUpgradesTowardsBackendsOfHTTP2(t *testing.T) {
 				return strict, nil
 			}
 		}
-		return []string{"BACKENDS=" + server.URL, "BACKEND_CA_FILE=" + authorityOf(t, server)}
+		return []string{"BACKENDS=" + server.URL, "BACKEND_CA_FILE=" + wiretest.CertificateFile(t, server)}
 	}
 	tests := map[string]struct {
 		environ func(*testing.T) []string

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"spangate/handler/wire/wiretest"
 )
 
 // TestAnAnswerGoesBeforeTheUploadsError has a backend refuse uploads at once and
@@ -26,7 +28,7 @@ func TestAnAnswerGoesBeforeTheUploadsError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var received atomic.Int64
-			backend := listening(t, func(conn net.Conn, _ int) {
+			backend := wiretest.Listen(t, func(conn net.Conn, _ int) {
 				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					received.Add(1)
 					io.WriteString(conn, answer)

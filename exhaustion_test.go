@@ -22,6 +22,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/admin"
+	"spangate/handler/wire/wiretest"
 	"spangate/telemetry/otlptest"
 )
 
@@ -223,7 +224,7 @@ func TestAuthoritiesAreReadBeforeTheyAreNeeded(t *testing.T) {
 	t.Parallel()
 	backend := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(backend.Close)
-	authorities := authorityOf(t, backend)
+	authorities := wiretest.CertificateFile(t, backend)
 	p := startLimited(t, "true", "SSL_CERT_FILE="+authorities, "SSL_CERT_DIR="+t.TempDir(), "PROBE_MODE=off", "BACKENDS="+backend.URL)
 	if err := os.Remove(authorities); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/wire/wiretest"
 )
 
 // TestAliases sends fields that a program which descends from CGI would take for
@@ -276,7 +278,7 @@ func TestConnectionOfResponsesOverTLS(t *testing.T) {
 		})
 	}))
 	t.Cleanup(backend.Close)
-	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "BACKEND_CA_FILE="+authorityOf(t, backend))
+	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=off", "BACKEND_CA_FILE="+wiretest.CertificateFile(t, backend))
 	resp, _ := p.ask(t, "GET", "/", nil)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Kept") != "2" || resp.Header["X-H"] != nil {
 		t.Errorf("status %d, header %v", resp.StatusCode, resp.Header)

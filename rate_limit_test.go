@@ -12,6 +12,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/wire/wiretest"
 )
 
 // TestLimitOfTwoInstances has two programs keep one limit between them.
@@ -66,7 +68,7 @@ type talker struct {
 func newTalker(t *testing.T, text string) *talker {
 	t.Helper()
 	k := &talker{redis: miniredis.RunT(t).Addr(), text: []byte(text)}
-	k.addr = listening(t, func(conn net.Conn, _ int) { k.serve(conn) })
+	k.addr = wiretest.Listen(t, func(conn net.Conn, _ int) { k.serve(conn) })
 	return k
 }
 

@@ -16,6 +16,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/handler/wire/wiretest"
 	"spangate/probe"
 )
 
@@ -126,23 +127,11 @@ func backend(t *testing.T, h http.HandlerFunc) string {
 // once the header of a request has been read from it.
 func rawBackend(t *testing.T, answer func(net.Conn, *http.Request)) string {
 	t.Helper()
-	ln := listen(t)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				r, err := http.ReadRequest(bufio.NewReader(conn))
-				if err == nil {
-					answer(conn, r)
-				}
-			}()
+	return wiretest.Listen(t, func(conn net.Conn, _ int) {
+		if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			answer(conn, r)
 		}
-	}()
-	return ln.Addr().String()
+	})
 }
 
 func do(t *testing.T, c *http.Client, method, url string, body io.Reader, header http.Header) (*http.Response, string) {

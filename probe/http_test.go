@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/wire/wiretest"
 	"spangate/probe"
 )
 
@@ -117,28 +118,14 @@ func TestHTTPRequest(t *testing.T) {
 // raw answers each connection with text, and leaves it open if hang.
 func raw(t *testing.T, text string, hang bool) *url.URL {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.ReadAtLeast(conn, make([]byte, 1<<10), 1)
-				io.WriteString(conn, text)
-				if hang {
-					io.Copy(io.Discard, conn)
-				}
-			}()
+	addr := wiretest.Listen(t, func(conn net.Conn, _ int) {
+		io.ReadAtLeast(conn, make([]byte, 1<<10), 1)
+		io.WriteString(conn, text)
+		if hang {
+			io.Copy(io.Discard, conn)
 		}
-	}()
-	return &url.URL{Scheme: "http", Host: ln.Addr().String()}
+	})
+	return &url.URL{Scheme: "http", Host: addr}
 }
 
 func TestHTTPHostileAnswers(t *testing.T) {

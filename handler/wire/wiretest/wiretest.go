@@ -107,3 +107,29 @@ func Raw(t *testing.T, addr, text string) string {
 	}
 	return string(answer)
 }
+
+// Listen has serve answer each connection to the address that it returns, whose
+// number it gets, from 1 on, and closes it afterwards.
+func Listen(t testing.TB, serve func(conn net.Conn, nth int)) string {
+	t.Helper()
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // its sockets do not tell what has been received
+	ln, err := plain.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for nth := 1; ; nth++ {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				serve(conn, nth)
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}

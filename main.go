@@ -110,9 +110,9 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 	return err
 }
 
-// run is the whole program: it serves until ctx is done. It builds first and starts
-// last; what began is waited for on every path, and telemetry is delivered when all
-// else has ended. It returns [config.Faults] when env is not a valid configuration.
+// run is the whole program: it serves until ctx is done. It builds all
+// parts before any of them works; what began is waited for on every path, and
+// telemetry is delivered when all else has ended. It returns [config.Faults] when env is not a valid configuration.
 func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	var cfg Config
 	_, warnings, err := config.Load(&cfg, env, cfg.check) // every fault at once
@@ -132,38 +132,43 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	defer func() { tel.Flush(cfg.Wire.FlushTimeout(), stopped(ctx, err)) }()
 	announce(tel, cfg, env, warnings)
 	listeners = listeners.Watched(tel.Exhausted)
-	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...)
-	way, err := route.New("", cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout}, tel)
+	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...) // that mean something to the proxy
+	routes, err := route.New("", cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout}, tel)
 	if err != nil {
 		return err
 	}
-	own := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: way.Ready, Snapshot: way.Snapshot, Delivery: tel.Status})
-	flush, onPort := tel.InRequests(), own.Before
+	endpoints := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: routes.Ready, Snapshot: routes.Snapshot, Delivery: tel.Status})
+
+	onPort := endpoints.Before
 	if listeners.Admin != nil {
-		onPort = nil
+		onPort = nil // they have a port of their own
 	}
 
-	// From the connection to the route, in the order in which a request meets them.
+	// What the proxy's own endpoints need too, wherever they are.
+	around := handler.Stack{
+		{Name: "export", Wrap: tel.InRequests()},       // outermost: it may hold a client that has its answer
+		{Name: "probes", Wrap: routes.OnDemand},        // outside telemetry: that wait is no part of the request
+		{Name: "fields", Wrap: handler.Fields(fields)}, // before anybody believes a field that must not be there
+	}
+	// From there to the route, in the order in which a request meets them.
 	site := handler.Stack{
-		{Name: "flush", Wrap: flush},                                                             // around all: it holds a client that has its answer
-		{Name: "probes", Wrap: way.OnDemand},                                                     // outside telemetry: that wait is no part of the request
-		{Name: "fields", Wrap: handler.Fields(fields)},                                           // before anybody reads a field that must not be there
 		{Name: "admin", Wrap: onPort},                                                            // before telemetry: no span for a platform's health checks
 		{Name: "client", Wrap: handler.Identify(cfg.Origin)},                                     // who asks, decided once for all below
 		{Name: "telemetry", Wrap: tel.Server},                                                    // from here on everything is seen
-		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, tel.Failures())},     // before anybody goes through them
-		{Name: "request id", Wrap: policy.RequestID(cfg.Route.Policy.RequestID, tel.Policies())}, // before anything is refused: each answer has it
-	}.Over(way)
-
-	log := tel.Log
-	log.Info("listening", "address", listeners.Requests.Addr().String(), "url", cfg.Wire.URL(listeners.Requests), "backends", cfg.Route.Balancer.Backends.Names())
-	serve := func(ctx context.Context) error { return wire.Serve(ctx, listeners.Requests, site, cfg.Wire, log) }
-	if listeners.Admin == nil {
-		return supervise.Run(ctx, serve, way.Run)
+		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, tel.Failures())},     // before the proxy adds fields of its own, which do not count
+		{Name: "request id", Wrap: policy.RequestID(cfg.Route.Policy.RequestID, tel.Policies())}, // before any policy: each refusal has it
 	}
-	log.Info("listening for the proxy's own endpoints", "address", listeners.Admin.Addr().String(), "url", cfg.Wire.URL(listeners.Admin)+string(cfg.Admin.Prefix))
-	alone := handler.Stack{{Name: "flush", Wrap: flush}, {Name: "fields", Wrap: handler.Fields(fields)}}.Over(own)
-	return supervise.Run(ctx, serve, way.Run, func(ctx context.Context) error { return wire.ServeBriefly(ctx, listeners.Admin, alone, cfg.Wire, log) })
+
+	listening(tel.Log, cfg, listeners)
+	serve := func(ctx context.Context) error {
+		return wire.Serve(ctx, listeners.Requests, around.Over(site.Over(routes)), cfg.Wire, tel.Log)
+	}
+	if listeners.Admin == nil {
+		return supervise.Run(ctx, serve, routes.Run)
+	}
+	return supervise.Run(ctx, serve, routes.Run, func(ctx context.Context) error {
+		return wire.ServeBriefly(ctx, listeners.Admin, around.Over(endpoints), cfg.Wire, tel.Log)
+	})
 }
 
 // announce tells the log what begins.
@@ -174,6 +179,15 @@ func announce(tel *telemetry.Telemetry, cfg Config, env, warnings []string) {
 	}
 	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "telemetry", tel.Destinations()...)
 	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "doors", cfg.Route.Policy.Doors()...)
+}
+
+// listening tells the log where.
+func listening(log *slog.Logger, cfg Config, listeners wire.Listeners) {
+	at := listeners.Requests
+	log.Info("listening", "address", at.Addr().String(), "url", cfg.Wire.URL(at), "backends", cfg.Route.Balancer.Backends.Names())
+	if at = listeners.Admin; at != nil {
+		log.Info("listening for the proxy's own endpoints", "address", at.Addr().String(), "url", cfg.Wire.URL(at)+string(cfg.Admin.Prefix))
+	}
 }
 
 // stopped returns why the program stops, nil if err says so.

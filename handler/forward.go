@@ -18,7 +18,7 @@ import (
 )
 
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
-// trusts no peer and waits for a client without limit.
+// waits for a client without limit.
 type ForwardConfig struct {
 	Fields        field.Set     // what must be neither a trailer nor removed by Connection
 	ClientTimeout time.Duration // longest wait for an HTTP/2 client to send a part of a body before the answer, or to take one of that; 0: no limit

@@ -16,7 +16,7 @@ import (
 // outcome is how a request ended, for span, metrics and log alike.
 type outcome struct {
 	status    int          // sent, or the one that says why none was
-	errorType string       // why it failed; also set for the 4xx statuses of our own
+	errorType string       // why it failed; also of failures that are answered with a 4xx
 	spanError string       // error.type of the SERVER span; empty while its status is Unset
 	failure   *fault.Error // nil: none was noted
 }

@@ -55,7 +55,7 @@ func (w *retryWaited) tell(span trace.Span) {
 }
 
 // retryStopped notes why no further attempt is made, for the request's span,
-// and counts it when an attempt had failed.
+// and counts it unless there was nothing to try again.
 func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason) {
 	if e := exchangeOf(ctx); e != nil {
 		e.retryStop = retryStop(reason)

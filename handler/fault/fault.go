@@ -35,7 +35,7 @@ const (
 	NoHealthyBackend   Type = "no_healthy_backend"  // no backend may be used
 	BodyTooLarge       Type = "body_too_large"      // the request's body passes the limit
 	ClientDisconnected Type = "client_disconnected" // the client went away first
-	ClientTimeout      Type = "client_timeout"      // the client stopped sending its body
+	ClientTimeout      Type = "client_timeout"      // the client stopped sending its body, or taking its response
 	MalformedRequest   Type = "malformed_request"   // the client's body breaks its framing, or HTTP has no such method or field
 	HeaderTooLarge     Type = "header_too_large"    // the request's header passes the backend's limit
 	Overloaded         Type = "overloaded"          // shed before it reached a backend, or for want of descriptors, ports or memory
@@ -43,8 +43,8 @@ const (
 	Shutdown           Type = "shutdown"            // the proxy stopped first; the cause of a request's context says so
 )
 
-// Error is why an attempt failed. It is the only error that RoundTrippers here
-// return.
+// Error is why an attempt, or the request that it was for, failed. It is the only
+// error that RoundTrippers here return.
 type Error struct {
 	Type Type
 	// Sent reports whether a byte of the request may have reached a backend.

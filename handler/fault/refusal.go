@@ -1,5 +1,7 @@
 package fault
 
+import "context"
+
 // Refusal says why a request is not let in, or not forwarded though nothing has
 // failed. The zero value refuses nothing.
 type Refusal struct {
@@ -12,4 +14,13 @@ type Refusal struct {
 	// With ClientDisconnected nobody waits for an answer any more, so that nobody
 	// is refused one; [Gone] tells why.
 	Type Type
+}
+
+// For returns r as it is for the request that ctx is of: whoever has gone away while
+// it was decided is refused nothing, whatever came of that.
+func (r Refusal) For(ctx context.Context) Refusal {
+	if ctx.Err() == context.Canceled && Gone(ctx).Type == ClientDisconnected {
+		return Refusal{Status: StatusClientClosedRequest, Type: ClientDisconnected}
+	}
+	return r
 }

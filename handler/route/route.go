@@ -83,13 +83,13 @@ func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route
 	// From the door to the backends, in the order in which a request meets them.
 	r.Handler = handler.Stack{
 		{Name: "route", Wrap: tel.Enter},                                                             // from here on it has a name
-		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},                           // around all others: waiting for a turn counts
-		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights carry no credentials
-		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // the cheapest refusal first
-		{Name: "auth", Wrap: r.auth.Wrap},                                                            // before limits: wrong credentials use nobody's share
-		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth: it may count by principal
-		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // last but one: who is refused takes no place
-		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},                      // it only bounds what is read from here on
+		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},                           // around the doors: waiting for one counts
+		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
+		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
+		{Name: "auth", Wrap: r.auth.Wrap},                                                            // before limits: who is refused here uses up nobody's share
+		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
+		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain
+		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},                      // next to Forward: it goes along with what that reads
 	}.Over(handler.Forward(tel.Forward(retrier), handler.ForwardConfig{ // all attempts together; each has a span of its own below
 		Fields: front.Fields, ClientTimeout: front.ClientTimeout, Failures: failures,
 	}))

@@ -38,15 +38,16 @@ func (t *Telemetry) InRequests() func(http.Handler) http.Handler {
 }
 
 // Flush ends what New started, once all else has ended: it delivers what was
-// recorded, within the time given, and then writes the lines of the log that
-// wait, within half as much. The last line tells why the program stopped, too late
-// for the collector; a nil cause tells nothing, as there is an error that does.
+// recorded, and then writes the lines of the log that wait, for which a fifth of the
+// time is kept. The last line tells why the program stopped, too late for the
+// collector; a nil cause tells nothing, as there is an error that does.
 func (t *Telemetry) Flush(within time.Duration, cause error) {
 	d := t.delivery
 	if dropped := d.lines.Dropped(); dropped > 0 {
 		t.Log.Warn("the log was read too slowly", "lines_dropped", dropped)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	end := time.Now().Add(within)
+	ctx, cancel := context.WithDeadline(context.Background(), end.Add(-within/5))
 	defer cancel()
 	if err := d.pipelines.Shutdown(ctx); err != nil {
 		d.stdout.Warn("telemetry could not be flushed", "error", err.Error())
@@ -54,5 +55,5 @@ func (t *Telemetry) Flush(within time.Duration, cause error) {
 	if cause != nil {
 		d.stdout.Info("stopped", "cause", cause.Error())
 	}
-	d.lines.Close(within / 2)
+	d.lines.Close(time.Until(end))
 }

@@ -31,7 +31,9 @@ import (
 )
 
 const (
-	scope = "spangate/telemetry/export"
+	// scope stays what it was when this package had another name: whoever filters
+	// by it would lose the series.
+	scope = "spangate/telemetry/setup"
 
 	defaultMetricInterval = time.Minute
 	defaultMetricTimeout  = 30 * time.Second

@@ -3,8 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,22 +41,58 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 		"it is told to end, with ports of both kinds": {[]string{"ADMIN_PORT=" + freePort(t)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
-			for range 50 {
+			leavesNothing(t, func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel() // a start that does not fail ends at once
 				err := run(ctx, append(append([]string{"HOST=127.0.0.1", "PORT=0"}, everything...), test.environ...), io.Discard)
 				if _, fault := errors.AsType[config.Faults](err); fault != test.fault {
 					t.Fatalf("the start ended with %v, want a fault: %v", err, test.fault)
 				}
-			}
-			// A goroutine that has told that it ends may still be about to.
-			for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-				if time.Now().After(deadline) {
-					stacks := make([]byte, 1<<20)
-					t.Fatalf("%d goroutines are left of %d starts:\n%s", runtime.NumGoroutine()-before, 50, stacks[:runtime.Stack(stacks, true)])
-				}
-			}
+			})
 		})
 	}
+}
+
+// leavesNothing starts the program fifty times.
+func leavesNothing(t *testing.T, start func()) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	for range 50 {
+		start()
+	}
+	// A goroutine that has told that it ends may still be about to.
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines are left:\n%s", runtime.NumGoroutine()-before, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+// few says that this process is one of its own, which has few descriptors.
+const few = "SPANGATE_TEST_FEW_DESCRIPTORS"
+
+// TestAStartWithoutDescriptorsLeavesNothing starts the program where telemetry has
+// begun, and then not all demonstration backends can listen.
+func TestAStartWithoutDescriptorsLeavesNothing(t *testing.T) {
+	if os.Getenv(few) == "" {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 32 && exec "$0" -test.run "^TestAStartWithoutDescriptorsLeavesNothing$"`, os.Args[0])
+		cmd.Env = append(os.Environ(), few+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	var backends []string
+	for i := range 40 {
+		backends = append(backends, fmt.Sprint("echo:", i))
+	}
+	leavesNothing(t, func() {
+		err := run(t.Context(), []string{
+			"HOST=127.0.0.1", "PORT=0", "BACKENDS=" + strings.Join(backends, ","), "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "SHUTDOWN_TIMEOUT=100ms",
+		}, io.Discard)
+		if !errors.Is(err, syscall.EMFILE) {
+			t.Fatalf("the start ended with %v, want too few descriptors", err)
+		}
+	})
 }

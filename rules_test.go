@@ -25,10 +25,10 @@ func TestConfigurationHoldsWhatTheUserWrote(t *testing.T) {
 	var walk func(reflect.Type)
 	walk = func(of reflect.Type) {
 		for field := range of.Fields() {
-			name, isVariable := field.Tag.Lookup("env")
+			name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
 			switch {
-			case isVariable && name != "-":
-			case field.Type.Kind() == reflect.Struct:
+			case name != "" && name != "-" && field.Type.Kind() != reflect.Func:
+			case name == "" && field.Type.Kind() == reflect.Struct:
 				walk(field.Type)
 			default:
 				t.Errorf("%v.%s is no variable", of, field.Name)
@@ -39,7 +39,8 @@ func TestConfigurationHoldsWhatTheUserWrote(t *testing.T) {
 }
 
 // TestConfigurationIsNotChanged checks that nobody but package config assigns to a
-// variable's field.
+// field with a variable, to a part of one, or to a struct of such fields. What is
+// assigned through a pointer it does not see.
 func TestConfigurationIsNotChanged(t *testing.T) {
 	t.Parallel()
 	for _, p := range typeChecked(t) {
@@ -48,15 +49,8 @@ func TestConfigurationIsNotChanged(t *testing.T) {
 		}
 		for _, file := range p.files {
 			ast.Inspect(file, func(n ast.Node) bool {
-				var changed []ast.Expr
-				switch n := n.(type) {
-				case *ast.AssignStmt:
-					changed = n.Lhs
-				case *ast.IncDecStmt:
-					changed = []ast.Expr{n.X}
-				}
-				for _, expr := range changed {
-					if field := variableIn(p.info, expr); field != "" {
+				for _, expr := range changedBy(n) {
+					if field := p.variableIn(expr); field != "" {
 						t.Errorf("%s: %s is changed after it was loaded", p.fset.Position(expr.Pos()), field)
 					}
 				}
@@ -66,31 +60,85 @@ func TestConfigurationIsNotChanged(t *testing.T) {
 	}
 }
 
-// variableIn returns the field of a configuration that expr, or what it is a part
-// of, is, or "".
-func variableIn(info *types.Info, expr ast.Expr) string {
-	for {
-		selector, ok := ast.Unparen(expr).(*ast.SelectorExpr)
-		if !ok {
-			return ""
+// changedBy returns what n assigns to.
+func changedBy(n ast.Node) []ast.Expr {
+	switch n := n.(type) {
+	case *ast.AssignStmt:
+		if n.Tok != token.DEFINE {
+			return n.Lhs
 		}
-		selection := info.Selections[selector]
-		if selection == nil || selection.Kind() != types.FieldVal {
-			return ""
+	case *ast.RangeStmt:
+		if n.Tok == token.ASSIGN {
+			return []ast.Expr{n.Key, n.Value}
 		}
-		owner := selection.Recv()
-		for _, i := range selection.Index() {
-			if pointer, ok := owner.Underlying().(*types.Pointer); ok {
-				owner = pointer.Elem()
-			}
-			fields := owner.Underlying().(*types.Struct)
-			if _, ok := reflect.StructTag(fields.Tag(i)).Lookup("env"); ok {
-				return types.TypeString(owner, nil) + "." + fields.Field(i).Name()
-			}
-			owner = fields.Field(i).Type()
+	case *ast.IncDecStmt:
+		return []ast.Expr{n.X}
+	case *ast.CallExpr:
+		if method, ok := n.Fun.(*ast.SelectorExpr); ok && method.Sel.Name == "UnmarshalText" {
+			return []ast.Expr{method.X}
 		}
-		expr = selector.X
 	}
+	return nil
+}
+
+// variableIn returns the field of a configuration that expr, or what it is a part
+// of, is, or the struct with such fields that it is, or "".
+func (p checkedPackage) variableIn(expr ast.Expr) string {
+	if expr == nil {
+		return ""
+	}
+	if of := p.info.TypeOf(expr); of != nil && isConfiguration(of) {
+		return types.TypeString(of, nil)
+	}
+	for {
+		switch of := ast.Unparen(expr).(type) {
+		case *ast.StarExpr:
+			expr = of.X
+		case *ast.IndexExpr:
+			expr = of.X
+		case *ast.SelectorExpr:
+			if field := p.variable(of); field != "" {
+				return field
+			}
+			expr = of.X
+		default:
+			return ""
+		}
+	}
+}
+
+func (p checkedPackage) variable(selector *ast.SelectorExpr) string {
+	selection := p.info.Selections[selector]
+	if selection == nil || selection.Kind() != types.FieldVal {
+		return ""
+	}
+	owner := selection.Recv()
+	for _, i := range selection.Index() {
+		if pointer, ok := owner.Underlying().(*types.Pointer); ok {
+			owner = pointer.Elem()
+		}
+		fields := owner.Underlying().(*types.Struct)
+		if _, ok := reflect.StructTag(fields.Tag(i)).Lookup("env"); ok {
+			return types.TypeString(owner, nil) + "." + fields.Field(i).Name()
+		}
+		owner = fields.Field(i).Type()
+	}
+	return ""
+}
+
+// isConfiguration reports whether of is a struct of variables, and of structs of
+// them, alone.
+func isConfiguration(of types.Type) bool {
+	fields, ok := of.Underlying().(*types.Struct)
+	if !ok || fields.NumFields() == 0 {
+		return false
+	}
+	for i := range fields.NumFields() {
+		if _, ok := reflect.StructTag(fields.Tag(i)).Lookup("env"); !ok && !isConfiguration(fields.Field(i).Type()) {
+			return false
+		}
+	}
+	return true
 }
 
 type checkedPackage struct {
@@ -129,7 +177,9 @@ func typeChecked(t *testing.T) (all []checkedPackage) {
 	fset := token.NewFileSet()
 	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	for _, p := range ours {
-		checked := checkedPackage{path: p.ImportPath, fset: fset, info: &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}}
+		checked := checkedPackage{path: p.ImportPath, fset: fset, info: &types.Info{
+			Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
+		}}
 		for _, name := range p.GoFiles {
 			file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
 			if err != nil {
@@ -169,13 +219,16 @@ func TestSizes(t *testing.T) {
 		if lines := fset.File(file.Pos()).LineCount(); lines > most {
 			t.Errorf("%s has %d lines, want at most %d", path, lines, most)
 		}
-		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && !isTest {
-				if lines := fset.Position(f.End()).Line - fset.Position(f.Pos()).Line + 1; lines > mostOfFunction {
-					t.Errorf("%s: %s has %d lines, want at most %d", path, f.Name.Name, lines, mostOfFunction)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n.(type) {
+			case *ast.FuncDecl, *ast.FuncLit:
+				from, to := fset.Position(n.Pos()), fset.Position(n.End())
+				if lines := to.Line - from.Line + 1; lines > mostOfFunction && !isTest {
+					t.Errorf("%s: a function has %d lines, want at most %d", from, lines, mostOfFunction)
 				}
 			}
-		}
+			return true
+		})
 		return nil
 	})
 	if err != nil {

@@ -114,7 +114,7 @@ func (b *Backend) address(r *http.Request) {
 		path := prefix + r.URL.EscapedPath()
 		r.URL.Path, r.URL.RawPath = b.URL.Path+r.URL.Path, path
 	}
-	if b.host == HostBackend || b.host == HostAuto && b.URL.Scheme == "https" {
+	if b.host == hostBackend || b.host == HostAuto && b.URL.Scheme == "https" {
 		r.Host = b.URL.Host
 	}
 }
@@ -187,11 +187,11 @@ type HostRule string
 // The host rules. The zero value counts as HostAuto's "else" case.
 const (
 	HostAuto     HostRule = "auto"     // the backend's own for https, else the client's
-	HostPreserve HostRule = "preserve" // the client's
-	HostBackend  HostRule = "backend"  // the backend's own
+	hostPreserve HostRule = "preserve" // the client's
+	hostBackend  HostRule = "backend"  // the backend's own
 )
 
 // UnmarshalText parses a host rule.
 func (h *HostRule) UnmarshalText(text []byte) error {
-	return config.OneOf(h, text, HostAuto, HostPreserve, HostBackend)
+	return config.OneOf(h, text, HostAuto, hostPreserve, hostBackend)
 }

@@ -25,9 +25,9 @@ func (c *Config) InForce() map[any]string {
 func hostRules(backends Members) string {
 	var rules []string
 	for _, m := range backends {
-		rule := string(HostPreserve)
+		rule := string(hostPreserve)
 		if m.scheme == "https" {
-			rule = string(HostBackend)
+			rule = string(hostBackend)
 		}
 		if !slices.Contains(rules, rule) {
 			rules = append(rules, rule)

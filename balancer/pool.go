@@ -1,5 +1,5 @@
-// Package balancer answers: which backend gets this request, how is it sent
-// there, and may it be tried again?
+// Package balancer answers: which backend gets this request, how is it sent there,
+// may it be tried again, and is that backend fit?
 //
 // A [Pool] holds the backends, watches which of them may be used, and picks one of
 // those by an [Algorithm]; [Retry] turns a pool into an [http.RoundTripper] that

@@ -10,7 +10,7 @@ import (
 // Failures answers requests that failed or are refused, with the id of their trace,
 // and notes why on their spans, in the metrics and in the access log.
 func (t *Telemetry) Failures() handler.Failures {
-	return handler.Failures{TraceID: t.traceID, Report: t.failed}
+	return handler.Failures{TraceID: traceID, Report: t.failed}
 }
 
 // failed notes why r failed, for the span, the metrics and the access log of

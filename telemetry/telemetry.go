@@ -123,7 +123,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 }
 
 // traceID returns the id of the trace that ctx is part of, or "".
-func (t *Telemetry) traceID(ctx context.Context) string {
+func traceID(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		return sc.TraceID().String()
 	}

@@ -92,7 +92,7 @@ func Load(cfg any, environ []string, checks ...func() error) (variables []Variab
 				}
 				err = c.named(variables)
 			}
-			if text := Plain(err.Error()); !slices.Contains(wrong, text) {
+			if text := plain(err.Error()); !slices.Contains(wrong, text) {
 				wrong = append(wrong, text)
 			}
 		}

@@ -33,7 +33,7 @@ func Help(cfg any, groups []Group, topic string, width int) (string, error) {
 	if lines := append(wrong, warnings...); len(lines) > 0 {
 		return "", Faults(lines)
 	}
-	return "", Faults{fmt.Sprintf("help: %q is neither a variable nor one of %s or all", Plain(topic), strings.Join(groupNames(groups), ", "))}
+	return "", Faults{fmt.Sprintf("help: %q is neither a variable nor one of %s or all", plain(topic), strings.Join(groupNames(groups), ", "))}
 }
 
 func groupNames(groups []Group) (names []string) {
@@ -45,15 +45,15 @@ func groupNames(groups []Group) (names []string) {
 
 // explain writes what the variables of a group mean.
 func (s section) explain(b *strings.Builder, width int) {
-	b.WriteString(Wrap(s.Name+": "+s.About, "", width))
+	b.WriteString(wrap(s.Name+": "+s.About, "", width))
 	for _, r := range rows(s.variables) {
 		head := strings.Join(r.names, ", ")
 		if len(r.defaults) > 0 {
 			head += " (" + unquoted(r.defaults) + ")"
 		}
 		b.WriteByte('\n')
-		b.WriteString(Wrap(head, "", width))
-		b.WriteString(Wrap(strings.ReplaceAll(r.meaning, "`", ""), "    ", width))
+		b.WriteString(wrap(head, "", width))
+		b.WriteString(wrap(strings.ReplaceAll(r.meaning, "`", ""), "    ", width))
 	}
 }
 
@@ -64,7 +64,7 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 	}
 	say := func(what, text string) {
 		if text != "" {
-			b.WriteString(Wrap(what+text, "    ", width))
+			b.WriteString(wrap(what+text, "    ", width))
 		}
 	}
 	b.WriteString(v.Name + "\n")
@@ -98,9 +98,9 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 
 func unquoted(values []string) string { return strings.ReplaceAll(strings.Join(values, ", "), "`", "") }
 
-// Wrap breaks text into lines of at most width characters, where it has blanks,
+// wrap breaks text into lines of at most width characters, where it has blanks,
 // each of them behind indent.
-func Wrap(text, indent string, width int) string {
+func wrap(text, indent string, width int) string {
 	var b strings.Builder
 	column := 0
 	for word := range strings.FieldsSeq(text) {

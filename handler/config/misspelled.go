@@ -59,7 +59,7 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		default:
 			continue
 		}
-		*lines = append(*lines, Plain(name)+": "+m.String())
+		*lines = append(*lines, plain(name)+": "+m.String())
 	}
 	return wrong, warnings
 }

@@ -46,7 +46,7 @@ func Print(cfg, usual any, environ []string, check func() error, changedOnly boo
 }
 
 func (v Variable) inForce(all map[any]string) string {
-	return cmp.Or(Plain(all[v.value.Addr().Interface()]), v.Shown())
+	return cmp.Or(plain(all[v.value.Addr().Interface()]), v.Shown())
 }
 
 // inForce returns, by its address, what comes of each field that leaves it to

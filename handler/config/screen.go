@@ -77,7 +77,7 @@ func Explain(cfg any, topic string, stdout io.Writer) error {
 		for _, g := range Groups {
 			names = append(names, g.Name)
 		}
-		text = screen + Wrap("Groups: "+strings.Join(names, ", "), "", min(width, 80))
+		text = screen + wrap("Groups: "+strings.Join(names, ", "), "", min(width, 80))
 	case topic == "all" && !isTerminal:
 		text = Table(cfg, Groups)
 	default:

@@ -22,7 +22,7 @@ func (v Variable) Shown() string {
 			return says.InForce()
 		}
 	}
-	return Plain(v.text)
+	return plain(v.text)
 }
 
 // fault returns an error of one line, whatever the text; nil if err is nil.
@@ -30,7 +30,7 @@ func fault(name, text string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s=%.200q: %.500s", name, withoutCredentials(text), Plain(err.Error()))
+	return fmt.Errorf("%s=%.200q: %.500s", name, withoutCredentials(text), plain(err.Error()))
 }
 
 // each returns the errors that err joins, at whatever depth: it alone when it
@@ -49,8 +49,8 @@ func each(err error) (all []error) {
 	return all
 }
 
-// Plain returns text as it may be shown: in one line, without credentials.
-func Plain(text string) string {
+// plain returns text as it may be shown: in one line, without credentials.
+func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

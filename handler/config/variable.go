@@ -201,7 +201,7 @@ func (v *Variable) faults(reasons []error) error {
 	}
 	var all []error
 	for _, reason := range reasons {
-		all = append(all, fmt.Errorf("%s: %.500s", v.Name, Plain(reason.Error())))
+		all = append(all, fmt.Errorf("%s: %.500s", v.Name, plain(reason.Error())))
 	}
 	return errors.Join(all...)
 }

@@ -62,11 +62,11 @@ type Route struct {
 // Nothing of it runs before [Route.Run].
 func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route, error) {
 	tel = tel.Route(name)
-	pool, err := balancer.New(cfg.Balancer, cfg.Probe, tel.Balancer(cfg.Balancer.Algorithm))
+	limit, err := newRateLimit(cfg, tel)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := newRateLimit(cfg, tel)
+	pool, err := balancer.New(cfg.Balancer, cfg.Probe, tel.Balancer(cfg.Balancer.Algorithm)) // last of what may fail: it holds sockets
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +112,7 @@ func (r *Route) observe(retrier *balancer.Retrier, tel *telemetry.Telemetry) err
 // looks up backends, fetches the keys of tokens, and keeps up with the store of a
 // shared limit. It returns when all of that has ended.
 func (r *Route) Run(ctx context.Context) error {
-	untilDone := func(ctx context.Context) error {
-		<-ctx.Done()
-		return nil
-	}
-	return supervise.Run(ctx, untilDone, r.pool.Run, r.auth.Run, r.limit.run)
+	return supervise.All(ctx, r.pool.Run, r.auth.Run, r.limit.run)
 }
 
 // Ready returns why no request should come this way yet, or nil.

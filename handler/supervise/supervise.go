@@ -18,17 +18,25 @@ import (
 func Run(ctx context.Context, serve func(context.Context) error, beside ...func(context.Context) error) error {
 	background, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
-	errs := make([]error, 1+len(beside))
+	others := make(chan error, 1)
+	go func() { others <- All(background, beside...) }()
+	err := serve(ctx)
+	leave()
+	return errors.Join(err, <-others)
+}
+
+// All runs each of runs until ctx is done, and returns when all have ended. The
+// error joins theirs, but for those that say no more than that ctx was cancelled.
+func All(ctx context.Context, runs ...func(context.Context) error) error {
+	errs := make([]error, len(runs))
 	var running sync.WaitGroup
-	for i, run := range beside {
+	for i, run := range runs {
 		running.Go(func() {
-			if err := run(background); !errors.Is(err, context.Canceled) { // by leave
-				errs[1+i] = err
+			if err := run(ctx); err != ctx.Err() && err != context.Cause(ctx) {
+				errs[i] = err
 			}
 		})
 	}
-	errs[0] = serve(ctx)
-	leave()
 	running.Wait()
 	return errors.Join(errs...)
 }

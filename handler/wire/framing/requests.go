@@ -104,11 +104,11 @@ func (c *Conn) afterRead(p []byte, err error) int {
 }
 
 // isNext reports whether what is malformed is the request after one that is still
-// being handled.
+// being handled, or about to be: net/http reads on before it calls the handler.
 func (c *Conn) isNext() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.handling && c.in.begun > c.handled
+	return c.in.begun > c.handled+1 || c.handling && c.in.begun > c.handled
 }
 
 // readPast reads on to no purpose but to notice that the client leaves, as

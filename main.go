@@ -27,7 +27,7 @@ import (
 	"spangate/telemetry"
 )
 
-// Config is the whole configuration, in the order of the table of variables.
+// Config is the whole configuration, in the order in which it is printed.
 type Config struct {
 	Route     route.Config
 	Wire      wire.Config
@@ -110,9 +110,10 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 	return err
 }
 
-// run is the whole program: it serves until ctx is done. It builds all
-// parts before any of them works; what began is waited for on every path, and
-// telemetry is delivered when all else has ended. It returns [config.Faults] when env is not a valid configuration.
+// run is the whole program: it serves until ctx is done. Of its parts telemetry
+// alone works before all are built, and after all others have ended; what began is
+// waited for on every path. It returns [config.Faults] when env is not a valid
+// configuration.
 func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	var cfg Config
 	_, warnings, err := config.Load(&cfg, env, cfg.check) // every fault at once
@@ -138,7 +139,6 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		return err
 	}
 	endpoints := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: routes.Ready, Snapshot: routes.Snapshot, Delivery: tel.Status})
-
 	onPort := endpoints.Before
 	if listeners.Admin != nil {
 		onPort = nil // they have a port of their own

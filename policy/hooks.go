@@ -27,3 +27,9 @@ type Hooks struct {
 	// Fetched is told of each time that the keys of tokens were fetched.
 	Fetched func(jwks.Fetched)
 }
+
+// UnlessGone returns f for requests whose clients still wait: whoever has gone away
+// while it was decided is refused nothing, see [fault.Refusal.For].
+func (f Refuse) UnlessGone() Refuse {
+	return func(w http.ResponseWriter, r *http.Request, why fault.Refusal) { f(w, r, why.For(r.Context())) }
+}

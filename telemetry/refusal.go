@@ -17,7 +17,6 @@ import (
 // before it could be let in is no refusal, and not counted as one.
 func (t *Telemetry) Refuse(next policy.Refuse) policy.Refuse {
 	return func(w http.ResponseWriter, r *http.Request, why fault.Refusal) {
-		why = why.For(r.Context())
 		gone := why.Type == fault.ClientDisconnected
 		if e := exchangeOf(r.Context()); e != nil {
 			switch {

@@ -41,7 +41,7 @@ type Config struct {
 //
 //	live    200 while the process serves; never depends on backends
 //	ready   200, or 503 with the text of the error that Sources.Ready returns
-//	status  what Sources.Snapshot returns, as JSON, to those only who may know
+//	status  what Sources.Snapshot and Delivery return, as JSON, to those only who may know
 //
 // The status is for requests that nobody outside of TRUSTED_PROXIES and of this
 // host has sent. It is not there, 404, for a client that a trusted or local

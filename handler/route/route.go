@@ -71,7 +71,7 @@ func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route
 		return nil, err
 	}
 	failures := tel.Failures()
-	refuse := tel.Refuse(failures.Refuse)
+	refuse := tel.Refuse(failures.Refuse).UnlessGone()
 	hooks := tel.Policies()
 	r := &Route{
 		pool: pool, limit: limit,

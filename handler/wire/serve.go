@@ -32,11 +32,10 @@ const (
 // knowledge, until ctx is done. It then drains: it asks the clients of open
 // connections to leave with their next response, goes on accepting for
 // cfg.ShutdownDelay and a moment more, closes ln, and waits for requests in
-// flight. What is left once three quarters of
-// cfg.ShutdownTimeout are over, upgraded connections
-// among it, is cut off. Serve returns nil after a drain, whether complete or
-// not, and when no handler is running any more, save one that does not heed its
-// context.
+// flight. What is left once three quarters of cfg.ShutdownTimeout are over, upgraded
+// connections among it, is cut off. Serve returns nil after a drain, whether
+// complete or not, and when no handler is running any more, save one that does not
+// heed its context.
 //
 // However far h reads a request's body, and whatever it answers, a client that
 // pauses for longer than cfg.ClientTimeout loses its connection, or its stream

@@ -18,14 +18,12 @@ import (
 )
 
 // TestBackendsThatDNSNames checks what the program makes of a name whose
-// addresses change while it runs. It replaces the resolver of the whole
-// process, for which no other test may run beside it.
+// addresses change while it runs.
 func TestBackendsThatDNSNames(t *testing.T) {
-	dns, usual := dnstest.NewServer(t), net.DefaultResolver
-	net.DefaultResolver = dns.Resolver()
-	t.Cleanup(func() { net.DefaultResolver = usual })
+	t.Parallel()
+	dns := dnstest.NewServer(t)
 	begin := func(t *testing.T, name string, port int, environ ...string) *program {
-		return start(t, append(environ, fmt.Sprintf("BACKENDS=dns+http://%s:%d", name, port),
+		return startLimited(t, "true", append(environ, nameServer+"="+dns.Addr, fmt.Sprintf("BACKENDS=dns+http://%s:%d", name, port),
 			"BALANCER_DNS_REFRESH=1s", "ACCESS_LOG=off")...)
 	}
 	servfail := dnstest.Reply{Code: dnsmessage.RCodeServerFailure}

@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/balancer"
+	"spangate/balancer/dnstest"
 	"spangate/handler/admin"
 	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
@@ -130,14 +131,21 @@ func (p *program) started(t *testing.T, leave func(), ended <-chan struct{}) {
 }
 
 // asProgram makes this test's binary the program itself, as limits are a
-// process's.
-const asProgram = "SPANGATE_TEST_IS_THE_PROGRAM"
+// process's, and nameServer is whom that one asks for addresses.
+const (
+	asProgram  = "SPANGATE_TEST_IS_THE_PROGRAM"
+	nameServer = "SPANGATE_TEST_NAME_SERVER"
+)
 
 func init() {
 	if os.Getenv(asProgram) == "" {
 		return
 	}
+	if addr := os.Getenv(nameServer); addr != "" {
+		net.DefaultResolver = dnstest.Resolver(addr)
+	}
 	os.Unsetenv(asProgram)
+	os.Unsetenv(nameServer)
 	main()
 }
 
@@ -147,7 +155,7 @@ func startLimited(t *testing.T, shell string, environ ...string) *program {
 	t.Helper()
 	p := newProgram(t)
 	cmd := exec.Command("sh", "-c", shell+` && exec "$0"`, os.Args[0])
-	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=10s"}, environ...)
+	cmd.Env = append([]string{asProgram + "=1", "HOST=127.0.0.1", "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collector.URL(), "SHUTDOWN_TIMEOUT=40s"}, environ...)
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = p.log, &stderr
 	if err := cmd.Start(); err != nil {

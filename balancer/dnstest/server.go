@@ -19,7 +19,7 @@ import (
 // Server answers questions on loopback, over UDP and TCP, from a zone that
 // can be replaced. What is not in the zone does not exist.
 type Server struct {
-	addr  string
+	Addr  string      // host:port, for UDP and TCP
 	Asked chan string // "NAME TYPE" of each question, while someone listens
 
 	mu   sync.Mutex
@@ -50,8 +50,8 @@ func NewServer(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.addr = tcp.Addr().String()
-	udp, err := net.ListenPacket("udp", s.addr)
+	s.Addr = tcp.Addr().String()
+	udp, err := net.ListenPacket("udp", s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +75,13 @@ func NewServer(t testing.TB) *Server {
 }
 
 // Resolver asks the server, as the program would ask its own.
-func (s *Server) Resolver() *net.Resolver {
+func (s *Server) Resolver() *net.Resolver { return Resolver(s.Addr) }
+
+// Resolver asks the server at addr, which may be another process's.
+func Resolver(addr string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, network, s.addr)
+		return d.DialContext(ctx, network, addr)
 	}}
 }
 

@@ -36,12 +36,16 @@ type Failures struct {
 	TraceID func(context.Context) string
 	// Report is told of each failure, before the response is written.
 	Report func(*http.Request, *fault.Error)
+	// StandsFor is told the status of HTTP that an answer to a client of gRPC stands
+	// for, before it is written. That is sent with 200.
+	StandsFor func(r *http.Request, status int)
 }
 
 // respond answers r, of whose response nothing was sent, with the status that
 // err maps to and a body of application/problem+json (RFC 9457), or of text
-// where only text is accepted. A client that is gone is not answered: respond
-// then panics with [http.ErrAbortHandler], as abort does.
+// where only text is accepted; to a client of gRPC with the status that it
+// understands. A client that is gone is not answered: respond then panics with
+// [http.ErrAbortHandler], as abort does.
 func (f Failures) respond(w http.ResponseWriter, r *http.Request, err error) {
 	e := fault.Of(r.Context(), err)
 	status := e.Type.Status()
@@ -113,6 +117,10 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	if f.TraceID != nil {
 		p.TraceID = f.TraceID(r.Context())
 	}
+	if mediaType := grpcType(r.Header); mediaType != "" {
+		f.writeGRPC(w, r, mediaType, p)
+		return
+	}
 	var body []byte
 	header := w.Header()
 	AnswerOf(r).Apply(header)
@@ -129,6 +137,15 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	wire.CloseUnread(w, r)
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+// sentence says it in one line, beside a status of its own.
+func (p problem) sentence() string {
+	sentence := cmp.Or(p.Detail, p.Title)
+	if p.TraceID != "" {
+		sentence += " (trace " + p.TraceID + ")"
+	}
+	return sentence
 }
 
 func (p problem) text() []byte {

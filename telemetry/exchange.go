@@ -19,6 +19,7 @@ type exchange struct {
 	principal principal
 	requestID requestID
 	failure   *fault.Error // nil: none so far
+	standsFor int          // status of HTTP that an answer of gRPC, sent as 200, stands for; 0: it is what it says
 
 	attempt *attempt          // the latest; nil: none was made
 	latest  trace.SpanContext // of the attempt before, for the link to it

@@ -23,6 +23,7 @@ func (s *served) facts(yield func(fact) bool) {
 	for _, f := range [...]fact{
 		&s.target,
 		&s.answer,
+		&s.grpc,
 		&s.caller,
 		&s.cold,
 		&e.route,
@@ -56,7 +57,7 @@ func (s *served) appendLine(attrs []slog.Attr) []slog.Attr {
 // sampler that can be configured decides by them, and each time would copy those
 // before.
 func (s *served) tell(span trace.Span) {
-	attrs := make([]attribute.KeyValue, 0, 26)
+	attrs := make([]attribute.KeyValue, 0, 27)
 	for f := range s.facts {
 		attrs = f.span(attrs)
 	}

@@ -10,7 +10,7 @@ import (
 // Failures answers requests that failed or are refused, with the id of their trace,
 // and notes why on their spans, in the metrics and in the access log.
 func (t *Telemetry) Failures() handler.Failures {
-	return handler.Failures{TraceID: traceID, Report: t.failed}
+	return handler.Failures{TraceID: traceID, Report: t.failed, StandsFor: standsFor}
 }
 
 // failed notes why r failed, for the span, the metrics and the access log of
@@ -28,5 +28,12 @@ func (t *Telemetry) failed(r *http.Request, e *fault.Error) {
 		why := fault.Refusal{Policy: "body", Reason: "too_large"}
 		q.refusal = refusal(why)
 		t.refused(r.Context(), why)
+	}
+}
+
+// standsFor notes which status of HTTP the answer to r stands for.
+func standsFor(r *http.Request, status int) {
+	if e := exchangeOf(r.Context()); e != nil {
+		e.standsFor = status
 	}
 }

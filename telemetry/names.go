@@ -20,6 +20,7 @@ const (
 	concurrencyWaitKey       = attribute.Key("spangate.concurrency.wait")
 	ejectionDurationKey      = attribute.Key("spangate.ejection.duration")
 	ejectionFailuresKey      = attribute.Key("spangate.ejection.failures")
+	grpcStatusKey            = attribute.Key("spangate.grpc.status")
 	policyReasonKey          = attribute.Key("spangate.policy.reason")
 	policyRejectionKey       = attribute.Key("spangate.policy.rejection")
 	probeResultKey           = attribute.Key("spangate.probe.result")

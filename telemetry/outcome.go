@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 // outcome is how a request ended, for span, metrics and log alike.
 type outcome struct {
 	status    int          // sent, or the one that says why none was
+	standsFor int          // the status that it is judged by: that one, but for an answer of gRPC
 	errorType string       // why it failed; also of failures that are answered with a 4xx
 	spanError string       // error.type of the SERVER span; empty while its status is Unset
 	failure   *fault.Error // nil: none was noted
@@ -25,6 +27,7 @@ type outcome struct {
 // doing and no error of the server's, unless it came too late to be sent.
 func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 	o := outcome{status: w.status, failure: e.failure}
+	standsFor := cmp.Or(e.standsFor, w.status)
 	if e.failure != nil {
 		o.errorType = string(e.failure.Type)
 	}
@@ -33,20 +36,21 @@ func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 		if o.status == 0 {
 			o.status = http.StatusOK // what net/http sends for a handler that says nothing
 		}
-		if o.status >= http.StatusInternalServerError {
-			o.spanError = strconv.Itoa(o.status)
+		if standsFor >= http.StatusInternalServerError {
+			o.spanError = strconv.Itoa(standsFor)
 		}
 	case e.failure == nil:
 		o.errorType = string(fault.InternalError)
 		o.spanError = o.errorType
 	case e.failure.Type == fault.ClientDisconnected:
 		o.status, o.spanError = fault.StatusClientClosedRequest, o.errorType
-	case aborted || o.status/100 != 4:
+	case aborted || standsFor/100 != 4:
 		o.spanError = o.errorType
 	}
 	if o.status == 0 {
 		o.status = fault.Type(o.errorType).Status()
 	}
+	o.standsFor = cmp.Or(e.standsFor, o.status)
 	return o
 }
 
@@ -72,10 +76,10 @@ func (o *outcome) line(attrs []slog.Attr) []slog.Attr {
 // too often, went away, or did not take its response.
 func (o *outcome) level() slog.Level {
 	switch {
-	case o.status == http.StatusTooManyRequests, o.status == fault.StatusClientClosedRequest,
+	case o.standsFor == http.StatusTooManyRequests, o.status == fault.StatusClientClosedRequest,
 		o.failure != nil && o.failure.Type == fault.ClientTimeout && o.spanError != "":
 		return slog.LevelWarn
-	case o.status >= http.StatusInternalServerError, o.spanError != "":
+	case o.standsFor >= http.StatusInternalServerError, o.spanError != "":
 		return slog.LevelError
 	}
 	return slog.LevelInfo

@@ -100,6 +100,7 @@ type served struct {
 	caller  caller
 	cold    coldStart
 	answer  answer
+	grpc    grpcStatus
 	reason  samplingReason
 	outcome outcome
 }
@@ -109,6 +110,7 @@ func (s *served) end(aborted bool) {
 	t, ctx := s.telemetry, s.response.ctx
 	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
+	s.grpc = grpcStatusOf(s.response.Header())
 	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
 	s.endSpan()
 	t.server.ended(ctx, s.series(s.outcome.status, s.outcome.spanError), &s.answer)

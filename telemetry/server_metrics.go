@@ -58,12 +58,13 @@ type serverSet struct {
 	method, scheme, version string
 	status                  int
 	errorType               string
+	grpc                    grpcStatus
 	route                   route
 }
 
 // series returns that of s, by what it has come to.
 func (s *served) series(status int, errorType string) serverSet {
-	return serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.exchange.route}
+	return serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.exchange.route}
 }
 
 func (s serverSet) attributes() []attribute.KeyValue {
@@ -74,6 +75,5 @@ func (s serverSet) attributes() []attribute.KeyValue {
 	if s.errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
 	}
-	attrs = s.route.span(attrs)
-	return attrs
+	return s.route.span(s.grpc.span(attrs))
 }

@@ -49,6 +49,7 @@ var Attributes = []Attribute{
 	own("spangate.concurrency.wait", Double, "seconds that the request waited for its turn, if it had to"),
 	own("spangate.ejection.duration", Double, "seconds for which the backend is left out"),
 	own("spangate.ejection.failures", Int, "requests in a row that it failed before"),
+	own("spangate.grpc.status", String, "name of gRPC's status code in the answer, the backend's or the proxy's own, such as UNAVAILABLE"),
 	own("spangate.policy.reason", String, "why it was refused", policyReasons...),
 	own("spangate.policy.rejection", String, "the policy that refused it",
 		Value{"access", "ALLOW_CIDRS, DENY_CIDRS"}, Value{"auth", "AUTH_*"}, Value{"body", "MAX_REQUEST_BODY"},

@@ -4,7 +4,7 @@ package contract
 // HTTP requests.
 var seconds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
-var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type"}
+var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type", "spangate.grpc.status"}
 
 // Metrics are all metrics. The descriptions of those from the conventions are
 // theirs.

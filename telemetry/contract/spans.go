@@ -8,7 +8,7 @@ var Spans = []Span{
 			"http.request.method", "http.request.method_original", "url.scheme", "url.path", "url.query",
 			"server.address", "server.port", "client.address", "network.peer.address", "network.peer.port",
 			"network.protocol.version", "user_agent.original", "faas.coldstart",
-			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type", "spangate.backend",
+			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type", "spangate.grpc.status", "spangate.backend",
 			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.policy.rejection", "spangate.policy.reason",
 			"spangate.concurrency.wait", "spangate.time_to_first_byte", "spangate.sampling.reason", "spangate.request.id", "enduser.id", "spangate.auth.method",
 		},

@@ -1,0 +1,76 @@
+package fault
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// GRPCCode is a status code of gRPC.
+type GRPCCode int
+
+// The codes that are told of an answer of the proxy's own.
+const (
+	GRPCCanceled          GRPCCode = 1
+	GRPCUnknown           GRPCCode = 2
+	GRPCDeadlineExceeded  GRPCCode = 4
+	GRPCPermissionDenied  GRPCCode = 7
+	GRPCResourceExhausted GRPCCode = 8
+	GRPCUnimplemented     GRPCCode = 12
+	GRPCInternal          GRPCCode = 13
+	GRPCUnavailable       GRPCCode = 14
+	GRPCUnauthenticated   GRPCCode = 16
+)
+
+// grpcNames are the names of all codes, in the order of their numbers.
+var grpcNames = [...]string{
+	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+	"PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+}
+
+// String returns the name of c; what is no code of gRPC is UNKNOWN, as clients
+// take it.
+func (c GRPCCode) String() string {
+	if c < 0 || int(c) >= len(grpcNames) {
+		c = GRPCUnknown
+	}
+	return grpcNames[c]
+}
+
+// ParseGRPCCode returns the code that a field grpc-status says.
+func ParseGRPCCode(value string) GRPCCode {
+	code, err := strconv.ParseUint(value, 10, 8)
+	if err != nil || int(code) >= len(grpcNames) {
+		return GRPCUnknown
+	}
+	return GRPCCode(code)
+}
+
+// GRPCCodeOf returns what a status of HTTP is to a client of gRPC: the one place
+// where one becomes the other.
+//
+// Where gRPC's own table (grpc/doc/http-grpc-status-mapping.md) guesses, as it does
+// of servers that know nothing of gRPC, this one knows more: 429 and what is too
+// large use something up, a deadline has passed with 504 and 408, and what fails
+// here is INTERNAL.
+func GRPCCodeOf(status int) GRPCCode {
+	switch status {
+	case http.StatusBadRequest, http.StatusInternalServerError, http.StatusLoopDetected:
+		return GRPCInternal
+	case http.StatusUnauthorized:
+		return GRPCUnauthenticated
+	case http.StatusForbidden:
+		return GRPCPermissionDenied
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return GRPCUnimplemented
+	case http.StatusTooManyRequests, http.StatusRequestEntityTooLarge, http.StatusRequestHeaderFieldsTooLarge:
+		return GRPCResourceExhausted
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		return GRPCDeadlineExceeded
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		return GRPCUnavailable
+	case StatusClientClosedRequest:
+		return GRPCCanceled
+	}
+	return GRPCUnknown
+}

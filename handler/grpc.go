@@ -1,0 +1,59 @@
+package handler
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/fault"
+	"spangate/handler/wire"
+)
+
+// grpcType returns the media type of content of gRPC or gRPC-Web, such as
+// application/grpc+proto, that header announces, or "" when it announces other
+// content. Its subtype may say how messages are encoded; parameters are left out.
+func grpcType(header http.Header) string {
+	mediaType, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	mediaType = strings.ToLower(trim(mediaType))
+	kind, encoding, _ := strings.Cut(mediaType, "+")
+	switch kind {
+	case "application/grpc", "application/grpc-web", "application/grpc-web-text":
+		if encoding == "" || httpguts.ValidHeaderFieldName(encoding) { // a token, as subtypes are
+			return mediaType
+		}
+	}
+	return ""
+}
+
+// writeGRPC is write for a client of gRPC, whose messages are of mediaType. It
+// understands a status of gRPC only, in an answer that HTTP calls successful and
+// that has nothing but a header: Trailers-Only in gRPC's words.
+func (f Failures) writeGRPC(w http.ResponseWriter, r *http.Request, mediaType string, p problem) {
+	if f.StandsFor != nil {
+		f.StandsFor(r, p.Status)
+	}
+	header := w.Header()
+	AnswerOf(r).Apply(header)
+	header.Set("Content-Type", mediaType)
+	header.Set("Grpc-Status", strconv.Itoa(int(fault.GRPCCodeOf(p.Status))))
+	header.Set("Grpc-Message", percentEncode(p.sentence()))
+	header.Set("Cache-Control", "no-store")
+	wire.CloseUnread(w, r)
+	w.WriteHeader(http.StatusOK)
+}
+
+// percentEncode encodes a message as grpc-message has it (Percent-Encoded in
+// grpc/doc/PROTOCOL-HTTP2.md).
+func percentEncode(message string) string {
+	var b strings.Builder
+	for i := range len(message) {
+		if c := message[i]; ' ' <= c && c <= '~' && c != '%' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', upperhex[c>>4], upperhex[c&15]})
+		}
+	}
+	return b.String()
+}

@@ -14,7 +14,7 @@ import (
 // unless that has an entry of its own.
 var rooms = [][]string{
 	{"spangate/handler/clock", "spangate/handler/supervise", "spangate/handler/version"},
-	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/policy/jwks", "spangate/telemetry/contract"},
+	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/policy/jwks", "spangate/telemetry/contract", "spangate/handler/reload", "spangate/handler/certificate"},
 	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler"},
 	{"spangate/probe"},
@@ -27,7 +27,7 @@ var rooms = [][]string{
 }
 
 // forTests are packages that no binary holds.
-var forTests = []string{"spangate/telemetry/otlptest", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "testing"}
+var forTests = []string{"spangate/telemetry/otlptest", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "spangate/handler/certificate/certtest", "testing"}
 
 // foreign lists who may import what of others; the first path that holds it
 // decides.

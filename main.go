@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -31,6 +32,7 @@ import (
 type Config struct {
 	Route     route.Config
 	Wire      wire.Config
+	HTTPS     policy.HTTPSConfig
 	Admin     admin.Config
 	Origin    handler.Origin
 	Platform  config.Platform `env:"PLATFORM" envDefault:"auto" auto:"none" doc:"where it runs, which changes defaults: cloudrun, fly, kubernetes, azure, ecs or none; auto finds out"`
@@ -132,13 +134,13 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	}
 	defer func() { tel.Flush(cfg.Wire.FlushTimeout(), stopped(ctx, err)) }()
 	announce(tel, cfg, env, warnings)
-	listeners = listeners.Watched(tel.Exhausted)
+	listeners = listeners.With(cfg.Wire, tel.Front())
 	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...) // that mean something to the proxy
 	routes, err := route.New("", cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout}, tel)
 	if err != nil {
 		return err
 	}
-	endpoints := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: routes.Ready, Snapshot: routes.Snapshot, Delivery: tel.Status})
+	endpoints := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: routes.Ready, Snapshot: routes.Snapshot, Certificates: listeners.Certificates, Delivery: tel.Status})
 	onPort := endpoints.Before
 	if listeners.Admin != nil {
 		onPort = nil // they have a port of their own
@@ -157,17 +159,18 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		{Name: "telemetry", Wrap: tel.Server},                                                    // from here on everything is seen
 		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, tel.Failures())},     // before the proxy adds fields of its own, which do not count
 		{Name: "request id", Wrap: policy.RequestID(cfg.Route.Policy.RequestID, tel.Policies())}, // before any policy: each refusal has it
+		{Name: "https", Wrap: policy.HTTPS(cfg.HTTPS, cfg.Wire.TLS.Port)},                        // before any door: no credentials are asked for in the clear
 	}
 
-	listening(tel.Log, cfg, listeners)
+	listeners.Announce(tel.Log, cfg.Wire, string(cfg.Admin.Prefix), cfg.Route.Balancer.Backends.Names())
 	serve := func(ctx context.Context) error {
-		return wire.Serve(ctx, listeners.Requests, around.Over(site.Over(routes)), cfg.Wire, tel.Log)
+		return wire.Serve(ctx, listeners.Requests(), around.Over(site.Over(routes)), cfg.Wire, tel.Log)
 	}
 	if listeners.Admin == nil {
-		return supervise.Run(ctx, serve, routes.Run)
+		return supervise.Run(ctx, serve, routes.Run, listeners.Run)
 	}
-	return supervise.Run(ctx, serve, routes.Run, func(ctx context.Context) error {
-		return wire.ServeBriefly(ctx, listeners.Admin, around.Over(endpoints), cfg.Wire, tel.Log)
+	return supervise.Run(ctx, serve, routes.Run, listeners.Run, func(ctx context.Context) error {
+		return wire.ServeBriefly(ctx, []net.Listener{listeners.Admin}, around.Over(endpoints), cfg.Wire, tel.Log)
 	})
 }
 
@@ -179,15 +182,6 @@ func announce(tel *telemetry.Telemetry, cfg Config, env, warnings []string) {
 	}
 	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "telemetry", tel.Destinations()...)
 	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "doors", cfg.Route.Policy.Doors()...)
-}
-
-// listening tells the log where.
-func listening(log *slog.Logger, cfg Config, listeners wire.Listeners) {
-	at := listeners.Requests
-	log.Info("listening", "address", at.Addr().String(), "url", cfg.Wire.URL(at), "backends", cfg.Route.Balancer.Backends.Names())
-	if at = listeners.Admin; at != nil {
-		log.Info("listening for the proxy's own endpoints", "address", at.Addr().String(), "url", cfg.Wire.URL(at)+string(cfg.Admin.Prefix))
-	}
 }
 
 // stopped returns why the program stops, nil if err says so.

@@ -27,7 +27,7 @@ func exporting(t *testing.T, export func() func(context.Context), budget time.Du
 	ended := make(chan error, 1)
 	cfg := wire.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
 	go func() {
-		ended <- wire.Serve(ctx, ln, handler.ExportInRequests(export, budget)(h), cfg, slog.New(slog.DiscardHandler))
+		ended <- wire.Serve(ctx, []net.Listener{ln}, handler.ExportInRequests(export, budget)(h), cfg, slog.New(slog.DiscardHandler))
 	}()
 	var conns []net.Conn
 	t.Cleanup(func() {

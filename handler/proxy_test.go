@@ -95,7 +95,7 @@ func serve(t *testing.T, h http.Handler, clientTimeout time.Duration) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- wire.Serve(ctx, ln, h, wire.Config{
+		done <- wire.Serve(ctx, []net.Listener{ln}, h, wire.Config{
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 			ClientTimeout: clientTimeout, ShutdownTimeout: 100 * time.Millisecond,
 		}, slog.New(slog.DiscardHandler))

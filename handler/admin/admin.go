@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"spangate/handler"
+	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/field"
 	"spangate/telemetry/export"
@@ -62,6 +63,8 @@ type Sources struct {
 	Ready    func() error           // why none should be sent yet, or nil
 	Snapshot func() Snapshot        // nil: there is no status
 	Delivery func() []export.Status // of telemetry; nil: nothing to tell
+
+	Certificates func() []certificate.Info // that clients are shown; nil: nothing to tell
 }
 
 // New returns the endpoints below cfg's prefix. origin says whose word about where
@@ -123,6 +126,9 @@ func (a *Endpoints) snapshot() Snapshot {
 	s := a.sources.Snapshot()
 	if a.sources.Delivery != nil {
 		s.Telemetry = a.sources.Delivery()
+	}
+	if a.sources.Certificates != nil {
+		s.Certificates = a.sources.Certificates()
 	}
 	return s
 }

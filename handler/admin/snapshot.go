@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"spangate/balancer"
+	"spangate/handler/certificate"
 	"spangate/policy"
 	"spangate/telemetry/export"
 )
@@ -14,6 +15,8 @@ type Snapshot struct {
 	RateLimit   *RateLimit      `json:"rate_limit,omitempty"`
 	Concurrency *Concurrency    `json:"concurrency,omitempty"`
 	Telemetry   []export.Status `json:"telemetry,omitempty"`
+
+	Certificates []certificate.Info `json:"certificates,omitempty"`
 }
 
 // Backend is how one does.

@@ -10,6 +10,7 @@ import (
 // which a request meets what they are about.
 var Groups = []Group{
 	{Name: "listen", About: "where clients come in, and how long they may take", Of: []string{"HOST", "PORT", "READ_HEADER_TIMEOUT", "IDLE_TIMEOUT", "CLIENT_TIMEOUT", "MAX_HEADER*"}},
+	{Name: "tls", About: "how clients are spoken to over TLS, and kept to it", Of: []string{"TLS_*", "HTTPS_*", "HSTS"}},
 	{Name: "client", About: "who a request is from, and from where it may come", Of: []string{"TRUSTED_PROXIES", "CLIENT_IP_HEADER", "ALLOW_CIDRS", "DENY_CIDRS"}},
 	{Name: "request", About: "how long one may take, how large it may be, what it is called", Of: []string{"REQUEST_*", "MAX_REQUEST_BODY"}},
 	{Name: "cors", About: "which pages in a browser may use the service", Of: []string{"CORS_*"}},
@@ -37,6 +38,7 @@ What most people set:
 
     BACKENDS                     where requests go; all others can be left out
     PORT                         TCP port to listen on: 8080
+    TLS_CERT_FILE, TLS_KEY_FILE  what HTTPS is spoken with: HTTP is
     OTEL_EXPORTER_OTLP_ENDPOINT  the collector: http://localhost:4318
     OTEL_SERVICE_NAME            what telemetry calls this service: spangate
     PROBE_PATH                   what to ask of backends: whether they connect

@@ -13,6 +13,8 @@ type Config struct {
 	Host Host   `env:"HOST" zero:"all addresses" doc:"IP address or host name to listen on; all addresses, IPv4 and IPv6, when empty"`
 	Port uint16 `env:"PORT" envDefault:"8080" zero:"any that is free" doc:"TCP port to listen on; 0 picks a free one and logs it"`
 
+	TLS TLSConfig
+
 	HeaderTimeout  time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"1ms" doc:"longest time a client may take to send a request's header"`
 	IdleTimeout    time.Duration `env:"IDLE_TIMEOUT" envDefault:"120s" min:"1ms" doc:"how long an idle client connection is kept"`
 	ClientTimeout  time.Duration `env:"CLIENT_TIMEOUT" envDefault:"60s" min:"0" zero:"no limit" doc:"longest pause of a client within a request, while it sends a body or does not take the response (over HTTP/2 it may pause in a body once the response has begun); 0 sets no limit"`
@@ -27,7 +29,13 @@ type Config struct {
 
 // Check returns what is wrong with values that are right by themselves.
 func (c *Config) Check() error {
-	var wrong []error
+	wrong := []error{c.TLS.check()}
+	if c.TLS.Port != 0 && c.TLS.Port == c.Port {
+		wrong = append(wrong, config.Wrong(&c.TLS.Port, "must not be that of %s; leave it empty to have HTTPS alone there", &c.Port))
+	}
+	if c.TLS.Port != 0 && c.TLS.Port == c.AdminPort {
+		wrong = append(wrong, config.Wrong(&c.AdminPort, "must not be that of %s", &c.TLS.Port))
+	}
 	if c.AdminPort != 0 && c.AdminPort == c.Port {
 		wrong = append(wrong, config.Wrong(&c.AdminPort, "must not be that of %s; leave it empty to have both on one", &c.Port))
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"spangate/handler/clock"
@@ -21,11 +22,19 @@ func (s *server) drain() {
 	s.log.Info("draining", "timeout", s.times.drain.String())
 	clock.Sleep(deadline, s.times.delay)
 	if s.open.Load() == 0 {
-		s.listener.Close()
+		for _, ln := range s.listeners {
+			ln.Close()
+		}
 	} else {
 		clock.Sleep(deadline, quietPeriod)
-		stopListening(deadline, s.listener)
-		<-s.ended
+		var stopping sync.WaitGroup
+		for _, ln := range s.listeners {
+			stopping.Go(func() {
+				stopListening(deadline, ln)
+				<-s.ended
+			})
+		}
+		stopping.Wait()
 		// Shutdown does not answer the first request of a connection that was just
 		// accepted; the server without keep-alive does, and then closes it.
 		s.http.SetKeepAlivesEnabled(false)

@@ -94,7 +94,7 @@ func TestServeReadsRequestsThatComeInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go wire.Serve(t.Context(), piecemeal{ln}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	go wire.Serve(t.Context(), []net.Listener{piecemeal{ln}}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "<%s %s %s %v>", r.Method, r.URL, body, err)
 	}), wire.Config{HeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16, ShutdownTimeout: time.Millisecond}, slog.New(slog.DiscardHandler))

@@ -29,6 +29,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "400 Bad Request: malformed message: an HTTP/2 preface that is not whole", http.StatusBadRequest)
 		return
 	}
+	if r.TLS = secureState(r); r.TLS != nil && agreedOtherwise(r) {
+		EndConnection(w, r)
+		http.Error(w, "400 Bad Request: another protocol than was agreed on", http.StatusBadRequest)
+		return
+	}
 	if r.ProtoMajor == 2 {
 		// What is left in the server's buffer is written when this returns.
 		defer g.limitWrites(w)
@@ -45,6 +50,19 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer finish(conn, r.Body)
 	}
 	g.next.ServeHTTP(w, r)
+}
+
+// agreedOtherwise reports whether r, which came over TLS, is of another protocol than
+// was agreed on in the handshake (RFC 7301 §3.2): who watches over connections by
+// that would be deceived.
+func agreedOtherwise(r *http.Request) bool {
+	switch r.TLS.NegotiatedProtocol {
+	case "h2":
+		return r.ProtoMajor != 2
+	case "http/1.1":
+		return r.ProtoMajor != 1
+	}
+	return false
 }
 
 // BodyConn returns the HTTP/1 connection that the body of r comes on, or nil

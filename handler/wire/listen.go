@@ -3,56 +3,142 @@ package wire
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 
+	"spangate/handler/certificate"
 	"spangate/handler/config"
 )
 
 // Listeners are the sockets that clients come to.
 type Listeners struct {
-	Requests net.Listener
-	Admin    net.Listener // of the proxy's own endpoints alone; nil: they are on Requests
+	HTTP  net.Listener // nil: HTTPS alone is spoken
+	HTTPS net.Listener // nil: HTTP alone is spoken
+	Admin net.Listener // of the proxy's own endpoints alone, over HTTP; nil: they are where requests are
+
+	security *security // of HTTPS
+	hooks    Hooks
 }
 
 // Listen opens the sockets that cfg asks for, all of them or none. Its error
 // names the variables.
 func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
-	if l.Requests, err = listen(ctx, cfg.Host, cfg.Port); err != nil {
-		return Listeners{}, config.Named(&cfg, config.Wrong(config.Fields{&cfg.Host, &cfg.Port}, "%w", err))
+	defer func() {
+		if err != nil {
+			l.Close()
+			l, err = Listeners{}, config.Named(&cfg, err)
+		}
+	}()
+	if cfg.TLS.configured() {
+		if l.security, err = newSecurity(cfg.TLS); err != nil {
+			return l, err
+		}
 	}
-	if cfg.AdminPort == 0 {
-		return l, nil
+	open := func(ln *net.Listener, port *uint16) {
+		if err != nil {
+			return
+		}
+		opened, failed := listen(ctx, cfg.Host, *port)
+		if failed != nil {
+			err = config.Wrong(config.Fields{&cfg.Host, port}, "%w", failed)
+			return
+		}
+		*ln = opened
 	}
-	if l.Admin, err = listen(ctx, cfg.Host, cfg.AdminPort); err != nil {
-		l.Requests.Close()
-		return Listeners{}, config.Named(&cfg, config.Wrong(config.Fields{&cfg.Host, &cfg.AdminPort}, "%w", err))
+	switch {
+	case l.security == nil:
+		open(&l.HTTP, &cfg.Port)
+	case cfg.TLS.Port == 0:
+		open(&l.HTTPS, &cfg.Port)
+	default:
+		open(&l.HTTP, &cfg.Port)
+		open(&l.HTTPS, &cfg.TLS.Port)
 	}
-	return l, nil
+	if cfg.AdminPort != 0 {
+		open(&l.Admin, &cfg.AdminPort)
+	}
+	return l, err
 }
 
-// Watched returns l, which tells failed of each error of Accept. [http.Server] goes
-// on after those that may pass, and lets nobody but its own log know.
-func (l Listeners) Watched(failed func(error)) Listeners {
-	l.Requests = watchedListener{l.Requests, failed}
-	if l.Admin != nil {
-		l.Admin = watchedListener{l.Admin, failed}
+// Hooks are told of what happens before there is a request. None of them may block;
+// one that is nil is not called.
+type Hooks struct {
+	// Failed is told of each error of Accept. [http.Server] goes on after those that
+	// may pass, and lets nobody but its own log know.
+	Failed func(error)
+	// Handshake is told of each of TLS that failed, and with whom.
+	Handshake func(peer net.Addr, err error)
+	// Reloaded is told that files of TLS have changed, and why what they say now is
+	// not heeded.
+	Reloaded func(error)
+}
+
+// With returns l as hooks are told of it, and with TLS where it belongs.
+func (l Listeners) With(cfg Config, hooks Hooks) Listeners {
+	l.hooks = hooks
+	for _, ln := range []*net.Listener{&l.HTTP, &l.HTTPS, &l.Admin} {
+		if *ln != nil {
+			*ln = watchedListener{*ln, hooks.Failed}
+		}
+	}
+	if l.HTTPS != nil {
+		l.HTTPS = secureListener{l.HTTPS, l.security, cfg.HeaderTimeout, hooks.Handshake}
 	}
 	return l
 }
 
+// Run keeps certificates up to date until ctx is done, and then returns nil.
+func (l Listeners) Run(ctx context.Context) error { return l.security.run(ctx, l.hooks.Reloaded) }
+
+// Certificates returns what there is to know of those that clients are shown.
+func (l Listeners) Certificates() []certificate.Info { return l.security.certificates() }
+
+// Requests returns the sockets that requests come to.
+func (l Listeners) Requests() []net.Listener { return open(l.HTTP, l.HTTPS) }
+
+func open(all ...net.Listener) []net.Listener {
+	return slices.DeleteFunc(all, func(ln net.Listener) bool { return ln == nil })
+}
+
 // Close closes the sockets, unless somebody has done so already.
 func (l Listeners) Close() {
-	l.Requests.Close()
-	if l.Admin != nil {
-		l.Admin.Close()
+	for _, ln := range open(l.HTTP, l.HTTPS, l.Admin) {
+		ln.Close()
 	}
 }
 
-// URL returns where clients on this host reach ln.
-func (c Config) URL(ln net.Listener) string {
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return "http://" + net.JoinHostPort(cmp.Or(string(c.Host), "localhost"), port)
+// Announce tells log where clients are listened to: for requests to backends, and
+// for the proxy's own endpoints below a path where these have a port of their own.
+func (l Listeners) Announce(log *slog.Logger, cfg Config, below string, backends []string) {
+	says := "listening"
+	tell := func(ln net.Listener, scheme, path string, more ...any) {
+		if ln == nil {
+			return
+		}
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		url := scheme + "://" + net.JoinHostPort(cmp.Or(string(cfg.Host), "localhost"), port) + path
+		log.Info(says, append([]any{"address", ln.Addr().String(), "url", url}, more...)...)
+	}
+	tell(l.HTTP, "http", "", "backends", backends)
+	if l.HTTP != nil {
+		says = "listening for HTTPS"
+	}
+	tell(l.HTTPS, "https", "", "backends", backends)
+	says = "listening for the proxy's own endpoints"
+	tell(l.Admin, "http", below)
+}
+
+// Own returns the scheme and the port of the proxy's own endpoints.
+func (c Config) Own() (scheme string, port uint16) {
+	switch {
+	case c.AdminPort != 0:
+		return "http", c.AdminPort
+	case c.TLS.configured() && c.TLS.Port == 0:
+		return "https", c.Port
+	}
+	return "http", c.Port
 }
 
 // listen opens a socket of plain TCP: one of Multipath TCP, Go's default, takes

@@ -28,10 +28,10 @@ const (
 	frameSize = 16 << 10
 )
 
-// Serve answers requests on ln with h, over HTTP/1.1 and HTTP/2 with prior
+// Serve answers requests on each of lns with h, over HTTP/1.1 and HTTP/2 with prior
 // knowledge, until ctx is done. It then drains: it asks the clients of open
 // connections to leave with their next response, goes on accepting for
-// cfg.ShutdownDelay and a moment more, closes ln, and waits for requests in
+// cfg.ShutdownDelay and a moment more, closes lnss, and waits for requests in
 // flight. What is left once three quarters of cfg.ShutdownTimeout are over, upgraded
 // connections among it, is cut off. Serve returns nil after a drain, whether
 // complete or not, and when no handler is running any more, save one that does not
@@ -41,26 +41,29 @@ const (
 // pauses for longer than cfg.ClientTimeout loses its connection, or its stream
 // where it does not take the answer; handler.Forward sees to pauses of uploads over
 // HTTP/2.
-func Serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
-	return serve(ctx, ln, h, cfg, cfg.drainTimes(), log)
+func Serve(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
+	return serve(ctx, lns, h, cfg, cfg.drainTimes(), log)
 }
 
 // ServeBriefly is [Serve] without a drain worth the name: what it answers is over at
 // once, and what is left of cfg.ShutdownTimeout is for others.
-func ServeBriefly(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
+func ServeBriefly(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, log *slog.Logger) error {
 	times := cfg.drainTimes()
-	return serve(ctx, ln, h, cfg, drainTimes{drain: times.drain / 100, cut: times.cut / 100}, log)
+	return serve(ctx, lns, h, cfg, drainTimes{drain: times.drain / 100, cut: times.cut / 100}, log)
 }
 
-func serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, times drainTimes, log *slog.Logger) error {
+func serve(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, times drainTimes, log *slog.Logger) error {
 	// Requests outlive ctx, and end when the drain has run out of time.
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
-	s := &server{cfg: cfg, times: times, log: log, listener: ln, requests: requests, cut: cut, ended: make(chan error, 1)}
+	s := &server{cfg: cfg, times: times, log: log, listeners: lns, requests: requests, cut: cut, ended: make(chan error, len(lns))}
 	s.http = s.serverOf(&guard{next: h, drain: ctx, running: &s.running, timeout: cfg.ClientTimeout})
-	go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout)) }()
+	for _, ln := range lns {
+		go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout)) }()
+	}
 	select {
 	case err := <-s.ended:
+		s.http.Close()
 		return err
 	case <-ctx.Done():
 		s.drain()
@@ -68,16 +71,16 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, cfg Config, tim
 	}
 }
 
-// server is a listener that is served.
+// server is listeners that are served.
 type server struct {
-	cfg      Config
-	times    drainTimes
-	log      *slog.Logger
-	listener net.Listener
-	http     *http.Server
-	requests context.Context         // of all of them
-	cut      context.CancelCauseFunc // ends it
-	ended    chan error              // gets why nobody is accepted any more
+	cfg       Config
+	times     drainTimes
+	log       *slog.Logger
+	listeners []net.Listener
+	http      *http.Server
+	requests  context.Context         // of all of them
+	cut       context.CancelCauseFunc // ends it
+	ended     chan error              // gets, of each listener, why nobody is accepted any more
 
 	running atomic.Int64 // handlers
 	open    atomic.Int64 // connections, but for those that are upgraded

@@ -33,7 +33,7 @@ func newServing(t *testing.T, h http.HandlerFunc, timeout time.Duration) *servin
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &serving{addr: ln.Addr().String(), leave: cancel, ended: make(chan error, 1)}
 	go func() {
-		s.ended <- wire.Serve(ctx, ln, h, wire.Config{
+		s.ended <- wire.Serve(ctx, []net.Listener{ln}, h, wire.Config{
 			HeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 4 << 10, ShutdownTimeout: timeout,
 		}, slog.New(slog.DiscardHandler))
 	}()
@@ -121,7 +121,7 @@ func TestServeAnswersWhoConnectedLast(t *testing.T) {
 		go func() {
 			h := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }
 			cfg := wire.Config{MaxHeaderBytes: 4 << 10, ShutdownTimeout: time.Minute}
-			ended <- wire.Serve(ctx, ln, http.HandlerFunc(h), cfg, slog.New(slog.DiscardHandler))
+			ended <- wire.Serve(ctx, []net.Listener{ln}, http.HandlerFunc(h), cfg, slog.New(slog.DiscardHandler))
 		}()
 		near, far := net.Pipe()
 		defer near.Close()
@@ -177,7 +177,7 @@ func TestServeReturnsTheListenersError(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln.Close()
-	if wire.Serve(t.Context(), ln, http.NotFoundHandler(), wire.Config{}, slog.New(slog.DiscardHandler)) == nil {
+	if wire.Serve(t.Context(), []net.Listener{ln}, http.NotFoundHandler(), wire.Config{}, slog.New(slog.DiscardHandler)) == nil {
 		t.Error("no error for a listener that is closed")
 	}
 }

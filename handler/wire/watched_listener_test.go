@@ -27,9 +27,9 @@ func (s *starved) Accept() (net.Conn, error) {
 	return server, nil
 }
 
-func TestWatched(t *testing.T) {
+func TestFailedAccepts(t *testing.T) {
 	var told []error
-	ln := wire.Listeners{Requests: &starved{}}.Watched(func(err error) { told = append(told, err) }).Requests
+	ln := wire.Listeners{HTTP: &starved{}}.With(wire.Config{}, wire.Hooks{Failed: func(err error) { told = append(told, err) }}).HTTP
 	if _, err := ln.Accept(); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("Accept returns %v", err)
 	}

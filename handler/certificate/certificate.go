@@ -1,0 +1,121 @@
+// Package certificate answers: which certificate is shown to whom, and until when?
+package certificate
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+)
+
+// Info is what people want to know of a certificate that is shown.
+type Info struct {
+	Name        string    `json:"name"` // the first of Names, or who it is of
+	Names       []string  `json:"names,omitempty"`
+	Issuer      string    `json:"issuer"`
+	NotAfter    time.Time `json:"not_after"`
+	Fingerprint string    `json:"sha256"`
+}
+
+// Of returns what there is to know of c.
+func Of(c *x509.Certificate) Info {
+	sum := sha256.Sum256(c.Raw)
+	i := Info{Names: c.DNSNames, Issuer: c.Issuer.String(), NotAfter: c.NotAfter, Fingerprint: hex.EncodeToString(sum[:])}
+	for _, addr := range c.IPAddresses {
+		i.Names = append(i.Names, addr.String())
+	}
+	if i.Name = c.Subject.CommonName; len(i.Names) > 0 {
+		i.Name = i.Names[0]
+	}
+	return i
+}
+
+// Load returns the certificate in a PEM file, with the chain behind it, and its key,
+// which may be in that same file: key is empty then. What an authority says of it
+// (RFC 6960) is shown along with it where that is, in DER, in a file beside it, see
+// [Staple]. Errors name the file.
+func Load(file, key string) (tls.Certificate, error) {
+	chain, err := os.ReadFile(file)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	secret := chain
+	if key != "" {
+		if secret, err = os.ReadFile(key); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	pair, err := tls.X509KeyPair(chain, secret)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("%s: %w", file, explained(err, chain))
+	}
+	return pair, staple(&pair, Staple(file))
+}
+
+// explained returns err, of a pair, without the package's name, or what is more
+// to the point.
+func explained(err error, chain []byte) error {
+	if block, _ := pem.Decode(chain); block == nil {
+		return errors.New("holds no PEM certificate")
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "tls: "))
+}
+
+// Staple returns the file that may have the response of the authority's OCSP
+// service about the certificate in file: FILE.ocsp, as HAProxy calls it.
+func Staple(file string) string { return file + ".ocsp" }
+
+// staple adds the response in file to pair. One that is not there or has expired is
+// left out: clients take a certificate without.
+func staple(pair *tls.Certificate, file string) error {
+	der, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var issuer *x509.Certificate
+	if len(pair.Certificate) > 1 {
+		if issuer, err = x509.ParseCertificate(pair.Certificate[1]); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	response, err := ocsp.ParseResponseForCert(der, pair.Leaf, issuer)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if response.NextUpdate.IsZero() || time.Now().Before(response.NextUpdate) {
+		pair.OCSPStaple = der
+	}
+	return nil
+}
+
+// Expired returns an error when c, of file, has expired.
+func Expired(file string, c *x509.Certificate) error {
+	if time.Now().After(c.NotAfter) {
+		return fmt.Errorf("%s: has expired on %s", file, c.NotAfter.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// Authorities returns those whose certificates are in a PEM file. Errors name it.
+func Authorities(file string) (*x509.CertPool, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s: holds no PEM certificate", file)
+	}
+	return pool, nil
+}

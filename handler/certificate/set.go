@@ -1,0 +1,70 @@
+package certificate
+
+import (
+	"crypto/tls"
+	"slices"
+	"strings"
+)
+
+// Set is certificates of which one is chosen for each client, by the name that it
+// asks for (RFC 6066 §3). It does not change. The zero value holds none.
+type Set struct {
+	all    []*tls.Certificate
+	byName map[string][]*tls.Certificate // in small letters; a wildcard is one of them
+}
+
+// NewSet returns the set of these, each with its Leaf.
+func NewSet(all []tls.Certificate) *Set {
+	s := &Set{byName: map[string][]*tls.Certificate{}}
+	for i := range all {
+		s.all = append(s.all, &all[i])
+		for _, name := range Of(all[i].Leaf).Names {
+			name = strings.ToLower(name)
+			s.byName[name] = append(s.byName[name], &all[i])
+		}
+	}
+	return s
+}
+
+// For returns the certificate for the name that a client asks for, as it is or by a
+// wildcard for its first label (RFC 9525 §6.3); among several the first that the client can verify.
+// It returns nil where there is none.
+func (s *Set) For(hello *tls.ClientHelloInfo) *tls.Certificate {
+	name := strings.TrimSuffix(strings.ToLower(hello.ServerName), ".")
+	if c := fit(s.byName[name], hello); c != nil {
+		return c
+	}
+	if _, parent, found := strings.Cut(name, "."); found {
+		return fit(s.byName["*."+parent], hello)
+	}
+	return nil
+}
+
+// Any returns the certificate for clients that ask for no name, or for one that
+// nobody has: the first. It returns nil where there is none.
+func (s *Set) Any(hello *tls.ClientHelloInfo) *tls.Certificate { return fit(s.all, hello) }
+
+// fit returns the first that the client can verify, or else the first.
+func fit(all []*tls.Certificate, hello *tls.ClientHelloInfo) *tls.Certificate {
+	if len(all) == 0 {
+		return nil
+	}
+	if len(all) > 1 {
+		asked := *hello
+		asked.ServerName = "" // which has been looked at
+		for _, c := range all {
+			if asked.SupportsCertificate(c) == nil {
+				return c
+			}
+		}
+	}
+	return all[0]
+}
+
+// Infos returns what there is to know of each.
+func (s *Set) Infos() (all []Info) {
+	for _, c := range s.all {
+		all = append(all, Of(c.Leaf))
+	}
+	return slices.Clip(all)
+}

@@ -1,0 +1,78 @@
+// Package reload answers: what do these files say now?
+package reload
+
+import (
+	"context"
+	"crypto/sha256"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"spangate/handler/clock"
+)
+
+// Files is what some files say, kept up to date. It is safe for concurrent use.
+type Files[T any] struct {
+	paths   []string
+	load    func(again bool) (T, error)
+	seen    [sha256.Size]byte // of what the files held when they were last loaded
+	current atomic.Pointer[T]
+}
+
+// New loads what the files say: load reads them itself, and is told whether it was
+// called before. Paths are all whose change matters; one that is not there counts
+// as such. The error is load's.
+func New[T any](paths []string, load func(again bool) (T, error)) (*Files[T], error) {
+	f := &Files[T]{paths: paths, load: load}
+	f.seen = f.content() // before load: what changes in between is found to have changed
+	value, err := load(false)
+	if err != nil {
+		return nil, err
+	}
+	f.current.Store(&value)
+	return f, nil
+}
+
+// Get returns what the files said when they were last found right.
+func (f *Files[T]) Get() T { return *f.current.Load() }
+
+// Run reads the files every so often until ctx is done, and then returns nil. Where
+// they have changed they are loaded, and reloaded gets the outcome: with an error
+// [Files.Get] goes on returning what it did before. One and the same fault is told
+// once.
+//
+// It compares what the files hold. Neither a notification nor a time of change
+// would do: Kubernetes swaps a link to their directory, and some file systems
+// know of neither.
+func (f *Files[T]) Run(ctx context.Context, every time.Duration, reloaded func(T, error)) error {
+	for clock.Sleep(ctx, every) == nil {
+		now := f.content()
+		if now == f.seen {
+			continue
+		}
+		f.seen = now
+		value, err := f.load(true)
+		if err == nil {
+			f.current.Store(&value)
+		}
+		if reloaded != nil {
+			reloaded(value, err)
+		}
+	}
+	return nil
+}
+
+// content returns what stands for all that the files hold.
+func (f *Files[T]) content() (sum [sha256.Size]byte) {
+	all := sha256.New()
+	for _, path := range f.paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			content = []byte(err.Error())
+		}
+		each := sha256.Sum256(content) // of a fixed length, so that nothing moves from one to the next
+		all.Write(each[:])
+	}
+	all.Sum(sum[:0])
+	return sum
+}

@@ -1,0 +1,136 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"spangate/handler/certificate"
+	"spangate/handler/config"
+	"spangate/handler/reload"
+	"spangate/handler/wire/framing"
+)
+
+// security is how clients are spoken to over TLS: with which certificates, as the
+// files that [TLSConfig] names say now. It is safe for concurrent use.
+type security struct {
+	cfg   TLSConfig
+	files *reload.Files[material]
+}
+
+// newSecurity reads the files of cfg. Its error lacks the names of variables.
+func newSecurity(cfg TLSConfig) (*security, error) {
+	s := &security{cfg: cfg}
+	var err error
+	s.files, err = reload.New(cfg.files(), s.cfg.load)
+	return s, err
+}
+
+func (s *security) certificates() []certificate.Info {
+	if s == nil {
+		return nil
+	}
+	return s.files.Get().shown.Infos()
+}
+
+func (s *security) run(ctx context.Context, reloaded func(error)) error {
+	if s == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.files.Run(ctx, s.cfg.ReloadInterval, func(_ material, err error) {
+		if reloaded != nil {
+			reloaded(config.Named(&s.cfg, err))
+		}
+	})
+}
+
+// secureListener speaks TLS over the connections of another one.
+type secureListener struct {
+	net.Listener
+	security *security
+	timeout  time.Duration // longest handshake
+	failed   func(peer net.Addr, err error)
+}
+
+func (l secureListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &secureConn{Conn: tls.Server(conn, l.security.files.Get().config), listener: l}, nil
+}
+
+// SyscallConn returns the socket, which [Serve] tells to take nobody any more.
+func (l secureListener) SyscallConn() (syscall.RawConn, error) { return socketOf(l.Listener) }
+
+// secureConn does the handshake with the first read, so that nobody who accepts
+// connections waits for it.
+type secureConn struct {
+	*tls.Conn
+	listener  secureListener
+	handshake sync.Once
+	failure   error
+	state     tls.ConnectionState // once the handshake is done
+}
+
+// Read implements [net.Conn].
+func (c *secureConn) Read(p []byte) (int, error) {
+	c.handshake.Do(c.shakeHands)
+	if c.failure != nil {
+		return 0, c.failure
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *secureConn) shakeHands() {
+	ctx, cancel := context.WithTimeout(context.Background(), c.listener.timeout)
+	defer cancel()
+	err := c.Conn.HandshakeContext(ctx)
+	if err == nil {
+		c.state = c.Conn.ConnectionState()
+		return
+	}
+	c.failure = io.EOF // net/http has nothing to say to who cannot read it
+	if c.listener.failed != nil {
+		c.listener.failed(c.RemoteAddr(), err)
+	}
+	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && isRequest(record.RecordHeader) {
+		record.Conn.SetWriteDeadline(time.Now().Add(c.listener.timeout))
+		io.WriteString(record.Conn, notHTTPS)
+	}
+}
+
+// notHTTPS is what somebody is told who sends a request in the clear.
+const notHTTPS = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
+	"400 Bad Request: HTTP on a port of HTTPS\n"
+
+// isRequest reports whether what should be the header of a record of TLS is the
+// beginning of a request.
+func isRequest(header [5]byte) bool {
+	for _, c := range header {
+		if (c < 'A' || c > 'Z') && c != ' ' && c != '/' {
+			return false
+		}
+	}
+	return true
+}
+
+// secureState returns what was agreed on with the client of the connection that r
+// came on, or nil where that is not TLS.
+func secureState(r *http.Request) *tls.ConnectionState {
+	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
+	if conn == nil {
+		return nil
+	}
+	if secure, ok := conn.Conn.(*secureConn); ok {
+		return &secure.state
+	}
+	return nil
+}

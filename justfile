@@ -93,6 +93,12 @@ prometheus *args:
     staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags prometheus . && "$staticcheck" -tags prometheus -checks '{{checks}}' .
     cd telemetry/e2e && go test -tags prometheus -count=1 -timeout=5m -run='^Test(Prometheus|AlertRules|DashboardSchema)$' "$@" .
 
+# the suites of Connect, gRPC and HTTP/2 through the proxy; takes flags of go test, of which -short leaves out most of them
+conformance *args:
+    staticcheck=$(go tool -n staticcheck) && cd handler/wire/conformance && go vet . && "$staticcheck" -checks '{{checks}}' .
+    # Here and not in ./..., so that go test shows how many passed.
+    cd handler/wire/conformance && go test -count=1 -timeout=30m "$@"
+
 # backends killed, stopped and broken under traffic; takes flags of go test
 chaos *args:
     go vet -tags chaos ./balancer/chaos

@@ -26,6 +26,13 @@ type follower struct {
 	head    head
 	noBody  bool // the response to come is one to HEAD
 	begun   int  // requests of which a byte has been read
+	http2   *http2
+}
+
+// http2 is what is known of a connection behind the preface of HTTP/2.
+type http2 struct {
+	in, out  frames
+	patience patience
 }
 
 func followRequests() *follower {
@@ -53,6 +60,7 @@ type part int
 
 const (
 	unread        part = iota // the rest passes as it is
+	inFrames                  // so does HTTP/2, of which frames are counted
 	idle                      // no message is expected
 	beforeRequest             // an empty line may precede a request
 	emptyLine                 // the CR of that line has been read
@@ -94,6 +102,9 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 	switch f.in {
 	case unread:
 		return len(p), true
+	case inFrames:
+		n, f.err = f.http2.in.follow(p, f.http2.patience.received)
+		return n, true
 	case idle:
 		f.err, f.surplus = ErrUnsolicited, p
 		return len(p), false
@@ -248,14 +259,14 @@ func (f *follower) requestLine(line []byte) error {
 // prefaceLines follow the first line of HTTP/2's preface, RFC 9113 §3.4.
 var prefaceLines = [...]string{"", "SM", ""}
 
-// prefaceLine takes the next line of a preface. Only behind a whole one does
-// the connection pass unread: net/http takes any other for a request.
+// prefaceLine takes the next line of a preface. Only behind a whole one do
+// frames come: net/http takes any other for a request.
 func (f *follower) prefaceLine(line []byte) error {
 	if string(line) != prefaceLines[len(prefaceLines)-int(f.left)] {
 		return malformed("an HTTP/2 preface that is not whole")
 	}
 	if f.left--; f.left == 0 {
-		f.in = unread
+		f.in, f.http2 = inFrames, new(http2)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@
 package framing
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -41,6 +42,7 @@ type Conn struct {
 	net.Conn
 	pause time.Duration
 
+	writing   sync.Mutex // goes before mu
 	mu        sync.Mutex
 	in        *follower
 	asked     time.Time // read deadline that the server set; it goes before ours
@@ -54,8 +56,9 @@ type Conn struct {
 
 // Requests returns conn, on which requests arrive. A read that comes upon one
 // that is not well-framed fails, which net/http's server answers with 400 and
-// the end of the connection; the answer is made to say what is wrong. HTTP/2,
-// and what follows a request that [OffersSwitch], passes unread.
+// the end of the connection; the answer is made to say what is wrong. What follows
+// a request that [OffersSwitch] passes unread. So does HTTP/2, until its frames
+// are too many for what they are good for: reads then fail with [ErrFlood].
 //
 // A read within a request's body, and any write, fails when the client neither
 // sends nor takes a byte for as long as pause; 0 sets no bound.
@@ -220,9 +223,13 @@ const (
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	_, refused := c.in.err.(fault)
-	linger := (c.abandoned || refused || c.in.in == prefaceLine) && !c.closed
+	flooded := c.in.err == ErrFlood
+	linger := (c.abandoned || refused || flooded || c.in.in == prefaceLine) && !c.closed
 	c.closed = true
 	c.mu.Unlock()
+	if linger && flooded {
+		c.goAway()
+	}
 	if linger && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 		io.CopyN(io.Discard, c.Conn, lingerBytes)
@@ -246,6 +253,9 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.beforeWrite(p)
 	if c.pause > 0 {
 		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
 	}
@@ -256,6 +266,31 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
+}
+
+func (c *Conn) beforeWrite(p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.in.http2; h != nil {
+		h.out.follow(p, func(f frame) error {
+			c.in.err = cmp.Or(c.in.err, h.patience.sent(f))
+			return nil
+		})
+	}
+}
+
+// goAway tells an HTTP/2 client why its connection ends, unless a write is under
+// way: GOAWAY (RFC 9113 §6.8) with ENHANCE_YOUR_CALM, which leaves open up to which
+// stream requests were handled.
+func (c *Conn) goAway() {
+	if !c.writing.TryLock() {
+		return
+	}
+	defer c.writing.Unlock()
+	if c.in.http2.out.between() {
+		c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+		io.WriteString(c.Conn, "\x00\x00\x08\x07\x00\x00\x00\x00\x00"+"\x7f\xff\xff\xff"+"\x00\x00\x00\x0b")
+	}
 }
 
 // unexplained is all that net/http answers to a request that it cannot read.

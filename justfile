@@ -104,6 +104,10 @@ chaos *args:
     go vet -tags chaos ./balancer/chaos
     go test -tags chaos -count=1 -timeout=5m "$@" ./balancer/chaos
 
+# floods, stalls and drips on the listening port, and what each costs; takes flags of go test, -short for the fast ones
+abuse *args:
+    {{just_executable()}} nested handler/wire/abuse -v "$@"
+
 # every fuzz target, each for a while: just fuzz 1m
 fuzz time="10s":
     #!/usr/bin/env bash

@@ -55,7 +55,7 @@ func New(t testing.TB) *Authority {
 type Pair struct{ Certificate, Key []byte }
 
 // Issue returns a certificate of what is set in template, for a server and a
-// client alike. It is for localhost and the loopback unless that has names, and
+// client alike unless that has usages. It is for localhost and the loopback unless that has names, and
 // valid for a day unless that says otherwise.
 func (a *Authority) Issue(t testing.TB, template x509.Certificate) Pair {
 	t.Helper()
@@ -79,7 +79,9 @@ func (a *Authority) issue(t testing.TB, template x509.Certificate, key crypto.Si
 		t.Fatal(err)
 	}
 	template.SerialNumber = serial
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	if template.ExtKeyUsage == nil {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
 	if template.DNSNames == nil && template.URIs == nil {
 		template.DNSNames = []string{"localhost"}
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}

@@ -10,6 +10,7 @@ import (
 
 	"spangate/handler/config"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 	"spangate/handler/wire"
 	"spangate/probe"
 )
@@ -59,11 +60,14 @@ func (b *Backend) OpenConnections() int64 {
 // State returns what the pool thinks of the backend.
 func (b *Backend) State() State { return b.health.State() }
 
-// attempt sends r to the backend, once. It changes r's URL and Host in place, as
+// attempt sends r to the backend, once. It changes r's URL, Host and header in place, as
 // RoundTrippers below [Retry] may: each attempt owns its request. Without a
 // response the outcome has an error.
 func (b *Backend) attempt(r *http.Request) (*http.Response, Outcome) {
 	b.address(r)
+	if deadline, ok := r.Context().Deadline(); ok {
+		field.SetTimeout(r.Header, time.Until(deadline)) // retries and queues have had their share
+	}
 	b.active.Add(1)
 	start := time.Now()
 	latency := b.latency.Load()

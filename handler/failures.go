@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"spangate/handler/fault"
+	"spangate/handler/field"
 	"spangate/handler/wire"
 )
 
@@ -117,7 +118,7 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	if f.TraceID != nil {
 		p.TraceID = f.TraceID(r.Context())
 	}
-	if mediaType := grpcType(r.Header); mediaType != "" {
+	if mediaType := field.GRPC(r.Header); mediaType != "" {
 		f.writeGRPC(w, r, mediaType, p)
 		return
 	}

@@ -53,6 +53,10 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.cfg.Failures.Refuse(w, r, why)
 		return
 	}
+	if err := r.Context().Err(); err != nil { // it waited too long, or never would
+		f.cfg.Failures.respond(w, r, err)
+		return
+	}
 	body := newRequestBody(r)
 	ctx, cancel := r.Context(), context.CancelFunc(func() {})
 	if body != nil {

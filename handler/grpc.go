@@ -5,27 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 )
-
-// grpcType returns the media type of content of gRPC or gRPC-Web, such as
-// application/grpc+proto, that header announces, or "" when it announces other
-// content. Its subtype may say how messages are encoded; parameters are left out.
-func grpcType(header http.Header) string {
-	mediaType, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	mediaType = strings.ToLower(trim(mediaType))
-	kind, encoding, _ := strings.Cut(mediaType, "+")
-	switch kind {
-	case "application/grpc", "application/grpc-web", "application/grpc-web-text":
-		if encoding == "" || httpguts.ValidHeaderFieldName(encoding) { // a token, as subtypes are
-			return mediaType
-		}
-	}
-	return ""
-}
 
 // writeGRPC is write for a client of gRPC, whose messages are of mediaType. It
 // understands a status of gRPC only, in an answer that HTTP calls successful and

@@ -35,20 +35,50 @@ func ExampleMaxBody() {
 }
 
 func TestOff(t *testing.T) {
-	if policy.MaxBody(0, nil) != nil || policy.Timeout(0) != nil {
+	if policy.MaxBody(0, nil) != nil {
 		t.Error("a policy that is off is not nil")
 	}
 }
 
+// TestTimeout checks which of the two limits holds: the client's, or REQUEST_TIMEOUT.
 func TestTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		h := policy.Timeout(time.Second)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
-			if !errors.Is(r.Context().Err(), context.DeadlineExceeded) || time.Since(start) != time.Second {
-				t.Errorf("ended after %v with %v", time.Since(start), r.Context().Err())
+	const never = -1
+	for _, test := range []struct {
+		limit time.Duration
+		asks  string
+		want  time.Duration
+	}{
+		{0, "", never},
+		{0, "2S", 2 * time.Second},
+		{0, "0S", 0},
+		{0, "soon", never},
+		{time.Second, "", time.Second},
+		{time.Second, "2S", time.Second},
+		{time.Second, "500m", 500 * time.Millisecond},
+		{time.Second, "0n", 0},
+		{time.Second, "99999999H", time.Second},
+		{time.Second, "soon", time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start, got := time.Now(), time.Duration(never)
+			h := policy.Timeout(test.limit)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if _, limited := r.Context().Deadline(); !limited {
+					return
+				}
+				<-r.Context().Done()
+				if got = time.Since(start); !errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+					t.Errorf("ended with %v", r.Context().Err())
+				}
+			}))
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)
+			r.Header.Set("Content-Type", "application/grpc")
+			if test.asks != "" {
+				r.Header.Set("Grpc-Timeout", test.asks)
 			}
-		}))
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
-	})
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if got != test.want {
+				t.Errorf("REQUEST_TIMEOUT=%v, grpc-timeout: %q: %v, want %v", test.limit, test.asks, got, test.want)
+			}
+		})
+	}
 }

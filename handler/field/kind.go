@@ -60,7 +60,7 @@ var kinds = func() map[string]kind {
 			Cache-Control Expect Pragma Prefer Priority Range Origin Referer User-Agent From Idempotency-Key
 			Age Allow Date Expires Location Ratelimit Ratelimit-Policy Retry-After Vary Warning
 			Content-Disposition Content-Encoding Content-Language Content-Location Content-Range Content-Type
-			Content-Security-Policy Strict-Transport-Security`,
+			Content-Security-Policy Strict-Transport-Security Grpc-Timeout Connect-Timeout-Ms`,
 		anywhere: `Authentication-Info Content-Digest Content-Md5 Digest Etag Last-Modified Repr-Digest Server Server-Timing`,
 	} {
 		for name := range strings.FieldsSeq(names) {

@@ -11,7 +11,7 @@ var errorTypes = []Value{
 	{"connection_reset", "502: the connection ended before the response's header"},
 	{"malformed_response", "502: what came is not HTTP, or ambiguous"},
 	{"response_timeout", "504: no response within BACKEND_RESPONSE_TIMEOUT, or RETRY_TRY_TIMEOUT for one attempt"},
-	{"timeout", "504: the request's own deadline, REQUEST_TIMEOUT"},
+	{"timeout", "504: the request's own deadline, REQUEST_TIMEOUT or its client's"},
 	{"backend_reset", "as sent: the backend ended amid the body"},
 	{"client_disconnected", "499, never sent: the client went away first"},
 	{"shutdown", "503 or as sent: SHUTDOWN_TIMEOUT was over before the request had ended"},

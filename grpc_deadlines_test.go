@@ -1,0 +1,144 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/balancer"
+	"spangate/handler/field"
+	"spangate/handler/wire/wiretest"
+)
+
+// h2cServer returns the address of a server of HTTP/2 in the clear.
+func h2cServer(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// callRaw makes a call that no library of gRPC has a say in, and returns the answer.
+func (p *program) callRaw(t *testing.T, header ...string) *http.Response {
+	t.Helper()
+	header = append([]string{"Content-Type: application/grpc", "Te: trailers"}, header...)
+	resp, err := wiretest.Client(t, true).Do(p.newRequest(t.Context(), "POST", "/grpc.testing.TestService/UnaryCall", strings.NewReader("\x00\x00\x00\x00\x00"), header...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+// TestGRPCDeadlines checks that the time which a client waits is the request's, and
+// that the backend is told what is left of it.
+func TestGRPCDeadlines(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ string
+		send    string
+		asked   bool          // the backend
+		told    time.Duration // at most; 0: nothing
+	}{
+		"of the client":                  {"", "Grpc-Timeout: 1000m", true, time.Second},
+		"of the client, the shorter one": {"REQUEST_TIMEOUT=1h", "Grpc-Timeout: 1000m", true, time.Second},
+		"of the proxy, the shorter one":  {"REQUEST_TIMEOUT=1s", "Grpc-Timeout: 1H", true, time.Second},
+		"of the proxy, the only one":     {"REQUEST_TIMEOUT=1s", "X-Other: 1", true, 0},
+		"of a client of Connect":         {"", "Connect-Timeout-Ms: 1000", true, time.Second},
+		"that has passed already":        {"", "Grpc-Timeout: 0n", false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told := make(chan http.Header, 1)
+			addr := h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
+				told <- r.Header
+				<-r.Context().Done()
+			})
+			p := start(t, "BACKENDS=h2c://"+addr, test.environ)
+			resp := p.callRaw(t, test.send)
+			if got := resp.Header.Get("Grpc-Status"); resp.StatusCode != 200 || got != "4" {
+				t.Errorf("%s, grpc-status %q, want 4", resp.Status, got)
+			}
+			if test.asked {
+				if got, says := field.Timeout(<-told); says != (test.told > 0) || got > test.told || says && got <= 0 {
+					t.Errorf("the backend is told %v, %v; want at most %v", got, says, test.told)
+				}
+			} else if len(told) > 0 {
+				t.Error("the backend is asked")
+			}
+			p.stop()
+			if s := p.span(t, "SERVER"); s.Attributes["error.type"] != "timeout" || s.Attributes["spangate.grpc.status"] != "DEADLINE_EXCEEDED" {
+				t.Errorf("span: %v", s.Attributes)
+			}
+		})
+	}
+}
+
+// TestGRPCDeadlineOfEachAttempt checks that a later attempt is told what the first
+// has left.
+func TestGRPCDeadlineOfEachAttempt(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var told []time.Duration
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		d, _ := field.Timeout(r.Header)
+		told = append(told, d)
+		first := len(told) == 1
+		mu.Unlock()
+		if first {
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "0")
+	}
+	p := start(t, "BACKENDS=h2c://"+h2cServer(t, answer)+",h2c://"+h2cServer(t, answer), "RETRY_TRY_TIMEOUT=100ms")
+	resp := p.callRaw(t, "Grpc-Timeout: 1H", "Idempotency-Key: 1")
+	if got := resp.Header.Get("Grpc-Status"); got != "0" {
+		t.Fatalf("grpc-status %q", got)
+	}
+	if len(told) != 2 || told[0] > time.Hour || told[1] > told[0]-100*time.Millisecond || told[1] <= 0 {
+		t.Errorf("told: %v", told)
+	}
+}
+
+// TestMalformedDeadlines checks that what is no time passes as it came, for the
+// server to say what it makes of it.
+func TestMalformedDeadlines(t *testing.T) {
+	t.Parallel()
+	p := start(t, "BACKENDS=h2c://"+h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Told", strings.Join(r.Header["Grpc-Timeout"], "|"))
+		w.Header().Set("Grpc-Status", "0")
+	}))
+	for _, value := range []string{"1", "S", "123456789S", "1s", "-1S", "1.5S", "1S1S"} {
+		resp := p.callRaw(t, "Grpc-Timeout: "+value)
+		if got := resp.Header.Get("Told"); resp.Header.Get("Grpc-Status") != "0" || got != value {
+			t.Errorf("%q: told %q, %v", value, got, resp.Header)
+		}
+	}
+}
+
+// TestDeadlinesOfClientsEjectNobody checks that clients who do not wait cannot take
+// a backend from others.
+func TestDeadlinesOfClientsEjectNobody(t *testing.T) {
+	t.Parallel()
+	p := start(t, "BACKENDS=h2c://"+h2cServer(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "PROBE_TYPE=tcp")
+	for range 20 {
+		if resp := p.callRaw(t, "Grpc-Timeout: 1m"); resp.Header.Get("Grpc-Status") != "4" {
+			t.Fatalf("%v", resp.Header)
+		}
+	}
+	if diff := cmp.Diff([]balancer.State{balancer.Ready}, p.states(t)); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+}

@@ -43,7 +43,7 @@ type Config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	return errors.Join(c.Route.Check(), c.Wire.Check(), c.Telemetry.Export.Check())
+	return errors.Join(c.Route.Check(), c.Wire.Check(), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
 }
 
 func main() {
@@ -95,7 +95,7 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 	case "healthcheck", "status":
 		var cfg Config
 		config.Load(&cfg, env) // other faults are for the instance to report
-		err = admin.Ask(ctx, cfg.Wire, cfg.Admin, arg, stdout)
+		err = admin.Ask(ctx, cfg.Wire, cfg.Admin, cfg.Origin, arg, stdout)
 	case "version", "--version":
 		_, err = fmt.Fprintln(stdout, "spangate", version.Long())
 	case "help":
@@ -134,7 +134,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	}
 	defer func() { tel.Flush(cfg.Wire.FlushTimeout(), stopped(ctx, err)) }()
 	announce(tel, cfg, env, warnings)
-	listeners = listeners.With(cfg.Wire, tel.Front())
+	listeners = listeners.With(cfg.Wire, cfg.Origin.Trusted.Contains, tel.Front())
 	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...) // that mean something to the proxy
 	routes, err := route.New("", cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout}, tel)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"spangate/handler"
 	"spangate/handler/admin"
 	"spangate/handler/config"
 	"spangate/handler/wire"
@@ -149,7 +150,7 @@ func TestHealthcheck(t *testing.T) {
 			server := httptest.NewServer(test.answer)
 			t.Cleanup(server.Close)
 			port := server.Listener.Addr().(*net.TCPAddr).Port
-			err := admin.Ask(t.Context(), wire.Config{Host: wire.Host(test.host), Port: uint16(port)}, admin.Config{Prefix: "/.spangate"}, "healthcheck", io.Discard)
+			err := admin.Ask(t.Context(), wire.Config{Host: wire.Host(test.host), Port: uint16(port)}, admin.Config{Prefix: "/.spangate"}, handler.Origin{}, "healthcheck", io.Discard)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want %q", err, test.want)
 			}

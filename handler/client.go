@@ -22,8 +22,8 @@ type Client struct {
 	// understood, the client is that hop. It is the zero Addr where there is none.
 	Addr netip.Addr
 	// Hidden is set where a trusted hop speaks of who is before it without naming
-	// it: Addr is then a proxy's. A trusted peer that says nothing at all is a
-	// client itself.
+	// it, in a field or by the PROXY protocol: Addr is then a proxy's. A trusted peer
+	// that says nothing at all is a client itself.
 	Hidden bool
 	// Scheme is the one that the client used, http or https.
 	Scheme string
@@ -103,10 +103,9 @@ func AnswerOf(r *http.Request) *field.Answer {
 func (o Origin) Client(r *http.Request) Client {
 	peer := PeerAddr(r)
 	c := Client{Addr: peer, Scheme: scheme(r), Host: r.Host, origin: o, peer: peer}
-	if o.Trusted.Empty() || !o.Trusted.Contains(peer) {
+	if c.Trusted, c.Hidden = o.trusts(r, peer); !c.Trusted {
 		return c
 	}
-	c.Trusted = true
 	said := o.said(r.Header)
 	c.hops, c.Hidden, c.spoken = said.hops, said.hidden, said.dialect
 	if o.Header.isSingle() {

@@ -9,6 +9,7 @@ import (
 
 	"spangate/handler/config"
 	"spangate/handler/field"
+	"spangate/handler/wire"
 )
 
 // Origin says whose word about where a request comes from is believed, and in
@@ -18,9 +19,38 @@ type Origin struct {
 	Header  ClientIPHeader `env:"CLIENT_IP_HEADER" envDefault:"X-Forwarded-For" doc:"header in which trusted proxies name the client: X-Forwarded-For or Forwarded, which stand in for one another where only one of them comes, or any that holds one address; it is deleted from what others send"`
 }
 
+// CheckNeeded returns an error where load balancers are to say who the client is,
+// and nobody's word is believed. It names the variable of protocol, which has its
+// address in the same configuration.
+func (o *Origin) CheckNeeded(protocol *wire.ProxyProtocol) error {
+	if protocol.On() && o.Trusted.Empty() {
+		return config.Wrong(protocol, "needs the addresses of the load balancers in %s, which has none", &o.Trusted)
+	}
+	return nil
+}
+
 // Trusts reports whether the word of r's peer is believed.
 func (o Origin) Trusts(r *http.Request) bool {
-	return !o.Trusted.Empty() && o.Trusted.Contains(PeerAddr(r))
+	trusted, _ := o.trusts(r, PeerAddr(r))
+	return trusted
+}
+
+// trusts reports whether the word of r's peer is believed, or whether that is a
+// load balancer which hides who speaks. One that passes bytes on (PROXY protocol)
+// vouches for their sender's address, not for what they say: where it names nobody,
+// nobody is believed, nor where it names an address of the loopback, as that is
+// another host's.
+func (o Origin) trusts(r *http.Request, peer netip.Addr) (trusted, hides bool) {
+	if o.Trusted.Empty() || !o.Trusted.Contains(peer) {
+		return false, false
+	}
+	switch wire.RelayOf(r) {
+	case wire.Unnamed:
+		return false, true
+	case wire.Named:
+		return !peer.IsLoopback(), false
+	}
+	return true, false
 }
 
 // PeerAddr returns the address of the other end of r's connection, without a

@@ -13,6 +13,7 @@ func (t *Telemetry) Front() wire.Hooks {
 		Handshake: func(peer net.Addr, err error) {
 			t.Log.Debug("a handshake of TLS failed", "peer", peer.String(), "error", err.Error())
 		},
+		ProxyHeader: t.proxyHeaderFailed,
 		Reloaded: func(err error) {
 			if err != nil {
 				t.Log.Warn("files of TLS have changed and cannot be used: those before stay in force", "error", err.Error())

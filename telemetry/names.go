@@ -65,6 +65,7 @@ const (
 	concurrencyActiveName          = "spangate.concurrency.active"
 	concurrencyQueuedName          = "spangate.concurrency.queued"
 	concurrencyWaitName            = "spangate.concurrency.wait"
+	proxyProtocolFailuresName      = "spangate.proxy_protocol.failures"
 	telemetrySpansName             = "spangate.telemetry.spans"
 )
 

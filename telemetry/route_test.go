@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,6 +25,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/handler/wire/proxyproto"
 	"spangate/policy"
 	"spangate/probe"
 	"spangate/telemetry"
@@ -52,11 +54,12 @@ func TestRoutes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tel.Front().ProxyHeader(&net.TCPAddr{}, &proxyproto.Error{Reason: proxyproto.Missing})
 			for _, name := range test.routes {
 				tel.Server(useAll(t, tel.Route(name))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 			}
 
-			want := map[string][]string{"http.server.active_requests": {""}} // counted before the route is known
+			want := map[string][]string{"http.server.active_requests": {""}, "spangate.proxy_protocol.failures": {""}} // counted before the route is known
 			for _, m := range contract.Metrics {
 				ours := strings.HasPrefix(m.Name, "spangate.") || strings.HasPrefix(m.Name, "http.")
 				if ours && m.Name != "spangate.telemetry.spans" && want[m.Name] == nil {

@@ -56,7 +56,8 @@ type Telemetry struct {
 	events       *slog.Logger       // nil: off
 	warmth       *warmth
 
-	server *serverMetrics
+	server  *serverMetrics
+	relayed *relayed
 
 	route   string // "": none
 	meter   meter
@@ -94,7 +95,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
 		Log:         log,
-		notice:      &fault.Notice{Log: log},
+		notice:      fault.NewNotice(log),
 		cfg:         cfg,
 		ids:         providers.Tracer.Tracer(scope, version),
 		propagator:  providers.Propagator,
@@ -118,7 +119,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 		t.events = slog.New(providers.Events)
 	}
 	m := meter{Meter: providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))}
-	t.server = newServerMetrics(&m)
+	t.server, t.relayed = newServerMetrics(&m), newRelayed(&m)
 	return t, errors.Join(m.err, t.measure(m.Meter))
 }
 

@@ -15,6 +15,7 @@ import (
 	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/field"
+	"spangate/handler/wire"
 	"spangate/telemetry/export"
 )
 
@@ -45,7 +46,8 @@ type Config struct {
 //	status  what Sources.Snapshot and Delivery return, as JSON, to those only who may know
 //
 // The status is for requests that nobody outside of TRUSTED_PROXIES and of this
-// host has sent. It is not there, 404, for a client that a trusted or local
+// host has sent. It is not for what a load balancer passes on (PROXY protocol),
+// whoever it says that has sent it: addresses mean something else where it is. It is not there, 404, for a client that a trusted or local
 // proxy names in any field, for one that such a proxy hides, and for whatever
 // comes through a local proxy that is not trusted. A local proxy that leaves no
 // trace of itself cannot be told from a user of this host: whoever has one and
@@ -135,7 +137,7 @@ func (a *Endpoints) snapshot() Snapshot {
 
 // showsStatus reports whether r comes from somebody who may see the status.
 func (a *Endpoints) showsStatus(r *http.Request) bool {
-	if a.sources.Snapshot == nil {
+	if a.sources.Snapshot == nil || wire.RelayOf(r) != wire.Direct {
 		return false
 	}
 	if !a.origin.Trusts(r) {

@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"time"
 
+	"spangate/handler"
 	"spangate/handler/wire"
+	"spangate/handler/wire/proxyproto"
 )
 
 const (
@@ -21,12 +23,12 @@ const (
 	maxAnswer  = 16 << 20
 )
 
-// Ask does what a command asks of the running instance that cfg and own describe:
+// Ask does what a command asks of the running instance that cfg, own and origin describe:
 // healthcheck, whether it is live; status, to print what it says of itself. Anything
 // but 200 within two seconds is an error, which names the URL.
-func Ask(ctx context.Context, cfg wire.Config, own Config, command string, stdout io.Writer) error {
+func Ask(ctx context.Context, cfg wire.Config, own Config, origin handler.Origin, command string, stdout io.Writer) error {
 	endpoint := map[string]string{"healthcheck": "live"}[command]
-	answer, err := ask(ctx, cfg, own.Prefix, cmp.Or(endpoint, command))
+	answer, err := ask(ctx, cfg, own.Prefix, origin, cmp.Or(endpoint, command))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", command, err)
@@ -36,7 +38,7 @@ func Ask(ctx context.Context, cfg wire.Config, own Config, command string, stdou
 	return err
 }
 
-func ask(ctx context.Context, cfg wire.Config, prefix Prefix, endpoint string) ([]byte, error) {
+func ask(ctx context.Context, cfg wire.Config, prefix Prefix, origin handler.Origin, endpoint string) ([]byte, error) {
 	scheme, port := cfg.Own()
 	if port == 0 {
 		return nil, errors.New("PORT must be that of the running instance")
@@ -54,6 +56,9 @@ func ask(ctx context.Context, cfg wire.Config, prefix Prefix, endpoint string) (
 	// A transport of its own, because HTTP_PROXY is not meant for this. Whose name the
 	// instance's certificate has does not matter to those on its host.
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	if cfg.ProxyProtocol.On() && cfg.AdminPort == 0 {
+		transport.DialContext = announcing(origin)
+	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
@@ -73,4 +78,22 @@ func ask(ctx context.Context, cfg wire.Config, prefix Prefix, endpoint string) (
 		return nil, fmt.Errorf("%s: the answer is larger than %d MiB", at, maxAnswer>>20)
 	}
 	return body, nil
+}
+
+// announcing returns what connects to the running instance, and says that it speaks
+// for itself where this host is one of those whose connections begin by saying so.
+func announcing(origin handler.Origin) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if here, ok := conn.LocalAddr().(*net.TCPAddr); ok && origin.Trusted.Contains(here.AddrPort().Addr()) {
+			if _, err := conn.Write(proxyproto.Header{Local: true}.Append(nil, proxyproto.V2)); err != nil {
+				conn.Close()
+				return nil, err
+			}
+		}
+		return conn, nil
+	}
 }

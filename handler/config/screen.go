@@ -9,7 +9,7 @@ import (
 // Groups are the questions that the program's variables answer, in the order in
 // which a request meets what they are about.
 var Groups = []Group{
-	{Name: "listen", About: "where clients come in, and how long they may take", Of: []string{"HOST", "PORT", "READ_HEADER_TIMEOUT", "IDLE_TIMEOUT", "CLIENT_TIMEOUT", "MAX_HEADER*"}},
+	{Name: "listen", About: "where clients come in, and how long they may take", Of: []string{"HOST", "PORT", "PROXY_PROTOCOL", "READ_HEADER_TIMEOUT", "IDLE_TIMEOUT", "CLIENT_TIMEOUT", "MAX_HEADER*"}},
 	{Name: "tls", About: "how clients are spoken to over TLS, and kept to it", Of: []string{"TLS_*", "HTTPS_*", "HSTS"}},
 	{Name: "client", About: "who a request is from, and from where it may come", Of: []string{"TRUSTED_PROXIES", "CLIENT_IP_HEADER", "ALLOW_CIDRS", "DENY_CIDRS"}},
 	{Name: "request", About: "how long one may take, how large it may be, what it is called", Of: []string{"REQUEST_*", "MAX_REQUEST_BODY"}},

@@ -69,7 +69,7 @@ func TestExhausted(t *testing.T) {
 func TestNoticeIsOneLineAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		n := &fault.Notice{Log: slog.New(slog.NewJSONHandler(&log, nil))}
+		n := fault.NewNotice(slog.New(slog.NewJSONHandler(&log, nil)))
 		descriptors := dial("socket", syscall.EMFILE, "127.0.0.1:80")
 		for range 3 { // seconds 0 to 89
 			for range 30 {

@@ -21,6 +21,8 @@ type Config struct {
 	MaxHeaderBytes config.Bytes  `env:"MAX_HEADER_BYTES" envDefault:"64KiB" min:"1KiB" doc:"largest request header"`
 	MaxHeaders     int           `env:"MAX_HEADERS" envDefault:"128" min:"1" doc:"most fields in a request's header; more are answered with 431"`
 
+	ProxyProtocol ProxyProtocol `env:"PROXY_PROTOCOL" envDefault:"off" doc:"on: connections to PORT and TLS_PORT from TRUSTED_PROXIES begin with a header of the PROXY protocol (version 1 or 2), which says who the client is; without one they are closed"`
+
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, less than three quarters of SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
 

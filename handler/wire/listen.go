@@ -5,11 +5,13 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 
 	"spangate/handler/certificate"
 	"spangate/handler/config"
+	"spangate/handler/wire/proxyproto"
 )
 
 // Listeners are the sockets that clients come to.
@@ -70,17 +72,29 @@ type Hooks struct {
 	Failed func(error)
 	// Handshake is told of each of TLS that failed, and with whom.
 	Handshake func(peer net.Addr, err error)
+	// ProxyHeader is told of each connection that is closed for its header of the PROXY
+	// protocol, and of the load balancer that has made it.
+	ProxyHeader func(peer net.Addr, err *proxyproto.Error)
 	// Reloaded is told that files of TLS have changed, and why what they say now is
 	// not heeded.
 	Reloaded func(error)
 }
 
-// With returns l as hooks are told of it, and with TLS where it belongs.
-func (l Listeners) With(cfg Config, hooks Hooks) Listeners {
+// With returns l as hooks are told of it, with the PROXY protocol, if cfg says so,
+// for requests of the peers that trusts knows, and above it with TLS where it belongs.
+func (l Listeners) With(cfg Config, trusts func(peer netip.Addr) bool, hooks Hooks) Listeners {
 	l.hooks = hooks
 	for _, ln := range []*net.Listener{&l.HTTP, &l.HTTPS, &l.Admin} {
 		if *ln != nil {
 			*ln = watchedListener{*ln, hooks.Failed}
+		}
+	}
+	if cfg.ProxyProtocol.On() {
+		receiver := &proxyproto.Receiver{Trusts: trusts, Timeout: cfg.HeaderTimeout, Failed: hooks.ProxyHeader}
+		for _, ln := range []*net.Listener{&l.HTTP, &l.HTTPS} {
+			if *ln != nil {
+				*ln = relayedListener{*ln, receiver}
+			}
 		}
 	}
 	if l.HTTPS != nil {

@@ -15,6 +15,7 @@ import (
 	"spangate/handler/config"
 	"spangate/handler/reload"
 	"spangate/handler/wire/framing"
+	"spangate/handler/wire/proxyproto"
 )
 
 // security is how clients are spoken to over TLS: with which certificates, as the
@@ -98,6 +99,9 @@ func (c *secureConn) shakeHands() {
 		return
 	}
 	c.failure = io.EOF // net/http has nothing to say to who cannot read it
+	if _, ok := errors.AsType[*proxyproto.Error](err); ok {
+		return // of which others have been told
+	}
 	if c.listener.failed != nil {
 		c.listener.failed(c.RemoteAddr(), err)
 	}

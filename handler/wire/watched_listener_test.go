@@ -29,7 +29,7 @@ func (s *starved) Accept() (net.Conn, error) {
 
 func TestFailedAccepts(t *testing.T) {
 	var told []error
-	ln := wire.Listeners{HTTP: &starved{}}.With(wire.Config{}, wire.Hooks{Failed: func(err error) { told = append(told, err) }}).HTTP
+	ln := wire.Listeners{HTTP: &starved{}}.With(wire.Config{}, nil, wire.Hooks{Failed: func(err error) { told = append(told, err) }}).HTTP
 	if _, err := ln.Accept(); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("Accept returns %v", err)
 	}

@@ -67,6 +67,7 @@ var Metrics = []Metric{
 	ours("spangate.concurrency.active", UpDownCounter, "{request}", "Requests being handled, of those that MAX_CONCURRENT_REQUESTS limits."),
 	ours("spangate.concurrency.queued", UpDownCounter, "{request}", "Requests that wait for their turn."),
 	ours("spangate.concurrency.wait", Histogram, "s", "How long a request that had to wait for its turn waited, also in vain."),
+	ours("spangate.proxy_protocol.failures", Counter, "{connection}", "Connections from load balancers that were closed for their header of the PROXY protocol.", "error.type"),
 	ours("spangate.telemetry.spans", Counter, "{span}", "Ended spans that are sampled or kept, by what became of them.", "spangate.telemetry.result", "error.type"),
 
 	sdk("otel.sdk.processor.span.processed", Counter, "{span}", "The number of spans for which the processing has finished, either successful or failed.", "error.type"),

@@ -51,7 +51,7 @@ func TestVocabularies(t *testing.T) {
 	}
 	i := slices.IndexFunc(contract.Attributes, func(a contract.Attribute) bool { return a.Name == "error.type" })
 	table := valuesOf(contract.Attributes[i])
-	for _, word := range slices.Concat(words(t, "handler/fault")["Type"], probe["failure.0"], exports["outcome.1"]) {
+	for _, word := range slices.Concat(words(t, "handler/fault")["Type"], words(t, "handler/wire/proxyproto")["Reason"], probe["failure.0"], exports["outcome.1"]) {
 		if !slices.Contains(table, word) {
 			t.Errorf("error.type %s is not in the table", word)
 		}

@@ -306,6 +306,9 @@ func (c *Conn) explanation() string {
 	return malformed("a target or a header that cannot be read").Error()
 }
 
+// NetConn returns the connection below.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite ends the sending direction. net/http's server looks for it, to let
 // a client read the answer before it closes.
 func (c *Conn) CloseWrite() error { return closeWrite(c.Conn) }

@@ -22,6 +22,8 @@ type http2Client struct {
 	window  uint32               // that the server grants a stream
 	got     map[uint32]*http2Got // by stream
 	left    bool                 // the server has sent GOAWAY
+	goAways []string             // the last stream and the code of each
+	ponged  bool                 // a PING has been answered
 
 	connectionWindow int64 // what may be sent now on all streams together
 }
@@ -160,7 +162,10 @@ func (c *http2Client) read() {
 		if frame.StreamID == 0 {
 			c.connectionWindow += int64(frame.Increment)
 		}
+	case *http2.PingFrame:
+		c.ponged = frame.IsAck()
 	case *http2.GoAwayFrame:
 		c.left = true
+		c.goAways = append(c.goAways, fmt.Sprintf("%#x %v", frame.LastStreamID, frame.ErrCode))
 	}
 }

@@ -140,12 +140,23 @@ func TestRefusedConnect(t *testing.T) {
 	}
 }
 
+// A request that offers a switch is the last of its connection, also where the
+// answer asks for another one: what comes behind it is not looked at.
+func TestNothingIsReadBehindAnOfferedSwitch(t *testing.T) {
+	t.Parallel()
+	p := start(t, "PROBE_MODE=off", "BACKENDS=http://"+saying(t, "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n"))
+	answer := sendRaw(t, p.addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nGET / HTTP/1.1\nHost: x\n\n")
+	if n := strings.Count(answer, "HTTP/1.1 "); n != 1 || !strings.Contains(answer, "Connection: close\r\n") {
+		t.Errorf("%d answers: %q", n, answer)
+	}
+}
+
 // TestUpgradeRequired checks that a 426 says to what.
 func TestUpgradeRequired(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=http://"+saying(t, "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\nContent-Length: 0\r\n\r\n"))
 	for request, want := range map[string]string{
-		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": "Connection: close, Upgrade|Upgrade: TLS/1.2, HTTP/1.1",
+		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": "Connection: Upgrade|Connection: close|Upgrade: TLS/1.2, HTTP/1.1",
 		"GET / HTTP/1.0\r\nHost: x\r\n\r\n":                      "",
 	} {
 		var got []string

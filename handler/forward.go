@@ -167,7 +167,7 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	}
 	wire.CloseUnread(w, r)
 	if resp.StatusCode == http.StatusUpgradeRequired {
-		requireUpgrade(header, r, upgrade)
+		requireUpgrade(w, r, upgrade)
 	}
 	w.WriteHeader(resp.StatusCode)
 

@@ -72,7 +72,7 @@ func whole(w http.ResponseWriter, _ *http.Request) {
 
 func inPieces(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "in ")
-	w.(http.Flusher).Flush()
+	http.NewResponseController(w).Flush()
 	io.WriteString(w, "pieces")
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // upgrade joins the client's connection to the backend's after a 101, and
@@ -66,18 +67,18 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 	}
 }
 
-// requireUpgrade says in header, that of a 426, which protocols the backend
-// asks for (RFC 9110 §15.5.22). HTTP/2 and HTTP/1.0 have no such field.
-func requireUpgrade(header http.Header, r *http.Request, protocols []string) {
+// requireUpgrade says in the header of w, that of a 426, which protocols the
+// backend asks for (RFC 9110 §15.5.22). HTTP/2 and HTTP/1.0 have no such field.
+func requireUpgrade(w http.ResponseWriter, r *http.Request, protocols []string) {
 	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || protocols == nil {
 		return
 	}
-	header["Upgrade"] = protocols
-	if r.Close || header["Connection"] != nil {
-		header["Connection"] = []string{"close, Upgrade"}
-	} else {
-		header["Connection"] = []string{"Upgrade"}
+	if r.Close {
+		wire.EndConnection(w, r) // net/http's own word would go in place of ours
 	}
+	header := w.Header()
+	header["Upgrade"] = protocols
+	header["Connection"] = append(header["Connection"], "Upgrade")
 }
 
 // pipe copies src to dst until src ends, and passes that end on.

@@ -21,11 +21,12 @@ func (s *server) drain() {
 	defer cancel()
 	s.log.Info("draining", "timeout", s.times.drain.String())
 	clock.Sleep(deadline, s.times.delay)
-	if s.open.Load() == 0 {
+	if s.clients.none() {
 		for _, ln := range s.listeners {
 			ln.Close()
 		}
 	} else {
+		s.clients.goAway()
 		clock.Sleep(deadline, quietPeriod)
 		var stopping sync.WaitGroup
 		for _, ln := range s.listeners {
@@ -38,7 +39,7 @@ func (s *server) drain() {
 		// Shutdown does not answer the first request of a connection that was just
 		// accepted; the server without keep-alive does, and then closes it.
 		s.http.SetKeepAlivesEnabled(false)
-		wait(deadline, quietPeriod, func() bool { return s.open.Load() == 0 })
+		wait(deadline, quietPeriod, s.clients.none)
 	}
 	err := s.http.Shutdown(deadline)
 	// Upgraded connections are no longer the server's: their handlers are waited

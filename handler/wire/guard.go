@@ -37,7 +37,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 {
 		// What is left in the server's buffer is written when this returns.
 		defer g.limitWrites(w)
-	} else if g.drain.Err() != nil || framing.OffersSwitch(r) || r.Method == http.MethodConnect {
+	} else if framing.OffersSwitch(r) || r.Method == http.MethodConnect {
 		// A connection that cannot be checked any more must not carry another
 		// request, unless it is upgraded: its client may have gone on already in
 		// the other protocol, or in the tunnel (RFC 9931).
@@ -49,7 +49,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if conn := BodyConn(r); conn != nil {
 		defer finish(conn, r.Body)
 	}
-	g.next.ServeHTTP(w, r)
+	leaving := &leavingWriter{ResponseWriter: w, r: r, drain: g.drain}
+	g.next.ServeHTTP(leaving, r)
+	leaving.begin() // whatever was written: if nothing was, net/http sends a header now
 }
 
 // agreedOtherwise reports whether r, which came over TLS, is of another protocol than
@@ -87,9 +89,15 @@ func ConnOf(r *http.Request) *framing.Conn {
 // EndConnection has r's connection end with the answer that is about to be
 // sent. Over HTTP/2, where the word would end all other requests too and a
 // stream ends by itself, it does nothing.
+//
+// Other options of Connection stay, on lines of their own: net/http closes only
+// where the first line says nothing but close.
 func EndConnection(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
+	if r.ProtoMajor != 1 {
+		return
+	}
+	if lines := w.Header()["Connection"]; len(lines) == 0 || lines[0] != "close" {
+		w.Header()["Connection"] = append([]string{"close"}, lines...)
 	}
 }
 

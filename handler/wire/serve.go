@@ -83,7 +83,7 @@ type server struct {
 	ended     chan error              // gets, of each listener, why nobody is accepted any more
 
 	running atomic.Int64 // handlers
-	open    atomic.Int64 // connections, but for those that are upgraded
+	clients clients
 }
 
 func (s *server) serverOf(h http.Handler) *http.Server {
@@ -109,12 +109,12 @@ func (s *server) serverOf(h http.Handler) *http.Server {
 			return context.WithValue(ctx, connKey{}, conn)
 		},
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ConnState: func(_ net.Conn, state http.ConnState) {
+		ConnState: func(conn net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
-				s.open.Add(1)
+				s.clients.came(conn.(*framing.Conn))
 			case http.StateClosed, http.StateHijacked:
-				s.open.Add(-1)
+				s.clients.left(conn.(*framing.Conn))
 			}
 		},
 	}

@@ -33,6 +33,10 @@ type follower struct {
 type http2 struct {
 	in, out  frames
 	patience patience
+
+	settled bool // the server's first frame, that of settings, has begun
+	fields  bool // a field block of the server's goes on with the next frame
+	leaving bool // the server has said by itself that it leaves
 }
 
 func followRequests() *follower {

@@ -7,6 +7,8 @@ const (
 	frameData         = 0x0
 	frameHeaders      = 0x1
 	frameResetStream  = 0x3
+	framePushPromise  = 0x5
+	frameGoAway       = 0x7
 	frameContinuation = 0x9
 
 	flagEndStream  = 0x1
@@ -48,26 +50,31 @@ type frames struct {
 // up to the end of what was read of the frame that it was not.
 func (f *frames) follow(p []byte, each func(frame) error) (int, error) {
 	for at := 0; at < len(p); {
-		if f.left > 0 {
-			n := min(f.left, len(p)-at)
-			f.left -= n
-			at += n
-			continue
-		}
-		n := copy(f.begun[f.have:f.wanted()], p[at:])
-		f.have += n
+		n, err := f.next(p[at:], each)
 		at += n
-		if f.have < f.wanted() {
-			continue // a header shows how much more is wanted, or p ends
-		}
-		next := f.frame()
-		f.left = frameHeaderLength + next.length - f.have
-		f.have = 0
-		if err := each(next); err != nil {
+		if err != nil {
 			return at, err
 		}
 	}
 	return len(p), nil
+}
+
+// next reads the beginning of p, at least one byte and no more than to the end of a
+// frame, and returns how much that is.
+func (f *frames) next(p []byte, each func(frame) error) (n int, err error) {
+	if f.left > 0 {
+		n = min(f.left, len(p))
+		f.left -= n
+		return n, nil
+	}
+	n = copy(f.begun[f.have:f.wanted()], p)
+	if f.have += n; f.have < f.wanted() {
+		return n, nil // a header shows how much more is wanted, or p ends
+	}
+	next := f.frame()
+	f.left = frameHeaderLength + next.length - f.have
+	f.have = 0
+	return n, each(next)
 }
 
 // wanted is how much of a frame has to be read before it is told of.

@@ -12,7 +12,6 @@
 package framing
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -40,7 +39,8 @@ func (l listener) Accept() (net.Conn, error) {
 // as other connections are.
 type Conn struct {
 	net.Conn
-	pause time.Duration
+	pause  time.Duration
+	goAway goAway
 
 	writing   sync.Mutex // goes before mu
 	mu        sync.Mutex
@@ -228,7 +228,7 @@ func (c *Conn) Close() error {
 	c.closed = true
 	c.mu.Unlock()
 	if linger && flooded {
-		c.goAway()
+		c.turnOut()
 	}
 	if linger && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
@@ -253,13 +253,20 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.write(p)
+	c.payGoAway() // whoever has asked for it in the meantime found the way taken
+	return n, err
+}
+
+func (c *Conn) write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.beforeWrite(p)
-	if c.pause > 0 {
-		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
-	}
-	if string(p) == unexplained {
+	place := c.beforeWrite(p)
+	c.limitWrite()
+	switch {
+	case place >= 0:
+		return c.writeGoAwayIn(p, place)
+	case string(p) == unexplained:
 		if _, err := io.WriteString(c.Conn, unexplained+": "+c.explanation()+"\n"); err != nil {
 			return 0, err
 		}
@@ -268,28 +275,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func (c *Conn) beforeWrite(p []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if h := c.in.http2; h != nil {
-		h.out.follow(p, func(f frame) error {
-			c.in.err = cmp.Or(c.in.err, h.patience.sent(f))
-			return nil
-		})
-	}
-}
-
-// goAway tells an HTTP/2 client why its connection ends, unless a write is under
-// way: GOAWAY (RFC 9113 §6.8) with ENHANCE_YOUR_CALM, which leaves open up to which
-// stream requests were handled.
-func (c *Conn) goAway() {
-	if !c.writing.TryLock() {
-		return
-	}
-	defer c.writing.Unlock()
-	if c.in.http2.out.between() {
-		c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
-		io.WriteString(c.Conn, "\x00\x00\x08\x07\x00\x00\x00\x00\x00"+"\x7f\xff\xff\xff"+"\x00\x00\x00\x0b")
+func (c *Conn) limitWrite() {
+	if c.pause > 0 {
+		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
 	}
 }
 

@@ -1,0 +1,129 @@
+package framing
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Two GOAWAY frames (RFC 9113 §6.8) that leave open up to which stream requests were
+// handled: their last one is the highest there is. The first, without an error, asks
+// a client to send no further request, and refuses none of those that are on their
+// way, as net/http's own does that is to follow. The other is ENHANCE_YOUR_CALM.
+var (
+	goAwayFrame  = []byte("\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x7f\xff\xff\xff" + "\x00\x00\x00\x00")
+	turnOutFrame = []byte("\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x7f\xff\xff\xff" + "\x00\x00\x00\x0b")
+)
+
+// goAway is whether the first of them has to be sent.
+type goAway struct {
+	asked atomic.Bool // for the frame
+	owed  atomic.Bool // it has not been written yet
+}
+
+// SpeaksHTTP2 reports whether the client has sent HTTP/2's preface.
+func (c *Conn) SpeaksHTTP2() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in.http2 != nil
+}
+
+// GoAway asks the client to send no further request, once, if HTTP/2 is spoken. It
+// may have to wait for a write.
+func (c *Conn) GoAway() {
+	c.GoAwayNext()
+	c.payGoAway()
+}
+
+// GoAwayNext is [Conn.GoAway] together with what the server writes next.
+func (c *Conn) GoAwayNext() {
+	if !c.goAway.asked.Swap(true) {
+		c.goAway.owed.Store(true)
+	}
+}
+
+// payGoAway writes the frame that is owed, if any, where it may stand now, unless
+// something is being written: whoever does that looks once more when it is done.
+func (c *Conn) payGoAway() {
+	if !c.goAway.owed.Load() || !c.writing.TryLock() {
+		return
+	}
+	defer c.writing.Unlock()
+	if !c.goAway.owed.Load() || !c.mayAdd() {
+		return
+	}
+	c.goAway.owed.Store(false)
+	c.limitWrite()
+	if _, err := c.Conn.Write(goAwayFrame); err != nil {
+		c.Conn.Close() // a part of it may have gone out
+	}
+}
+
+// writeGoAwayIn writes p, and the frame that is owed where p[place] is. The caller
+// holds writing.
+func (c *Conn) writeGoAwayIn(p []byte, place int) (int, error) {
+	c.goAway.owed.Store(false)
+	n, err := c.Conn.Write(slices.Concat(p[:place], goAwayFrame, p[place:]))
+	return n - min(max(n-place, 0), len(goAwayFrame)), err
+}
+
+// turnOut tells the client of HTTP/2 why its connection ends, unless a write is
+// under way.
+func (c *Conn) turnOut() {
+	if !c.writing.TryLock() {
+		return
+	}
+	defer c.writing.Unlock()
+	if c.mayAdd() {
+		c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+		c.Conn.Write(turnOutFrame)
+	}
+}
+
+// mayAdd reports whether a frame may be added to those that were written.
+func (c *Conn) mayAdd() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in.http2 != nil && c.in.http2.mayAdd()
+}
+
+// beforeWrite reads p along, and returns where in it the frame that is owed may
+// stand, or -1.
+func (c *Conn) beforeWrite(p []byte) (place int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	place = -1
+	h := c.in.http2
+	if h == nil {
+		return place
+	}
+	for at := 0; at < len(p); {
+		if place < 0 && c.goAway.owed.Load() && h.mayAdd() {
+			place = at
+		}
+		n, err := h.out.next(p[at:], h.sent)
+		c.in.err = cmp.Or(c.in.err, err)
+		at += n
+	}
+	return place
+}
+
+// mayAdd reports whether a frame may follow what the server has written: behind its
+// settings, not within a frame or a field block, and not behind its own GOAWAY, whose
+// last stream must not be exceeded.
+func (h *http2) mayAdd() bool {
+	return h.settled && h.out.between() && !h.fields && !h.leaving
+}
+
+// sent takes note of a frame that the server writes.
+func (h *http2) sent(f frame) error {
+	h.settled = true
+	switch f.kind {
+	case frameHeaders, framePushPromise, frameContinuation:
+		h.fields = f.flags&flagEndHeaders == 0
+	case frameGoAway:
+		h.leaving = true
+	}
+	return h.patience.sent(f)
+}

@@ -21,21 +21,31 @@ const features = `features:
   codecs: [CODEC_PROTO]
   compressions: [COMPRESSION_IDENTITY, COMPRESSION_GZIP]
   supportsH2c: true
-  supportsTls: false
+  supportsTls: true
+  supportsTlsClientCerts: true
   supportsTrailers: true
   supportsConnectGet: true
   supportsMessageReceiveLimit: true
   supportsHalfDuplexBidiOverHttp1: true
 `
 
-// more are the codecs and compressions that are left.
-var more = strings.NewReplacer(
+// moreCodecs adds the codecs and compressions that are left.
+var moreCodecs = strings.NewReplacer(
 	"CODEC_PROTO", "CODEC_PROTO, CODEC_JSON",
 	"COMPRESSION_GZIP", "COMPRESSION_GZIP, COMPRESSION_BR, COMPRESSION_ZSTD, COMPRESSION_DEFLATE, COMPRESSION_SNAPPY",
 )
 
+// overHTTP1 leaves what no server of HTTP/1.1 can do: gRPC, and answers amid a
+// request.
+var overHTTP1 = strings.NewReplacer(
+	"PROTOCOL_GRPC, ", "",
+	"  supportsH2c", "  streamTypes: [STREAM_TYPE_UNARY, STREAM_TYPE_CLIENT_STREAM, STREAM_TYPE_SERVER_STREAM, STREAM_TYPE_HALF_DUPLEX_BIDI_STREAM]\n  supportsH2c",
+)
+
 // TestConnect lets the runner's reference client talk to its reference server
-// through the program: as the server that it tests, and as the client.
+// through the program: as the server that it tests, and as the client. Some
+// thousand of the cases of features are over TLS, some hundred of them with a
+// certificate of the client's.
 func TestConnect(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -45,11 +55,13 @@ func TestConnect(t *testing.T) {
 		cases    int // that the runner has of these features
 		long     bool
 	}{
-		{"server/alike", "server", alike, features, 1182, false},
-		{"server/h2c", "server", h2c, features, 1182, true},
-		{"server/https", "server", https, features, 1182, true},
-		{"server/all codecs", "server", alike, more.Replace(features), 5438, true},
-		{"client/alike", "client", alike, features, 1703, true},
+		{"server/alike", "server", alike, features, 2194, false},
+		{"server/cleartext", "server", cleartext, features, 2194, true},
+		{"server/http", "server", http1, overHTTP1.Replace(features), 1540, true},
+		{"server/h2c", "server", h2c, features, 2194, true},
+		{"server/https", "server", https, features, 2194, true},
+		{"server/codecs", "server", alike, moreCodecs.Replace(features), 10756, true},
+		{"client/alike", "client", alike, features, 2916, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.long && testing.Short() {
@@ -70,15 +82,23 @@ func TestConnect(t *testing.T) {
 // binary, run again.
 func runConnect(t *testing.T, party, backend, features string) string {
 	t.Helper()
-	config := filepath.Join(t.TempDir(), "features.yaml")
+	dir := t.TempDir()
+	config := filepath.Join(dir, "features.yaml")
 	if err := os.WriteFile(config, []byte(features), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	certificate, key := certificateFiles(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, connectconformance, "--mode", party, "--conf", config, "--", os.Args[0])
-	cmd.Env = append(os.Environ(), partyVariable+"="+party, backendVariable+"="+backend,
-		spangateVariable+"="+spangate, referenceVariable+"="+map[string]string{"server": referenceServer, "client": referenceClient}[party])
+	cmd.Env = append(os.Environ(),
+		partyVariable+"="+party,
+		spangateVariable+"="+spangate,
+		referenceVariable+"="+map[string]string{"server": referenceServer, "client": referenceClient}[party],
+		backendVariable+"="+backend,
+		certificateVariable+"="+certificate,
+		keyVariable+"="+key,
+		directoryVariable+"="+dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil && !bytes.Contains(out, []byte("Total cases: ")) {
 		t.Fatalf("%v\n%s", err, out)

@@ -44,35 +44,46 @@ func TestH2spec(t *testing.T) {
 		fmt.Fprint(w, "hello")
 	}))
 	defer backend.Close()
-	p := startSpangate(t, "BACKENDS="+backend.URL)
-	c := &config.Config{Host: "127.0.0.1", Port: int(p.port()), Path: "/", Timeout: 2 * time.Second, MaxHeaderLen: 4000}
-
-	started := time.Now()
-	var passed, failed atomic.Int64
-	t.Run("h2c", func(t *testing.T) {
-		each([]*spec.TestGroup{generic.Spec(), http2.Spec(), hpack.Spec()}, func(id string, test *spec.TestCase) {
-			t.Run(id, func(t *testing.T) {
-				t.Parallel()
-				conn, err := spec.Dial(c)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				err = test.Run(c, conn)
-				if err == nil {
-					passed.Add(1)
-				} else {
-					failed.Add(1)
-				}
-				judge(t, id, test, err)
+	certificate, key := certificateFiles(t)
+	for name, env := range map[string][]string{
+		"h2c": nil,
+		"TLS": {"TLS_CERT_FILE=" + certificate, "TLS_KEY_FILE=" + key},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := startSpangate(t, append(env, "BACKENDS="+backend.URL)...)
+			c := &config.Config{Host: "127.0.0.1", Port: int(p.port()), Path: "/", Timeout: 2 * time.Second, MaxHeaderLen: 4000, TLS: env != nil, Insecure: true}
+			started := time.Now()
+			var passed, failed atomic.Int64
+			t.Cleanup(func() { summary.add(t.Name(), int(passed.Load()), int(failed.Load()), started) })
+			each([]*spec.TestGroup{generic.Spec(), http2.Spec(), hpack.Spec()}, func(id string, test *spec.TestCase) {
+				t.Run(id, func(t *testing.T) {
+					t.Parallel()
+					err := runCase(t, c, test)
+					if err == nil {
+						passed.Add(1)
+					} else {
+						failed.Add(1)
+					}
+					judge(t, id, test, err)
+				})
 			})
 		})
-	})
-	summary.add(t.Name(), int(passed.Load()), int(failed.Load()), started)
+	}
+}
+
+func runCase(t *testing.T, c *config.Config, test *spec.TestCase) error {
+	t.Helper()
+	conn, err := spec.Dial(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return test.Run(c, conn)
 }
 
 // judge says whether a case ended as it may: well, or as its deviation says.
 func judge(t *testing.T, id string, test *spec.TestCase, err error) {
+	t.Helper()
 	deviation, known := deviations[id]
 	answer := fmt.Sprint(err)
 	if e, ok := err.(*spec.TestError); ok {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/interop"
 	"google.golang.org/grpc/interop/grpc_testing"
 )
@@ -36,32 +37,57 @@ var interopCases = []string{
 }
 
 // TestInterop lets gRPC's interoperability client talk to its server through
-// the program.
+// the program, on both sides in the clear and on both over TLS.
 func TestInterop(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	certificate, key := certificateFiles(t)
+	tls, err := credentials.NewServerTLSFromFile(certificate, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
-	grpc_testing.RegisterTestServiceServer(server, interop.NewTestServer())
-	go server.Serve(listener)
-	defer server.Stop()
-	p := startSpangate(t, "BACKENDS=h2c://"+listener.Addr().String())
-
-	started, passed := time.Now(), 0
-	for _, name := range interopCases {
-		if t.Run("h2c/"+name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			// The client ends its process when something is not as it should be.
-			cmd := exec.CommandContext(ctx, interopClient, "--test_case="+name,
-				"--server_host=127.0.0.1", "--server_port="+strconv.FormatUint(p.port(), 10))
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
+	for _, test := range []struct {
+		name, scheme string
+		server       []grpc.ServerOption
+		env, client  []string
+	}{
+		{name: "h2c", scheme: "h2c"},
+		{
+			name:   "TLS",
+			scheme: "https",
+			server: []grpc.ServerOption{grpc.Creds(tls)},
+			env:    []string{"TLS_CERT_FILE=" + certificate, "TLS_KEY_FILE=" + key, "BACKEND_CA_FILE=" + certificate},
+			client: []string{"--use_tls", "--use_test_ca", "--ca_file=" + certificate},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
 			}
-		}) {
-			passed++
-		}
+			server := grpc.NewServer(test.server...)
+			grpc_testing.RegisterTestServiceServer(server, interop.NewTestServer())
+			go server.Serve(listener)
+			defer server.Stop()
+			p := startSpangate(t, append(test.env, "BACKENDS="+test.scheme+"://"+listener.Addr().String())...)
+			args := append(test.client, "--server_host=127.0.0.1", "--server_port="+strconv.FormatUint(p.port(), 10))
+
+			started, passed := time.Now(), 0
+			for _, name := range interopCases {
+				if t.Run(name, func(t *testing.T) { runInterop(t, append(args, "--test_case="+name)) }) {
+					passed++
+				}
+			}
+			summary.add(t.Name(), passed, len(interopCases)-passed, started)
+		})
 	}
-	summary.add(t.Name(), passed, len(interopCases)-passed, started)
+}
+
+// runInterop runs the client, which ends its process when something is not as
+// it should be.
+func runInterop(t *testing.T, args []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, interopClient, args...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -3,13 +3,17 @@ package conformance
 import (
 	"bufio"
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -136,4 +140,26 @@ func startSpangate(t *testing.T, env ...string) *program {
 // port is where the program listens.
 func (p *program) port() uint64 {
 	return uint64(netip.MustParseAddrPort(p.addr).Port())
+}
+
+// certificateFiles returns the files of a certificate for 127.0.0.1, which is
+// its own authority, and of its key.
+func certificateFiles(t *testing.T) (certificate, key string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	pair := server.TLS.Certificates[0]
+	encoded, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(name, kind string, bytes []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return file("certificate.pem", "CERTIFICATE", pair.Certificate[0]), file("key.pem", "PRIVATE KEY", encoded)
 }

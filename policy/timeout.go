@@ -8,26 +8,54 @@ import (
 	"spangate/handler/field"
 )
 
+// overtime is how much later than its client's own deadline a request ends. The
+// client has given up by then, or been told by the backend, in the words of their
+// protocol, that time is over. A proxy that were as quick would come before both,
+// as clients round down what they send, with an answer that is no such word.
+const overtime = 100 * time.Millisecond
+
 // Timeout returns a wrapper that gives each request a deadline, retries and body
 // included: d from now, or sooner where its client says that it waits no longer
-// (grpc-timeout, Connect-Timeout-Ms). Without either, d being 0, it has none.
-// Nothing is buffered: what happens when the deadline passes is for whoever heeds
-// the request's context to say.
+// (grpc-timeout, Connect-Timeout-Ms). Without either, d being 0, it has none. At
+// d the request ends, and some overtime after its client's own deadline. Nothing is
+// buffered: what happens then is for whoever heeds the request's context to say.
 func Timeout(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			limit := d
-			asked, asks := field.Timeout(r.Header)
-			if asks && (limit == 0 || asked < limit) {
-				limit = asked
+			ctx := r.Context()
+			if d > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, d)
+				defer cancel()
 			}
-			if limit == 0 && !asks {
-				next.ServeHTTP(w, r)
-				return
+			if asked, asks := field.Timeout(r.Header); asks && (d == 0 || asked < d) {
+				var cancel context.CancelFunc
+				ctx, cancel = withClientsTimeout(ctx, asked)
+				defer cancel()
 			}
-			ctx, cancel := context.WithTimeout(r.Context(), limit)
-			defer cancel()
-			next.ServeHTTP(w, r.WithContext(ctx))
+			if ctx != r.Context() {
+				r = r.WithContext(ctx)
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }
+
+func withClientsTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(d)
+	if d == 0 {
+		return context.WithDeadline(ctx, deadline) // it has given up already
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(overtime))
+	return lenient{ctx, deadline}, cancel
+}
+
+// lenient is a context that ends after its deadline, which says until when
+// something new may be begun.
+type lenient struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline implements [context.Context].
+func (c lenient) Deadline() (time.Time, bool) { return c.deadline, true }

@@ -163,13 +163,14 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	}
 
 	listeners.Announce(tel.Log, cfg.Wire, string(cfg.Admin.Prefix), cfg.Route.Balancer.Backends.Names())
+	certificates := tel.Certificates(listeners.Certificates)
 	serve := func(ctx context.Context) error {
 		return wire.Serve(ctx, listeners.Requests(), around.Over(site.Over(routes)), cfg.Wire, tel.Log)
 	}
 	if listeners.Admin == nil {
-		return supervise.Run(ctx, serve, routes.Run, listeners.Run)
+		return supervise.Run(ctx, serve, routes.Run, listeners.Run, certificates)
 	}
-	return supervise.Run(ctx, serve, routes.Run, listeners.Run, func(ctx context.Context) error {
+	return supervise.Run(ctx, serve, routes.Run, listeners.Run, certificates, func(ctx context.Context) error {
 		return wire.ServeBriefly(ctx, []net.Listener{listeners.Admin}, around.Over(endpoints), cfg.Wire, tel.Log)
 	})
 }

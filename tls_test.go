@@ -308,7 +308,7 @@ func TestCertificatesThatAreNotTaken(t *testing.T) {
 				t.Error("the certificate from before is not shown any more")
 			}
 			for _, line := range p.log.named(t, "level", "WARN") {
-				if text := fmt.Sprint(line["error"]); !strings.HasPrefix(text, "TLS_CERT_FILE, TLS_KEY_FILE: ") {
+				if text := fmt.Sprint(line["exception.message"]); !strings.HasPrefix(text, "TLS_CERT_FILE, TLS_KEY_FILE: ") {
 					t.Errorf("the warning is %v", line)
 				}
 			}

@@ -1,25 +1,32 @@
 package telemetry
 
 import (
-	"net"
+	"go.opentelemetry.io/otel/metric"
 
 	"spangate/handler/wire"
 )
 
-// Front returns what tells the log of what happens before there is a request.
+// Front returns what is told of what happens before there is a request.
 func (t *Telemetry) Front() wire.Hooks {
 	return wire.Hooks{
-		Failed: t.Exhausted,
-		Handshake: func(peer net.Addr, err error) {
-			t.Log.Debug("a handshake of TLS failed", "peer", peer.String(), "error", err.Error())
-		},
+		Failed:      t.Exhausted,
+		Handshake:   t.handshakeOfClient,
 		ProxyHeader: t.proxyHeaderFailed,
-		Reloaded: func(err error) {
-			if err != nil {
-				t.Log.Warn("files of TLS have changed and cannot be used: those before stay in force", "error", err.Error())
-				return
-			}
-			t.Log.Info("files of TLS have changed and are in force")
-		},
+		Reloaded:    t.reloaded,
+	}
+}
+
+// frontMetrics are those of what happens before there is a request.
+type frontMetrics struct {
+	handshakes *handshakeMetrics
+	reloads    metric.Int64Counter
+	expiresIn  metric.Float64ObservableGauge
+}
+
+func newFrontMetrics(m *meter) *frontMetrics {
+	return &frontMetrics{
+		handshakes: newHandshakeMetrics(m),
+		reloads:    m.counter(tlsReloadsName),
+		expiresIn:  m.gauge(tlsCertificateExpiresInName),
 	}
 }

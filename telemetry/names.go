@@ -6,43 +6,49 @@ import "go.opentelemetry.io/otel/attribute"
 
 // Attributes of our own.
 const (
-	attemptCountKey          = attribute.Key("spangate.attempt.count")
-	authMethodKey            = attribute.Key("spangate.auth.method")
-	backendKey               = attribute.Key("spangate.backend")
-	backendAddressKey        = attribute.Key("spangate.backend.address")
-	backendErrorTypeKey      = attribute.Key("spangate.backend.error_type")
-	backendPreviousStateKey  = attribute.Key("spangate.backend.previous_state")
-	backendReasonKey         = attribute.Key("spangate.backend.reason")
-	backendStateKey          = attribute.Key("spangate.backend.state")
-	balancerAlgorithmKey     = attribute.Key("spangate.balancer.algorithm")
-	balancerReadyKey         = attribute.Key("spangate.balancer.ready")
-	balancerResultKey        = attribute.Key("spangate.balancer.result")
-	concurrencyWaitKey       = attribute.Key("spangate.concurrency.wait")
-	ejectionDurationKey      = attribute.Key("spangate.ejection.duration")
-	ejectionFailuresKey      = attribute.Key("spangate.ejection.failures")
-	grpcStatusKey            = attribute.Key("spangate.grpc.status")
-	policyReasonKey          = attribute.Key("spangate.policy.reason")
-	policyRejectionKey       = attribute.Key("spangate.policy.rejection")
-	probeResultKey           = attribute.Key("spangate.probe.result")
-	probeTriggerKey          = attribute.Key("spangate.probe.trigger")
-	probeTypeKey             = attribute.Key("spangate.probe.type")
-	rateLimitKeySourceKey    = attribute.Key("spangate.rate_limit.key_source")
-	rateLimitLimitKey        = attribute.Key("spangate.rate_limit.limit")
-	rateLimitPolicyKey       = attribute.Key("spangate.rate_limit.policy")
-	rateLimitRemainingKey    = attribute.Key("spangate.rate_limit.remaining")
-	rateLimitResetKey        = attribute.Key("spangate.rate_limit.reset")
-	rateLimitResultKey       = attribute.Key("spangate.rate_limit.result")
-	rateLimitStoreKey        = attribute.Key("spangate.rate_limit.store")
-	rateLimitOnStoreErrorKey = attribute.Key("spangate.rate_limit.on_store_error")
-	requestIDKey             = attribute.Key("spangate.request.id")
-	retryAttemptKey          = attribute.Key("spangate.retry.attempt")
-	retryDecisionKey         = attribute.Key("spangate.retry.decision")
-	retryDelayKey            = attribute.Key("spangate.retry.delay")
-	retryReasonKey           = attribute.Key("spangate.retry.reason")
-	retryStopReasonKey       = attribute.Key("spangate.retry.stop_reason")
-	timeToFirstByteKey       = attribute.Key("spangate.time_to_first_byte")
-	samplingReasonKey        = attribute.Key("spangate.sampling.reason")
-	telemetryResultKey       = attribute.Key("spangate.telemetry.result")
+	attemptCountKey            = attribute.Key("spangate.attempt.count")
+	authMethodKey              = attribute.Key("spangate.auth.method")
+	backendKey                 = attribute.Key("spangate.backend")
+	backendAddressKey          = attribute.Key("spangate.backend.address")
+	backendErrorTypeKey        = attribute.Key("spangate.backend.error_type")
+	backendPreviousStateKey    = attribute.Key("spangate.backend.previous_state")
+	backendReasonKey           = attribute.Key("spangate.backend.reason")
+	backendStateKey            = attribute.Key("spangate.backend.state")
+	balancerAlgorithmKey       = attribute.Key("spangate.balancer.algorithm")
+	balancerReadyKey           = attribute.Key("spangate.balancer.ready")
+	balancerResultKey          = attribute.Key("spangate.balancer.result")
+	concurrencyWaitKey         = attribute.Key("spangate.concurrency.wait")
+	ejectionDurationKey        = attribute.Key("spangate.ejection.duration")
+	ejectionFailuresKey        = attribute.Key("spangate.ejection.failures")
+	grpcStatusKey              = attribute.Key("spangate.grpc.status")
+	policyReasonKey            = attribute.Key("spangate.policy.reason")
+	policyRejectionKey         = attribute.Key("spangate.policy.rejection")
+	probeResultKey             = attribute.Key("spangate.probe.result")
+	probeTriggerKey            = attribute.Key("spangate.probe.trigger")
+	probeTypeKey               = attribute.Key("spangate.probe.type")
+	rateLimitKeySourceKey      = attribute.Key("spangate.rate_limit.key_source")
+	rateLimitLimitKey          = attribute.Key("spangate.rate_limit.limit")
+	rateLimitPolicyKey         = attribute.Key("spangate.rate_limit.policy")
+	rateLimitRemainingKey      = attribute.Key("spangate.rate_limit.remaining")
+	rateLimitResetKey          = attribute.Key("spangate.rate_limit.reset")
+	rateLimitResultKey         = attribute.Key("spangate.rate_limit.result")
+	rateLimitStoreKey          = attribute.Key("spangate.rate_limit.store")
+	rateLimitOnStoreErrorKey   = attribute.Key("spangate.rate_limit.on_store_error")
+	requestIDKey               = attribute.Key("spangate.request.id")
+	retryAttemptKey            = attribute.Key("spangate.retry.attempt")
+	retryDecisionKey           = attribute.Key("spangate.retry.decision")
+	retryDelayKey              = attribute.Key("spangate.retry.delay")
+	retryReasonKey             = attribute.Key("spangate.retry.reason")
+	retryStopReasonKey         = attribute.Key("spangate.retry.stop_reason")
+	timeToFirstByteKey         = attribute.Key("spangate.time_to_first_byte")
+	tlsCertificateKey          = attribute.Key("spangate.tls.certificate")
+	tlsCertificateExpiresInKey = attribute.Key("spangate.tls.certificate.expires_in")
+	tlsHandshakeCountKey       = attribute.Key("spangate.tls.handshake.count")
+	tlsPeerKey                 = attribute.Key("spangate.tls.peer")
+	tlsReloadResultKey         = attribute.Key("spangate.tls.reload.result")
+	tlsServerNameKey           = attribute.Key("spangate.tls.server_name")
+	samplingReasonKey          = attribute.Key("spangate.sampling.reason")
+	telemetryResultKey         = attribute.Key("spangate.telemetry.result")
 )
 
 // Metrics of our own.
@@ -66,6 +72,9 @@ const (
 	concurrencyQueuedName          = "spangate.concurrency.queued"
 	concurrencyWaitName            = "spangate.concurrency.wait"
 	proxyProtocolFailuresName      = "spangate.proxy_protocol.failures"
+	tlsHandshakeFailuresName       = "spangate.tls.handshake.failures"
+	tlsReloadsName                 = "spangate.tls.reloads"
+	tlsCertificateExpiresInName    = "spangate.tls.certificate.expires_in"
 	telemetrySpansName             = "spangate.telemetry.spans"
 )
 
@@ -79,8 +88,12 @@ const (
 
 // Events.
 const (
-	backendStateChangedEvent   = "spangate.backend.state_changed"
-	policyRejectedEvent        = "spangate.policy.rejected"
-	rateLimitStoreLostEvent    = "spangate.rate_limit.store_lost"
-	rateLimitStoreReachedEvent = "spangate.rate_limit.store_reached"
+	backendStateChangedEvent    = "spangate.backend.state_changed"
+	policyRejectedEvent         = "spangate.policy.rejected"
+	rateLimitStoreLostEvent     = "spangate.rate_limit.store_lost"
+	rateLimitStoreReachedEvent  = "spangate.rate_limit.store_reached"
+	tlsHandshakeFailedEvent     = "spangate.tls.handshake_failed"
+	tlsCertificateReloadedEvent = "spangate.tls.certificate_reloaded"
+	tlsCertificateRejectedEvent = "spangate.tls.certificate_rejected"
+	tlsCertificateExpiringEvent = "spangate.tls.certificate_expiring"
 )

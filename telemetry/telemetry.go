@@ -58,6 +58,8 @@ type Telemetry struct {
 
 	server  *serverMetrics
 	relayed *relayed
+	front   *frontMetrics
+	expiry  *expiry
 
 	route   string // "": none
 	meter   meter
@@ -105,6 +107,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 		off:         providers.Off && access == nil && !cfg.ServerTiming,
 		silent:      providers.Off || providers.Silent,
 		warmth:      &warmth{},
+		expiry:      newExpiry(),
 	}
 	if t.propagator == nil {
 		t.propagator = propagation.NewCompositeTextMapPropagator()
@@ -119,7 +122,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 		t.events = slog.New(providers.Events)
 	}
 	m := meter{Meter: providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))}
-	t.server, t.relayed = newServerMetrics(&m), newRelayed(&m)
+	t.server, t.relayed, t.front = newServerMetrics(&m), newRelayed(&m), newFrontMetrics(&m)
 	return t, errors.Join(m.err, t.measure(m.Meter))
 }
 

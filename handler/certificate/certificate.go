@@ -21,6 +21,7 @@ type Info struct {
 	Name        string    `json:"name"` // the first of Names, or who it is of
 	Names       []string  `json:"names,omitempty"`
 	Issuer      string    `json:"issuer"`
+	NotBefore   time.Time `json:"not_before"`
 	NotAfter    time.Time `json:"not_after"`
 	Fingerprint string    `json:"sha256"`
 }
@@ -28,7 +29,7 @@ type Info struct {
 // Of returns what there is to know of c.
 func Of(c *x509.Certificate) Info {
 	sum := sha256.Sum256(c.Raw)
-	i := Info{Names: c.DNSNames, Issuer: c.Issuer.String(), NotAfter: c.NotAfter, Fingerprint: hex.EncodeToString(sum[:])}
+	i := Info{Names: c.DNSNames, Issuer: c.Issuer.String(), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Fingerprint: hex.EncodeToString(sum[:])}
 	for _, addr := range c.IPAddresses {
 		i.Names = append(i.Names, addr.String())
 	}
@@ -36,6 +37,15 @@ func Of(c *x509.Certificate) Info {
 		i.Name = i.Names[0]
 	}
 	return i
+}
+
+// soon is how long before its end a certificate should have been replaced.
+const soon = 14 * 24 * time.Hour
+
+// ExpiresSoon reports whether the certificate has expired at that time or will within
+// 14 days; one that is made for a short time, within a third of that.
+func (i Info) ExpiresSoon(now time.Time) bool {
+	return i.NotAfter.Sub(now) < min(soon, i.NotAfter.Sub(i.NotBefore)/3)
 }
 
 // Load returns the certificate in a PEM file, with the chain behind it, and its key,

@@ -172,3 +172,25 @@ func read(t *testing.T, file string) []byte {
 	}
 	return content
 }
+
+func TestExpiresSoon(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, test := range map[string]struct {
+		lifetime, left time.Duration
+		want           bool
+	}{
+		"a year, 15 days left":       {365 * 24 * time.Hour, 15 * 24 * time.Hour, false},
+		"a year, 13 days left":       {365 * 24 * time.Hour, 13 * 24 * time.Hour, true},
+		"a year, an hour too late":   {365 * 24 * time.Hour, -time.Hour, true},
+		"six days, three left":       {6 * 24 * time.Hour, 3 * 24 * time.Hour, false},
+		"six days, a day left":       {6 * 24 * time.Hour, 24 * time.Hour, true},
+		"an hour, half an hour left": {time.Hour, 30 * time.Minute, false},
+		"an hour, too late":          {time.Hour, -time.Second, true},
+	} {
+		end := now.Add(test.left)
+		if got := (certificate.Info{NotBefore: end.Add(-test.lifetime), NotAfter: end}).ExpiresSoon(now); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -70,8 +70,9 @@ type Hooks struct {
 	// Failed is told of each error of Accept. [http.Server] goes on after those that
 	// may pass, and lets nobody but its own log know.
 	Failed func(error)
-	// Handshake is told of each of TLS that failed, and with whom.
-	Handshake func(peer net.Addr, err error)
+	// Handshake is told of each of TLS that was begun and failed. Who connects and goes
+	// away, as those do who only look whether there is somebody, has begun none.
+	Handshake func(FailedHandshake)
 	// ProxyHeader is told of each connection that is closed for its header of the PROXY
 	// protocol, and of the load balancer that has made it.
 	ProxyHeader func(peer net.Addr, err *proxyproto.Error)

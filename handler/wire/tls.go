@@ -13,6 +13,7 @@ import (
 
 	"spangate/handler/certificate"
 	"spangate/handler/config"
+	"spangate/handler/fault"
 	"spangate/handler/reload"
 	"spangate/handler/wire/framing"
 	"spangate/handler/wire/proxyproto"
@@ -57,7 +58,14 @@ type secureListener struct {
 	net.Listener
 	security *security
 	timeout  time.Duration // longest handshake
-	failed   func(peer net.Addr, err error)
+	failed   func(FailedHandshake)
+}
+
+// FailedHandshake is a handshake of TLS with a client that came to nothing.
+type FailedHandshake struct {
+	Peer       net.Addr
+	ServerName string // that the client asked for, whatever it has in it
+	Err        error  // what [fault.HandshakeReason] reads
 }
 
 func (l secureListener) Accept() (net.Conn, error) {
@@ -77,6 +85,7 @@ type secureConn struct {
 	*tls.Conn
 	listener  secureListener
 	handshake sync.Once
+	hello     *tls.ClientHelloInfo // nil until it has come, and when the handshake is done
 	failure   error
 	state     tls.ConnectionState // once the handshake is done
 }
@@ -90,10 +99,23 @@ func (c *secureConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+type secureConnKey struct{}
+
+// heard notes what a client begins with. crypto/tls calls it before it decides
+// anything, and goes on as it would without.
+func heard(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if c, ok := hello.Context().Value(secureConnKey{}).(*secureConn); ok {
+		c.hello = hello
+	}
+	return nil, nil
+}
+
 func (c *secureConn) shakeHands() {
-	ctx, cancel := context.WithTimeout(context.Background(), c.listener.timeout)
+	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), secureConnKey{}, c), c.listener.timeout)
 	defer cancel()
 	err := c.Conn.HandshakeContext(ctx)
+	hello := c.hello
+	c.hello = nil // with all that the client offers
 	if err == nil {
 		c.state = c.Conn.ConnectionState()
 		return
@@ -102,8 +124,12 @@ func (c *secureConn) shakeHands() {
 	if _, ok := errors.AsType[*proxyproto.Error](err); ok {
 		return // of which others have been told
 	}
-	if c.listener.failed != nil {
-		c.listener.failed(c.RemoteAddr(), err)
+	if c.listener.failed != nil && (hello != nil || fault.HandshakeReason(err) != fault.HandshakeClosed) {
+		failed := FailedHandshake{Peer: c.RemoteAddr(), Err: err}
+		if hello != nil {
+			failed.ServerName = hello.ServerName
+		}
+		c.listener.failed(failed)
 	}
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && isRequest(record.RecordHeader) {
 		record.Conn.SetWriteDeadline(time.Now().Add(c.listener.timeout))

@@ -78,6 +78,12 @@ var Attributes = []Attribute{
 	own("spangate.retry.reason", String, "why the attempt before failed, an error.type or a status; of a decision to stop, a spangate.retry.stop_reason"),
 	own("spangate.retry.stop_reason", String, "why no further attempt was made", stopReasons...),
 	own("spangate.time_to_first_byte", Double, "seconds from the request's header to its response's"),
+	own("spangate.tls.certificate", String, "the certificate, by the first name that it is for"),
+	own("spangate.tls.certificate.expires_in", Double, "days for which it is still valid; less than 0 once it has expired"),
+	own("spangate.tls.handshake.count", Int, "handshakes that failed since the event before, this one among them"),
+	own("spangate.tls.peer", String, "with whom the handshake was", Value{"client", "one who came to the proxy"}, Value{"backend", "one whom the proxy went to"}),
+	own("spangate.tls.reload.result", String, "what became of the change", Value{"loaded", "it is in force"}, Value{"rejected", "it cannot be used"}),
+	own("spangate.tls.server_name", String, "name of a server that the client asked for in the handshake, as sent, of 255 bytes at most"),
 	own("spangate.sampling.reason", String, "why the request was kept though the sampler said no", Value{"error", "its span's status is Error, by no doing of the client's"}, Value{"retry", "it took more than one attempt"}, Value{"slow", "its answer did not begin in time"}),
 	own("spangate.telemetry.result", String, "what became of the span", Value{"exported", "the collector took it"}, Value{"failed", "the collector did not take it"}, Value{"dropped", "it was not tried"}),
 }

@@ -178,7 +178,7 @@ func translated(name string) string { return strings.ReplaceAll(name, ".", "_") 
 func series() map[string][]string {
 	all := map[string][]string{}
 	for _, m := range contract.Metrics {
-		name := translated(m.Name) + map[string]string{"s": "_seconds", "By": "_bytes", "%": "_percent"}[m.Unit]
+		name := translated(m.Name) + map[string]string{"s": "_seconds", "By": "_bytes", "%": "_percent", "d": "_days"}[m.Unit]
 		if m.Unit == "1" && m.Kind == contract.Gauge {
 			name += "_ratio"
 		}

@@ -18,4 +18,19 @@ var Events = []Event{
 	{
 		Name: "spangate.rate_limit.store_reached", Severity: "INFO", Meaning: "rate limits are shared again",
 	},
+	{
+		Name: "spangate.tls.handshake_failed", Severity: "INFO", Meaning: "a handshake of TLS came to nothing; once a second at most",
+		Attributes: []string{"spangate.tls.peer", "error.type", "spangate.tls.server_name", "network.peer.address", "network.peer.port", "exception.message", "spangate.tls.handshake.count"},
+	},
+	{
+		Name: "spangate.tls.certificate_reloaded", Severity: "INFO", Meaning: "files of certificates, keys or authorities have changed, and are in force",
+	},
+	{
+		Name: "spangate.tls.certificate_rejected", Severity: "WARN", Meaning: "they have changed and cannot be used: what they said before stays in force",
+		Attributes: []string{"exception.message"},
+	},
+	{
+		Name: "spangate.tls.certificate_expiring", Severity: "WARN", Meaning: "a certificate that clients are shown expires within 14 days, or has; once a day",
+		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in"},
+	},
 }

@@ -51,7 +51,7 @@ func TestVocabularies(t *testing.T) {
 	}
 	i := slices.IndexFunc(contract.Attributes, func(a contract.Attribute) bool { return a.Name == "error.type" })
 	table := valuesOf(contract.Attributes[i])
-	for _, word := range slices.Concat(words(t, "handler/fault")["Type"], words(t, "handler/wire/proxyproto")["Reason"], probe["failure.0"], exports["outcome.1"]) {
+	for _, word := range slices.Concat(words(t, "handler/fault")["Type"], words(t, "handler/fault")["Handshake"], words(t, "handler/wire/proxyproto")["Reason"], probe["failure.0"], exports["outcome.1"]) {
 		if !slices.Contains(table, word) {
 			t.Errorf("error.type %s is not in the table", word)
 		}
@@ -61,12 +61,14 @@ func TestVocabularies(t *testing.T) {
 // elsewhere are the vocabularies that no declaration lists, and why that is
 // enough.
 var elsewhere = map[string]string{
-	"error.type":               "is open: below, each word of ours is looked for in the table",
-	"http.connection.state":    "the words are semconv's",
-	"spangate.balancer.result": "picked, or an error type",
-	"spangate.probe.result":    "two words beside each other in a function",
-	"spangate.retry.decision":  "two words, each where it is counted",
-	"spangate.sampling.reason": "the conditions of TRACE_KEEP, which tests of the program name",
+	"error.type":                 "is open: below, each word of ours is looked for in the table",
+	"http.connection.state":      "the words are semconv's",
+	"spangate.balancer.result":   "picked, or an error type",
+	"spangate.probe.result":      "two words beside each other in a function",
+	"spangate.retry.decision":    "two words, each where it is counted",
+	"spangate.tls.peer":          "two words, each where it is counted",
+	"spangate.tls.reload.result": "two words beside each other in a function",
+	"spangate.sampling.reason":   "the conditions of TRACE_KEEP, which tests of the program name",
 }
 
 func valuesOf(a contract.Attribute) (all []string) {

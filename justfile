@@ -67,14 +67,14 @@ lint:
     # What this Go says with fewer words than the one it was written for.
     go fix -diff ./...
 
-# the proxy as a process, with a real Redis, collector and browser, and its manifests; takes flags of go test
+# the proxy as a process, with a real Redis, collector, browser and npm clients, and its manifests; takes flags of go test
 e2e *args:
     go vet -tags e2e ./policy/redis
     go tool staticcheck -tags e2e -checks '{{checks}}' ./policy/redis
     # The package's other tests that count run longer here than in just test.
     go test -tags e2e -count=1 -timeout=8m "$@" ./policy/redis -run-for=10s
     {{just_executable()}} nested telemetry/e2e "$@"
-    {{just_executable()}} nested policy/browser "$@"
+    {{just_executable()}} nested handler/clients "$@"
     {{just_executable()}} nested deploy/schema "$@"
 
 # What must pass in a module of its own, which go's ./... leaves out.
@@ -82,6 +82,10 @@ e2e *args:
 nested module *args:
     staticcheck=$(go tool -n staticcheck) && cd "$1" && go vet ./... && "$staticcheck" -checks '{{checks}}' ./...
     cd "$1" && go test -count=1 -timeout=8m "${@:2}" ./...
+
+# a package published to a Verdaccio behind the proxy, and installed from it; takes flags of go test
+registry *args:
+    cd handler/clients && go vet -tags registry . && go test -tags registry -count=1 -timeout=8m -run='^TestRegistry$' "$@" .
 
 # the same scenarios before a real Jaeger, whose first build takes minutes; takes flags of go test
 jaeger *args:

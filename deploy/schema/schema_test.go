@@ -61,11 +61,16 @@ func TestPodSecurity(t *testing.T) {
 	const file = "../kubernetes/deployment.yaml"
 	var deployment appsv1.Deployment
 	decode(t, file, documents(t, file)[0], &deployment)
+	secure(t, deployment.Spec.Template)
+}
+
+// secure holds that a namespace which enforces the restricted standard lets pod in.
+func secure(t *testing.T, pod corev1.PodTemplateSpec) {
+	t.Helper()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod := deployment.Spec.Template
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	for _, result := range evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec) {
 		if !result.Allowed {

@@ -1,10 +1,11 @@
-module spangate/policy/browser
+module spangate/handler/clients
 
 go 1.26.0
 
 require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
+	github.com/coder/websocket v1.8.15
 	github.com/google/go-cmp v0.7.0
 )
 

@@ -1,10 +1,10 @@
-// Package browser answers whether a real browser lets pages of other origins do
-// what CORS_* says: it builds the program, runs it and a headless Chromium as
-// processes, and has scripts in pages call fetch().
+// Package clients answers: what do clients that others wrote make of the proxy? It
+// builds the program, and runs it and them as processes: a headless Chromium, whose
+// pages' scripts call it, and what npm has.
 //
 // It is a module of its own, so that what drives the browser stays out of the
 // program's go.mod.
-package browser
+package clients
 
 import (
 	"bufio"
@@ -71,7 +71,7 @@ func run(m *testing.M) int {
 }
 
 // startBrowser returns a context in which pages can be opened.
-func startBrowser(t *testing.T) context.Context {
+func startBrowser(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	if chromiumBinary == "" {
 		if os.Getenv("CI") != "" {
@@ -84,6 +84,7 @@ func startBrowser(t *testing.T) context.Context {
 		chromedp.Flag("no-proxy-server", true),
 		chromedp.UserDataDir(t.TempDir()),
 	)
+	options = append(options, flags...)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // of which root can have none
 	}
@@ -273,7 +274,8 @@ func startBackend(t *testing.T) string {
 
 // spangate is the program under test.
 type spangate struct {
-	url string // without a slash at the end
+	url   string        // without a slash at the end
+	ready chan struct{} // is closed once a backend is
 
 	mu     sync.Mutex
 	served map[string][]string // by path: method and status of each request, as in the access log
@@ -284,7 +286,7 @@ type spangate struct {
 // given and nothing else, so that variables of the caller's do not decide.
 func startSpangate(t *testing.T, env ...string) *spangate {
 	t.Helper()
-	s := &spangate{served: map[string][]string{}, more: make(chan struct{})}
+	s := &spangate{ready: make(chan struct{}), served: map[string][]string{}, more: make(chan struct{})}
 	cmd := exec.Command(spangateBinary)
 	// Without a collector there is no telemetry but the log.
 	cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_SDK_DISABLED=true"}, env...)
@@ -297,12 +299,14 @@ func startSpangate(t *testing.T, env ...string) *spangate {
 		t.Fatal(err)
 	}
 	listening, done := make(chan string, 1), make(chan struct{})
+	ready := sync.OnceFunc(func() { close(s.ready) })
 	go func() {
 		defer close(done)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			var line struct {
 				Msg, Address, Method, Path string
 				Status                     int
+				State                      string `json:"spangate.backend.state"`
 			}
 			if json.Unmarshal(lines.Bytes(), &line) != nil {
 				continue
@@ -310,6 +314,10 @@ func startSpangate(t *testing.T, env ...string) *spangate {
 			switch line.Msg {
 			case "listening":
 				listening <- line.Address
+			case "backend state changed":
+				if line.State == "ready" {
+					ready()
+				}
 			case "request":
 				s.note(line.Path, fmt.Sprint(line.Method, " ", line.Status))
 			}

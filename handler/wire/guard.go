@@ -35,8 +35,12 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ProtoMajor == 2 {
+		g.lift(w)
 		// What is left in the server's buffer is written when this returns.
 		defer g.limitWrites(w)
+		// A client that does not take its answer must not have the server keep the
+		// header for as long: a short one on the wire can be a large one here.
+		defer func() { r.Header = nil }()
 	} else if framing.OffersSwitch(r) || r.Method == http.MethodConnect {
 		// A connection that cannot be checked any more must not carry another
 		// request, unless it is upgraded: its client may have gone on already in
@@ -117,6 +121,15 @@ func CloseUnread(w http.ResponseWriter, r *http.Request) {
 func finish(conn *framing.Conn, body io.Reader) {
 	if conn.Answered() {
 		io.Copy(io.Discard, body)
+	}
+}
+
+// lift takes away the bound that the server sets on each answer from its beginning: it
+// is for those that come from net/http itself, such as 431. Others may take as
+// long as they like, but for pauses.
+func (g *guard) lift(w http.ResponseWriter) {
+	if g.timeout > 0 {
+		http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -59,7 +59,7 @@ func serve(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, 
 	s := &server{cfg: cfg, times: times, log: log, listeners: lns, requests: requests, cut: cut, ended: make(chan error, len(lns))}
 	s.http = s.serverOf(&guard{next: h, drain: ctx, running: &s.running, timeout: cfg.ClientTimeout})
 	for _, ln := range lns {
-		go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout)) }()
+		go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout, cfg.HeaderTimeout)) }()
 	}
 	select {
 	case err := <-s.ended:
@@ -96,6 +96,7 @@ func (s *server) serverOf(h http.Handler) *http.Server {
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            s.cfg.HeaderTimeout,
 		IdleTimeout:                  s.cfg.IdleTimeout,
+		WriteTimeout:                 s.cfg.ClientTimeout, // of answers that no handler gives
 		MaxHeaderBytes:               int(s.cfg.MaxHeaderBytes),
 		Protocols:                    &protocols,
 		HTTP2: &http.HTTP2Config{

@@ -33,6 +33,7 @@ type follower struct {
 type http2 struct {
 	in, out  frames
 	patience patience
+	end      error // why there is nothing more to read
 
 	settled bool // the server's first frame, that of settings, has begun
 	fields  bool // a field block of the server's goes on with the next frame
@@ -53,6 +54,9 @@ func followResponses() *follower {
 
 // inBody reports whether a message's header has been read, and its end has not.
 func (f *follower) inBody() bool { return f.in >= content }
+
+// inHeaderFrames reports the like of a header of HTTP/2.
+func (f *follower) inHeaderFrames() bool { return f.http2 != nil && f.http2.in.inHeader() }
 
 // switched reports whether another protocol is spoken since the last response.
 func (f *follower) switched() bool {

@@ -23,11 +23,17 @@ type frame struct {
 	length     int // of its content
 	kind       byte
 	flags      byte
-	beginsWith [4]byte // its content, as far as it goes
+	beginsWith [8]byte // its content, as far as it goes
 }
 
-// number is the content of a frame that is one number.
-func (f frame) number() uint32 { return binary.BigEndian.Uint32(f.beginsWith[:]) }
+// code is the error code of a frame of which the content begins with it, or with it
+// behind a stream's identifier.
+func (f frame) code() uint32 {
+	if f.kind == frameGoAway {
+		return binary.BigEndian.Uint32(f.beginsWith[4:])
+	}
+	return binary.BigEndian.Uint32(f.beginsWith[:])
+}
 
 // data returns how much of a DATA frame is neither padding nor the length of it.
 func (f frame) data() int {
@@ -42,7 +48,9 @@ func (f frame) data() int {
 type frames struct {
 	begun [frameHeaderLength + len(frame{}.beginsWith)]byte // of a frame, as much as has been read
 	have  int
-	left  int // bytes to come of a frame that each has been told of
+	left  int  // bytes to come of a frame that each has been told of
+	field bool // it is one of a header
+	open  bool // of a header, the last frame has not begun
 }
 
 // follow reads p and tells each of the frames that begin in it, each as soon as it
@@ -74,6 +82,9 @@ func (f *frames) next(p []byte, each func(frame) error) (n int, err error) {
 	next := f.frame()
 	f.left = frameHeaderLength + next.length - f.have
 	f.have = 0
+	if f.field = ofHeader(next.kind); f.field {
+		f.open = next.flags&flagEndHeaders == 0
+	}
 	return n, each(next)
 }
 
@@ -97,3 +108,10 @@ func (f *frames) frame() frame {
 
 // between reports whether the last frame is over and no other has begun.
 func (f *frames) between() bool { return f.have == 0 && f.left == 0 }
+
+// inHeader reports whether a request's header has begun and is not whole.
+func (f *frames) inHeader() bool {
+	return f.open || f.field && f.left > 0 || f.have >= frameHeaderLength && ofHeader(f.begun[3])
+}
+
+func ofHeader(kind byte) bool { return kind == frameHeaders || kind == frameContinuation }

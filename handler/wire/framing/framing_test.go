@@ -16,7 +16,7 @@ import (
 )
 
 func ExampleRequests() {
-	conn := framing.Requests(&fixedConn{rest: []byte("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")}, 0)
+	conn := framing.Requests(&fixedConn{rest: []byte("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")}, 0, 0)
 	_, err := io.ReadAll(conn)
 	fmt.Println(err)
 	// Output: malformed message: both Content-Length and Transfer-Encoding
@@ -135,7 +135,7 @@ func FuzzFraming(f *testing.F) {
 }
 
 func readFramed(sent []byte, size int) ([]byte, error) {
-	return readAll(framing.Requests(&fixedConn{rest: sent}, 0), size)
+	return readAll(framing.Requests(&fixedConn{rest: sent}, 0, 0), size)
 }
 
 // readAll reads at most size bytes at a time.

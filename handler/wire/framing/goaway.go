@@ -103,10 +103,20 @@ func (c *Conn) beforeWrite(p []byte) (place int) {
 			place = at
 		}
 		n, err := h.out.next(p[at:], h.sent)
-		c.in.err = cmp.Or(c.in.err, err)
+		h.end = cmp.Or(h.end, err)
 		at += n
 	}
 	return place
+}
+
+// afterWrite ends the reading if what was written gives a reason for it, unless a
+// frame is still to be written to its end.
+func (c *Conn) afterWrite() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.in.http2; h != nil && h.out.between() {
+		c.in.err = cmp.Or(c.in.err, h.end)
+	}
 }
 
 // mayAdd reports whether a frame may follow what the server has written: behind its

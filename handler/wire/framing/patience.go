@@ -9,15 +9,19 @@ import (
 // is the better for.
 var ErrFlood = errors.New("more frames than its requests give a reason for")
 
+// errGone ends one on which the server has said that it is over for an error: what
+// the client sends is of no use any more, and net/http would go on reading it.
+var errGone = errors.New("the connection is over for an error")
+
 // patience is how much more a connection's client may ask of the proxy without
 // getting on with a request. HTTP/2 has many ways to do that for a few bytes: to
 // have a PING or SETTINGS answered, to have windows and priorities kept, to open
 // streams and cancel them, or to send what makes the proxy cancel them, each as
 // often as one likes. RFC 9113 §10.5 lets a server end a connection over it.
 //
-// One rule holds for all: each such frame costs patience, each frame of an answer
+// One rule holds for all: each such frame costs patience, what is sent of answers
 // gives some back, and so does time. So clients may do more the more they are
-// served; of those that cancel requests, as many as they let be answered.
+// served, and cancel as many requests as they let be answered.
 //
 // The zero value is spent, as of long ago: it has all that time gives.
 type patience struct {
@@ -26,18 +30,20 @@ type patience struct {
 }
 
 const (
-	patienceAtMost    = 4000
-	patiencePerSecond = 1000
+	patiencePerSecond = 2000
+	patienceAtMost    = patiencePerSecond
 
-	// A stream that is cancelled may have cost a backend a request. All streams of a
-	// connection may be cancelled at once, four times over.
-	costOfReset = 4
+	// A stream that is cancelled may have cost a backend a request. All 250 that a
+	// connection may have open may be cancelled at once.
+	costOfReset = 8
 	costOfOther = 1
 
-	// For a frame of an answer, so that small messages may each be acknowledged for
-	// the stream and the connection, and a PING measure how long they took; and for
-	// so many bytes of it, so that who reads in small pieces may grant them as small.
-	gainOfAnswer = 4
+	// For each DATA frame of an answer, so that its client may cancel it after all,
+	// acknowledge small ones for the stream and the connection, and measure by PING
+	// how long they took; and for so many bytes of it, so that who reads in small
+	// pieces may grant them as small. A header alone, which may be interim, gives
+	// nothing unless it is all of the answer.
+	gainOfAnswer = costOfReset
 	gainingBytes = 256
 )
 
@@ -61,22 +67,34 @@ func (p *patience) received(f frame) error {
 func (p *patience) sent(f frame) error {
 	switch f.kind {
 	case frameHeaders:
-		p.gain(gainOfAnswer)
+		if f.flags&flagEndStream != 0 {
+			p.gain(gainOfAnswer)
+		}
 	case frameData:
 		p.gain(gainOfAnswer + f.length/gainingBytes)
 	case frameResetStream:
-		if blamesClient(f.number()) {
+		if blamesClient(f.code()) {
 			return p.spend(costOfReset)
+		}
+	case frameGoAway:
+		if f.code() != noError {
+			return errGone
 		}
 	}
 	return nil
 }
 
-// blamesClient reports whether a stream is reset with code, of RFC 9113 §7, for
+// Error codes of RFC 9113 §7.
+const (
+	noError       = 0x0
+	internalError = 0x2
+	cancel        = 0x8
+)
+
+// blamesClient reports whether a stream is reset with code for
 // what the client sent: not because it has its answer already (NO_ERROR), the
 // answer broke off (INTERNAL_ERROR) or will not come (CANCEL).
 func blamesClient(code uint32) bool {
-	const noError, internalError, cancel = 0x0, 0x2, 0x8
 	return code != noError && code != internalError && code != cancel
 }
 

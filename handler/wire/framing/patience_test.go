@@ -62,7 +62,9 @@ func TestPatience(t *testing.T) {
 		"DATA with padding alone":                {in: frame(data, padded, "\x02xx"), flood: true},
 		"DATA that says it has more padding":     {in: frame(data, padded, "\x09x"), flood: true},
 		"requests cancelled":                     {in: frame(headers, endStream, "h") + resetWith(8), flood: true},
-		"requests cancelled once they began":     {in: frame(headers, endStream, "h") + resetWith(8), out: frame(headers, 0, "h")},
+		"requests cancelled behind 100 Continue": {in: frame(headers, endStream, "h") + resetWith(8), out: frame(headers, 0, "h"), flood: true},
+		"answers cancelled once they began":      {in: frame(headers, endStream, "h") + resetWith(8), out: frame(headers, 0, "h") + frame(data, 0, "hello")},
+		"answers without content":                {in: frame(headers, endStream, "h") + resetWith(8), out: frame(headers, endStream, "h")},
 		"requests that the proxy has to reset":   {in: frame(headers, 0, "h"), out: resetWith(1), flood: true},
 		"requests on streams beyond the limit":   {in: frame(headers, 0, "h"), out: resetWith(7), flood: true},
 		"DATA behind the end":                    {in: frame(data, 0, "x"), out: resetWith(5), flood: true},
@@ -121,10 +123,11 @@ func TestPatience(t *testing.T) {
 // a GOAWAY that says why, unless it would come in the middle of a frame.
 func TestFloodIsToldOf(t *testing.T) {
 	const calm = "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x7f\xff\xff\xff\x00\x00\x00\x0b"
+	answer := frame(ping, 1, "12345678")
 	for _, test := range []struct{ sent, want string }{
-		{frame(ping, 1, "12345678"), frame(ping, 1, "12345678") + calm},
-		{frame(ping, 1, "12345678")[:12], frame(ping, 1, "12345678")[:12]},
-		{frame(ping, 1, "12345678")[:4], frame(ping, 1, "12345678")[:4]},
+		{answer, answer + calm},
+		{answer[:12], answer[:12]},
+		{answer[:4], answer[:4]},
 	} {
 		client := new(clientConn)
 		conn := prefaced(t, client)
@@ -145,7 +148,7 @@ func TestFloodIsToldOf(t *testing.T) {
 func prefaced(t *testing.T, client *clientConn) net.Conn {
 	t.Helper()
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	conn := framing.Requests(client, 0)
+	conn := framing.Requests(client, 0, 0)
 	client.rest = []byte(preface)
 	got := make([]byte, len(preface))
 	if _, err := io.ReadFull(conn, got); err != nil {
@@ -163,3 +166,28 @@ type clientConn struct {
 func (c *clientConn) Write(p []byte) (int, error)     { return c.written.Write(p) }
 func (c *clientConn) CloseWrite() error               { return nil }
 func (c *clientConn) SetReadDeadline(time.Time) error { return nil }
+
+// TestNothingIsReadBehindAnError has net/http say that a connection is over for an
+// error, in two pieces.
+func TestNothingIsReadBehindAnError(t *testing.T) {
+	for code, over := range map[string]bool{"\x00": false, "\x01": true} {
+		client := &clientConn{fixedConn: fixedConn{end: os.ErrDeadlineExceeded}}
+		conn := prefaced(t, client)
+		said := frame(goAway, 0, "\x00\x00\x00\x01\x00\x00\x00"+code+"why")
+		for _, piece := range []string{said[:18], said[18:]} {
+			client.rest = []byte(frame(headers, 0, "h"))
+			if got, err := readAll(conn, 4096); err != nil || len(got) == 0 {
+				t.Errorf("code %q: read %q, %v before all was said", code, got, err)
+			}
+			io.WriteString(conn, piece)
+		}
+		client.rest = []byte(frame(headers, 0, "h"))
+		if got, err := readAll(conn, 4096); (err != nil) != over || (len(got) == 0) != over {
+			t.Errorf("code %q: read %q, %v", code, got, err)
+		}
+		conn.Close()
+		if got := client.written.String(); got != said {
+			t.Errorf("code %q: %q was written, want %q", code, got, said)
+		}
+	}
+}

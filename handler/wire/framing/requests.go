@@ -20,11 +20,13 @@ import (
 )
 
 // Listener returns ln with [Requests] around each connection.
-func Listener(ln net.Listener, pause time.Duration) net.Listener { return listener{ln, pause} }
+func Listener(ln net.Listener, pause, header time.Duration) net.Listener {
+	return listener{ln, pause, header}
+}
 
 type listener struct {
 	net.Listener
-	pause time.Duration
+	pause, header time.Duration
 }
 
 func (l listener) Accept() (net.Conn, error) {
@@ -32,15 +34,15 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Requests(conn, l.pause), nil
+	return Requests(conn, l.pause, l.header), nil
 }
 
 // Conn is a connection on which requests arrive. It is safe for concurrent use
 // as other connections are.
 type Conn struct {
 	net.Conn
-	pause  time.Duration
-	goAway goAway
+	pause, header time.Duration
+	goAway        goAway
 
 	writing   sync.Mutex // goes before mu
 	mu        sync.Mutex
@@ -61,9 +63,11 @@ type Conn struct {
 // are too many for what they are good for: reads then fail with [ErrFlood].
 //
 // A read within a request's body, and any write, fails when the client neither
-// sends nor takes a byte for as long as pause; 0 sets no bound.
-func Requests(conn net.Conn, pause time.Duration) *Conn {
-	return &Conn{Conn: conn, pause: pause, in: followRequests()}
+// sends nor takes a byte for as long as pause. Over HTTP/2 a read within a request's
+// header fails when that is not whole after header; over HTTP/1 the server sees to
+// it. 0 sets no bound.
+func Requests(conn net.Conn, pause, header time.Duration) *Conn {
+	return &Conn{Conn: conn, pause: pause, header: header, in: followRequests()}
 }
 
 // Read implements [net.Conn].
@@ -160,14 +164,19 @@ func (c *Conn) OnNext(f func()) bool {
 	return true
 }
 
-// setDeadline bounds the next read if it is one within a body, and the server
-// has not done so. The caller holds mu.
+// setDeadline bounds the next read if it is one within a body, or a header of
+// HTTP/2, and the server has not done so. The caller holds mu.
 func (c *Conn) setDeadline() {
 	switch {
 	case !c.asked.IsZero():
 	case c.in.inBody() && c.pause > 0:
 		c.Conn.SetReadDeadline(time.Now().Add(c.pause))
 		c.armed = true
+	case c.in.inHeaderFrames() && c.header > 0:
+		if !c.armed { // one bound for all of it
+			c.Conn.SetReadDeadline(time.Now().Add(c.header))
+			c.armed = true
+		}
 	case c.armed:
 		c.Conn.SetReadDeadline(time.Time{})
 		c.armed = false
@@ -224,7 +233,7 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	_, refused := c.in.err.(fault)
 	flooded := c.in.err == ErrFlood
-	linger := (c.abandoned || refused || flooded || c.in.in == prefaceLine) && !c.closed
+	linger := (c.abandoned || refused || flooded || c.in.err == errGone || c.in.in == prefaceLine) && !c.closed
 	c.closed = true
 	c.mu.Unlock()
 	if linger && flooded {
@@ -262,6 +271,7 @@ func (c *Conn) write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	place := c.beforeWrite(p)
+	defer c.afterWrite()
 	c.limitWrite()
 	switch {
 	case place >= 0:

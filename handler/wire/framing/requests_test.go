@@ -15,7 +15,7 @@ import (
 func TestAFaultOfTheNextRequestWaits(t *testing.T) {
 	const request, malformed = "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "G@ / HTTP/1.1\r\n\r\n"
 	client, server := net.Pipe()
-	conn := framing.Requests(server, 0)
+	conn := framing.Requests(server, 0, 0)
 	go func() {
 		io.WriteString(client, request+malformed)
 		client.Close()

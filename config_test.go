@@ -178,7 +178,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 			[]string{
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": port "0" must be 1 to 65535`,
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": weight "0" must be a whole number from 1 to 1000`,
-				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" must be weight=N or host=RULE`,
+				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" must be weight=N, host=RULE or proxy-protocol=v1|v2`,
 			},
 		},
 		"statuses": {

@@ -62,7 +62,7 @@ func ExampleMembers() {
 	fmt.Println(members.UnmarshalText([]byte("a:3000")))
 	// Output:
 	// <nil>
-	// backend "http://a:3000;weigth=3": option "weigth=3" must be weight=N or host=RULE
+	// backend "http://a:3000;weigth=3": option "weigth=3" must be weight=N, host=RULE or proxy-protocol=v1|v2
 	// backend "a:3000": must be a URL such as http://a:3000
 }
 
@@ -396,7 +396,7 @@ func TestMembers(t *testing.T) {
 }
 
 func FuzzMembers(f *testing.F) {
-	f.Add("http://a:3000;weight=3;host=preserve,https://b,echo:c")
+	f.Add("http://a:3000;weight=3;host=preserve,https://b;proxy-protocol=v2,http+unix:///a;proxy-protocol=v1,echo:c")
 	f.Add("http+unix:///run/x.sock,h2c://[::1]:8080/base")
 	f.Fuzz(func(t *testing.T, text string) {
 		var m balancer.Members

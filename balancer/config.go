@@ -8,7 +8,7 @@ import (
 
 // Config says where requests go and how one backend is chosen among several.
 type Config struct {
-	Backends  Members   `env:"BACKENDS,required" example:"http://app-1:3000,http://app-2:3000" list:"true" doc:"comma list of backends: http, https, h2c or http+unix URLs, or echo:NAME, a built-in demonstration backend; dns+http://name:port is one member for each address of the name, dns+srv://_http._tcp.name one for each of its SRV records; options follow with a semicolon: http://a:3000;weight=3;host=preserve"`
+	Backends  Members   `env:"BACKENDS,required" example:"http://app-1:3000,http://app-2:3000" list:"true" doc:"comma list of backends: http, https, h2c or http+unix URLs, or echo:NAME, a built-in demonstration backend; dns+http://name:port is one member for each address of the name, dns+srv://_http._tcp.name one for each of its SRV records; options follow with a semicolon: http://a:3000;weight=3;host=preserve; proxy-protocol=v1 or v2 has each connection begin with the client's address, and serve one request"`
 	Algorithm Algorithm `env:"BALANCER" envDefault:"round-robin" doc:"round-robin, least-requests (in flight), power-of-two (the less busy of two), peak-ewma (the faster and less busy), random, or hash (consistent, with bounded load); all of them follow weights"`
 	HashKey   HashKey   `env:"BALANCER_HASH_KEY" envDefault:"client-ip" needs:"BALANCER=hash" doc:"what of a request BALANCER=hash keeps at one backend: client-ip, header:NAME, cookie:NAME or path; requests without it are spread at random"`
 

@@ -60,7 +60,7 @@ func TargetOf(m Member) Target { return Target{m.scheme, m.url.String(), m.looku
 // is in no pool.
 func NewBackend(name string, weight int, transport http.RoundTripper) *Backend {
 	b := &Backend{Name: name, Weight: weight, URL: &url.URL{Scheme: "http", Host: name}}
-	new(Pool).adopt(b, transport, nil, "")
+	new(Pool).adopt(b, transport, nil, "", nil)
 	return b
 }
 

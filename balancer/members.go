@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"spangate/handler/wire/proxyproto"
 )
 
 // Members is the list of configured backends. As text it is a comma list of
@@ -27,16 +29,17 @@ func (m Members) Names() (all []string) {
 
 // Member is one configured backend.
 type Member struct {
-	Name   string   // as written, without options
-	scheme string   // http, https, h2c, http+unix or echo; without dns+
-	url    *url.URL // what to request: http or https, an authority, a path prefix; nil for echo
-	socket string   // for http+unix: the socket's path
-	zoned  string   // for an IPv6 address with a zone: what to dial, as the zone is no part of url
-	echo   string   // for echo: the name that it answers with
-	Weight int      // 1 unless given
-	host   HostRule // empty unless given: the value of BACKEND_HOST holds
-	lookup string   // for dns+ schemes: the name to look up; the other fields hold for each backend found
-	srv    bool     // for dns+srv schemes: lookup has SRV records, else addresses
+	Name   string             // as written, without options
+	scheme string             // http, https, h2c, http+unix or echo; without dns+
+	url    *url.URL           // what to request: http or https, an authority, a path prefix; nil for echo
+	socket string             // for http+unix: the socket's path
+	zoned  string             // for an IPv6 address with a zone: what to dial, as the zone is no part of url
+	echo   string             // for echo: the name that it answers with
+	Weight int                // 1 unless given
+	host   HostRule           // empty unless given: the value of BACKEND_HOST holds
+	proxy  proxyproto.Version // 0 unless given: connections begin with no header of the PROXY protocol
+	lookup string             // for dns+ schemes: the name to look up; the other fields hold for each backend found
+	srv    bool               // for dns+srv schemes: lookup has SRV records, else addresses
 }
 
 const maxWeight = 1000
@@ -285,8 +288,12 @@ func (m *Member) parseOptions(options string) error {
 			if err := m.host.UnmarshalText([]byte(value)); err != nil {
 				wrong = append(wrong, fmt.Errorf("host %q %w", value, err))
 			}
+		case "proxy-protocol":
+			if err := m.parseProxyProtocol(value); err != nil {
+				wrong = append(wrong, err)
+			}
 		default:
-			wrong = append(wrong, fmt.Errorf("option %q must be weight=N or host=RULE", option))
+			wrong = append(wrong, fmt.Errorf("option %q must be weight=N, host=RULE or proxy-protocol=v1|v2", option))
 		}
 	}
 	return errors.Join(wrong...)
@@ -306,6 +313,7 @@ func (m Members) MarshalText() ([]byte, error) {
 		if member.host != "" {
 			b = fmt.Appendf(b, ";host=%s", member.host)
 		}
+		b = member.appendProxyProtocol(b)
 	}
 	return b, nil
 }

@@ -82,13 +82,20 @@ func (p *Pool) newBackend(m Member, address string, weight int, trust *tls.Confi
 	probing := wire.TransportConfig{ // without a limit: a busy backend's would keep probes waiting
 		ConnectTimeout: p.cfg.ConnectTimeout, ResponseTimeout: p.cfg.ResponseTimeout, IdleTimeout: p.cfg.IdleTimeout,
 	}
-	p.adopt(b, b.connections, wire.NewTransport(probing, m.scheme, address, trust, wire.ConnectionHooks{}), address)
+	probes := wire.NewTransport(probing, m.scheme, address, trust, wire.ConnectionHooks{})
+	var connect probe.Check
+	if m.proxy != 0 {
+		b.connections.Announcing(m.proxy, whose)
+		connect = probes.Announcing(m.proxy, nil).Connect
+	}
+	p.adopt(b, b.connections, probes, address, connect)
 	return b
 }
 
 // adopt makes b one of p's: transport sends its attempts, probing its probes, over
-// connections that traffic does not share.
-func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address string) {
+// connections that traffic does not share. Probes that only connect do so to address,
+// or by connect where that is not nil.
+func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address string, connect probe.Check) {
 	b.pool, b.health.backend = p, b
 	b.health.outlier = newOutlier(p.cfg.Outlier, b.health.eject)
 	if decorate := p.hooks.Attempt; decorate != nil {
@@ -98,7 +105,7 @@ func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address s
 	if decorate := p.hooks.ProbeRequest; decorate != nil {
 		probing = decorate(probing)
 	}
-	check := p.probes.Check(probing, "", address)
+	check := p.probes.Check(probing, "", address, connect)
 	if decorate := p.hooks.Probe; decorate != nil {
 		check = decorate(b, p.probes.Kind(), check)
 	}

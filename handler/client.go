@@ -34,6 +34,7 @@ type Client struct {
 
 	origin Origin
 	peer   netip.Addr
+	port   uint16       // the peer's
 	hops   []netip.Addr // that trusted hops have named, the client among them, the nearest first
 	spoken dialect      // the one that is believed
 }
@@ -101,8 +102,9 @@ func AnswerOf(r *http.Request) *field.Answer {
 // Client returns who sends r. Nothing that a peer outside o.Trusted writes changes
 // it.
 func (o Origin) Client(r *http.Request) Client {
-	peer := PeerAddr(r)
-	c := Client{Addr: peer, Scheme: scheme(r), Host: r.Host, origin: o, peer: peer}
+	end := peerOf(r)
+	peer := end.Addr()
+	c := Client{Addr: peer, Scheme: scheme(r), Host: r.Host, origin: o, peer: peer, port: end.Port()}
 	if c.Trusted, c.Hidden = o.trusts(r, peer); !c.Trusted {
 		return c
 	}

@@ -55,12 +55,15 @@ func (o Origin) trusts(r *http.Request, peer netip.Addr) (trusted, hides bool) {
 
 // PeerAddr returns the address of the other end of r's connection, without a
 // zone, or the zero Addr where there is none, as on a Unix socket.
-func PeerAddr(r *http.Request) netip.Addr {
+func PeerAddr(r *http.Request) netip.Addr { return peerOf(r).Addr() }
+
+// peerOf is [PeerAddr] with the port.
+func peerOf(r *http.Request) netip.AddrPort {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{}
+		return netip.AddrPort{}
 	}
-	return peer.Addr().Unmap().WithZone("")
+	return netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
 }
 
 // ClientIPHeader is the field in which trusted peers name the client. Two hold

@@ -70,7 +70,7 @@ func TestConfigCheck(t *testing.T) {
 		{"grpc", probe.Config{Type: probe.TypeGRPC}, "malformed_response"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := test.cfg.Check(&http.Transport{}, "", "")(t.Context(), u)
+			err := test.cfg.Check(&http.Transport{}, "", "", nil)(t.Context(), u)
 			if got := errorType(err); got != test.want {
 				t.Errorf("got %v, want error.type %q", err, test.want)
 			}

@@ -32,6 +32,17 @@ func checkTCP(address string) Check {
 	}
 }
 
+// checkConnection returns a check that is content when connect is, whose errors are
+// *[fault.Error].
+func checkConnection(connect Check) Check {
+	return func(ctx context.Context, u *url.URL) error {
+		if err := connect(ctx, u); err != nil {
+			return fmt.Errorf("probing %s: %w", u.Host, err)
+		}
+		return nil
+	}
+}
+
 // dialFailure names why there is no connection.
 func dialFailure(err error) string {
 	if fault.Exhausted(err) {

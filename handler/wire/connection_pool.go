@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"spangate/handler/fault"
 )
 
 const (
@@ -31,7 +29,7 @@ const (
 // used next, so that those too many get old. One of HTTP/2 carries several, and
 // the first one that has room is used, for the same reason.
 type connectionPool struct {
-	connect func(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error)
+	connect connectFunc
 	max     int           // connections, those being made included; 0: no limit
 	keep    time.Duration // how long unused ones of HTTP/1.1 are kept; 0: until they are closed
 
@@ -51,6 +49,10 @@ type connectionPool struct {
 	sweep   *time.Timer
 	look    *time.Timer // for streams that have become free; nil: nobody waits
 }
+
+// connectFunc makes a connection for what a request needs, and has closed called when
+// that is closed; when there is none, at once.
+type connectFunc func(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error)
 
 // waiter is a request without a connection.
 type waiter struct {
@@ -121,9 +123,7 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 		p.waiters.Add(-1)
 		p.mu.Unlock()
 	}
-	e := *fault.Of(ctx, context.Cause(ctx))
-	e.Sent = false
-	return nil, &e
+	return nil, notSent(ctx)
 }
 
 // free takes a connection that is there. One that is dead is to be closed, and

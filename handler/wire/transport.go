@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ func NewTransport(cfg TransportConfig, scheme, address string, trust *tls.Config
 		dial: dialer(cfg.ConnectTimeout, address), timeout: cfg.ConnectTimeout, pause: cfg.ResponseTimeout,
 		connections: &t.connections,
 	}
+	t.connector = d
 	t.pool = connectionPool{connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection}
 	if scheme != "h2c" {
 		d.http1 = client(cfg)
@@ -118,6 +120,8 @@ func dialer(timeout time.Duration, address string) dialFunc {
 // use.
 type Transport struct {
 	pool            connectionPool
+	announced       *announced // nil: connections are the pool's
+	connector       *connector
 	connections     connections
 	responseTimeout time.Duration
 	upgrades        bool // needs a connection of HTTP/1.1 for these
@@ -126,10 +130,22 @@ type Transport struct {
 // OpenConnections returns the number of open connections.
 func (t *Transport) OpenConnections() int64 { return t.connections.open.Load() }
 
+// Connect makes a connection to u's authority that no request goes over, and closes
+// it: with TLS once hands are shaken, with HTTP/2 once the backend has begun to speak
+// it.
+func (t *Transport) Connect(ctx context.Context, u *url.URL) error {
+	c, err := t.connector.connect(ctx, target(u), anyProtocol, func() {})
+	if err != nil {
+		return err
+	}
+	discard(c)
+	return nil
+}
+
 // CloseIdleConnections closes the connections that are not in use.
 func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }
 
-// RoundTrip sends r, whose body it replaces, once. A response counts as one when
+// RoundTrip sends r, which it may change, once. A response counts as one when
 // it has begun, see readFirst.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body *upload
@@ -185,17 +201,27 @@ func (t *Transport) connection(r *http.Request) (*connection, error) {
 	if t.upgrades && r.Header["Upgrade"] != nil {
 		needs = onlyHTTP1
 	}
-	c, err := t.pool.take(r.Context(), r.URL, needs)
+	c, err := t.take(r, needs)
 	if needs == onlyHTTP1 && lacksHTTP1(err) {
-		return t.pool.take(r.Context(), r.URL, anyProtocol)
+		return t.take(r, anyProtocol)
 	}
 	return c, err
+}
+
+func (t *Transport) take(r *http.Request, needs protocol) (*connection, error) {
+	if t.announced != nil {
+		return t.announced.take(r, needs)
+	}
+	return t.pool.take(r.Context(), r.URL, needs)
 }
 
 // send sends r over c, and has c serve again when that is over.
 func (t *Transport) send(c *connection, r *http.Request, body *upload) (*http.Response, error) {
 	t.tellGot(r, c)
 	sending := c.sending()
+	if t.announced != nil && r.Header["Upgrade"] == nil {
+		r.Close = true
+	}
 	out := c.fields(r)
 	var over *givenUp
 	if c.http1 == nil && body != nil {
@@ -208,12 +234,20 @@ func (t *Transport) send(c *connection, r *http.Request, body *upload) (*http.Re
 		if c.http2 != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.Timeout) {
 			c.timedOut(sending.heard)
 		}
-		t.pool.spared(c)
+		if t.announced != nil {
+			discard(c)
+		} else {
+			t.pool.spared(c)
+		}
 		return nil, e
 	}
 	resp.Body = over.answered(resp.Body)
 	c.used.Store(true)
-	if c.http1 != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols: // its body is the connection
+	case t.announced != nil:
+		t.announced.after(c, resp)
+	case c.http1 != nil:
 		t.pool.after(c, resp)
 	}
 	return resp, nil

@@ -154,6 +154,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	}
 	// From there to the route, in the order in which a request meets them.
 	site := handler.Stack{
+		{Name: "acme", Wrap: listeners.Challenges()},                                             // before all that may refuse or redirect
 		{Name: "admin", Wrap: onPort},                                                            // before telemetry: no span for a platform's health checks
 		{Name: "client", Wrap: handler.Identify(cfg.Origin)},                                     // who asks, decided once for all below
 		{Name: "telemetry", Wrap: tel.Server},                                                    // from here on everything is seen

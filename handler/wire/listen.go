@@ -5,10 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 
+	"spangate/handler/acme"
 	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/wire/proxyproto"
@@ -34,7 +36,7 @@ func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 		}
 	}()
 	if cfg.TLS.configured() {
-		if l.security, err = newSecurity(cfg.TLS); err != nil {
+		if l.security, err = newSecurity(&cfg.TLS); err != nil {
 			return l, err
 		}
 	}
@@ -79,6 +81,8 @@ type Hooks struct {
 	// Reloaded is told that files of TLS have changed, and why what they say now is
 	// not heeded.
 	Reloaded func(error)
+	// Issued are told of certificates that an authority issues.
+	Issued acme.Hooks
 }
 
 // With returns l as hooks are told of it, with the PROXY protocol, if cfg says so,
@@ -105,7 +109,16 @@ func (l Listeners) With(cfg Config, trusts func(peer netip.Addr) bool, hooks Hoo
 }
 
 // Run keeps certificates up to date until ctx is done, and then returns nil.
-func (l Listeners) Run(ctx context.Context) error { return l.security.run(ctx, l.hooks.Reloaded) }
+func (l Listeners) Run(ctx context.Context) error { return l.security.run(ctx, l.hooks) }
+
+// Challenges returns h behind what answers an authority that asks over HTTP whether
+// a name is ours, or nil where none does.
+func (l Listeners) Challenges() func(h http.Handler) http.Handler {
+	if l.security == nil || l.security.issued == nil {
+		return nil
+	}
+	return l.security.issued.Challenges
+}
 
 // Certificates returns what there is to know of those that clients are shown.
 func (l Listeners) Certificates() []certificate.Info { return l.security.certificates() }

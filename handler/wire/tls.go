@@ -11,26 +11,41 @@ import (
 	"syscall"
 	"time"
 
+	"spangate/handler/acme"
 	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/reload"
+	"spangate/handler/supervise"
 	"spangate/handler/wire/framing"
 	"spangate/handler/wire/proxyproto"
 )
 
 // security is how clients are spoken to over TLS: with which certificates, as the
-// files that [TLSConfig] names say now. It is safe for concurrent use.
+// files that [TLSConfig] names say now, and as an authority has issued them. It is
+// safe for concurrent use.
 type security struct {
-	cfg   TLSConfig
-	files *reload.Files[material]
+	cfg    *TLSConfig
+	files  *reload.Files[material]
+	issued *acme.Client // nil: no authority is asked
 }
 
-// newSecurity reads the files of cfg. Its error lacks the names of variables.
-func newSecurity(cfg TLSConfig) (*security, error) {
-	s := &security{cfg: cfg}
-	var err error
-	s.files, err = reload.New(cfg.files(), s.cfg.load)
+// newSecurity reads the files of cfg, and the certificates that an authority issued
+// earlier. Its error lacks the names of variables.
+func newSecurity(cfg *TLSConfig) (s *security, err error) {
+	s = &security{cfg: cfg}
+	if cfg.ACME.On() {
+		if s.issued, err = acme.New(&cfg.ACME, cfg.Port != 0); err != nil {
+			return nil, err
+		}
+	}
+	s.files, err = reload.New(cfg.files(), func(again bool) (material, error) {
+		m, err := cfg.load(again)
+		if err == nil {
+			m.config = cfg.handshake(m, s.issued)
+		}
+		return m, err
+	})
 	return s, err
 }
 
@@ -38,19 +53,29 @@ func (s *security) certificates() []certificate.Info {
 	if s == nil {
 		return nil
 	}
-	return s.files.Get().shown.Infos()
+	all := s.files.Get().shown.Infos()
+	if s.issued != nil {
+		all = append(all, s.issued.Certificates()...)
+	}
+	return all
 }
 
-func (s *security) run(ctx context.Context, reloaded func(error)) error {
+func (s *security) run(ctx context.Context, hooks Hooks) error {
 	if s == nil {
 		<-ctx.Done()
 		return nil
 	}
-	return s.files.Run(ctx, s.cfg.ReloadInterval, func(_ material, err error) {
-		if reloaded != nil {
-			reloaded(config.Named(&s.cfg, err))
-		}
-	})
+	runs := []func(context.Context) error{func(ctx context.Context) error {
+		return s.files.Run(ctx, s.cfg.ReloadInterval, func(_ material, err error) {
+			if hooks.Reloaded != nil {
+				hooks.Reloaded(config.Named(s.cfg, err))
+			}
+		})
+	}}
+	if s.issued != nil {
+		runs = append(runs, func(ctx context.Context) error { return s.issued.Run(ctx, hooks.Issued) })
+	}
+	return supervise.All(ctx, runs...)
 }
 
 // secureListener speaks TLS over the connections of another one.
@@ -118,6 +143,9 @@ func (c *secureConn) shakeHands() {
 	c.hello = nil // with all that the client offers
 	if err == nil {
 		c.state = c.Conn.ConnectionState()
+		if c.state.NegotiatedProtocol == acme.Protocol {
+			c.failure = io.EOF // that was all; nobody may go on from here, as no certificate was asked for
+		}
 		return
 	}
 	c.failure = io.EOF // net/http has nothing to say to who cannot read it

@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"time"
 
+	"spangate/handler/acme"
 	"spangate/handler/certificate"
 	"spangate/handler/config"
 )
@@ -14,12 +16,14 @@ import (
 type TLSConfig struct {
 	CertFiles  []string   `env:"TLS_CERT_FILE" list:"true" zero:"no TLS" door:"leave it out to serve without TLS" doc:"comma list of PEM files, each of a certificate and its chain, one of which is shown by the name that a client asks for, the first where none fits; read again when they change; FILE.ocsp, in DER, is stapled"`
 	KeyFiles   []string   `env:"TLS_KEY_FILE" list:"true" needs:"TLS_CERT_FILE" zero:"in TLS_CERT_FILE" doc:"comma list of the PEM files of their keys, in the same order; the certificates' own files when empty"`
-	Port       uint16     `env:"TLS_PORT" needs:"TLS_CERT_FILE" zero:"PORT, with TLS alone" doc:"TCP port for HTTPS, beside HTTP on PORT; HTTPS alone on PORT when empty or 0"`
-	MinVersion TLSVersion `env:"TLS_MIN_VERSION" needs:"TLS_CERT_FILE" envDefault:"1.2" doc:"oldest version of TLS that clients may speak: 1.2 or 1.3"`
+	Port       uint16     `env:"TLS_PORT" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS" zero:"PORT, with TLS alone" doc:"TCP port for HTTPS, beside HTTP on PORT; HTTPS alone on PORT when empty or 0"`
+	MinVersion TLSVersion `env:"TLS_MIN_VERSION" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS" envDefault:"1.2" doc:"oldest version of TLS that clients may speak: 1.2 or 1.3"`
+
+	ACME acme.Config
 
 	ReloadInterval time.Duration `env:"TLS_RELOAD_INTERVAL" envDefault:"10s" min:"1ms" doc:"how often the files of certificates, keys and authorities are looked at, those for backends among them"`
 
-	ClientCAFile string     `env:"TLS_CLIENT_CA_FILE" needs:"TLS_CERT_FILE" zero:"none is asked for" door:"leave it out to ask for no certificate" doc:"PEM file of the authorities that may sign clients' certificates; read again when it changes"`
+	ClientCAFile string     `env:"TLS_CLIENT_CA_FILE" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS" zero:"none is asked for" door:"leave it out to ask for no certificate" doc:"PEM file of the authorities that may sign clients' certificates; read again when it changes"`
 	ClientAuth   ClientAuth `env:"TLS_CLIENT_AUTH" needs:"TLS_CLIENT_CA_FILE" envDefault:"require" doc:"require: who shows no certificate of TLS_CLIENT_CA_FILE gets no connection; request: who shows none does, who shows a wrong one does not"`
 }
 
@@ -60,7 +64,7 @@ func (a *ClientAuth) UnmarshalText(text []byte) error {
 	return config.OneOf(a, text, clientAuthRequest, clientAuthRequire)
 }
 
-func (c *TLSConfig) configured() bool { return len(c.CertFiles) > 0 }
+func (c *TLSConfig) configured() bool { return len(c.CertFiles) > 0 || c.ACME.On() }
 
 // check returns what is wrong with values that are right by themselves, files
 // among them.
@@ -69,13 +73,14 @@ func (c *TLSConfig) check() error {
 		return config.Wrong(config.Fields{&c.KeyFiles}, "names %d files, and %s %d", n, &c.CertFiles, len(c.CertFiles))
 	}
 	_, err := c.load(false)
-	return err
+	return errors.Join(err, c.ACME.Check())
 }
 
 // material is what files say of how clients are spoken to.
 type material struct {
-	shown  *certificate.Set
-	config *tls.Config
+	shown       *certificate.Set
+	authorities *x509.CertPool // of clients; nil: none is asked for a certificate
+	config      *tls.Config    // what comes of both
 }
 
 // files are all that material is read from.
@@ -109,9 +114,8 @@ func (c *TLSConfig) load(again bool) (m material, err error) {
 		}
 		pairs = append(pairs, pair)
 	}
-	var authorities *x509.CertPool
 	if c.ClientCAFile != "" {
-		if authorities, err = certificate.Authorities(c.ClientCAFile); err != nil {
+		if m.authorities, err = certificate.Authorities(c.ClientCAFile); err != nil {
 			errs = append(errs, config.Wrong(config.Fields{&c.ClientCAFile}, "%w", err))
 		}
 	}
@@ -119,15 +123,15 @@ func (c *TLSConfig) load(again bool) (m material, err error) {
 		return material{}, errors.Join(errs...)
 	}
 	m.shown = certificate.NewSet(pairs)
-	m.config = c.handshake(m.shown, authorities)
 	return m, nil
 }
 
 // handshake returns how handshakes are done. It is made anew with the certificates:
 // a session begun before, with a client that an authority no longer there vouched
 // for, is not resumed. Keys of session tickets are crypto/tls's, which takes a new
-// one each day.
-func (c *TLSConfig) handshake(shown *certificate.Set, authorities *x509.CertPool) *tls.Config {
+// one each day. A certificate in a file goes before one that issued, which may be
+// nil, has for the same name.
+func (c *TLSConfig) handshake(m material, issued *acme.Client) *tls.Config {
 	cfg := &tls.Config{
 		MinVersion: uint16(c.MinVersion),
 		NextProtos: []string{"h2", "http/1.1"},
@@ -140,14 +144,23 @@ func (c *TLSConfig) handshake(shown *certificate.Set, authorities *x509.CertPool
 		},
 		GetConfigForClient: heard,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if found := shown.For(hello); found != nil {
+			if found := m.shown.For(hello); found != nil || issued == nil {
+				return cmp.Or(found, m.shown.Any(hello)), nil
+			}
+			if found, err := issued.For(hello); found != nil || err != nil {
+				return found, err
+			}
+			if found := m.shown.Any(hello); found != nil {
 				return found, nil
 			}
-			return shown.Any(hello), nil
+			return issued.Any()
 		},
 	}
-	if authorities != nil {
-		cfg.ClientCAs, cfg.ClientAuth = authorities, tls.VerifyClientCertIfGiven
+	if issued != nil {
+		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return issued.Challenge(hello), nil }
+	}
+	if m.authorities != nil {
+		cfg.ClientCAs, cfg.ClientAuth = m.authorities, tls.VerifyClientCertIfGiven
 		if c.ClientAuth == clientAuthRequire {
 			cfg.ClientAuth = tls.RequireAndVerifyClientCert
 		}

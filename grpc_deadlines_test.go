@@ -101,7 +101,7 @@ func TestGRPCDeadlineOfEachAttempt(t *testing.T) {
 		w.Header().Set("Content-Type", "application/grpc")
 		w.Header().Set("Grpc-Status", "0")
 	}
-	p := start(t, "BACKENDS=h2c://"+h2cServer(t, answer)+",h2c://"+h2cServer(t, answer), "RETRY_TRY_TIMEOUT=100ms")
+	p := start(t, "BACKENDS=h2c://"+h2cServer(t, answer)+",h2c://"+h2cServer(t, answer), "RETRY_TRY_TIMEOUT=300ms")
 	resp := p.callRaw(t, "Grpc-Timeout: 1H", "Idempotency-Key: 1")
 	if got := resp.Header.Get("Grpc-Status"); got != "0" {
 		t.Fatalf("grpc-status %q", got)

@@ -66,7 +66,7 @@ func (b *Backend) State() State { return b.health.State() }
 func (b *Backend) attempt(r *http.Request) (*http.Response, Outcome) {
 	b.address(r)
 	if deadline, ok := r.Context().Deadline(); ok {
-		field.SetTimeout(r.Header, time.Until(deadline)) // retries and queues have had their share
+		field.LimitTimeout(r.Header, time.Until(deadline)) // retries and queues have had their share
 	}
 	b.active.Add(1)
 	start := time.Now()

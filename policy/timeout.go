@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -15,47 +16,27 @@ import (
 const overtime = 100 * time.Millisecond
 
 // Timeout returns a wrapper that gives each request a deadline, retries and body
-// included: d from now, or sooner where its client says that it waits no longer
-// (grpc-timeout, Connect-Timeout-Ms). Without either, d being 0, it has none. At
-// d the request ends, and some overtime after its client's own deadline. Nothing is
-// buffered: what happens then is for whoever heeds the request's context to say.
+// included: d from now, or, where its client waits for less (grpc-timeout,
+// Connect-Timeout-Ms), some overtime after that. Without either, d being 0, it has
+// none. Nothing is buffered: what happens when the deadline passes is for whoever
+// heeds the request's context to say.
 func Timeout(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx := r.Context()
-			if d > 0 {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, d)
-				defer cancel()
+			limit, asks := field.Timeout(r.Header)
+			if limit > 0 { // else the client has given up already
+				limit += min(overtime, math.MaxInt64-limit)
 			}
-			if asked, asks := field.Timeout(r.Header); asks && (d == 0 || asked < d) {
-				var cancel context.CancelFunc
-				ctx, cancel = withClientsTimeout(ctx, asked)
-				defer cancel()
+			switch {
+			case d > 0 && (!asks || d < limit):
+				limit = d
+			case !asks:
+				next.ServeHTTP(w, r)
+				return
 			}
-			if ctx != r.Context() {
-				r = r.WithContext(ctx)
-			}
-			next.ServeHTTP(w, r)
+			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			defer cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
 }
-
-func withClientsTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	deadline := time.Now().Add(d)
-	if d == 0 {
-		return context.WithDeadline(ctx, deadline) // it has given up already
-	}
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(overtime))
-	return lenient{ctx, deadline}, cancel
-}
-
-// lenient is a context that ends after its deadline, which says until when
-// something new may be begun.
-type lenient struct {
-	context.Context
-	deadline time.Time
-}
-
-// Deadline implements [context.Context].
-func (c lenient) Deadline() (time.Time, bool) { return c.deadline, true }

@@ -21,27 +21,39 @@ const (
 // A field that does not follow its grammar, or comes more than once, says nothing.
 // Servers differ in what they make of it, and it is theirs to say.
 func Timeout(h http.Header) (d time.Duration, ok bool) {
-	if lines := h[grpcTimeout]; len(lines) == 1 && GRPC(h) != "" {
-		d, ok = parseGRPCTimeout(lines[0])
-	}
-	if lines := h[connectTimeout]; len(lines) == 1 {
-		if milliseconds, valid := parseDigits(lines[0], 10); valid && (!ok || milliseconds < int64(d/time.Millisecond)) {
-			return time.Duration(milliseconds) * time.Millisecond, true
-		}
+	d, ok = grpcTimeoutOf(h)
+	if other, says := connectTimeoutOf(h); says && (!ok || other < d) {
+		return other, true
 	}
 	return d, ok
 }
 
-// SetTimeout has the fields of h that say for how long a client waits say that it
-// waits for d. One that is not there is not added.
-func SetTimeout(h http.Header, d time.Duration) {
+// LimitTimeout has the fields of h that say for how long a client waits say that it
+// waits for d, where they say more. One that is not there is not added.
+func LimitTimeout(h http.Header, d time.Duration) {
 	d = max(d, 1)
-	if h[grpcTimeout] != nil && GRPC(h) != "" {
+	if said, ok := grpcTimeoutOf(h); h[grpcTimeout] != nil && GRPC(h) != "" && (!ok || said > d) {
 		h[grpcTimeout] = []string{formatGRPCTimeout(d)}
 	}
-	if h[connectTimeout] != nil {
+	if said, ok := connectTimeoutOf(h); h[connectTimeout] != nil && (!ok || said > d) {
 		h[connectTimeout] = []string{strconv.FormatInt(max(1, min(d.Milliseconds(), 9_999_999_999)), 10)}
 	}
+}
+
+func grpcTimeoutOf(h http.Header) (time.Duration, bool) {
+	if lines := h[grpcTimeout]; len(lines) == 1 && GRPC(h) != "" {
+		return parseGRPCTimeout(lines[0])
+	}
+	return 0, false
+}
+
+func connectTimeoutOf(h http.Header) (time.Duration, bool) {
+	lines := h[connectTimeout]
+	if len(lines) != 1 {
+		return 0, false
+	}
+	milliseconds, ok := parseDigits(lines[0], 10)
+	return time.Duration(milliseconds) * time.Millisecond, ok
 }
 
 // grpcUnits are those of grpc-timeout, the finest first.

@@ -86,7 +86,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-func TestSetTimeout(t *testing.T) {
+func TestLimitTimeout(t *testing.T) {
 	for d, want := range map[time.Duration][2]string{
 		-time.Second:                      {"1n", "1"},
 		0:                                 {"1n", "1"},
@@ -97,16 +97,21 @@ func TestSetTimeout(t *testing.T) {
 		99999999 * time.Microsecond:       {"99999999u", "99999"},
 		100*time.Second + time.Nanosecond: {"100000m", "100000"},
 		48 * time.Hour:                    {"172800S", "172800000"},
-		math.MaxInt64:                     {"2562047H", "9999999999"},
+		math.MaxInt64:                     {"99999999H", "9999999999"},
 	} {
-		h := timeoutHeader("1S", "1000")
-		field.SetTimeout(h, d)
+		h := timeoutHeader("99999999H", "9999999999")
+		field.LimitTimeout(h, d)
 		if got := [2]string{h.Get("Grpc-Timeout"), h.Get("Connect-Timeout-Ms")}; got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
-	h := timeoutHeader("", "")
-	field.SetTimeout(h, time.Second)
+	h := timeoutHeader("1S", "1000")
+	field.LimitTimeout(h, time.Second+1)
+	if got := [2]string{h.Get("Grpc-Timeout"), h.Get("Connect-Timeout-Ms")}; got != [2]string{"1S", "1000"} {
+		t.Errorf("what is less than the limit is told as %q", got)
+	}
+	h = timeoutHeader("", "")
+	field.LimitTimeout(h, time.Second)
 	if len(h) != 1 {
 		t.Errorf("fields that were not there: %v", h)
 	}
@@ -125,7 +130,7 @@ func FuzzTimeout(f *testing.F) {
 		if want := grpc.MatchString(value) || connect.MatchString(milliseconds); ok != want || d < 0 {
 			t.Fatalf("%q, %q: %v %v", value, milliseconds, d, ok)
 		}
-		field.SetTimeout(h, d)
+		field.LimitTimeout(h, d)
 		if !grpc.MatchString(h.Get("Grpc-Timeout")) || !connect.MatchString(h.Get("Connect-Timeout-Ms")) {
 			t.Fatalf("%v is told as %q", d, h)
 		}

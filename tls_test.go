@@ -177,6 +177,46 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
+// Who names no host, as there is none for an address, came to an address.
+func TestCertificateForAnAddress(t *testing.T) {
+	t.Parallel()
+	ca := certtest.New(t)
+	first, firstKey := ca.Issue(t, x509.Certificate{DNSNames: []string{"first.test"}}).Files(t)
+	second, secondKey := ca.Issue(t, x509.Certificate{}).Files(t)
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+first+","+second, "TLS_KEY_FILE="+firstKey+","+secondKey)
+	if resp, _ := get(t, overTLS(t, &tls.Config{RootCAs: ca.Pool}, true), "https://"+p.addr); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+// A session is resumed, but not beyond the certificate that it began with.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	ca := certtest.New(t)
+	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key, "TLS_RELOAD_INTERVAL=1ms")
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		client := &tls.Config{RootCAs: ca.Pool, MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		resumed := func() bool {
+			t.Helper()
+			transport := overTLS(t, client, false)
+			defer transport.CloseIdleConnections()
+			resp, _ := get(t, transport, "https://"+p.addr) // tickets of TLS 1.3 come with an answer
+			return resp.TLS.DidResume
+		}
+		if first, second := resumed(), resumed(); first || !second {
+			t.Errorf("%s: the first is resumed: %t, the second: %t", tls.VersionName(version), first, second)
+		}
+		next := ca.Issue(t, x509.Certificate{})
+		swap(t, key, next.Key)
+		swap(t, cert, next.Certificate)
+		p.shows(t, ca, next.TLS(t).Leaf)
+		if resumed() {
+			t.Errorf("%s: resumed with another certificate", tls.VersionName(version))
+		}
+	}
+}
+
 // What was agreed on in the handshake is what is spoken.
 func TestAnotherProtocolThanAgreed(t *testing.T) {
 	t.Parallel()

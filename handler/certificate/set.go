@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"crypto/tls"
+	"net"
 	"slices"
 	"strings"
 )
@@ -27,10 +28,14 @@ func NewSet(all []tls.Certificate) *Set {
 }
 
 // For returns the certificate for the name that a client asks for, as it is or by a
-// wildcard for its first label (RFC 9525 §6.3); among several the first that the client can verify.
-// It returns nil where there is none.
+// wildcard for its first label (RFC 9525 §6.3); among several the first that the
+// client can verify. Who asks for none, as there is none for an address, gets the
+// one for the address that it came to. It returns nil where there is none.
 func (s *Set) For(hello *tls.ClientHelloInfo) *tls.Certificate {
 	name := strings.TrimSuffix(strings.ToLower(hello.ServerName), ".")
+	if name == "" && hello.Conn != nil {
+		name, _, _ = net.SplitHostPort(hello.Conn.LocalAddr().String())
+	}
 	if c := fit(s.byName[name], hello); c != nil {
 		return c
 	}

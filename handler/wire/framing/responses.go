@@ -245,7 +245,8 @@ func (r *ResponseConn) fallSilent(err error) {
 
 // beforeRead waits, while no request is unanswered, until something has come or
 // a request is answered. It reads nothing itself, so that the look before a
-// request sees all that came before it.
+// request sees all that came before it. Of what comes over TLS only reading tells
+// whether it is content: a server may send tickets when it likes (RFC 8446 §4.6.1).
 func (r *ResponseConn) beforeRead() error {
 	if waits, err := r.idle(); !waits || err != nil {
 		return err
@@ -253,7 +254,7 @@ func (r *ResponseConn) beforeRead() error {
 	r.socket.await()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.in.in == idle {
+	if r.in.in == idle && !r.socket.isOpaque() {
 		return r.quiet()
 	}
 	return r.in.err

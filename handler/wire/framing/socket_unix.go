@@ -52,6 +52,9 @@ func readable(fd uintptr) bool {
 	return err != syscall.EAGAIN && err != syscall.EINTR
 }
 
+// isOpaque reports whether what can be seen says nothing of what can be read.
+func (s *socket) isOpaque() bool { return s == nil || s.opaque }
+
 // await returns when something can be read, be it the end or an error, or when
 // that cannot be told without reading.
 func (s *socket) await() {

@@ -178,7 +178,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 			[]string{
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": port "0" must be 1 to 65535`,
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": weight "0" must be a whole number from 1 to 1000`,
-				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" must be weight=N, host=RULE or proxy-protocol=v1|v2`,
+				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" is none of weight=N, host=RULE, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off`,
 			},
 		},
 		"statuses": {
@@ -439,7 +439,7 @@ func TestConfigurationsAtFault(t *testing.T) {
 		"right": {environ: []string{backends}},
 		"files": {
 			environ: []string{backends, "BACKEND_CA_FILE=/no.ca", "BACKEND_CERT_FILE=/no.pem"},
-			want:    []string{`BACKEND_CA_FILE="/no.ca": no such file or directory`, "BACKEND_CERT_FILE: needs BACKEND_KEY_FILE"},
+			want:    []string{"BACKEND_CA_FILE: open /no.ca: no such file or directory", "BACKEND_CERT_FILE: open /no.pem: no such file or directory"},
 		},
 		"a delay that leaves no time": {
 			environ: []string{backends, "SHUTDOWN_DELAY=3s", "SHUTDOWN_TIMEOUT=4s"},
@@ -499,7 +499,7 @@ func Example_faults() {
 	// BACKENDS: backend "ftp://c": scheme "ftp" must be http, https, h2c, http+unix or echo, or dns+ with http, https, h2c, srv, srv+https or srv+h2c
 	// HOST="300.1.1.1": must be an IP address or a host name
 	// PORT="x": must be a whole number from 0 to 65535
-	// BACKEND_CA_FILE="/nowhere.pem": no such file or directory
+	// BACKEND_CA_FILE: open /nowhere.pem: no such file or directory
 	// SHUTDOWN_DELAY="20s": must be less than three quarters of SHUTDOWN_TIMEOUT, which is 10s
 	// OTEL_TRACES_SAMPLER_ARG="7": must be a number from 0 to 1
 	// OTEL_EXPORTER_OTLP_ENDPOINT="junk": must be a URL such as http://collector:4318 or https://collector:4318

@@ -2,6 +2,8 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"net/url"
@@ -29,6 +31,8 @@ type Backend struct {
 	transport   http.RoundTripper // sends an attempt, which already carries this backend's URL
 	watcher     *probe.Watcher
 
+	certificate atomic.Pointer[x509.Certificate] // that it showed last; nil: none
+
 	active  atomic.Int64
 	latency atomic.Pointer[latency] // nil until a picker asks for it
 	ramp    atomic.Pointer[ramp]    // nil: the weight is the full one
@@ -55,6 +59,20 @@ func (b *Backend) OpenConnections() int64 {
 		return 0
 	}
 	return b.connections.OpenConnections()
+}
+
+// Certificate returns the one that the backend showed at the last handshake of TLS,
+// or nil before there was one.
+func (b *Backend) Certificate() *x509.Certificate { return b.certificate.Load() }
+
+// shaken notes how a handshake of TLS went.
+func (b *Backend) shaken(state tls.ConnectionState, err error) {
+	if err == nil {
+		b.certificate.Store(state.PeerCertificates[0])
+	}
+	if b.pool.hooks.Handshake != nil {
+		b.pool.hooks.Handshake(b, state, err)
+	}
 }
 
 // State returns what the pool thinks of the backend.

@@ -62,7 +62,7 @@ func ExampleMembers() {
 	fmt.Println(members.UnmarshalText([]byte("a:3000")))
 	// Output:
 	// <nil>
-	// backend "http://a:3000;weigth=3": option "weigth=3" must be weight=N, host=RULE or proxy-protocol=v1|v2
+	// backend "http://a:3000;weigth=3": option "weigth=3" is none of weight=N, host=RULE, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off
 	// backend "a:3000": must be a URL such as http://a:3000
 }
 
@@ -302,7 +302,10 @@ func TestConnectionsAreCounted(t *testing.T) {
 			defer plain.Close()
 			target = plain.URL
 		}
-		rt := wire.NewTransport(wire.TransportConfig{ConnectTimeout: time.Minute}, scheme, "", &tls.Config{InsecureSkipVerify: true}, told)
+		trust := func() *tls.Config {
+			return &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}
+		}
+		rt := wire.NewTransport(wire.TransportConfig{ConnectTimeout: time.Minute}, scheme, "", trust, told)
 		for range 3 {
 			resp, err := rt.RoundTrip(httptest.NewRequest("GET", target, nil))
 			if err != nil {
@@ -398,6 +401,7 @@ func TestMembers(t *testing.T) {
 func FuzzMembers(f *testing.F) {
 	f.Add("http://a:3000;weight=3;host=preserve,https://b;proxy-protocol=v2,http+unix:///a;proxy-protocol=v1,echo:c")
 	f.Add("http+unix:///run/x.sock,h2c://[::1]:8080/base")
+	f.Add("https://a;server-name=b;ca-file=/c;fingerprint=sha256:" + strings.Repeat("0a", 32) + ",https://b;tls-verify=off")
 	f.Fuzz(func(t *testing.T, text string) {
 		var m balancer.Members
 		if m.UnmarshalText([]byte(text)) != nil {
@@ -422,16 +426,17 @@ func TestFilesAtFault(t *testing.T) {
 		want []string // how each line begins
 	}{
 		"none":                {},
-		"authorities":         {balancer.Config{CAFile: "/no.ca"}, []string{`BACKEND_CA_FILE="/no.ca": ` + noFile}},
-		"authorities not PEM": {balancer.Config{CAFile: notPEM}, []string{"BACKEND_CA_FILE=\"" + notPEM + "\": holds no PEM certificate"}},
-		"no key":              {balancer.Config{CertFile: notPEM}, []string{"BACKEND_CERT_FILE: needs BACKEND_KEY_FILE"}},
-		"no certificate":      {balancer.Config{KeyFile: notPEM}, []string{"BACKEND_KEY_FILE: needs BACKEND_CERT_FILE"}},
+		"authorities":         {balancer.Config{CAFile: "/no.ca"}, []string{"BACKEND_CA_FILE: open /no.ca: " + noFile}},
+		"authorities not PEM": {balancer.Config{CAFile: notPEM}, []string{"BACKEND_CA_FILE: " + notPEM + ": holds no PEM certificate"}},
+		"one file":            {balancer.Config{CertFile: notPEM}, []string{"BACKEND_CERT_FILE: " + notPEM + ": holds no PEM certificate"}},
 		"neither PEM":         {balancer.Config{CertFile: notPEM, KeyFile: notPEM}, []string{"BACKEND_CERT_FILE, BACKEND_KEY_FILE: "}},
 		"all not there": {balancer.Config{CAFile: "/no.ca", CertFile: "/no.pem", KeyFile: "/no.key"}, []string{
-			`BACKEND_CA_FILE="/no.ca": ` + noFile, `BACKEND_CERT_FILE="/no.pem": ` + noFile, `BACKEND_KEY_FILE="/no.key": ` + noFile,
+			"BACKEND_CA_FILE: open /no.ca: " + noFile, "BACKEND_CERT_FILE, BACKEND_KEY_FILE: open /no.pem: " + noFile,
 		}},
-		"key not set, authorities not there": {balancer.Config{CAFile: "/no.ca", CertFile: notPEM}, []string{
-			`BACKEND_CA_FILE="/no.ca": ` + noFile, "BACKEND_CERT_FILE: needs BACKEND_KEY_FILE",
+		"of members": {balancer.Config{Backends: members(t, "https://a;ca-file=/no.ca,https://b;ca-file=/no.ca;cert-file=/no.pem,http://c")}, []string{
+			`BACKENDS: backend "https://a": ca-file: open /no.ca: ` + noFile,
+			`BACKENDS: backend "https://b": ca-file: open /no.ca: ` + noFile,
+			`BACKENDS: backend "https://b": cert-file: open /no.pem: ` + noFile,
 		}},
 	}
 	for name, test := range tests {
@@ -449,6 +454,14 @@ func TestFilesAtFault(t *testing.T) {
 			}
 		})
 	}
+}
+
+func members(t *testing.T, text string) (m balancer.Members) {
+	t.Helper()
+	if err := m.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func BenchmarkPick(b *testing.B) {

@@ -3,7 +3,6 @@ package balancer
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -72,10 +71,10 @@ type Discovered struct {
 
 // newDiscovery returns a discovery of the backends that m, which is looked up,
 // stands for in p.
-func newDiscovery(p *Pool, m Member, resolver resolver, trust *tls.Config) *discovery {
+func newDiscovery(p *Pool, m Member, resolver resolver) *discovery {
 	return &discovery{
 		member: m, refresh: cmp.Or(p.cfg.DNSRefresh, defaultRefresh), resolver: resolver,
-		backend: func(e endpoint) *Backend { return p.newBackend(m, e.address, e.weight, trust) },
+		backend: func(e endpoint) *Backend { return p.newBackend(m, e.address, e.weight) },
 	}
 }
 

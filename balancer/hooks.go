@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 
 	"spangate/handler/wire"
@@ -47,6 +48,15 @@ type Hooks struct {
 
 	// Discovered is told of what a lookup has changed, after it has.
 	Discovered func(Discovered)
+
+	// Handshake is told how each handshake of TLS with b went, those of probes
+	// included: what was agreed on, or why it failed, or that b turned out not to be
+	// content with it.
+	Handshake func(b *Backend, state tls.ConnectionState, err error)
+
+	// Reloaded is told that files of TLS have changed, and why what they say now is
+	// not heeded, or nil.
+	Reloaded func(error)
 
 	// Failed is told of errors of attempts, probes and lookups among which one may be
 	// that this process or its host has run out of something: see [fault.Exhausted].

@@ -38,8 +38,9 @@ type Member struct {
 	Weight int                // 1 unless given
 	host   HostRule           // empty unless given: the value of BACKEND_HOST holds
 	proxy  proxyproto.Version // 0 unless given: connections begin with no header of the PROXY protocol
-	lookup string             // for dns+ schemes: the name to look up; the other fields hold for each backend found
-	srv    bool               // for dns+srv schemes: lookup has SRV records, else addresses
+	tls    tlsOptions
+	lookup string // for dns+ schemes: the name to look up; the other fields hold for each backend found
+	srv    bool   // for dns+srv schemes: lookup has SRV records, else addresses
 }
 
 const maxWeight = 1000
@@ -268,52 +269,4 @@ func parseSocket(rest string) (*url.URL, string, error) {
 		return nil, "", errors.New("must name a socket by its absolute path: http+unix:///run/app.sock")
 	}
 	return &url.URL{Scheme: "http", Host: "localhost"}, path, nil
-}
-
-func (m *Member) parseOptions(options string) error {
-	if options == "" {
-		return nil
-	}
-	var wrong []error
-	for option := range strings.SplitSeq(options, ";") {
-		key, value, _ := strings.Cut(option, "=")
-		switch key {
-		case "weight":
-			n, err := strconv.Atoi(value)
-			if err != nil || n < 1 || n > maxWeight {
-				wrong = append(wrong, fmt.Errorf("weight %q must be a whole number from 1 to %d", value, maxWeight))
-			}
-			m.Weight = n
-		case "host":
-			if err := m.host.UnmarshalText([]byte(value)); err != nil {
-				wrong = append(wrong, fmt.Errorf("host %q %w", value, err))
-			}
-		case "proxy-protocol":
-			if err := m.parseProxyProtocol(value); err != nil {
-				wrong = append(wrong, err)
-			}
-		default:
-			wrong = append(wrong, fmt.Errorf("option %q must be weight=N, host=RULE or proxy-protocol=v1|v2", option))
-		}
-	}
-	return errors.Join(wrong...)
-}
-
-// MarshalText renders the list as UnmarshalText reads it.
-func (m Members) MarshalText() ([]byte, error) {
-	var b []byte
-	for i, member := range m {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, member.Name...)
-		if member.Weight > 1 {
-			b = fmt.Appendf(b, ";weight=%d", member.Weight)
-		}
-		if member.host != "" {
-			b = fmt.Appendf(b, ";host=%s", member.host)
-		}
-		b = member.appendProxyProtocol(b)
-	}
-	return b, nil
 }

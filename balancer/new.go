@@ -3,14 +3,12 @@ package balancer
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 
 	"spangate/handler"
-	"spangate/handler/config"
 	"spangate/handler/wire"
 	"spangate/probe"
 )
@@ -20,27 +18,27 @@ import (
 // [Pool.Run]; only the demonstration backends listen already. Errors about the
 // configuration name their variable.
 func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
-	trust, err := cfg.tls()
-	if err != nil {
-		return nil, config.Named(&cfg, err)
-	}
 	key := cfg.HashKey.of(func(r *http.Request) string { return handler.ClientOf(r).Addr.String() })
 	p := &Pool{
-		cfg: cfg, probes: probes, hooks: hooks,
+		cfg: cfg, probes: probes, hooks: hooks, keyring: keyring{},
 		sticky: newSticky(cfg.StickyCookie, cfg.Algorithm.picker(key)), next: cfg.Algorithm.next(key),
+	}
+	if err := p.readFiles(); err != nil {
+		return nil, err
 	}
 	var members []*Backend
 	for _, m := range cfg.Backends {
 		if m.lookup != "" {
-			p.discoveries = append(p.discoveries, newDiscovery(p, m, net.DefaultResolver, trust))
+			p.discoveries = append(p.discoveries, newDiscovery(p, m, net.DefaultResolver))
 			continue
 		}
 		if m.scheme == "echo" {
+			var err error
 			if m, err = p.listen(m); err != nil {
 				return nil, err
 			}
 		}
-		members = append(members, p.newBackend(m, cmp.Or(m.socket, m.zoned), m.Weight, trust))
+		members = append(members, p.newBackend(m, cmp.Or(m.socket, m.zoned), m.Weight))
 	}
 	p.change(members, nil)
 	return p, nil
@@ -69,7 +67,7 @@ func (p *Pool) listen(m Member) (Member, error) {
 
 // newBackend returns a backend of m that is not a member yet. address, if not
 // empty, is what to dial instead of its URL's authority.
-func (p *Pool) newBackend(m Member, address string, weight int, trust *tls.Config) *Backend {
+func (p *Pool) newBackend(m Member, address string, weight int) *Backend {
 	b := &Backend{Name: m.Name, URL: m.url, Weight: weight, host: cmp.Or(m.host, p.cfg.Host)}
 	if m.socket == "" {
 		b.Address = address
@@ -78,12 +76,18 @@ func (p *Pool) newBackend(m Member, address string, weight int, trust *tls.Confi
 	if p.hooks.Connections != nil {
 		told = p.hooks.Connections(b)
 	}
-	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.scheme, address, trust, told)
+	told.Handshake = b.shaken
+	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.scheme, address, p.handshakes(m, true), told)
 	probing := wire.TransportConfig{ // without a limit: a busy backend's would keep probes waiting
 		ConnectTimeout: p.cfg.ConnectTimeout, ResponseTimeout: p.cfg.ResponseTimeout, IdleTimeout: p.cfg.IdleTimeout,
 	}
-	probes := wire.NewTransport(probing, m.scheme, address, trust, wire.ConnectionHooks{})
+	// Nor with a session resumed, which would say nothing of the certificate.
+	told = wire.ConnectionHooks{Handshake: b.shaken}
+	probes := wire.NewTransport(probing, m.scheme, address, p.handshakes(m, false), told)
 	var connect probe.Check
+	if m.scheme == "https" {
+		connect = probes.Connect
+	}
 	if m.proxy != 0 {
 		b.connections.Announcing(m.proxy, whose)
 		connect = probes.Announcing(m.proxy, nil).Connect

@@ -39,6 +39,7 @@ type Pool struct {
 	// others; nil draws one at random.
 	next picker
 
+	keyring     keyring
 	echoes      []echoBackend
 	discoveries []*discovery
 

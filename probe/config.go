@@ -40,7 +40,7 @@ func (c Config) Kind() Type {
 // rt, which must speak HTTP/2 for [TypeGRPC], with host as its Host header, or the
 // URL's authority when that is empty. One that only connects does so to address,
 // host:port or the path of a Unix socket, or to the URL's authority when that is
-// empty; where more belongs to a connection than that, by connect.
+// empty; where more belongs to a connection than that, as with TLS, by connect.
 func (c Config) Check(rt http.RoundTripper, host, address string, connect Check) Check {
 	switch c.Kind() {
 	case TypeHTTP:

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -33,9 +34,10 @@ type attempt struct {
 	resend   int      // number of the retry; 0: the first attempt
 	ready    int      // backends
 
-	peer      net.Addr      // that was dialled; nil: no connection
-	status    int           // 0: none received
-	answered  time.Duration // from start to the response's header
+	peer      net.Addr             // that was dialled; nil: no connection
+	tls       *tls.ConnectionState // of the connection; nil: without TLS
+	status    int                  // 0: none received
+	answered  time.Duration        // from start to the response's header
 	version   string
 	body      io.ReadCloser
 	ended     atomic.Bool  // by the body's end, or by who closes it amid a read
@@ -81,6 +83,7 @@ func (a *attempt) tell(span trace.Span) {
 	case *net.UnixAddr:
 		attrs = append(attrs, semconv.NetworkPeerAddress(addr.Name))
 	}
+	attrs = appendTLS(attrs, a.tls)
 	if a.status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
 	}

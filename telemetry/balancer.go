@@ -10,6 +10,7 @@ func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
 		ProbeRequest: t.probeRequest,
 		Changed:      t.stateChanged,
 		Discovered:   t.discovered,
+		Reloaded:     t.Front().Reloaded,
 		Failed:       t.Exhausted,
 	}
 	if !t.off {

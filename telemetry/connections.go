@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -22,9 +23,9 @@ func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 	lifetime := t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))
 	name := t.meter.with(backendKey.String(b.Name))
 	return wire.ConnectionHooks{
-		Got: func(ctx context.Context, conn net.Conn) {
+		Got: func(ctx context.Context, conn net.Conn, agreed *tls.ConnectionState) {
 			if e := exchangeOf(ctx); e != nil && e.attempt != nil {
-				e.attempt.peer = conn.RemoteAddr()
+				e.attempt.peer, e.attempt.tls = conn.RemoteAddr(), agreed
 			}
 		},
 		Ended: func(d time.Duration) {

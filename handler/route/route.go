@@ -42,10 +42,11 @@ func (c *Config) Fields() []string {
 	return append(c.Policy.Fields(), c.Balancer.HashKey.Header())
 }
 
-// Front is what all routes have in common: how clients are served.
+// Front is what all routes have in common.
 type Front struct {
 	Fields        field.Set     // that mean something to the proxy
 	ClientTimeout time.Duration // longest pause of a client within a request; 0: no limit
+	Reload        time.Duration // how often files are looked at that may change
 }
 
 // Route is a column of doors and the backends behind it. It is a handler.
@@ -53,6 +54,7 @@ type Route struct {
 	http.Handler
 
 	pool        *balancer.Pool
+	reload      time.Duration
 	auth        *policy.Auth
 	limit       *rateLimit
 	concurrency *policy.Concurrency // nil: no limit
@@ -74,7 +76,7 @@ func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route
 	refuse := tel.Refuse(failures.Refuse).UnlessGone()
 	hooks := tel.Policies()
 	r := &Route{
-		pool: pool, limit: limit,
+		pool: pool, reload: front.Reload, limit: limit,
 		auth:        policy.NewAuth(cfg.Policy.Auth, refuse, hooks),
 		concurrency: policy.NewConcurrency(cfg.Policy.Concurrency, refuse, hooks),
 	}
@@ -109,10 +111,11 @@ func (r *Route) observe(retrier *balancer.Retrier, tel *telemetry.Telemetry) err
 }
 
 // Run does what is to be done beside requests, until ctx is done: it probes and
-// looks up backends, fetches the keys of tokens, and keeps up with the store of a
+// looks up backends, reads their files again when these change, fetches the keys of tokens, and keeps up with the store of a
 // shared limit. It returns when all of that has ended.
 func (r *Route) Run(ctx context.Context) error {
-	return supervise.All(ctx, r.pool.Run, r.auth.Run, r.limit.run)
+	reload := func(ctx context.Context) error { return r.pool.Reload(ctx, r.reload) }
+	return supervise.All(ctx, r.pool.Run, reload, r.auth.Run, r.limit.run)
 }
 
 // Ready returns why no request should come this way yet, or nil.

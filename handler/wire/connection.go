@@ -22,6 +22,7 @@ type connection struct {
 	client *http.ClientConn
 	http1  *framing.ResponseConn // what carries HTTP/1.1; nil for HTTP/2
 	http2  *settingsConn         // what carries HTTP/2; nil for HTTP/1.1
+	tls    *tls.ConnectionState  // what was agreed on; nil without TLS
 	used   atomic.Bool           // a request was sent over it before
 	mute   atomic.Int64          // see silent
 
@@ -40,7 +41,7 @@ const (
 // connector makes connections to one backend.
 type connector struct {
 	dial         dialFunc
-	trust        *tls.Config // nil: without TLS
+	trust        func() *tls.Config // nil: without TLS
 	timeout      time.Duration
 	pause        time.Duration // longest one of a backend that takes a request
 	http1, http2 *http.Transport
@@ -65,17 +66,32 @@ func (d *connector) connect(ctx context.Context, authority string, needs protoco
 }
 
 func (d *connector) establish(ctx context.Context, conn net.Conn, authority string, needs protocol) (*connection, error) {
-	http2 := d.http1 == nil
-	if d.trust != nil {
-		secure, err := d.secure(ctx, conn, authority, needs)
-		if err != nil {
-			return nil, err
+	if d.trust == nil {
+		if d.http1 == nil {
+			return d.establishHTTP2(ctx, conn)
 		}
-		conn, http2 = secure, secure.ConnectionState().NegotiatedProtocol == "h2"
+		return d.establishHTTP1(ctx, conn)
 	}
-	if http2 {
-		return d.establishHTTP2(ctx, conn)
+	secure, err := d.secure(ctx, conn, authority, needs)
+	if err != nil {
+		d.connections.shaken(tls.ConnectionState{}, err)
+		return nil, err
 	}
+	state := secure.ConnectionState()
+	d.connections.shaken(state, nil)
+	establish := d.establishHTTP1
+	if state.NegotiatedProtocol == "h2" {
+		establish = d.establishHTTP2
+	}
+	c, err := establish(ctx, secure)
+	if err != nil {
+		return nil, d.connections.refused(&state, fault.Of(ctx, err))
+	}
+	c.tls = &state
+	return c, nil
+}
+
+func (d *connector) establishHTTP1(ctx context.Context, conn net.Conn) (*connection, error) {
 	http1 := framing.Responses(conn, d.pause, d.connections.unsolicited)
 	client, err := d.http1.NewClientConn(handing(ctx, http1), "http", anyAddress)
 	if err != nil {
@@ -86,9 +102,10 @@ func (d *connector) establish(ctx context.Context, conn net.Conn, authority stri
 
 // secure does the handshake of TLS.
 func (d *connector) secure(ctx context.Context, conn net.Conn, authority string, needs protocol) (*tls.Conn, error) {
-	cfg := d.trust.Clone()
-	cfg.ServerName, _, _ = net.SplitHostPort(authority)
-	cfg.NextProtos = []string{"h2", "http/1.1"}
+	cfg := d.trust().Clone()
+	if cfg.ServerName == "" {
+		cfg.ServerName, _, _ = net.SplitHostPort(authority)
+	}
 	if needs == onlyHTTP1 {
 		cfg.NextProtos = []string{"http/1.1"}
 	}
@@ -175,7 +192,7 @@ func (c *connection) reserve() bool {
 // tellGot tells whoever asked for it which connection r goes over.
 func (t *Transport) tellGot(r *http.Request, c *connection) {
 	if t.connections.hooks.Got != nil {
-		t.connections.hooks.Got(r.Context(), c.conn)
+		t.connections.hooks.Got(r.Context(), c.conn, c.tls)
 	}
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})

@@ -2,18 +2,25 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"spangate/handler/fault"
 )
 
 // ConnectionHooks listen to the connections of a transport. Each is called
 // concurrently, and not at all when it is nil.
 type ConnectionHooks struct {
 	// Got is told which connection a request goes over, by the goroutine that sends
-	// it, before it does. The context is the request's.
-	Got func(context.Context, net.Conn)
+	// it, before it does, and what was agreed on with TLS, or nil without. The context
+	// is the request's.
+	Got func(context.Context, net.Conn, *tls.ConnectionState)
+	// Handshake is told how each of TLS went: what was agreed on, or why it failed. One
+	// that the backend turns out not to be content with is told of again, with the error.
+	Handshake func(tls.ConnectionState, error)
 	// Ended is told how long a connection was open when it is closed.
 	Ended func(time.Duration)
 	// Unsolicited is told when a connection is given up because the backend sent
@@ -39,6 +46,25 @@ func (c *connections) count(conn net.Conn, closed func()) net.Conn {
 		}
 		closed()
 	})}
+}
+
+// shaken tells how a handshake of TLS went.
+func (c *connections) shaken(state tls.ConnectionState, err error) {
+	if c.hooks.Handshake != nil {
+		c.hooks.Handshake(state, err)
+	}
+}
+
+// refused returns err, of a connection over which nothing was answered yet, as what it
+// is where it says that the backend is not content with the handshake. With TLS 1.3
+// the client's certificate is looked at when the client is done (RFC 8446 §4.4.2.4):
+// nothing of what came after it is heeded then.
+func (c *connections) refused(state *tls.ConnectionState, e *fault.Error) *fault.Error {
+	if !fault.HandshakeRefused(e) {
+		return e
+	}
+	c.shaken(*state, e.Err)
+	return &fault.Error{Type: fault.TLSHandshakeError, Err: e.Err}
 }
 
 func (c *connections) unsolicited() {

@@ -48,8 +48,9 @@ type TransportConfig struct {
 //
 // Towards HTTP/2 the fields that are of a connection of HTTP/1.1 are left out
 // (RFC 9113 §8.2.2), Upgrade among them. Towards https a request with Upgrade
-// goes over HTTP/1.1 if the backend speaks that.
-func NewTransport(cfg TransportConfig, scheme, address string, trust *tls.Config, hooks ConnectionHooks) *Transport {
+// goes over HTTP/1.1 if the backend speaks that. For https trust says of each
+// handshake how it is done; without a name in it, by that of the URL's host.
+func NewTransport(cfg TransportConfig, scheme, address string, trust func() *tls.Config, hooks ConnectionHooks) *Transport {
 	t := &Transport{responseTimeout: cfg.ResponseTimeout, connections: connections{hooks: hooks}}
 	d := &connector{
 		dial: dialer(cfg.ConnectTimeout, address), timeout: cfg.ConnectTimeout, pause: cfg.ResponseTimeout,
@@ -231,6 +232,9 @@ func (t *Transport) send(c *connection, r *http.Request, body *upload) (*http.Re
 	if err != nil {
 		over.finish()
 		e := sending.failure(r, body, err)
+		if c.tls != nil && !sending.kept {
+			e = t.connections.refused(c.tls, e)
+		}
 		if c.http2 != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.Timeout) {
 			c.timedOut(sending.heard)
 		}

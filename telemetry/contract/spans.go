@@ -20,6 +20,7 @@ var Spans = []Span{
 			"http.request.resend_count", "spangate.backend", "spangate.backend.address",
 			"spangate.balancer.algorithm", "spangate.balancer.ready",
 			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "error.type",
+			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed",
 		},
 	},
 	{

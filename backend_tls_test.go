@@ -299,7 +299,7 @@ func TestFilesForBackendsThatChange(t *testing.T) {
 	p.await("cannot be used")
 	until("client 20")
 	for _, line := range p.log.named(t, "level", "WARN") {
-		if text := fmt.Sprint(line["error"]); !strings.HasPrefix(text, `BACKENDS: backend "https://`+address+`": cert-file: `+cert+": ") {
+		if text := fmt.Sprint(line["exception.message"]); !strings.HasPrefix(text, `BACKENDS: backend "https://`+address+`": cert-file: `+cert+": ") {
 			t.Errorf("the warning is %v", line)
 		}
 	}

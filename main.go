@@ -159,6 +159,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		{Name: "client", Wrap: handler.Identify(cfg.Origin)},                                     // who asks, decided once for all below
 		{Name: "telemetry", Wrap: tel.Server},                                                    // from here on everything is seen
 		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, tel.Failures())},     // before the proxy adds fields of its own, which do not count
+		{Name: "websocket", Wrap: handler.WebSockets},                                            // before any policy: a handshake over HTTP/2 is one like others
 		{Name: "request id", Wrap: policy.RequestID(cfg.Route.Policy.RequestID, tel.Policies())}, // before any policy: each refusal has it
 		{Name: "https", Wrap: policy.HTTPS(cfg.HTTPS, cfg.Wire.TLS.Port)},                        // before any door: no credentials are asked for in the clear
 	}

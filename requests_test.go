@@ -55,7 +55,7 @@ func TestMalformedStreams(t *testing.T) {
 		"a pseudo-header of responses":   {get(":status", "200"), reset},
 		"an unknown pseudo-header":       {get(":unknown", "1"), reset},
 		"a pseudo-header behind a field": {without(":path", "a", "b", ":path", "/"), reset},
-		"a protocol":                     {get(":protocol", "websocket"), reset},
+		"a protocol":                     {get(":protocol", "websocket"), "400 A protocol is for CONNECT alone."},
 		"a name in capitals":             {get("A", "b"), reset},
 		"a name with a blank":            {get("a b", "c"), reset},
 		"a line end in a value":          {get("a", "b\r\nc: d"), reset},

@@ -91,8 +91,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if resp.Close {
 		restoreOptions(resp.Header, conn)
 	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		f.upgrade(w, r, out, resp)
+	if f.upgraded(w, r, out, resp) {
 		return
 	}
 	if err := f.respond(w, r, resp); err != nil {
@@ -114,7 +113,7 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 	maps.Copy(header, r.Header) // neither side changes values in place
 	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
 	f.cfg.Fields.EndHop(header)
-	if upgrade != "" && body == nil && r.ProtoMajor == 1 && r.ProtoMinor > 0 {
+	if upgrade != "" && body == nil && (r.ProtoMajor == 1 && r.ProtoMinor > 0 || webSocketOf(r) != nil) {
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
 	if trailers {

@@ -15,13 +15,21 @@ import (
 // protocols; what package framing finds in HTTP/1, and net/http's own check of
 // HTTP/2, comes before.
 func malformed(r *http.Request) string {
-	return cmp.Or(wrongMethod(r), wrongTarget(r), wrongAuthority(r), wrongLength(r))
+	return cmp.Or(wrongMethod(r), wrongProtocol(r), wrongTarget(r), wrongAuthority(r), wrongLength(r))
 }
 
 // wrongMethod checks what net/http does over HTTP/1 only.
 func wrongMethod(r *http.Request) string {
 	if !httpguts.ValidHeaderFieldName(r.Method) { // both are tokens
 		return "The method is not valid."
+	}
+	return ""
+}
+
+// wrongProtocol checks what RFC 8441 §4 adds to HTTP/2.
+func wrongProtocol(r *http.Request) string {
+	if r.Header[protocolField] != nil {
+		return "A protocol is for CONNECT alone."
 	}
 	return ""
 }

@@ -55,7 +55,7 @@ func (a *attempt) end(err *fault.Error) {
 	a.exchange.end(a.span, now, a)
 	t, c := a.client.telemetry, a.client
 	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType})
-	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
+	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
 	t.metrics.attempt.active.Add(a.ctx, -1, c.active.get(a.method).add...)
 }
 

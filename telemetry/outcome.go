@@ -85,11 +85,17 @@ func (o *outcome) level() slog.Level {
 	return slog.LevelInfo
 }
 
+// switches reports whether the answer to a request of that method ends what is HTTP
+// of a connection, or of a stream: what comes after is another protocol's (RFC 9110
+// §7.8, §9.3.6), and may last for days.
+func switches(method string, status int) bool {
+	return status == http.StatusSwitchingProtocols || method == http.MethodConnect && status/100 == 2
+}
+
 // requestDuration returns how long a request took as metrics have it: to its
-// end, or to its answer when that switched protocols. What comes after is not
-// HTTP any more (RFC 9110 section 7.8), and may last for days.
-func requestDuration(status int, toAnswer, toEnd time.Duration) time.Duration {
-	if status == http.StatusSwitchingProtocols {
+// end, or to its answer when that switched protocols.
+func requestDuration(method string, status int, toAnswer, toEnd time.Duration) time.Duration {
+	if switches(method, status) {
 		return toAnswer
 	}
 	return toEnd

@@ -110,6 +110,9 @@ func (s *served) end(aborted bool) {
 	t, ctx := s.telemetry, s.response.ctx
 	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
+	if switches(s.target.method, s.answer.status) {
+		s.answer.received, s.answer.sent = 0, 0 // over HTTP/2 bytes of the other protocol come as if they were content
+	}
 	s.grpc = grpcStatusOf(s.response.Header())
 	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
 	s.endSpan()

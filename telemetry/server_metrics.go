@@ -43,7 +43,7 @@ func (m *serverMetrics) began(ctx context.Context, series serverSet, firstByte t
 // ended records a request.
 func (m *serverMetrics) ended(ctx context.Context, series serverSet, a *answer) {
 	set := m.sets.get(series)
-	m.duration.Record(ctx, requestDuration(a.status, a.firstByte, a.took).Seconds(), set.record...)
+	m.duration.Record(ctx, requestDuration(series.method, a.status, a.firstByte, a.took).Seconds(), set.record...)
 	m.requestSize.Record(ctx, a.received, set.record...)
 	m.responseSize.Record(ctx, a.sent, set.record...)
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"spangate/handler/wire/framing"
+	_ "spangate/handler/wire/xconnect" // before net/http is initialised
 )
 
 // What an HTTP/2 client may have sent that nobody has read: of one request, and

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/certificate/certtest"
 	"spangate/handler/wire/proxyproto"
 )
 
@@ -78,7 +81,7 @@ func TestProxyProtocol(t *testing.T) {
 		"v2, of a Unix socket":                   {header: pp2Signature + "\x21\x31\x00\xd8" + strings.Repeat("x", 216), client: "127.0.0.1", forwardedFor: "unknown, 127.0.0.1"},
 		"a client that lies":                     {header: ppClient, request: spoofed, client: "203.0.113.9", forwardedFor: "203.0.113.9"},
 		"a client that is trusted":               {header: strings.Replace(ppClient, "203.0.113.9", "198.51.100.7", 1), request: spoofed, client: "6.6.6.6", forwardedFor: "6.6.6.6, 198.51.100.7"},
-		"a load balancer's own word":             {header: ppLocal, request: spoofed, client: "6.6.6.6", forwardedFor: "6.6.6.6, 127.0.0.1"},
+		"nobody's own word":                      {header: ppLocal, request: spoofed, client: "127.0.0.1", forwardedFor: "127.0.0.1"},
 		"a client without a name, who lies":      {header: "PROXY UNKNOWN\r\n", request: spoofed, client: "127.0.0.1", forwardedFor: "unknown, 127.0.0.1"},
 		"the load balancer's loopback, who lies": {header: strings.Replace(ppClient, "203.0.113.9", "127.0.0.1", 1), request: spoofed, client: "127.0.0.1", forwardedFor: "127.0.0.1"},
 
@@ -327,6 +330,11 @@ func TestProxyProtocolStatus(t *testing.T) {
 			t.Errorf("%s: live answered %q", name, got)
 		}
 	}
+	for _, host := range []string{"a.test", "localhost\r\nX-Forwarded-For: 127.0.0.1"} {
+		if got, _ := p.loadBalanced(t, "127.0.0.1", ppLocal).ask(t, "GET /.spangate/status HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); !strings.HasPrefix(got, "404") {
+			t.Errorf("by %q on a connection that is said to be a load balancer's own: answered %.40s, want 404", host, got)
+		}
+	}
 	apart := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "PROXY_PROTOCOL=on", "TRUSTED_PROXIES=127.0.0.0/8", "OTEL_SDK_DISABLED=true", "ADMIN_PORT="+port)
 	apart.await("listening for the proxy's own endpoints")
 	admitted(t, "127.0.0.1:"+port, "GET /.spangate/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -368,5 +376,46 @@ func TestProxyProtocolNeedsTrust(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestProxyProtocolBelowTLS checks that the header goes before the handshake, on both
+// ports, and that one which is no header is no handshake that failed.
+func TestProxyProtocolBelowTLS(t *testing.T) {
+	t.Parallel()
+	ca := certtest.New(t)
+	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
+	port := freePort(t)
+	environ := []string{"HOST=127.0.0.1", "PORT=" + port, "BACKENDS=" + tellsWhoAsks(t), "PROBE_MODE=off", "PROXY_PROTOCOL=on", "TRUSTED_PROXIES=127.0.0.0/8", "TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key}
+	p := start(t, environ...)
+	for _, header := range []string{ppClient, ppv2("203.0.113.9:4711", "192.0.2.1:80")} {
+		for _, http2 := range []bool{false, true} {
+			transport := overTLS(t, &tls.Config{RootCAs: ca.Pool}, http2)
+			transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return p.loadBalanced(t, "127.0.0.1", header).Conn, nil
+			}
+			for range 2 {
+				if _, body := get(t, transport, "https://"+p.addr+"/"); body != "203.0.113.9 / for=203.0.113.9;host=\""+p.addr+"\";proto=https" {
+					t.Errorf("http2=%v: the backend is told %q", http2, body)
+				}
+			}
+			resp, _ := get(t, transport, "https://"+p.addr+"/.spangate/status")
+			if resp.StatusCode != http.StatusNotFound {
+				t.Errorf("the status is shown: %s", resp.Status)
+			}
+		}
+	}
+	if answer, _ := io.ReadAll(p.loadBalanced(t, "127.0.0.1", "\x16\x03\x01\x02\x00\x01")); len(answer) > 0 {
+		t.Errorf("without a header: %q", answer)
+	}
+	if err := command(t.Context(), []string{"healthcheck"}, environ, io.Discard); err != nil {
+		t.Error(err)
+	}
+	p.stop()
+	if n := p.counted("spangate.proxy_protocol.failures"); n != 1 {
+		t.Errorf("%v connections counted, want 1", n)
+	}
+	if n := p.counted("spangate.tls.handshake.failures"); n != 0 {
+		t.Errorf("%v handshakes counted, want none", n)
 	}
 }

@@ -45,12 +45,14 @@ func (o Origin) trusts(r *http.Request, peer netip.Addr) (trusted, hides bool) {
 		return false, false
 	}
 	switch wire.RelayOf(r) {
-	case wire.Unnamed:
-		return false, true
+	case wire.Direct:
+		return true, false
 	case wire.Named:
 		return !peer.IsLoopback(), false
+	case wire.Unnamed:
+		return false, true
 	}
-	return true, false
+	return false, false
 }
 
 // PeerAddr returns the address of the other end of r's connection, without a

@@ -137,7 +137,7 @@ func (a *Endpoints) snapshot() Snapshot {
 
 // showsStatus reports whether r comes from somebody who may see the status.
 func (a *Endpoints) showsStatus(r *http.Request) bool {
-	if a.sources.Snapshot == nil || wire.RelayOf(r) != wire.Direct {
+	if relay := wire.RelayOf(r); a.sources.Snapshot == nil || relay == wire.Named || relay == wire.Unnamed {
 		return false
 	}
 	if !a.origin.Trusts(r) {

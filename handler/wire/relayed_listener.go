@@ -50,7 +50,8 @@ type Relay int
 
 // What is known of it.
 const (
-	Direct  Relay = iota // it is its peer's own
+	Direct  Relay = iota // nothing: it is its peer's
+	Own                  // a load balancer says that it is its own, as HAProxy also does for clients on Unix sockets
 	Named                // a load balancer passes it on, and has named the peer
 	Unnamed              // a load balancer passes it on, which is the peer as long as nobody else is named
 )
@@ -66,7 +67,7 @@ func RelayOf(r *http.Request) Relay {
 		case *proxyproto.Conn:
 			switch h := c.Header(); {
 			case h.Local:
-				return Direct
+				return Own
 			case h.Source.IsValid():
 				return Named
 			}

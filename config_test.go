@@ -244,7 +244,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 // of it.
 func TestSettingsOfNoUse(t *testing.T) {
 	t.Parallel()
-	const nobody, off = "without AUTH_API_KEYS, AUTH_BASIC_USERS or AUTH_JWT_JWKS_URL: anybody is let in", "with PROBE_MODE=off"
+	const nobody, off = "without AUTH_API_KEYS, AUTH_BASIC_USERS, AUTH_JWT_JWKS_URL or AUTH_CLIENT_CERT: anybody is let in", "with PROBE_MODE=off"
 	for _, test := range []struct {
 		variable string   // to be refused
 		why      string   // behind "is of no use"

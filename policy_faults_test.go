@@ -114,7 +114,7 @@ func TestPoliciesAtFault(t *testing.T) {
 		},
 		"exempt from nothing": {
 			environ: []string{"AUTH_EXEMPT_PATHS=/health"},
-			want:    []string{"AUTH_EXEMPT_PATHS: is of no use without AUTH_API_KEYS, AUTH_BASIC_USERS or AUTH_JWT_JWKS_URL: anybody is let in"},
+			want:    []string{"AUTH_EXEMPT_PATHS: is of no use without AUTH_API_KEYS, AUTH_BASIC_USERS, AUTH_JWT_JWKS_URL or AUTH_CLIENT_CERT: anybody is let in"},
 		},
 		"a key that is gone by then": {
 			environ: []string{"AUTH_API_KEYS=ci:" + apiKey, "RATE_LIMIT=1/s", "RATE_LIMIT_KEY=client-ip+header:x-api-key"},

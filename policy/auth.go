@@ -35,6 +35,7 @@ const (
 	reasonIssuer      authReason = "token_issuer"      //
 	reasonAudience    authReason = "token_audience"    //
 	reasonUnavailable authReason = "keys_unavailable"  // nobody can tell; 503
+	reasonCertName    authReason = "certificate_name"  // the client's has none of the kind asked for
 )
 
 // details tell a client what it can do about it.
@@ -55,15 +56,17 @@ var authDetails = map[authReason]string{
 	reasonIssuer:      "The token is from another issuer.",
 	reasonAudience:    "The token is for another audience.",
 	reasonUnavailable: "The token cannot be verified at the moment.",
+	reasonCertName:    "The client's certificate has no name of the kind that is asked for.",
 }
 
-// Auth lets requests in whose credentials are right: an API key, a user's password
-// or a token, whatever is configured. A nil Auth lets in all. It is safe for
-// concurrent use.
+// Auth lets requests in whose credentials are right: a client's certificate, an API
+// key, a user's password or a token, whatever is configured. A nil Auth lets in all.
+// It is safe for concurrent use.
 //
 // One credential is enough, but none that could let in may be wrong, as a backend
-// could take one that it finds for verified. When there are two, an API key says
-// which program it is, and the other one who uses it: that one is the principal.
+// could take one that it finds for verified. When there are several, a certificate
+// says which machine it is, an API key which program, and the other one who uses it:
+// the last of these is the principal.
 //
 // What a client wrote into the fields that name the principal is removed, whether
 // it writes - or _. An API key and a password are for
@@ -77,6 +80,7 @@ type Auth struct {
 	keys   apiKeys        // nil: none
 	users  *basicUsers    // nil: none
 	tokens *tokenVerifier // nil: none
+	certs  ClientCert     // "": none
 
 	keyField, nameField, methodField string
 
@@ -94,6 +98,7 @@ func NewAuth(cfg AuthConfig, refuse Refuse, hooks Hooks) *Auth {
 func newAuth(cfg AuthConfig, tokens *tokenVerifier, refuse Refuse, hooks Hooks) *Auth {
 	a := &Auth{
 		tokens:      tokens,
+		certs:       cfg.ClientCert,
 		keyField:    http.CanonicalHeaderKey(string(cfg.APIKeyHeader)),
 		nameField:   http.CanonicalHeaderKey(string(cfg.PrincipalHeader)),
 		methodField: http.CanonicalHeaderKey(string(cfg.MethodHeader)),
@@ -107,7 +112,7 @@ func newAuth(cfg AuthConfig, tokens *tokenVerifier, refuse Refuse, hooks Hooks) 
 	if cfg.BasicUsers != "" {
 		a.users, _ = parseBasicUsers(cfg.BasicUsers)
 	}
-	if a.keys == nil && a.users == nil && a.tokens == nil {
+	if a.keys == nil && a.users == nil && a.tokens == nil && a.certs == "" {
 		return nil
 	}
 	return a
@@ -170,6 +175,15 @@ func (a *Auth) takeOut(r *http.Request) {
 // door only.
 func (a *Auth) authenticate(r *http.Request) (p Principal, reason authReason) {
 	reason = reasonMissing
+	if a.certs != "" {
+		shown, wrong, presented := a.certs.verify(r.TLS)
+		if wrong != "" {
+			return p, wrong
+		}
+		if presented {
+			p, reason = shown, ""
+		}
+	}
 	if lines := r.Header[a.keyField]; a.keys != nil && len(lines) > 0 {
 		if p, reason = a.keys.verify(lines); reason != "" {
 			return p, reason
@@ -227,8 +241,9 @@ func (a *Auth) answer(w http.ResponseWriter, r *http.Request, reason authReason)
 	a.refuse(w, r, why)
 }
 
-// challenges are a line for each method. There is no scheme for API keys, and a
-// 401 without a challenge is none: ApiKey is what others call it.
+// challenges are a line for each method. There is no scheme for API keys, nor for
+// certificates, and a 401 without a challenge is none (RFC 9110 §15.5.2): ApiKey is
+// what others call it, and ClientCertificate says what to come with.
 func (a *Auth) challenges(reason authReason) (lines []string) {
 	if a.tokens != nil {
 		line := `Bearer realm="spangate"`
@@ -242,6 +257,9 @@ func (a *Auth) challenges(reason authReason) (lines []string) {
 	}
 	if a.keys != nil {
 		lines = append(lines, fmt.Sprintf(`ApiKey realm="spangate", header=%q`, a.keyField))
+	}
+	if a.certs != "" {
+		lines = append(lines, `ClientCertificate realm="spangate"`)
 	}
 	return lines
 }

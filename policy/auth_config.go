@@ -17,16 +17,18 @@ import (
 // AuthConfig says who is let in. The zero value lets in everybody; with several
 // methods, each of them lets in.
 type AuthConfig struct {
-	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" door:"leave it out if no keys are to let in" zero:"none" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS nor AUTH_JWT_JWKS_URL is set"`
+	APIKeys      string    `env:"AUTH_API_KEYS" secret:"true" door:"leave it out if no keys are to let in" zero:"none" doc:"keys that let in, name:key with commas or line ends between them; a key has 16 to 256 visible characters, or is sha256: and the hexadecimal digest of one; anybody is let in when neither this, AUTH_BASIC_USERS, AUTH_JWT_JWKS_URL nor AUTH_CLIENT_CERT is set"`
 	APIKeyHeader AuthField `env:"AUTH_API_KEY_HEADER" envDefault:"X-API-Key" needs:"AUTH_API_KEYS" doc:"header field that holds an API key; backends do not get it"`
 	BasicUsers   string    `env:"AUTH_BASIC_USERS" secret:"true" door:"leave it out if no users are to let in" zero:"none" doc:"users whom a password lets in, user:bcrypt with commas or line ends between them, as htpasswd -nB prints them; a password has at most 72 bytes, as bcrypt looks at no more, and longer ones are refused; backends do not get it"`
 
 	Token TokenConfig
 
-	PrincipalHeader AuthField `env:"AUTH_PRINCIPAL_HEADER" envDefault:"X-Auth-Principal" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" doc:"header field that tells backends who was let in: a key's name, a user or a token's sub, with % and two digits for all but letters, digits and harmless punctuation; where anybody is let in it is not touched"`
-	MethodHeader    AuthField `env:"AUTH_METHOD_HEADER" envDefault:"X-Auth-Method" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" doc:"header field that tells backends how: api_key, basic or jwt; a name stands for somebody only together with it"`
+	ClientCert ClientCert `env:"AUTH_CLIENT_CERT" door:"leave it out if no certificates are to let in" needs:"TLS_CLIENT_CA_FILE" zero:"none" doc:"lets in whom a certificate of TLS_CLIENT_CA_FILE names, by its first URI (san-uri, for SPIFFE) or DNS name (san-dns), its common name (cn) or its SHA-256 (fingerprint); what fields of a header say of certificates lets nobody in"`
 
-	ExemptPaths ExemptPaths `env:"AUTH_EXEMPT_PATHS" list:"true" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL; anybody is let in" zero:"none" doc:"comma list of paths that need no credentials: /exact, or /below/* for all below; they have to be requested just as they are written here"`
+	PrincipalHeader AuthField `env:"AUTH_PRINCIPAL_HEADER" envDefault:"X-Auth-Principal" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL|AUTH_CLIENT_CERT; anybody is let in" doc:"header field that tells backends who was let in: a key's name, a user, a token's sub or a certificate's name, with % and two digits for all but letters, digits and harmless punctuation; where anybody is let in it is not touched"`
+	MethodHeader    AuthField `env:"AUTH_METHOD_HEADER" envDefault:"X-Auth-Method" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL|AUTH_CLIENT_CERT; anybody is let in" doc:"header field that tells backends how: api_key, basic, jwt or client_cert; a name stands for somebody only together with it"`
+
+	ExemptPaths ExemptPaths `env:"AUTH_EXEMPT_PATHS" list:"true" needs:"AUTH_API_KEYS|AUTH_BASIC_USERS|AUTH_JWT_JWKS_URL|AUTH_CLIENT_CERT; anybody is let in" zero:"none" doc:"comma list of paths that need no credentials: /exact, or /below/* for all below; they have to be requested just as they are written here"`
 }
 
 // TokenConfig says which JSON Web Tokens let in. The zero value: none.
@@ -64,7 +66,7 @@ func (c *AuthConfig) check() error {
 
 // configured reports whether anything but everybody is let in.
 func (c AuthConfig) configured() bool {
-	return c.APIKeys != "" || c.BasicUsers != "" || c.Token.JWKSURL != ""
+	return c.APIKeys != "" || c.BasicUsers != "" || c.Token.JWKSURL != "" || c.ClientCert != ""
 }
 
 // Takes reports whether a header field is for this door only: what lies behind

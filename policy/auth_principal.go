@@ -8,17 +8,19 @@ import (
 
 // Principal is whom a request was found to come from.
 type Principal struct {
-	// Name is the name of an API key, a user or the subject of a token. It is only
-	// together with Method that it is one of a kind, and may hold any character.
+	// Name is the name of an API key, a user, the subject of a token or what a
+	// certificate says. It is only together with Method that it is one of a kind, and
+	// may hold any character.
 	Name   string
-	Method string // api_key, basic or jwt
+	Method string // api_key, basic, jwt or client_cert
 }
 
 // The methods.
 const (
-	methodAPIKey = "api_key"
-	methodBasic  = "basic"
-	methodJWT    = "jwt"
+	methodAPIKey     = "api_key"
+	methodBasic      = "basic"
+	methodJWT        = "jwt"
+	methodClientCert = "client_cert"
 )
 
 // maxPrincipalName is what OpenID Connect allows a subject, in bytes.

@@ -39,7 +39,7 @@ func (c AuthConfig) methods() string {
 	for _, method := range []struct {
 		name string
 		on   bool
-	}{{methodAPIKey, c.APIKeys != ""}, {methodBasic, c.BasicUsers != ""}, {methodJWT, c.Token.JWKSURL != ""}} {
+	}{{methodAPIKey, c.APIKeys != ""}, {methodBasic, c.BasicUsers != ""}, {methodJWT, c.Token.JWKSURL != ""}, {methodClientCert, c.ClientCert != ""}} {
 		if method.on {
 			all = append(all, method.name)
 		}

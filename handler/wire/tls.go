@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -98,7 +99,8 @@ func (l secureListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &secureConn{Conn: tls.Server(conn, l.security.files.Get().config), listener: l}, nil
+	config := l.security.files.Get().config
+	return &secureConn{Conn: tls.Server(conn, config), config: config, listener: l}, nil
 }
 
 // SyscallConn returns the socket, which [Serve] tells to take nobody any more.
@@ -108,11 +110,13 @@ func (l secureListener) SyscallConn() (syscall.RawConn, error) { return socketOf
 // connections waits for it.
 type secureConn struct {
 	*tls.Conn
+	config    *tls.Config // of its handshake
 	listener  secureListener
 	handshake sync.Once
 	hello     *tls.ClientHelloInfo // nil until it has come, and when the handshake is done
 	failure   error
 	state     tls.ConnectionState // once the handshake is done
+	believed  atomic.Pointer[belief]
 }
 
 // Read implements [net.Conn].
@@ -143,6 +147,7 @@ func (c *secureConn) shakeHands() {
 	c.hello = nil // with all that the client offers
 	if err == nil {
 		c.state = c.Conn.ConnectionState()
+		c.believed.Store(&belief{c.config.ClientCAs, true})
 		if c.state.NegotiatedProtocol == acme.Protocol {
 			c.failure = io.EOF // that was all; nobody may go on from here, as no certificate was asked for
 		}
@@ -180,15 +185,13 @@ func isRequest(header [5]byte) bool {
 	return true
 }
 
-// secureState returns what was agreed on with the client of the connection that r
-// came on, or nil where that is not TLS.
-func secureState(r *http.Request) *tls.ConnectionState {
+// secureConnOf returns the connection that r came on, or nil where that is not of
+// TLS.
+func secureConnOf(r *http.Request) *secureConn {
 	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
 	if conn == nil {
 		return nil
 	}
-	if secure, ok := conn.Conn.(*secureConn); ok {
-		return &secure.state
-	}
-	return nil
+	secure, _ := conn.Conn.(*secureConn)
+	return secure
 }

@@ -35,7 +35,7 @@ var Attributes = []Attribute{
 	{Name: "user_agent.synthetic.type", Type: String, Stability: Development, Meaning: "test on what probes send"},
 
 	own("spangate.attempt.count", Int, "attempts made for the request"),
-	own("spangate.auth.method", String, "how the client showed who it is", Value{"api_key", "by one of AUTH_API_KEYS"}, Value{"basic", "by a user's password"}, Value{"jwt", "by a bearer token"}),
+	own("spangate.auth.method", String, "how the client showed who it is", Value{"api_key", "by one of AUTH_API_KEYS"}, Value{"basic", "by a user's password"}, Value{"jwt", "by a bearer token"}, Value{"client_cert", "by a certificate, in the handshake of TLS"}),
 	own("spangate.backend", String, "the backend, as configured"),
 	own("spangate.backend.address", String, "address of a backend that a name led to"),
 	own("spangate.backend.error_type", String, "error.type of what led to the change: of the probe, or of the last request that failed; or its status"),

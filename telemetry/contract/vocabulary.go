@@ -108,6 +108,7 @@ var policyReasons = []Value{
 	{"token_issuer", "auth, 401"},
 	{"token_audience", "auth, 401"},
 	{"busy", "auth, 503: too many passwords at once"},
+	{"certificate_name", "auth, 401: the client's certificate has no name of the kind that AUTH_CLIENT_CERT asks for"},
 	{"keys_unavailable", "auth, 503: nobody can tell"},
 	{"limited", "rate_limit, 429"},
 	{"store_error", "rate_limit, 503: nobody counted"},

@@ -51,6 +51,17 @@ func New(t testing.TB) *Authority {
 	return a
 }
 
+// Intermediate returns an authority that a vouches for, without a file or pool of its
+// own.
+func (a *Authority) Intermediate(t testing.TB) *Authority {
+	t.Helper()
+	key := newKey(t)
+	template := x509.Certificate{
+		Subject: pkix.Name{CommonName: "an authority in between"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	return &Authority{Leaf: a.issue(t, template, key).TLS(t).Leaf, Key: key}
+}
+
 // Pair is a certificate and its key, in PEM.
 type Pair struct{ Certificate, Key []byte }
 
@@ -82,7 +93,7 @@ func (a *Authority) issue(t testing.TB, template x509.Certificate, key crypto.Si
 	if template.ExtKeyUsage == nil {
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	}
-	if template.DNSNames == nil && template.URIs == nil {
+	if template.DNSNames == nil && template.URIs == nil && !template.IsCA {
 		template.DNSNames = []string{"localhost"}
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	}

@@ -85,7 +85,8 @@ func TestDoorsFailClosed(t *testing.T) {
 		"IP_BLACKLIST":             {[]string{"IP_BLACKLIST=10.0.0.0/8"}, []string{"IP_BLACKLIST: unknown; did you mean DENY_CIDRS?"}},
 		"RATE_LIMIT_RPS":           {[]string{"RATE_LIMIT_RPS=10"}, []string{"RATE_LIMIT_RPS: unknown; did you mean RATE_LIMIT?"}},
 		"RATELIMIT":                {[]string{"RATELIMIT=10/s"}, []string{"RATELIMIT: unknown; did you mean RATE_LIMIT?"}},
-		"TLS_CERT_FILE":            {[]string{"TLS_CERT_FILE=/tls.crt"}, []string{"TLS_CERT_FILE: unknown; Spangate listens without TLS, which has to end in front of it"}},
+		"SSL_CERTIFICATE":          {[]string{"SSL_CERTIFICATE=/tls.crt"}, []string{"SSL_CERTIFICATE: unknown; did you mean TLS_CERT_FILE?"}},
+		"MTLS":                     {[]string{"MTLS=on"}, []string{"MTLS: unknown; did you mean AUTH_CLIENT_CERT?"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, faultsOf(t, test.given...)); diff != "" {

@@ -102,14 +102,16 @@ var meanings = []struct {
 
 	// A file of a certificate is meant for whoever listens. The others, of TLS too,
 	// applications behind a proxy have as well.
-	{meaning{why: withoutTLS}, "TLS TLS_ENABLED TLS_PORT TLS_DOMAIN HTTPS_PORT SSL_ENABLED ACME_EMAIL ACME_DIRECTORY"},
-	{meaning{why: withoutTLS, door: true}, "TLS_CERT TLS_CERT_FILE TLS_CERTIFICATE TLS_CERTIFICATE_FILE TLS_KEY TLS_KEY_FILE TLS_CERT_PATH TLS_KEY_PATH" +
-		" SSL_CERT SSL_CERTIFICATE SSL_CERTIFICATE_KEY SSL_CERT_PATH SSL_KEY SSL_KEY_FILE"},
+	{meaning{name: "TLS_CERT_FILE", door: true}, "TLS_CERT TLS_CERTS TLS_CERTIFICATE TLS_CERTIFICATE_FILE TLS_CERT_PATH SSL_CERT SSL_CERTIFICATE SSL_CERT_PATH"},
+	{meaning{name: "TLS_KEY_FILE", door: true}, "TLS_KEY TLS_KEY_PATH TLS_PRIVATE_KEY SSL_CERTIFICATE_KEY SSL_KEY SSL_KEY_FILE"},
+	{meaning{name: "TLS_CERT_FILE"}, "TLS TLS_ENABLED SSL_ENABLED"},
+	{meaning{name: "TLS_PORT"}, "HTTPS_PORT SSL_PORT"},
+	{meaning{name: "TLS_ACME_DOMAINS"}, "TLS_DOMAIN ACME_DOMAIN ACME_DOMAINS"},
+	{meaning{name: "TLS_ACME_EMAIL"}, "ACME_EMAIL"},
+	{meaning{name: "TLS_ACME_CA"}, "ACME_DIRECTORY ACME_CA ACME_SERVER"},
 	{meaning{why: "unknown; all requests go to BACKENDS, whatever their host and path"}, "ROUTES ROUTE ROUTER ROUTE_RULES ROUTING_RULES LOCATIONS PATH_PREFIX STRIP_PREFIX"},
 	{meaning{why: "declarative configuration is not supported, and the file not read; the other OTEL_* variables are heeded"}, "OTEL_CONFIG_FILE OTEL_EXPERIMENTAL_CONFIG_FILE"},
 }
-
-const withoutTLS = "unknown; Spangate listens without TLS, which has to end in front of it"
 
 // meant has what is meant by each name. It is made when there is a name that is not
 // known.

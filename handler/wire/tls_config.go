@@ -157,7 +157,10 @@ func (c *TLSConfig) handshake(m material, issued *acme.Client) *tls.Config {
 		},
 	}
 	if issued != nil {
-		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return issued.Challenge(hello), nil }
+		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			heard(hello)
+			return issued.Challenge(hello), nil
+		}
 	}
 	if m.authorities != nil {
 		cfg.ClientCAs, cfg.ClientAuth = m.authorities, tls.VerifyClientCertIfGiven

@@ -213,6 +213,10 @@ func TestHTTPS(t *testing.T) {
 		}
 	}
 
+	// Not a connection of its own: the browser was told that there is no need.
+	if diff := cmp.Diff([]string{"CONNECT 200"}, s.requests(t, "/websocket", 1)); diff != "" {
+		t.Errorf("the WebSocket came as (-want +got):\n%s", diff)
+	}
 	var began []string
 	for range 3 {
 		began = append(began, <-app.streams)

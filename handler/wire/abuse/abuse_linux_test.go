@@ -18,6 +18,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var binary string
@@ -52,6 +54,9 @@ type attack struct {
 	// strike attacks once, and returns what came of it. Several strike at a time.
 	strike func(at *target) outcome
 	env    []string
+	secure bool // over TLS
+	waits  bool // most of the time: other attacks may go on beside it
+	files  int  // descriptors that the proxy may have; 0: as many as the test
 
 	// stays is set where the protocol has the proxy bear with the client: its
 	// connections need not end, as long as what they cost is bounded.
@@ -88,12 +93,27 @@ func spells() (n int, each time.Duration) {
 // attackWith runs each of attacks on a process of its own.
 func attackWith(t *testing.T, attacks []attack) {
 	for _, a := range attacks {
-		t.Run(a.name, func(t *testing.T) { a.run(t) })
+		t.Run(a.name, func(t *testing.T) {
+			if a.waits && testing.Short() {
+				t.Parallel()
+			}
+			a.run(t)
+		})
 	}
 }
 
 func (a attack) run(t *testing.T) {
-	p := startProxy(t, a.env...)
+	start := startProxy
+	if a.secure {
+		start = startSecureProxy
+	}
+	p := start(t, a.env...)
+	if a.files > 0 {
+		limit := &unix.Rlimit{Cur: uint64(a.files), Max: uint64(a.files)}
+		if err := unix.Prlimit(p.pid, unix.RLIMIT_NOFILE, limit, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	other := watch(t, p)
 	fig := figure{attack: t.Name()}
 	rounds, spell := spells()

@@ -66,9 +66,16 @@ func TestHeaderBombs(t *testing.T) {
 			c.request(1, "/other", true, field) // puts it into the table
 			block := append([]byte(nil), c.fields(hpack.HeaderField{Name: ":method", Value: "GET"}, hpack.HeaderField{Name: ":scheme", Value: "http"}, hpack.HeaderField{Name: ":path", Value: "/"})...)
 			block = append(block, strings.Repeat(string(c.fields(field)), times)...)
-			return c.flood(streams-1, func(i int) error {
-				return c.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 3), EndStream: true, EndHeaders: true, BlockFragment: block})
-			})
+			defer c.conn.Close()
+			for i := range streams - 1 {
+				err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 3), EndStream: true, EndHeaders: true, BlockFragment: block})
+				if err != nil {
+					return outcome{err: err}
+				}
+			}
+			c.out.Flush()
+			time.Sleep(2 * stall())
+			return outcome{sent: streams}
 		}
 	}
 	attacks := []attack{

@@ -33,7 +33,7 @@ type peer struct {
 
 // connect returns a peer that has sent its preface and settings.
 func (p *target) connect(settings ...http2.Setting) (*peer, error) {
-	conn, err := p.dial()
+	conn, err := p.dialFor("h2")
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package abuse
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,9 +28,11 @@ const patience = 30 * time.Second
 
 // target is the program, running.
 type target struct {
+	t       *testing.T
 	address string
 	pid     int
 	backend *backend
+	tls     *tls.Config   // of its clients; nil: without TLS
 	ended   chan struct{} // closed with the process
 }
 
@@ -37,9 +40,16 @@ type target struct {
 // and nothing else.
 func startProxy(t *testing.T, env ...string) *target {
 	t.Helper()
-	p := &target{backend: startBackend(t), ended: make(chan struct{})}
+	b := startBackend(t)
+	return startProxyBefore(t, b, b.url, env...)
+}
+
+// startProxyBefore is startProxy before a backend that it reaches at url.
+func startProxyBefore(t *testing.T, b *backend, url string, env ...string) *target {
+	t.Helper()
+	p := &target{t: t, backend: b, ended: make(chan struct{})}
 	cmd := exec.Command(binary)
-	cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_SDK_DISABLED=true", "BACKENDS=" + p.backend.url}, env...)
+	cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_SDK_DISABLED=true", "BACKENDS=" + url}, env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -92,6 +102,23 @@ func (p *target) alive(t *testing.T) {
 // dial connects, without TLS.
 func (p *target) dial() (net.Conn, error) { return net.DialTimeout("tcp", p.address, patience) }
 
+// dialFor connects in order to speak a protocol of ALPN, over TLS if that is spoken.
+func (p *target) dialFor(protocol string) (net.Conn, error) {
+	conn, err := p.dial()
+	if err != nil || p.tls == nil {
+		return conn, err
+	}
+	cfg := p.tls.Clone()
+	cfg.NextProtos = []string{protocol}
+	secure := tls.Client(conn, cfg)
+	secure.SetDeadline(time.Now().Add(patience))
+	if err := secure.Handshake(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
 // usage is what a process has used so far.
 type usage struct {
 	cpu            time.Duration
@@ -130,16 +157,16 @@ func (p *target) usage(t *testing.T) usage {
 // backend is a server that counts what attackers make it do.
 type backend struct {
 	url      string
-	attacked atomic.Int64 // requests, but for a bystander's
-	running  atomic.Int64 // of these, those that are being handled
+	attacked atomic.Int64  // requests, but for a bystander's
+	over     chan struct{} // closed when nobody is to wait any more
 }
 
 func startBackend(t *testing.T) *backend {
 	t.Helper()
-	b := new(backend)
+	b := &backend{over: make(chan struct{})}
 	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections) // whatever still waits
+	t.Cleanup(func() { close(b.over) })
 	b.url = server.URL
 	return b
 }
@@ -150,22 +177,35 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.attacked.Add(1)
-	b.running.Add(1)
-	defer b.running.Add(-1)
 	switch r.URL.Path {
 	case "/wait": // until the proxy gives up
 		io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
+		b.wait(r)
+	case "/unread": // of the body
+		b.wait(r)
 	case "/large":
-		piece := make([]byte, 64<<10)
-		for range 64 {
-			if _, err := w.Write(piece); err != nil {
-				return
-			}
-		}
+		b.write(w, 64)
+	case "/endless":
+		b.write(w, 1<<20)
 	default:
 		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, "hello")
+	}
+}
+
+func (b *backend) write(w io.Writer, pieces int) {
+	piece := make([]byte, 64<<10)
+	for range pieces {
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
+func (b *backend) wait(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-b.over:
 	}
 }
 
@@ -180,9 +220,13 @@ type bystander struct {
 // watch returns a bystander that has made itself known.
 func watch(t *testing.T, p *target) *bystander {
 	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 1}
+	transport := &http.Transport{MaxIdleConnsPerHost: 1, TLSClientConfig: p.tls}
+	scheme := "http://"
+	if p.tls != nil {
+		scheme = "https://"
+	}
 	t.Cleanup(transport.CloseIdleConnections)
-	b := &bystander{client: &http.Client{Transport: transport, Timeout: patience}, url: "http://" + p.address + "/other"}
+	b := &bystander{client: &http.Client{Transport: transport, Timeout: patience}, url: scheme + p.address + "/other"}
 	for range 50 {
 		if _, err := b.ask(); err != nil {
 			t.Fatal(err)

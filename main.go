@@ -18,6 +18,7 @@ import (
 
 	"spangate/handler"
 	"spangate/handler/admin"
+	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/field"
 	"spangate/handler/route"
@@ -140,7 +141,8 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	endpoints := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: routes.Ready, Snapshot: routes.Snapshot, Certificates: listeners.Certificates, Delivery: tel.Status})
+	shown := func() []certificate.Info { return append(listeners.Certificates(), routes.Certificates()...) }
+	endpoints := admin.New(cfg.Admin, cfg.Origin, admin.Sources{Leaving: ctx.Done(), Ready: routes.Ready, Snapshot: routes.Snapshot, Certificates: shown, Delivery: tel.Status})
 	onPort := endpoints.Before
 	if listeners.Admin != nil {
 		onPort = nil // they have a port of their own
@@ -165,14 +167,13 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	}
 
 	listeners.Announce(tel.Log, cfg.Wire, string(cfg.Admin.Prefix), cfg.Route.Balancer.Backends.Names())
-	certificates := tel.Certificates(listeners.Certificates)
 	serve := func(ctx context.Context) error {
 		return wire.Serve(ctx, listeners.Requests(), around.Over(site.Over(routes)), cfg.Wire, tel.Log)
 	}
 	if listeners.Admin == nil {
-		return supervise.Run(ctx, serve, routes.Run, listeners.Run, certificates)
+		return supervise.Run(ctx, serve, routes.Run, listeners.Run, tel.Certificates(shown))
 	}
-	return supervise.Run(ctx, serve, routes.Run, listeners.Run, certificates, func(ctx context.Context) error {
+	return supervise.Run(ctx, serve, routes.Run, listeners.Run, tel.Certificates(shown), func(ctx context.Context) error {
 		return wire.ServeBriefly(ctx, []net.Listener{listeners.Admin}, around.Over(endpoints), cfg.Wire, tel.Log)
 	})
 }

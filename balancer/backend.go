@@ -3,13 +3,13 @@ package balancer
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
 
+	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/field"
@@ -31,7 +31,8 @@ type Backend struct {
 	transport   http.RoundTripper // sends an attempt, which already carries this backend's URL
 	watcher     *probe.Watcher
 
-	certificate atomic.Pointer[x509.Certificate] // that it showed last; nil: none
+	unverified  bool                             // whoever answers is taken for it
+	certificate atomic.Pointer[certificate.Info] // that it showed last; nil: none
 
 	active  atomic.Int64
 	latency atomic.Pointer[latency] // nil until a picker asks for it
@@ -61,17 +62,22 @@ func (b *Backend) OpenConnections() int64 {
 	return b.connections.OpenConnections()
 }
 
-// Certificate returns the one that the backend showed at the last handshake of TLS,
-// or nil before there was one.
-func (b *Backend) Certificate() *x509.Certificate { return b.certificate.Load() }
+// Certificate returns what there is to know of the one that the backend showed last,
+// or nil before it has shown any.
+func (b *Backend) Certificate() *certificate.Info { return b.certificate.Load() }
 
-// shaken notes how a handshake of TLS went.
+// Unverified reports whether nobody verifies the backend's certificate.
+func (b *Backend) Unverified() bool { return b.unverified }
+
+// shaken notes how a handshake of TLS went. One that resumes a session shows nothing
+// new.
 func (b *Backend) shaken(state tls.ConnectionState, err error) {
-	if err == nil {
-		b.certificate.Store(state.PeerCertificates[0])
+	if err == nil && !state.DidResume {
+		shown := certificate.Of(state.PeerCertificates[0])
+		b.certificate.Store(&shown)
 	}
 	if b.pool.hooks.Handshake != nil {
-		b.pool.hooks.Handshake(b, state, err)
+		b.pool.hooks.Handshake(b, err)
 	}
 }
 

@@ -91,7 +91,7 @@ func (c *Config) Check() error {
 	return errors.Join(errs...)
 }
 
-// Unverified returns the names of the members that requests go to whoever answers.
+// Unverified returns the names of the members whose certificates nobody verifies.
 func (c *Config) Unverified() (names []string) {
 	for _, m := range c.Backends {
 		if m.tls.verify == verifyOff {
@@ -99,6 +99,16 @@ func (c *Config) Unverified() (names []string) {
 		}
 	}
 	return names
+}
+
+// Certificates returns what there is to know of those that backends are shown.
+func (p *Pool) Certificates() (all []certificate.Info) {
+	for _, files := range p.keyring {
+		if shown := files.Get().shown; shown != nil {
+			all = append(all, certificate.Of(shown.Leaf))
+		}
+	}
+	return all
 }
 
 // keyring is what files say of handshakes with backends. Backends that have the same
@@ -211,9 +221,6 @@ func (p *peer) make(c *credentials) *tls.Config {
 	return cfg
 }
 
-// errNotPinned is all that anybody may be told.
-const errNotPinned = fault.Phrase("tls: certificate is none of those that are pinned")
-
 // pinned returns an error unless the certificate is one of the fingerprints. As with
 // DANE-EE (RFC 7671 §5.1) nothing else of it counts: neither names nor dates.
 func (p *peer) pinned(state tls.ConnectionState) error {
@@ -221,5 +228,5 @@ func (p *peer) pinned(state tls.ConnectionState) error {
 	if slices.Contains(p.options.fingerprints, found) {
 		return nil
 	}
-	return fmt.Errorf("%w: it has fingerprint=%s", errNotPinned, found)
+	return fmt.Errorf("%w: it has fingerprint=%s", fault.ErrNotPinned, found)
 }

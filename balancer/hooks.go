@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"context"
-	"crypto/tls"
 	"net/http"
 
 	"spangate/handler/wire"
@@ -49,10 +48,10 @@ type Hooks struct {
 	// Discovered is told of what a lookup has changed, after it has.
 	Discovered func(Discovered)
 
-	// Handshake is told how each handshake of TLS with b went, those of probes
-	// included: what was agreed on, or why it failed, or that b turned out not to be
-	// content with it.
-	Handshake func(b *Backend, state tls.ConnectionState, err error)
+	// Handshake is told of each handshake of TLS with b, those of probes included: why
+	// it failed, or that b turned out not to be content with it, or nil. It is called
+	// concurrently.
+	Handshake func(b *Backend, err error)
 
 	// Reloaded is told that files of TLS have changed, and why what they say now is
 	// not heeded, or nil.

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 
 	"spangate/balancer"
+	"spangate/handler/certificate"
 )
 
 // ObserveBackends reports at each collection the state of each member, how many
@@ -20,7 +21,11 @@ func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
 	connections := convention(&m, httpconv.NewClientOpenConnectionsObservable).Inst() // callbacks take no wrapped instruments
 	requests, status := m.observed(backendActiveRequestsName), m.observed(backendStatusName)
 	return m.callback(func(_ context.Context, o metric.Observer) error {
-		for b, sum := range sumUp(members()) {
+		all := members()
+		for name, left := range leastLeft(shownBy(all)) {
+			o.ObserveFloat64(t.front.expiresIn, left, m.with(backendKey.String(name)))
+		}
+		for b, sum := range sumUp(all) {
 			server := []attribute.KeyValue{semconv.ServerAddress(b.host), semconv.ServerPort(b.port)}
 			o.ObserveInt64(connections, sum.active, m.with(append(server, semconv.HTTPConnectionStateActive)...))
 			o.ObserveInt64(connections, sum.idle, m.with(append(server, semconv.HTTPConnectionStateIdle)...))
@@ -31,7 +36,17 @@ func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
 			}
 		}
 		return nil
-	}, requests, connections, status)
+	}, requests, connections, status, t.front.expiresIn)
+}
+
+// shownBy returns the certificates that backends show, under the names of these.
+func shownBy(members []*balancer.Backend) (all []certificate.Info) {
+	for _, b := range members {
+		if c := b.Certificate(); c != nil {
+			all = append(all, certificate.Info{Name: b.Name, NotAfter: c.NotAfter})
+		}
+	}
+	return all
 }
 
 type backendName struct {

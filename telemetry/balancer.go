@@ -10,7 +10,8 @@ func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
 		ProbeRequest: t.probeRequest,
 		Changed:      t.stateChanged,
 		Discovered:   t.discovered,
-		Reloaded:     t.Front().Reloaded,
+		Handshake:    t.handshakeWithBackend,
+		Reloaded:     t.reloaded,
 		Failed:       t.Exhausted,
 	}
 	if !t.off {

@@ -19,31 +19,31 @@ const day = 24 * time.Hour
 // and then returns nil.
 func (t *Telemetry) Certificates(shown func() []certificate.Info) func(context.Context) error {
 	return func(ctx context.Context) error {
-		m := t.meter
-		t.expiry.look(shown(), t.warnOf)
+		m, warn := t.meter, func(c certificate.Info) { t.warnOf(c) }
+		t.expiry.look(shown(), warn)
 		err := m.callback(func(_ context.Context, o metric.Observer) error {
 			all := shown()
-			t.expiry.look(all, t.warnOf) // where the processor stops between requests, so do timers
+			t.expiry.look(all, warn) // where the processor stops between requests, so do timers
 			for name, left := range leastLeft(all) {
 				o.ObserveFloat64(t.front.expiresIn, left, m.with(tlsCertificateKey.String(name)))
 			}
 			return nil
 		}, t.front.expiresIn)
 		for err == nil && t.expiry.wait(ctx) == nil {
-			t.expiry.look(shown(), t.warnOf)
+			t.expiry.look(shown(), warn)
 		}
 		return err
 	}
 }
 
 // warnOf tells the log of a certificate that expires soon, or has.
-func (t *Telemetry) warnOf(c certificate.Info) {
+func (t *Telemetry) warnOf(c certificate.Info, of ...slog.Attr) {
 	says, left := "a certificate expires soon", daysLeft(c)
 	if left < 0 {
 		says = "a certificate has expired"
 	}
-	t.Log.LogAttrs(context.Background(), slog.LevelWarn, says, slog.String("event.name", tlsCertificateExpiringEvent),
-		slog.String(string(tlsCertificateKey), c.Name), slog.Float64(string(tlsCertificateExpiresInKey), left))
+	t.Log.LogAttrs(context.Background(), slog.LevelWarn, says, append(of, slog.String("event.name", tlsCertificateExpiringEvent),
+		slog.String(string(tlsCertificateKey), printable(c.Name, longestServerName)), slog.Float64(string(tlsCertificateExpiresInKey), left))...)
 }
 
 func daysLeft(c certificate.Info) float64 { return time.Until(c.NotAfter).Hours() / 24 }

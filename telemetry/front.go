@@ -21,6 +21,7 @@ type frontMetrics struct {
 	handshakes *handshakeMetrics
 	reloads    metric.Int64Counter
 	expiresIn  metric.Float64ObservableGauge
+	warned     daily // of backends' certificates
 }
 
 func newFrontMetrics(m *meter) *frontMetrics {

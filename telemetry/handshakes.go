@@ -78,12 +78,14 @@ type handshakeMetrics struct {
 	failures metric.Int64Counter
 	sets     setCache[handshakeSet]
 	log      clock.Pace // of those with clients
+
+	logOfBackends clock.Pace
 }
 
 func newHandshakeMetrics(m *meter) *handshakeMetrics {
 	return &handshakeMetrics{
 		failures: m.counter(tlsHandshakeFailuresName), sets: newSets(m, handshakeSet.attributes),
-		log: clock.Pace{Every: betweenHandshakes},
+		log: clock.Pace{Every: betweenHandshakes}, logOfBackends: clock.Pace{Every: betweenHandshakes},
 	}
 }
 

@@ -66,7 +66,7 @@ type Sources struct {
 	Snapshot func() Snapshot        // nil: there is no status
 	Delivery func() []export.Status // of telemetry; nil: nothing to tell
 
-	Certificates func() []certificate.Info // that clients are shown; nil: nothing to tell
+	Certificates func() []certificate.Info // that clients and backends are shown; nil: nothing to tell
 }
 
 // New returns the endpoints below cfg's prefix. origin says whose word about where

@@ -21,6 +21,7 @@ const (
 	HandshakeExpired          Handshake = "certificate_expired"           // or is not valid yet
 	HandshakeWrongName        Handshake = "certificate_wrong_name"        // it is for another server
 	HandshakeWrongUsage       Handshake = "certificate_wrong_usage"       // it is for servers, and a client shows it, or the other way round
+	HandshakeNotPinned        Handshake = "certificate_not_pinned"        // another one is asked for, by its fingerprint
 	HandshakeBadCertificate   Handshake = "certificate_invalid"           // it cannot be read, breaks a rule, or is not the peer's
 	HandshakeVersion          Handshake = "protocol_version"              // none that both speak
 	HandshakeAlgorithm        Handshake = "no_common_algorithm"           // no cipher, key exchange or signature that both know
@@ -104,6 +105,22 @@ func HandshakeReason(err error) Handshake {
 	return HandshakeOther
 }
 
+// ErrNotPinned is why a handshake fails with a peer of whose certificate the
+// fingerprint is known, when it shows another one.
+const ErrNotPinned = Phrase("tls: certificate is none of those that are pinned")
+
+// HandshakeRefused reports whether err is a server's word that it does not take the
+// certificate that it was shown, or that there is none. With TLS 1.3 the client meets
+// with it after its own part of the handshake.
+func HandshakeRefused(err error) bool {
+	switch HandshakeReason(err) {
+	case AlertHandshakeFailure, AlertBadCertificate, AlertUnsupported, AlertRevoked, AlertExpired, AlertCertificateUnknown,
+		AlertUnknownCA, AlertAccessDenied, AlertNoCertificate:
+		return true
+	}
+	return false
+}
+
 // reasonOfCertificate returns what is wrong with the peer's certificate, or "".
 func reasonOfCertificate(err error) Handshake {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
@@ -116,6 +133,8 @@ func reasonOfCertificate(err error) Handshake {
 		return HandshakeBadCertificate
 	}
 	switch {
+	case errors.Is(err, ErrNotPinned):
+		return HandshakeNotPinned
 	case is[x509.UnknownAuthorityError](err):
 		return HandshakeUnknownAuthority
 	case is[x509.HostnameError](err):

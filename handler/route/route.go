@@ -10,6 +10,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler"
+	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/field"
 	"spangate/handler/supervise"
@@ -95,6 +96,9 @@ func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route
 	}.Over(handler.Forward(tel.Forward(retrier), handler.ForwardConfig{ // all attempts together; each has a span of its own below
 		Fields: front.Fields, ClientTimeout: front.ClientTimeout, Failures: failures,
 	}))
+	for _, name := range cfg.Balancer.Unverified() {
+		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
+	}
 	return r, r.observe(retrier, tel)
 }
 
@@ -117,6 +121,9 @@ func (r *Route) Run(ctx context.Context) error {
 	reload := func(ctx context.Context) error { return r.pool.Reload(ctx, r.reload) }
 	return supervise.All(ctx, r.pool.Run, reload, r.auth.Run, r.limit.run)
 }
+
+// Certificates returns what there is to know of those that backends are shown.
+func (r *Route) Certificates() []certificate.Info { return r.pool.Certificates() }
 
 // Ready returns why no request should come this way yet, or nil.
 func (r *Route) Ready() error { return r.pool.Started() }

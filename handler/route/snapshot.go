@@ -16,7 +16,7 @@ func (r *Route) Snapshot() admin.Snapshot {
 func (r *Route) backends() (all []admin.Backend) {
 	ready := r.pool.Ready()
 	for _, b := range r.pool.Members() {
-		all = append(all, admin.Backend{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active()})
+		all = append(all, admin.Backend{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active(), Certificate: b.Certificate()})
 	}
 	return all
 }

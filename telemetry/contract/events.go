@@ -20,7 +20,7 @@ var Events = []Event{
 	},
 	{
 		Name: "spangate.tls.handshake_failed", Severity: "INFO", Meaning: "a handshake of TLS came to nothing; once a second at most",
-		Attributes: []string{"spangate.tls.peer", "error.type", "spangate.tls.server_name", "network.peer.address", "network.peer.port", "exception.message", "spangate.tls.handshake.count"},
+		Attributes: []string{"spangate.tls.peer", "error.type", "spangate.backend", "spangate.backend.address", "spangate.tls.server_name", "network.peer.address", "network.peer.port", "exception.message", "spangate.tls.handshake.count"},
 	},
 	{
 		Name: "spangate.tls.certificate_reloaded", Severity: "INFO", Meaning: "files of certificates, keys or authorities have changed, and are in force",
@@ -30,7 +30,7 @@ var Events = []Event{
 		Attributes: []string{"exception.message"},
 	},
 	{
-		Name: "spangate.tls.certificate_expiring", Severity: "WARN", Meaning: "a certificate that clients are shown expires within 14 days, or has; once a day",
-		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in"},
+		Name: "spangate.tls.certificate_expiring", Severity: "WARN", Meaning: "a certificate that clients or backends are shown, or that a backend shows, expires within 14 days, or has; once a day",
+		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in", "spangate.backend"},
 	},
 }

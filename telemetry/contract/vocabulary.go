@@ -34,6 +34,7 @@ var errorTypes = []Value{
 	{"certificate_unknown_authority", "of a handshake: nobody who is believed has signed the peer's"},
 	{"certificate_expired", "of a handshake: the peer's has expired, or is not valid yet"},
 	{"certificate_wrong_name", "of a handshake: the peer's is for another server"},
+	{"certificate_not_pinned", "of a handshake: a backend's is another one than its fingerprint= says"},
 	{"certificate_wrong_usage", "of a handshake: a client shows a server's, or the other way round"},
 	{"certificate_invalid", "of a handshake: the peer's cannot be read, breaks a rule, or is not its own"},
 	{"protocol_version", "of a handshake: there is no version of TLS that both speak"},

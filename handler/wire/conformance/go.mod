@@ -10,6 +10,8 @@ tool (
 )
 
 require (
+	github.com/coder/websocket v1.8.15
+	github.com/gorilla/websocket v1.4.1
 	github.com/summerwind/h2spec v2.2.1+incompatible
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

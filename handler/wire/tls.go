@@ -117,6 +117,7 @@ type secureConn struct {
 	failure   error
 	state     tls.ConnectionState // once the handshake is done
 	believed  atomic.Pointer[belief]
+	begun     string // what has come of HTTP/2, and not been read yet
 }
 
 // Read implements [net.Conn].
@@ -125,7 +126,32 @@ func (c *secureConn) Read(p []byte) (int, error) {
 	if c.failure != nil {
 		return 0, c.failure
 	}
+	if len(c.begun) > 0 {
+		n := copy(p, c.begun)
+		c.begun = c.begun[n:]
+		return n, nil
+	}
 	return c.Conn.Read(p)
+}
+
+// preface is what a client of HTTP/2 begins with (RFC 9113 §3.4).
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// readPreface returns an error unless that comes. Who agreed on HTTP/2 and says
+// something else has no language in which it could be answered.
+func (c *secureConn) readPreface() error {
+	var got [len(preface)]byte
+	for n := 0; n < len(got); {
+		more, err := c.Conn.Read(got[n:])
+		if n += more; string(got[:n]) != preface[:n] {
+			return io.EOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.begun = preface
+	return nil
 }
 
 type secureConnKey struct{}
@@ -150,6 +176,9 @@ func (c *secureConn) shakeHands() {
 		c.believed.Store(&belief{c.config.ClientCAs, true})
 		if c.state.NegotiatedProtocol == acme.Protocol {
 			c.failure = io.EOF // that was all; nobody may go on from here, as no certificate was asked for
+		}
+		if c.state.NegotiatedProtocol == "h2" {
+			c.failure = c.readPreface()
 		}
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"spangate/handler/certificate/certtest"
@@ -51,5 +53,21 @@ func TestWhatWasAgreedOnIsSpoken(t *testing.T) {
 				t.Errorf("answered with %q, %v; want %q", got, err, test.want)
 			}
 		})
+	}
+}
+
+// TestHTTP2WhereHTTP1WasAgreedOn checks the other way round, in which there is a
+// language for the refusal.
+func TestHTTP2WhereHTTP1WasAgreedOn(t *testing.T) {
+	t.Parallel()
+	ca := certtest.New(t)
+	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key)
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: ca.Pool, NextProtos: []string{"http/1.1"}}}
+	transport := &http.Transport{DialContext: dialer.DialContext, Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	if resp, body := get(t, transport, "http://"+p.addr); resp.StatusCode != 400 || !strings.Contains(body, "another protocol") {
+		t.Errorf("%s %s", resp.Status, body)
 	}
 }

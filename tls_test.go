@@ -217,37 +217,6 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// What was agreed on in the handshake is what is spoken.
-func TestAnotherProtocolThanAgreed(t *testing.T) {
-	t.Parallel()
-	ca := certtest.New(t)
-	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
-	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key)
-	for _, test := range []struct {
-		agreed, request string
-		served          bool
-	}{
-		{"h2", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", false},
-		{"http/1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true},
-		{"", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true},
-	} {
-		client := &tls.Config{RootCAs: ca.Pool, ServerName: "localhost"}
-		if test.agreed != "" {
-			client.NextProtos = []string{test.agreed}
-		}
-		conn, err := tls.Dial("tcp", p.addr, client)
-		if err != nil {
-			t.Fatal(err)
-		}
-		io.WriteString(conn, test.request)
-		answer, _ := io.ReadAll(conn)
-		if got := strings.HasPrefix(string(answer), "HTTP/1.1 200"); got != test.served {
-			t.Errorf("agreed on %q, the answer is %q", test.agreed, answer)
-		}
-		conn.Close()
-	}
-}
-
 // Certificates change a hundred times while clients come and go.
 func TestCertificatesThatChange(t *testing.T) {
 	t.Parallel()

@@ -2,41 +2,64 @@ package policy
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"time"
 
 	"spangate/handler/field"
 )
 
-// overtime is how much later than its client's own deadline a request ends. The
-// client has given up by then, or been told by the backend, in the words of their
-// protocol, that time is over. A proxy that were as quick would come before both,
-// as clients round down what they send, with an answer that is no such word.
-const overtime = 100 * time.Millisecond
+// What a client that names a deadline is given on top. It gives up by itself, or
+// is told by the backend, in the words of their protocol, that time is over; a
+// proxy that were as quick would come before both with an answer that is no such
+// word.
+const (
+	// rounding is added to the deadline, until when something may be begun and which
+	// the backend is told: clients round down what they send.
+	rounding = 10 * time.Millisecond
+
+	// overtime is how much later the request ends, if nobody has ended it.
+	overtime = 500 * time.Millisecond
+)
 
 // Timeout returns a wrapper that gives each request a deadline, retries and body
-// included: d from now, or, where its client waits for less (grpc-timeout,
-// Connect-Timeout-Ms), some overtime after that. Without either, d being 0, it has
-// none. Nothing is buffered: what happens when the deadline passes is for whoever
-// heeds the request's context to say.
+// included: d from now, or sooner where its client says that it waits no longer
+// (grpc-timeout, Connect-Timeout-Ms). Without either, d being 0, it has none. At d
+// the request ends, and some overtime after its client's own deadline. Nothing is
+// buffered: what happens then is for whoever heeds the request's context to say.
 func Timeout(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			limit, asks := field.Timeout(r.Header)
-			if limit > 0 { // else the client has given up already
-				limit += min(overtime, math.MaxInt64-limit)
+			ctx, cancel := r.Context(), func() {}
+			if d > 0 {
+				ctx, cancel = context.WithTimeout(ctx, d)
+				defer cancel()
 			}
-			switch {
-			case d > 0 && (!asks || d < limit):
-				limit = d
-			case !asks:
-				next.ServeHTTP(w, r)
-				return
+			if asked, asks := field.Timeout(r.Header); asks && (d == 0 || asked < d) {
+				ctx, cancel = withClientsTimeout(ctx, asked)
+				defer cancel()
 			}
-			ctx, cancel := context.WithTimeout(r.Context(), limit)
-			defer cancel()
-			next.ServeHTTP(w, r.WithContext(ctx))
+			if ctx != r.Context() {
+				r = r.WithContext(ctx)
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }
+
+func withClientsTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(d)
+	if d == 0 {
+		return context.WithDeadline(ctx, deadline) // it has given up already
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(overtime))
+	return lenient{ctx, deadline.Add(rounding)}, cancel
+}
+
+// lenient is a context that ends after its deadline.
+type lenient struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline implements [context.Context].
+func (c lenient) Deadline() (time.Time, bool) { return c.deadline, true }

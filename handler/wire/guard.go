@@ -75,17 +75,11 @@ func misplaced(r *http.Request, conn *secureConn) (status int, why string) {
 	return 0, ""
 }
 
-// agreedOtherwise reports whether r, which came over TLS, is of another protocol than
-// was agreed on in the handshake (RFC 7301 §3.2): who watches over connections by
-// that would be deceived.
+// agreedOtherwise reports whether r, which came over TLS, is of HTTP/2 where
+// HTTP/1.1 was agreed on in the handshake (RFC 7301 §3.2): who watches over
+// connections by that would be deceived. For the other way round see readPreface.
 func agreedOtherwise(r *http.Request) bool {
-	switch r.TLS.NegotiatedProtocol {
-	case "h2":
-		return r.ProtoMajor != 2
-	case "http/1.1":
-		return r.ProtoMajor != 1
-	}
-	return false
+	return r.TLS.NegotiatedProtocol == "http/1.1" && r.ProtoMajor != 1
 }
 
 // BodyConn returns the HTTP/1 connection that the body of r comes on, or nil

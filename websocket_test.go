@@ -78,11 +78,20 @@ func (p *program) connect(t *testing.T, client http.RoundTripper, protocol strin
 	return &webSocket{resp, out, bufio.NewReader(resp.Body), cancel}
 }
 
+// end has the client end it, which the backend answers by ending it, too.
+func (ws *webSocket) end(t *testing.T) {
+	t.Helper()
+	ws.out.Close()
+	if rest, err := io.ReadAll(ws.in); len(rest) > 0 || err != nil {
+		t.Errorf("at the end: %q, %v", rest, err)
+	}
+}
+
 // TestWebSocketOverHTTP2 checks one that goes well: what both ends see, and what is
 // told of it.
 func TestWebSocketOverHTTP2(t *testing.T) {
 	t.Parallel()
-	asked := make(chan *http.Request, 1)
+	asked := make(chan *http.Request, 3)
 	p := start(t, "BACKENDS=http://"+agrees(t, asked, echoes), "MAX_REQUEST_BODY=1KiB", "PROBE_MODE=off")
 	ws := p.connect(t, extended(), "websocket", "Sec-WebSocket-Protocol: chat", "Origin: https://page.test")
 	if ws.StatusCode != 200 {
@@ -94,10 +103,15 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 			t.Fatalf("%d bytes of %d came back: %v", len(got), len(text), err)
 		}
 	}
-	ws.out.Close()
-	if rest, err := io.ReadAll(ws.in); len(rest) > 0 || err != nil {
-		t.Errorf("at the end: %q, %v", rest, err)
+	client := extended()                                                                                    // of which one connection carries several
+	for _, ws := range []*webSocket{p.connect(t, client, "websocket"), p.connect(t, client, "websocket")} { // both are open
+		go io.WriteString(ws.out, "one of two\n")
+		if got, err := ws.in.ReadString('\n'); got != "one of two\n" {
+			t.Errorf("%q came back: %v", got, err)
+		}
+		ws.end(t)
 	}
+	ws.end(t)
 
 	got := map[string]string{}
 	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Accept", "Upgrade", "Connection", "Via"} {
@@ -113,10 +127,10 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 		t.Errorf("what the backend sees (-want +got):\n%s", diff)
 	}
 	p.stop()
-	p.checkSpans(t, `
+	p.checkSpans(t, strings.Repeat(`
 CONNECT SERVER Unset http.request.method=CONNECT http.response.status_code=200 network.protocol.version=2 http.request.body.size=0 http.response.body.size=0
   GET CLIENT Unset http.request.method=GET http.response.status_code=101 network.protocol.version=1.1
-`[1:], "http.request.method", "http.response.status_code", "network.protocol.version", "error.type", "http.request.body.size", "http.response.body.size")
+`[1:], 3), "http.request.method", "http.response.status_code", "network.protocol.version", "error.type", "http.request.body.size", "http.response.body.size")
 }
 
 // TestWebSocketOverHTTPS checks that TLS changes nothing.

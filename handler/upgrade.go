@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -64,7 +65,7 @@ func wrongSwitch(r, out *http.Request, resp *http.Response) error {
 	if agreed == "" || !httpguts.HeaderValuesContainsToken([]string{offered}, agreed) {
 		return fmt.Errorf("switches to %q, offered was %q", agreed, offered)
 	}
-	if ws := webSocketOf(r); ws != nil && resp.Header.Get("Sec-Websocket-Accept") != ws.accept {
+	if ws := webSocketOf(r); ws != nil && !slices.Equal(resp.Header["Sec-Websocket-Accept"], []string{ws.accept}) {
 		return errors.New("agrees to a WebSocket of another key")
 	}
 	return nil

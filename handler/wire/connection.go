@@ -74,7 +74,7 @@ func (d *connector) establish(ctx context.Context, conn net.Conn, authority stri
 	}
 	secure, err := d.secure(ctx, conn, authority, needs)
 	if err != nil {
-		d.connections.shaken(tls.ConnectionState{}, err)
+		d.connections.shaken(tls.ConnectionState{}, fault.Of(ctx, err).Err)
 		return nil, err
 	}
 	state := secure.ConnectionState()

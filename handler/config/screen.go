@@ -38,7 +38,7 @@ What most people set:
 
     BACKENDS                     where requests go; all others can be left out
     PORT                         TCP port to listen on: 8080
-    TLS_CERT_FILE, TLS_KEY_FILE  what HTTPS is spoken with: HTTP is
+    TLS_CERT_FILE                what HTTPS is spoken with: HTTP is
     OTEL_EXPORTER_OTLP_ENDPOINT  the collector: http://localhost:4318
     OTEL_SERVICE_NAME            what telemetry calls this service: spangate
     PROBE_PATH                   what to ask of backends: whether they connect

@@ -207,7 +207,7 @@ func TestWebSocketOverHTTP2Ends(t *testing.T) {
 			ws.cancel()
 			ws.out.CloseWithError(context.Canceled) // which x/net/http2 reads before it looks at the context
 		}},
-		"the proxy stops":  {client: func(_ *webSocket, p *program) { go p.stop() }, want: " reset"},
+		"the proxy stops":  {client: func(_ *webSocket, p *program) { go p.stop() }, want: "\x88\x02\x03\xe9 reset"},
 		"the time is over": {client: func(ws *webSocket, _ *program) {}, want: " reset"},
 	} {
 		t.Run(name, func(t *testing.T) {

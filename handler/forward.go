@@ -23,6 +23,10 @@ type ForwardConfig struct {
 	Fields        field.Set     // what must be neither a trailer nor removed by Connection
 	ClientTimeout time.Duration // longest wait for an HTTP/2 client to send a part of a body before the answer, or to take one of that; 0: no limit
 	Failures      Failures
+
+	// ToldToLeave is told of each WebSocket that the proxy, about to leave, has sent a
+	// Close, once it has ended, and whether both ends have answered. It may be nil.
+	ToldToLeave func(r *http.Request, answered bool)
 }
 
 // Forward returns the reverse proxy itself: a handler that sends each request

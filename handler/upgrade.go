@@ -9,11 +9,13 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/handler/wire/websocket"
 )
 
 // upgraded reports whether resp is an answer to the offer of another protocol, in
@@ -45,6 +47,10 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 		return
 	}
 	defer backend.Close()
+	join := join
+	if strings.EqualFold(upgradeOf(resp.Header), "websocket") {
+		join = f.joinWebSocket(r)
+	}
 	conn, err := f.switched(w, r, resp)
 	if err != nil {
 		f.cfg.Failures.abort(r, err)
@@ -109,6 +115,20 @@ func (h hijacked) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return h.Close()
+}
+
+// joinWebSocket is join for the WebSocket of r, which is told should the proxy leave,
+// and then has the time to end by itself.
+func (f *forwarder) joinWebSocket(r *http.Request) func(ctx context.Context, client, backend io.ReadWriteCloser) error {
+	return func(ctx context.Context, client, backend io.ReadWriteCloser) error {
+		tunnel := websocket.New(client, backend)
+		defer wire.OnFarewell(ctx, tunnel.GoAway)()
+		err := join(ctx, tunnel.Client(), tunnel.Backend())
+		if f.cfg.ToldToLeave != nil && tunnel.Told() {
+			f.cfg.ToldToLeave(r, tunnel.Answered())
+		}
+		return err
+	}
 }
 
 // join copies both ways until both have ended, or ctx has, and returns what they

@@ -33,6 +33,7 @@ func (s *served) facts(yield func(fact) bool) {
 		&e.waited,
 		&e.principal,
 		&e.requestID,
+		&e.farewell,
 		&s.reason,
 		&s.outcome,
 	} {
@@ -57,7 +58,7 @@ func (s *served) appendLine(attrs []slog.Attr) []slog.Attr {
 // sampler that can be configured decides by them, and each time would copy those
 // before.
 func (s *served) tell(span trace.Span) {
-	attrs := make([]attribute.KeyValue, 0, 27)
+	attrs := make([]attribute.KeyValue, 0, 28)
 	for f := range s.facts {
 		attrs = f.span(attrs)
 	}

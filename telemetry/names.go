@@ -49,6 +49,7 @@ const (
 	tlsServerNameKey           = attribute.Key("spangate.tls.server_name")
 	samplingReasonKey          = attribute.Key("spangate.sampling.reason")
 	telemetryResultKey         = attribute.Key("spangate.telemetry.result")
+	upgradeFarewellKey         = attribute.Key("spangate.upgrade.farewell")
 )
 
 // Metrics of our own.

@@ -17,10 +17,13 @@ const quietPeriod = 500 * time.Millisecond
 // drain lets the clients go: first those without a request, then each with its
 // answer, and in the end whoever is left.
 func (s *server) drain() {
+	var said sync.WaitGroup
 	deadline, cancel := context.WithTimeout(s.requests, s.times.drain)
+	defer said.Wait()
 	defer cancel()
 	s.log.Info("draining", "timeout", s.times.drain.String())
 	clock.Sleep(deadline, s.times.delay)
+	said.Go(func() { s.farewells.say(deadline, s.times.farewells()) })
 	if s.clients.none() {
 		for _, ln := range s.listeners {
 			ln.Close()
@@ -74,6 +77,10 @@ type drainTimes struct {
 	drain time.Duration // requests may finish, delay included: three quarters
 	cut   time.Duration // handlers get to notice that they were cut off: a twentieth
 }
+
+// farewells is how long after the delay the last WebSocket is told: so late that
+// those of them are few who come back at a time, and with time left to answer.
+func (t drainTimes) farewells() time.Duration { return (t.drain - t.delay) * 2 / 3 }
 
 func (c Config) drainTimes() drainTimes {
 	return drainTimes{delay: c.ShutdownDelay, drain: c.ShutdownTimeout * 3 / 4, cut: c.ShutdownTimeout / 20}

@@ -32,11 +32,11 @@ const (
 // Serve answers requests on each of lns with h, over HTTP/1.1 and HTTP/2 with prior
 // knowledge, until ctx is done. It then drains: it asks the clients of open
 // connections to leave with their next response, goes on accepting for
-// cfg.ShutdownDelay and a moment more, closes lnss, and waits for requests in
-// flight. What is left once three quarters of cfg.ShutdownTimeout are over, upgraded
-// connections among it, is cut off. Serve returns nil after a drain, whether
-// complete or not, and when no handler is running any more, save one that does not
-// heed its context.
+// cfg.ShutdownDelay and a moment more, closes lns, and waits for requests in
+// flight. Who has called [OnFarewell] is told in the meantime. What is left once
+// three quarters of cfg.ShutdownTimeout are over, upgraded connections among it, is
+// cut off. Serve returns nil after a drain, whether complete or not, and when no
+// handler is running any more, save one that does not heed its context.
 //
 // However far h reads a request's body, and whatever it answers, a client that
 // pauses for longer than cfg.ClientTimeout loses its connection, or its stream
@@ -83,8 +83,9 @@ type server struct {
 	cut       context.CancelCauseFunc // ends it
 	ended     chan error              // gets, of each listener, why nobody is accepted any more
 
-	running atomic.Int64 // handlers
-	clients clients
+	running   atomic.Int64 // handlers
+	clients   clients
+	farewells farewells
 }
 
 func (s *server) serverOf(h http.Handler) *http.Server {
@@ -106,7 +107,9 @@ func (s *server) serverOf(h http.Handler) *http.Server {
 			MaxReceiveBufferPerStream:     streamWindow,
 			MaxReadFrameSize:              frameSize,
 		},
-		BaseContext: func(net.Listener) context.Context { return s.requests },
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(s.requests, farewellsKey{}, &s.farewells)
+		},
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},

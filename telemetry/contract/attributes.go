@@ -91,6 +91,7 @@ var Attributes = []Attribute{
 	own("spangate.tls.server_name", String, "name of a server that the client asked for in the handshake, as sent, of 255 bytes at most"),
 	own("spangate.sampling.reason", String, "why the request was kept though the sampler said no", Value{"error", "its span's status is Error, by no doing of the client's"}, Value{"retry", "it took more than one attempt"}, Value{"slow", "its answer did not begin in time"}),
 	own("spangate.telemetry.result", String, "what became of the span", Value{"exported", "the collector took it"}, Value{"failed", "the collector did not take it"}, Value{"dropped", "it was not tried"}),
+	own("spangate.upgrade.farewell", String, "what came of the Close with which a WebSocket was told that the proxy leaves", Value{"answered", "client and backend have sent theirs"}, Value{"unanswered", "not both have"}),
 }
 
 func own(name string, t Type, meaning string, values ...Value) Attribute {

@@ -11,6 +11,7 @@ var Spans = []Span{
 			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type", "spangate.grpc.status", "spangate.backend",
 			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.policy.rejection", "spangate.policy.reason",
 			"spangate.concurrency.wait", "spangate.time_to_first_byte", "spangate.sampling.reason", "spangate.request.id", "enduser.id", "spangate.auth.method",
+			"spangate.upgrade.farewell",
 		},
 	},
 	{

@@ -37,6 +37,7 @@ func TestVocabularies(t *testing.T) {
 			slices.DeleteFunc(policy["verdict"], func(s string) bool { return s == "client_gone" })), // which is no refusal
 		"spangate.rate_limit.on_store_error": words(t, "policy/redis")["OnError"],
 		"spangate.telemetry.result":          exports["outcome.0"],
+		"spangate.upgrade.farewell":          recorder["farewell"],
 	}
 	for name, want := range tests {
 		i := slices.IndexFunc(contract.Attributes, func(a contract.Attribute) bool { return a.Name == name })

@@ -29,14 +29,16 @@ const (
 func Timeout(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := r.Context(), func() {}
+			ctx := r.Context()
 			if d > 0 {
-				ctx, cancel = context.WithTimeout(ctx, d)
+				limited, cancel := context.WithTimeout(ctx, d)
 				defer cancel()
+				ctx = limited
 			}
 			if asked, asks := field.Timeout(r.Header); asks && (d == 0 || asked < d) {
-				ctx, cancel = withClientsTimeout(ctx, asked)
+				limited, cancel := withClientsTimeout(ctx, asked)
 				defer cancel()
+				ctx = limited
 			}
 			if ctx != r.Context() {
 				r = r.WithContext(ctx)

@@ -338,3 +338,56 @@ func TestFaultsOfClientCertificates(t *testing.T) {
 		}
 	}
 }
+
+// The span of a request over TLS has what was agreed on, and who the client is.
+func TestSpanOverTLS(t *testing.T) {
+	t.Parallel()
+	m := newMutual(t, "TLS_CLIENT_AUTH=request")
+	p := start(t, m.environ...)
+	certs := m.Issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "ann", Organization: []string{"A"}}}).TLS(t)
+	sum := sha256.Sum256(certs.Leaf.Raw)
+	old := m.client()
+	old.MaxVersion, old.CurvePreferences, old.CipherSuites = tls.VersionTLS12, []tls.CurveID{tls.CurveP256}, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+	for _, one := range []struct {
+		client *tls.Config
+		http2  bool
+	}{{m.client(certs), true}, {old, false}} {
+		if status, _, err := ask(t, one.client, one.http2, "https://"+p.addr+"/"); status != 200 {
+			t.Errorf("status %d, %v", status, err)
+		}
+	}
+	p.stop()
+	got := map[string]map[string]any{}
+	for _, span := range p.spans("SERVER") {
+		attributes := map[string]any{}
+		for name, value := range span.Attributes {
+			if strings.Contains(name, "tls.") {
+				attributes[name] = value
+			}
+		}
+		got[fmt.Sprint(attributes["tls.protocol.version"])] = attributes
+	}
+	if cipher := fmt.Sprint(got["1.3"]["tls.cipher"]); !strings.HasPrefix(cipher, "TLS_AES_") && !strings.HasPrefix(cipher, "TLS_CHACHA20_") {
+		t.Errorf("the cipher is %s", cipher)
+	}
+	delete(got["1.3"], "tls.cipher")
+	want := map[string]map[string]any{
+		"1.3": {
+			"tls.protocol.version": "1.3", "tls.curve": "X25519MLKEM768", "tls.next_protocol": "h2", "tls.resumed": false,
+			"spangate.tls.server_name": "localhost", "tls.client.subject": "CN=ann,O=A",
+			"tls.client.hash.sha256": strings.ToUpper(hex.EncodeToString(sum[:])), "tls.client.not_after": certs.Leaf.NotAfter.Format(time.RFC3339),
+		},
+		"1.2": {
+			"tls.protocol.version": "1.2", "tls.cipher": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "tls.curve": "secp256r1",
+			"tls.resumed": false, "spangate.tls.server_name": "localhost",
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+	for _, line := range p.log.requests(t) {
+		if want := map[any]any{"1.3": "CN=ann,O=A", "1.2": nil}; line["client_subject"] != want[line["tls"]] {
+			t.Errorf("the log says %v", line)
+		}
+	}
+}

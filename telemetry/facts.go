@@ -25,6 +25,7 @@ func (s *served) facts(yield func(fact) bool) {
 		&s.answer,
 		&s.grpc,
 		&s.caller,
+		&s.secured,
 		&s.cold,
 		&e.route,
 		&e.forwarded,

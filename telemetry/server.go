@@ -26,8 +26,9 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		method := t.cfg.KnownMethods.normalize(r.Method)
 		s := &served{
 			telemetry: t, start: time.Now(), cold: t.warmth.coldStart(),
-			target: target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText},
-			caller: caller{request: r, client: who.Addr, longest: t.longestText},
+			target:  target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText},
+			caller:  caller{request: r, client: who.Addr, longest: t.longestText},
+			secured: secured{r.TLS, t.longestText},
 		}
 		active := t.server.activeSets.get(activeSet{method, who.Scheme})
 		t.server.active.Add(r.Context(), 1, active.add...)
@@ -98,6 +99,7 @@ type served struct {
 
 	target  target
 	caller  caller
+	secured secured
 	cold    coldStart
 	answer  answer
 	grpc    grpcStatus

@@ -12,6 +12,8 @@ var Spans = []Span{
 			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.policy.rejection", "spangate.policy.reason",
 			"spangate.concurrency.wait", "spangate.time_to_first_byte", "spangate.sampling.reason", "spangate.request.id", "enduser.id", "spangate.auth.method",
 			"spangate.upgrade.farewell",
+			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed", "spangate.tls.server_name",
+			"tls.client.subject", "tls.client.hash.sha256", "tls.client.not_after",
 		},
 	},
 	{

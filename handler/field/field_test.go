@@ -39,6 +39,8 @@ func TestSet(t *testing.T) {
 		"Content-Length": {}, "Content_length": {isAlias: true}, "Trailer": {}, "Cookie": {}, "If-Match": {}, "If_match": {isAlias: true},
 		"Etag": {inTrailer: true}, "Content-Digest": {inTrailer: true}, "Content_digest": {inTrailer: true}, "Grpc-Status": {inTrailer: true},
 		"Grpc-Trace-Bin": {}, "X-B3-Sampled": {}, "Uberctx-Anything": {}, "X-Forwarded-Anything": {}, "Any-Client-Ip": {},
+		"Client-Cert": {}, "Client-Cert-Chain": {}, "Client_cert": {isAlias: true}, "X-Forwarded-Client-Cert": {}, "X-Ssl-Client-Verify": {}, "Ssl-Client-Dn": {},
+		"X-Client-Cert": {}, "X-Arr-Clientcert": {}, "X-Amzn-Mtls-Clientcert-Leaf": {},
 		"X-Sum": {inTrailer: true}, "X_sum": {inTrailer: true}, "-": {inTrailer: true},
 	} {
 		if got := fields.InTrailer(name); got != want.inTrailer {

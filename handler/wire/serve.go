@@ -12,7 +12,9 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/wire/framing"
 	_ "spangate/handler/wire/xconnect" // before net/http is initialised
 )
@@ -58,6 +60,7 @@ func serve(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, 
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	s := &server{cfg: cfg, times: times, log: log, listeners: lns, requests: requests, cut: cut, ended: make(chan error, len(lns))}
+	s.floods.Every = betweenFloods
 	s.http = s.serverOf(&guard{next: h, drain: ctx, running: &s.running, timeout: cfg.ClientTimeout})
 	for _, ln := range lns {
 		go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout, cfg.HeaderTimeout)) }()
@@ -86,6 +89,23 @@ type server struct {
 	running   atomic.Int64 // handlers
 	clients   clients
 	farewells farewells
+	floods    clock.Pace
+}
+
+// betweenFloods is the least time from one line of a flood to the next: a client that
+// comes back at once must not fill the log instead.
+const betweenFloods = time.Minute
+
+// left lets the connection of a client go, and tells the log if it was a flood that
+// ended it.
+func (s *server) left(conn *framing.Conn) {
+	s.clients.left(conn)
+	if !conn.Flooded() {
+		return
+	}
+	if n, passes := s.floods.Pass(); passes {
+		s.log.Warn("connection closed for a flood of frames", "peer", conn.RemoteAddr().String(), "connections", n, "error", framing.ErrFlood.Error())
+	}
 }
 
 func (s *server) serverOf(h http.Handler) *http.Server {
@@ -119,7 +139,7 @@ func (s *server) serverOf(h http.Handler) *http.Server {
 			case http.StateNew:
 				s.clients.came(conn.(*framing.Conn))
 			case http.StateClosed, http.StateHijacked:
-				s.clients.left(conn.(*framing.Conn))
+				s.left(conn.(*framing.Conn))
 			}
 		},
 	}

@@ -70,7 +70,10 @@ func drip(at *target, deaf bool, write func(w *bufio.Writer, i int) error) outco
 		if err != nil {
 			w.Flush()
 			if deaf {
-				time.Sleep(2 * time.Second) // longer than its patience
+				time.Sleep(stall())
+				for late := time.Now().Add(patience / 2); at.backend.busy.Load() > 0 && time.Now().Before(late); {
+					time.Sleep(10 * time.Millisecond)
+				}
 				go read()
 			}
 			select {

@@ -158,6 +158,7 @@ func (p *target) usage(t *testing.T) usage {
 type backend struct {
 	url      string
 	attacked atomic.Int64  // requests, but for a bystander's
+	busy     atomic.Int64  // requests that are being handled
 	over     chan struct{} // closed when nobody is to wait any more
 }
 
@@ -177,6 +178,8 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.attacked.Add(1)
+	b.busy.Add(1)
+	defer b.busy.Add(-1)
 	switch r.URL.Path {
 	case "/wait": // until the proxy gives up
 		io.Copy(io.Discard, r.Body)

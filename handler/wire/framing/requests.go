@@ -217,6 +217,13 @@ func (c *Conn) Interrupt() {
 	}
 }
 
+// Flooded reports whether reads fail with [ErrFlood].
+func (c *Conn) Flooded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in.err == ErrFlood
+}
+
 var longAgo = time.Unix(1, 0)
 
 // What a client is let send, after an answer that came before, until its

@@ -103,6 +103,10 @@ conformance *args:
     # Here and not in ./..., so that go test shows how many passed.
     cd handler/wire/conformance && go test -count=1 -timeout=30m "$@"
 
+# certificates got from, and kept in spite of, Let's Encrypt's Pebble; takes flags of go test
+acme *args:
+    {{just_executable()}} nested handler/acme/pebble -parallel=16 "$@"
+
 # backends killed, stopped and broken under traffic; takes flags of go test
 chaos *args:
     go vet -tags chaos ./balancer/chaos

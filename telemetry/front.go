@@ -13,6 +13,7 @@ func (t *Telemetry) Front() wire.Hooks {
 		Handshake:   t.handshakeOfClient,
 		ProxyHeader: t.proxyHeaderFailed,
 		Reloaded:    t.reloaded,
+		Issued:      t.issued(),
 	}
 }
 
@@ -20,6 +21,7 @@ func (t *Telemetry) Front() wire.Hooks {
 type frontMetrics struct {
 	handshakes *handshakeMetrics
 	reloads    metric.Int64Counter
+	orders     metric.Int64Counter
 	expiresIn  metric.Float64ObservableGauge
 	warned     daily // of backends' certificates
 }
@@ -28,6 +30,7 @@ func newFrontMetrics(m *meter) *frontMetrics {
 	return &frontMetrics{
 		handshakes: newHandshakeMetrics(m),
 		reloads:    m.counter(tlsReloadsName),
+		orders:     m.counter(acmeOrdersName),
 		expiresIn:  m.gauge(tlsCertificateExpiresInName),
 	}
 }

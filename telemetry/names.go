@@ -6,6 +6,11 @@ import "go.opentelemetry.io/otel/attribute"
 
 // Attributes of our own.
 const (
+	acmeChallengeKey           = attribute.Key("spangate.acme.challenge")
+	acmeNextOrderKey           = attribute.Key("spangate.acme.next_order")
+	acmeRenewalKey             = attribute.Key("spangate.acme.renewal")
+	acmeResultKey              = attribute.Key("spangate.acme.result")
+	acmeStateKey               = attribute.Key("spangate.acme.state")
 	attemptCountKey            = attribute.Key("spangate.attempt.count")
 	authMethodKey              = attribute.Key("spangate.auth.method")
 	backendKey                 = attribute.Key("spangate.backend")
@@ -76,6 +81,7 @@ const (
 	tlsHandshakeFailuresName       = "spangate.tls.handshake.failures"
 	tlsReloadsName                 = "spangate.tls.reloads"
 	tlsCertificateExpiresInName    = "spangate.tls.certificate.expires_in"
+	acmeOrdersName                 = "spangate.acme.orders"
 	telemetrySpansName             = "spangate.telemetry.spans"
 )
 
@@ -85,16 +91,21 @@ const (
 	retrySpan              = "retry"
 	probeSpan              = "probe"
 	backendStateChangeSpan = "backend_state_change"
+	certificateOrderSpan   = "certificate_order"
 )
 
 // Events.
 const (
-	backendStateChangedEvent    = "spangate.backend.state_changed"
-	policyRejectedEvent         = "spangate.policy.rejected"
-	rateLimitStoreLostEvent     = "spangate.rate_limit.store_lost"
-	rateLimitStoreReachedEvent  = "spangate.rate_limit.store_reached"
-	tlsHandshakeFailedEvent     = "spangate.tls.handshake_failed"
-	tlsCertificateReloadedEvent = "spangate.tls.certificate_reloaded"
-	tlsCertificateRejectedEvent = "spangate.tls.certificate_rejected"
-	tlsCertificateExpiringEvent = "spangate.tls.certificate_expiring"
+	backendStateChangedEvent       = "spangate.backend.state_changed"
+	policyRejectedEvent            = "spangate.policy.rejected"
+	rateLimitStoreLostEvent        = "spangate.rate_limit.store_lost"
+	rateLimitStoreReachedEvent     = "spangate.rate_limit.store_reached"
+	tlsHandshakeFailedEvent        = "spangate.tls.handshake_failed"
+	tlsCertificateReloadedEvent    = "spangate.tls.certificate_reloaded"
+	tlsCertificateRejectedEvent    = "spangate.tls.certificate_rejected"
+	tlsCertificateExpiringEvent    = "spangate.tls.certificate_expiring"
+	tlsCertificateIssuedEvent      = "spangate.tls.certificate_issued"
+	tlsCertificateOrderFailedEvent = "spangate.tls.certificate_order_failed"
+	tlsCertificateLoadedEvent      = "spangate.tls.certificate_loaded"
+	acmeStateFailedEvent           = "spangate.acme.state_failed"
 )

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -187,9 +188,9 @@ func (e *entry) shown() (*tls.Certificate, error) {
 		return pair, nil
 	}
 	if f := e.failed.Load(); f != nil {
-		return nil, fmt.Errorf("no certificate for %s yet: %s", e.name, f.Error)
+		return nil, fmt.Errorf("%w for %s: %s", fault.ErrNotIssued, e.name, f.Error)
 	}
-	return nil, fmt.Errorf("no certificate for %s yet: the authority has not issued it", e.name)
+	return nil, fmt.Errorf("%w for %s", fault.ErrNotIssued, e.name)
 }
 
 // Run orders and renews certificates until ctx is done, and then returns nil. It
@@ -293,7 +294,11 @@ func (c *Client) fail(ctx context.Context, e *entry, err error, told time.Time) 
 	if last := e.failed.Load(); last != nil {
 		f = *last
 	}
-	f.add(err, c.cfg.RetryAfter, told)
+	var leaf *x509.Certificate
+	if pair := e.current.Load(); pair != nil {
+		leaf = pair.Leaf
+	}
+	f.add(err, c.cfg.RetryAfter, patience(leaf), told)
 	e.failed.Store(&f)
 	if text, err := json.Marshal(f); err == nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)

@@ -141,22 +141,28 @@ func TestRenewalTimes(t *testing.T) {
 
 func TestWaits(t *testing.T) {
 	t.Parallel()
+	const day = 24 * time.Hour
 	var f failures
 	for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, 64 * time.Minute, 128 * time.Minute, longestWait, longestWait} {
-		f.add(errors.New("no"), time.Minute, time.Time{})
+		f.add(errors.New("no"), time.Minute, longestWait, time.Time{})
 		if d := f.Next.Sub(f.Last); d < want || d > want+want/5 || f.Count != i+1 {
 			t.Errorf("after %d failures: %v, want %v", i+1, d, want)
 		}
 	}
+	for life, want := range map[time.Duration]time.Duration{90 * day: longestWait, day: 72 * time.Minute, time.Minute: 3 * time.Second} {
+		if got := patience(&x509.Certificate{NotBefore: f.Last, NotAfter: f.Last.Add(life)}); got != want {
+			t.Errorf("with a certificate for %v the longest wait is %v, want %v", life, got, want)
+		}
+	}
 	f.Count = 1000
-	if f.add(errors.New("no"), time.Minute, time.Time{}); f.Next.Sub(f.Last) < longestWait {
+	if f.add(errors.New("no"), time.Minute, longestWait, time.Time{}); f.Next.Sub(f.Last) < longestWait {
 		t.Error(f)
 	}
 	if anew := f.anew(time.Minute); anew.Next.Sub(f.Last) != time.Minute {
 		t.Errorf("a new process waits for %v", anew.Next.Sub(f.Last))
 	}
 	told := time.Now().Add(20 * time.Hour)
-	f.add(errors.New("no"), time.Minute, told)
+	f.add(errors.New("no"), time.Minute, longestWait, told)
 	if anew := f.anew(time.Minute); f.Next.Before(told) || anew.Next.Before(told) {
 		t.Error("the authority's word is not heeded")
 	}

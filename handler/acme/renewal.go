@@ -102,18 +102,27 @@ type failures struct {
 // longestWait is the longest between two orders of one name.
 const longestWait = 3 * time.Hour
 
-// add counts a failure. base is the wait after the first; told is when the
-// authority said to come again, if it did.
-func (f *failures) add(err error, base time.Duration, told time.Time) {
+// patience returns the longest wait while there is that certificate, which may be
+// nil: one that is made for hours cannot wait for as long as others.
+func patience(leaf *x509.Certificate) time.Duration {
+	if leaf == nil {
+		return longestWait
+	}
+	return min(lifetime(leaf)/20, longestWait)
+}
+
+// add counts a failure. base is the wait after the first, longest that after many;
+// told is when the authority said to come again, if it did.
+func (f *failures) add(err error, base, longest time.Duration, told time.Time) {
 	f.Count++
 	f.Last, f.Error, f.Told = time.Now(), err.Error(), false
-	wait := longestWait
+	wait := max(base, longest)
 	if doublings := f.Count - 1; doublings < 20 {
 		wait = min(wait, base<<doublings)
 	}
 	f.Next = f.Last.Add(wait + rand.N(wait/5+1))
 	if told.After(f.Next) {
-		f.Next, f.Told = told.Add(rand.N(time.Minute)), true
+		f.Next, f.Told = told.Add(rand.N(min(told.Sub(f.Last)/5+1, time.Minute))), true
 	}
 }
 

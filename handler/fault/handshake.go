@@ -28,6 +28,7 @@ const (
 	HandshakeProtocol         Handshake = "no_application_protocol"       // none of ALPN that both speak
 	HandshakeNotTLS           Handshake = "not_tls"                       // what came is something else
 	HandshakeMalformed        Handshake = "malformed"                     // what came breaks the rules of TLS
+	HandshakeNotIssued        Handshake = "certificate_not_issued"        // an authority has not given us ours yet
 	HandshakeTimeout          Handshake = "timeout"                       // it was not done in time
 	HandshakeGivenUp          Handshake = "given_up"                      // nobody here waits for it any more
 	HandshakeClosed           Handshake = "connection_closed"             // the peer went away without a word
@@ -70,6 +71,10 @@ var alertTexts = func() map[string]Handshake {
 	return texts
 }()
 
+// ErrNotIssued is that there is no certificate to show, as an authority is still to
+// issue it.
+var ErrNotIssued = errors.New("there is no certificate yet")
+
 // HandshakeReason returns why a handshake with a client or a backend failed, of
 // which crypto/tls says err. With TLS 1.3 a client meets with what the server thinks
 // of its certificate only as it reads for the first time: that error is meant too.
@@ -84,6 +89,8 @@ func HandshakeReason(err error) Handshake {
 		return h
 	}
 	switch {
+	case errors.Is(err, ErrNotIssued):
+		return HandshakeNotIssued
 	case is[tls.RecordHeaderError](err):
 		return HandshakeNotTLS
 	case errors.Is(err, context.Canceled):

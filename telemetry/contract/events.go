@@ -33,4 +33,20 @@ var Events = []Event{
 		Name: "spangate.tls.certificate_expiring", Severity: "WARN", Meaning: "a certificate that clients or backends are shown, or that a backend shows, expires within 14 days, or has; once a day",
 		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in", "spangate.backend"},
 	},
+	{
+		Name: "spangate.tls.certificate_issued", Severity: "INFO", Meaning: "an authority has issued a certificate, which clients are shown from now on",
+		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in", "spangate.acme.renewal", "spangate.acme.challenge"},
+	},
+	{
+		Name: "spangate.tls.certificate_order_failed", Severity: "WARN", Meaning: "an authority was to issue a certificate and has not; a certificate that there was before stays in use",
+		Attributes: []string{"spangate.tls.certificate", "spangate.acme.renewal", "error.type", "exception.message", "spangate.acme.next_order"},
+	},
+	{
+		Name: "spangate.tls.certificate_loaded", Severity: "INFO", Meaning: "a certificate that an authority issued to an earlier process, or to another instance, is shown from now on",
+		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in"},
+	},
+	{
+		Name: "spangate.acme.state_failed", Severity: "WARN", Meaning: "something of what TLS_ACME_DIR keeps cannot be read or written, or makes no sense and is made anew",
+		Attributes: []string{"spangate.acme.state", "exception.message"},
+	},
 }

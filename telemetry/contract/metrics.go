@@ -71,6 +71,7 @@ var Metrics = []Metric{
 	ours("spangate.tls.handshake.failures", Counter, "{handshake}", "Handshakes of TLS that came to nothing.", "spangate.tls.peer", "error.type"),
 	ours("spangate.tls.reloads", Counter, "{reload}", "Changes of the files of certificates, keys and authorities.", "spangate.tls.reload.result"),
 	ours("spangate.tls.certificate.expires_in", Gauge, "d", "How long a certificate that clients or backends are shown, or that a backend shows, is still valid; less than 0 once it has expired. Of the backends of one name it is the one that ends first.", "spangate.tls.certificate", "spangate.backend"),
+	ours("spangate.acme.orders", Counter, "{order}", "Orders of certificates from an authority that have ended.", "spangate.acme.result", "error.type"),
 	ours("spangate.telemetry.spans", Counter, "{span}", "Ended spans that are sampled or kept, by what became of them.", "spangate.telemetry.result", "error.type"),
 
 	sdk("otel.sdk.processor.span.processed", Counter, "{span}", "The number of spans for which the processing has finished, either successful or failed.", "error.type"),

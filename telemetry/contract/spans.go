@@ -52,4 +52,8 @@ var Spans = []Span{
 		Name: "backend_state_change", Kind: "INTERNAL", Meaning: "a change of a backend's state, in a trace of its own, linked to what led to it",
 		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration"},
 	},
+	{
+		Name: "certificate_order", Kind: "INTERNAL", Meaning: "an order of a certificate from an authority, in a trace of its own",
+		Attributes: []string{"spangate.tls.certificate", "spangate.acme.renewal", "spangate.acme.challenge", "error.type"},
+	},
 }

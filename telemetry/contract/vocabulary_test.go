@@ -67,6 +67,8 @@ var elsewhere = map[string]string{
 	"spangate.balancer.result":   "picked, or an error type",
 	"spangate.probe.result":      "two words beside each other in a function",
 	"spangate.retry.decision":    "two words, each where it is counted",
+	"spangate.acme.challenge":    "the words are RFC 8555's and RFC 8737's",
+	"spangate.acme.result":       "two words beside each other in a function",
 	"spangate.tls.peer":          "two words, each where it is counted",
 	"spangate.tls.reload.result": "two words beside each other in a function",
 	"spangate.sampling.reason":   "the conditions of TRACE_KEEP, which tests of the program name",

@@ -20,7 +20,6 @@ import (
 
 	"spangate/handler/certificate"
 	"spangate/handler/clock"
-	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/supervise"
 )
@@ -123,9 +122,9 @@ type entry struct {
 // HTTP-01 is possible. It fails when nothing can be kept in the directory; the
 // authority is not asked. Its error lacks the names of variables.
 func New(cfg *Config, plain bool) (*Client, error) {
-	store, err := OpenDir(cfg.Dir)
+	store, err := cfg.open()
 	if err != nil {
-		return nil, config.Wrong(&cfg.Dir, "%w", err)
+		return nil, err
 	}
 	return newClient(cfg, store, plain)
 }
@@ -297,6 +296,9 @@ func (c *Client) fail(ctx context.Context, e *entry, err error, told time.Time) 
 	var leaf *x509.Certificate
 	if pair := e.current.Load(); pair != nil {
 		leaf = pair.Leaf
+	}
+	if _, ours := errors.AsType[storeError](err); ours {
+		f.Count = 0 // there is nobody who might be asked too often
 	}
 	f.add(err, c.cfg.RetryAfter, patience(leaf), told)
 	e.failed.Store(&f)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"spangate/handler/config"
+	"spangate/policy/redis/connect"
 )
 
 // LetsEncrypt is the directory of the authority that is asked when no other is
@@ -24,6 +25,12 @@ type Config struct {
 	Profile string       `env:"TLS_ACME_PROFILE" needs:"TLS_ACME_DOMAINS" zero:"the authority's usual one" doc:"profile of the certificates, of those that the authority's directory lists, such as shortlived"`
 	Dir     string       `env:"TLS_ACME_DIR" needs:"TLS_ACME_DOMAINS" zero:"none" doc:"directory, only for this, that keeps certificates, their keys and the account's; several instances may share it; it must outlive the process, as authorities limit how often they issue"`
 
+	RedisURL      connect.URL `env:"TLS_ACME_REDIS_URL" secret:"true" needs:"TLS_ACME_DOMAINS" zero:"none" doc:"Redis or Valkey that keeps, in place of TLS_ACME_DIR, what instances share: a URL as of RATE_LIMIT_REDIS_URL; whoever can read there has the keys of all certificates"`
+	RedisCAFile   string      `env:"TLS_ACME_REDIS_CA_FILE" needs:"TLS_ACME_REDIS_URL" zero:"the system's" doc:"PEM file of the authorities that may sign Redis's certificate; the system's when empty"`
+	RedisCertFile string      `env:"TLS_ACME_REDIS_CERT_FILE" needs:"TLS_ACME_REDIS_URL" zero:"none" doc:"PEM file of the client certificate shown to Redis"`
+	RedisKeyFile  string      `env:"TLS_ACME_REDIS_KEY_FILE" needs:"TLS_ACME_REDIS_URL" zero:"none" doc:"PEM file of the key of TLS_ACME_REDIS_CERT_FILE"`
+	RedisPrefix   string      `env:"TLS_ACME_REDIS_PREFIX" envDefault:"spangate:acme:" needs:"TLS_ACME_REDIS_URL" doc:"begins each key in Redis; instances that have it in common share certificates"`
+
 	EABKeyID   string        `env:"TLS_ACME_EAB_KEY_ID" needs:"TLS_ACME_DOMAINS" zero:"none" doc:"key identifier that an authority gave out for binding accounts to its customers"`
 	EABHMACKey string        `env:"TLS_ACME_EAB_HMAC_KEY" secret:"true" needs:"TLS_ACME_EAB_KEY_ID" zero:"none" doc:"key that came with TLS_ACME_EAB_KEY_ID, in base64url"`
 	RetryAfter time.Duration `env:"TLS_ACME_RETRY_AFTER" envDefault:"1m" min:"1s" needs:"TLS_ACME_DOMAINS" doc:"wait before another order once one has failed; it doubles with each further failure, up to 3h, and is longer where the authority says so"`
@@ -38,8 +45,14 @@ func (c *Config) Check() error {
 		return nil
 	}
 	var all []error
-	if c.Dir == "" {
-		all = append(all, config.Wrong(config.Fields{&c.Domains}, "needs %s: without certificates of earlier starts each start would order new ones, which authorities limit", &c.Dir))
+	switch {
+	case c.Dir == "" && c.RedisURL == "":
+		all = append(all, config.Wrong(config.Fields{&c.Domains}, "needs %s or %s: without certificates of earlier starts each start would order new ones, which authorities limit", &c.Dir, &c.RedisURL))
+	case c.Dir != "" && c.RedisURL != "":
+		all = append(all, config.Wrong(config.Fields{&c.Dir}, "is of no use with %s", &c.RedisURL))
+	case c.RedisURL != "":
+		_, err := c.redis().Dialer(redisTimeout)
+		all = append(all, err)
 	}
 	if (c.EABKeyID == "") != (c.EABHMACKey == "") {
 		all = append(all, config.Wrong(config.Fields{&c.EABKeyID, &c.EABHMACKey}, "need each other"))
@@ -52,6 +65,22 @@ func (c *Config) Check() error {
 	}
 	_, err := c.transport()
 	return errors.Join(append(all, err)...)
+}
+
+func (c *Config) redis() connect.Endpoint {
+	return connect.Endpoint{URL: &c.RedisURL, CAFile: &c.RedisCAFile, CertFile: &c.RedisCertFile, KeyFile: &c.RedisKeyFile}
+}
+
+// open returns the store that c says.
+func (c *Config) open() (Store, error) {
+	if c.RedisURL != "" {
+		return OpenRedis(c.redis(), c.RedisPrefix)
+	}
+	store, err := OpenDir(c.Dir)
+	if err != nil {
+		return nil, config.Wrong(&c.Dir, "%w", err)
+	}
+	return store, nil
 }
 
 // unpadded returns what RFC 8555 asks for of a key as some authorities hand it out.

@@ -58,7 +58,10 @@ func TestCheck(t *testing.T) {
 		want string
 	}{
 		"right":        {nil, ""},
-		"no directory": {map[string]string{"TLS_ACME_DIR": ""}, "TLS_ACME_DOMAINS: needs TLS_ACME_DIR"},
+		"no directory": {map[string]string{"TLS_ACME_DIR": ""}, "TLS_ACME_DOMAINS: needs TLS_ACME_DIR or TLS_ACME_REDIS_URL"},
+		"two places":   {map[string]string{"TLS_ACME_REDIS_URL": "redis://h"}, "TLS_ACME_DIR: is of no use with TLS_ACME_REDIS_URL"},
+		"Redis":        {map[string]string{"TLS_ACME_DIR": "", "TLS_ACME_REDIS_URL": "redis://h"}, ""},
+		"no Redis":     {map[string]string{"TLS_ACME_DIR": "", "TLS_ACME_REDIS_URL": "h"}, "TLS_ACME_REDIS_URL: must begin with"},
 		"http":         {map[string]string{"TLS_ACME_CA": "http://ca.example/dir"}, "https://"},
 		"no URL":       {map[string]string{"TLS_ACME_CA": "letsencrypt"}, "https://"},
 		"no such file": {map[string]string{"TLS_ACME_CA_FILE": "/none"}, "TLS_ACME_CA_FILE="},

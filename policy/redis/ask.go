@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"spangate/policy"
+	"spangate/policy/redis/connect"
 )
 
 //go:embed gcra.lua
@@ -26,7 +27,7 @@ var scriptName = func() string {
 // ask has all of batch decided in one round trip, and answers it. It fails when
 // none could be decided. It calls late when requests wait no longer; they have
 // got an answer then.
-func (s *Store) ask(c client, batch []*question, late func()) error {
+func (s *Store) ask(c connect.Client, batch []*question, late func()) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -73,7 +74,7 @@ func (s *Store) ask(c client, batch []*question, late func()) error {
 }
 
 // try has a decision made that nobody waits for.
-func (s *Store) try(ctx context.Context, c client) error {
+func (s *Store) try(ctx context.Context, c connect.Client) error {
 	calls := []call{{key: s.counts + "try:" + s.name, debts: make([]int64, len(s.measures))}}
 	calls[0].args = s.callArgs(calls[0].debts, calls[0].debts)
 	send(ctx, c, calls)
@@ -110,13 +111,13 @@ func (s *Store) callArgs(floors, debts []int64) []any {
 
 // send makes all calls at once. A script that the store does not have, as it was
 // just started, is sent with them.
-func send(ctx context.Context, c client, calls []call) {
-	pipe := c.pipeline()
+func send(ctx context.Context, c connect.Client, calls []call) {
+	pipe := c.Pipeline()
 	for i := range calls {
 		calls[i].reply = pipe.EvalSha(ctx, scriptName, []string{calls[i].key}, calls[i].args...)
 	}
 	pipe.Exec(ctx) // its errors are the commands'
-	pipe = c.pipeline()
+	pipe = c.Pipeline()
 	for i := range calls {
 		if redis.HasErrorPrefix(calls[i].reply.Err(), "NOSCRIPT") {
 			calls[i].reply = pipe.Eval(ctx, script, []string{calls[i].key}, calls[i].args...)

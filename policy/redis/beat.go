@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"fmt"
 	"time"
+
+	"spangate/policy/redis/connect"
 )
 
 // beatEvery is how often an instance says that it is alive, and silence how long
@@ -23,11 +25,11 @@ func (s *Store) instancesKey() string { return s.counts + "instances" }
 // beat says that this instance is alive. What it hears of the others it believes
 // when they are more, and when they are fewer only if that is settled: a store
 // that just came back has not heard of all.
-func (s *Store) beat(ctx context.Context, c client, settled bool, late func()) error {
+func (s *Store) beat(ctx context.Context, c connect.Client, settled bool, late func()) error {
 	var reply []int64 // not to be read unless the call returned
 	sent := time.Now()
 	err := s.within(ctx, s.connect, func(ctx context.Context) (err error) {
-		pipe := c.pipeline()
+		pipe := c.Pipeline()
 		cmd := pipe.Eval(ctx, beatScript, []string{s.instancesKey()}, s.name, silence.Microseconds())
 		pipe.Exec(ctx) // its error is the command's
 		reply, err = cmd.Int64Slice()
@@ -47,9 +49,9 @@ func (s *Store) beat(ctx context.Context, c client, settled bool, late func()) e
 }
 
 // leave says that this instance is gone.
-func (s *Store) leave(c client) {
+func (s *Store) leave(c connect.Client) {
 	s.within(context.Background(), s.cfg.Timeout, func(ctx context.Context) error {
-		pipe := c.pipeline()
+		pipe := c.Pipeline()
 		pipe.ZRem(ctx, s.instancesKey(), s.name)
 		_, err := pipe.Exec(ctx)
 		return err

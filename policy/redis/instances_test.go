@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"spangate/policy"
+	"spangate/policy/redis/connect"
 )
 
 // programLimit is that of the programs. The burst is a hundredth of what comes in
@@ -42,7 +43,7 @@ type programs struct {
 }
 
 // startPrograms returns once all know of each other.
-func startPrograms(t *testing.T, binary string, n int, redis URL) *programs {
+func startPrograms(t *testing.T, binary string, n int, redis connect.URL) *programs {
 	t.Helper()
 	p := &programs{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clientsEach + 1}}}
 	for range n {

@@ -18,6 +18,7 @@ import (
 
 	"spangate/handler/config"
 	"spangate/policy"
+	"spangate/policy/redis/connect"
 )
 
 // Store decides by counts in Redis that several instances share.
@@ -28,7 +29,7 @@ import (
 type Store struct {
 	cfg      Config
 	changed  func(degraded bool, err error)
-	dial     func() client
+	dial     func() connect.Client
 	connect  time.Duration // what a client has for an answer, when requests do not wait for it
 	name     string        // of this instance
 	measures []measure

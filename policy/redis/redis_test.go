@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/policy"
+	"spangate/policy/redis/connect"
 )
 
 // server is a redis-server of the test's.
@@ -73,7 +74,7 @@ func freePort(t testing.TB) int {
 
 func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-func (s *server) url() URL { return URL("redis://" + s.addr()) }
+func (s *server) url() connect.URL { return connect.URL("redis://" + s.addr()) }
 
 // start starts it, on the same port as before, and waits until it listens.
 func (s *server) start() {
@@ -273,7 +274,7 @@ func (f *fleet) balance(t testing.TB, key policy.Key, began time.Time, percent f
 var rated = policy.Limits{limit(1000, time.Second)}
 
 // settings are those of the variables, for a Redis at url.
-func settings(url URL) Config {
+func settings(url connect.URL) Config {
 	return Config{RedisURL: url, Timeout: 50 * time.Millisecond}
 }
 
@@ -390,19 +391,19 @@ func TestURLsReachRedis(t *testing.T) {
 	tlsPort := freePort(t)
 	r := startRedis(t, "--requirepass", "p/ss", "--unixsocket", socket,
 		"--tls-port", strconv.Itoa(tlsPort), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert)
-	secure := URL("rediss://:p%2Fss@127.0.0.1:" + strconv.Itoa(tlsPort))
+	secure := connect.URL("rediss://:p%2Fss@127.0.0.1:" + strconv.Itoa(tlsPort))
 	for name, test := range map[string]struct {
 		cfg  Config
 		fail string
 	}{
-		"password":          {cfg: Config{RedisURL: URL("redis://:p%2Fss@" + r.addr() + "/3")}},
-		"user":              {cfg: Config{RedisURL: URL("redis://default:p%2Fss@" + r.addr() + "?db=3")}},
-		"socket":            {cfg: Config{RedisURL: URL("unix://:p%2Fss@" + socket)}},
+		"password":          {cfg: Config{RedisURL: connect.URL("redis://:p%2Fss@" + r.addr() + "/3")}},
+		"user":              {cfg: Config{RedisURL: connect.URL("redis://default:p%2Fss@" + r.addr() + "?db=3")}},
+		"socket":            {cfg: Config{RedisURL: connect.URL("unix://:p%2Fss@" + socket)}},
 		"TLS":               {cfg: Config{RedisURL: secure, CAFile: cert, CertFile: cert, KeyFile: key}},
 		"no password":       {cfg: Config{RedisURL: r.url()}, fail: "NOAUTH"},
-		"wrong password":    {cfg: Config{RedisURL: URL("redis://:s3cret@" + r.addr())}, fail: "WRONGPASS"},
+		"wrong password":    {cfg: Config{RedisURL: connect.URL("redis://:s3cret@" + r.addr())}, fail: "WRONGPASS"},
 		"unknown authority": {cfg: Config{RedisURL: secure, CertFile: cert, KeyFile: key}, fail: "unknown authority"},
-		"no TLS there":      {cfg: Config{RedisURL: URL("rediss://:p%2Fss@" + r.addr()), Timeout: time.Second}, fail: "no answer"},
+		"no TLS there":      {cfg: Config{RedisURL: connect.URL("rediss://:p%2Fss@" + r.addr()), Timeout: time.Second}, fail: "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reach(t, test.cfg, test.fail)
@@ -479,7 +480,7 @@ func TestCluster(t *testing.T) {
 	for _, r := range nodes {
 		until(t, "the cluster is whole", func() bool { return strings.Contains(tell(t, r.addr(), "CLUSTER INFO"), "cluster_state:ok") })
 	}
-	s := newStore(t, Config{RedisURL: URL("redis+cluster://" + nodes[0].addr() + "," + nodes[1].addr())}, policy.Limits{limit(2, time.Hour)})
+	s := newStore(t, Config{RedisURL: connect.URL("redis+cluster://" + nodes[0].addr() + "," + nodes[1].addr())}, policy.Limits{limit(2, time.Hour)})
 	run(t, s)
 	until(t, "redis decides", func() bool { return decides(s) })
 	var asked sync.WaitGroup
@@ -519,6 +520,6 @@ func TestSentinel(t *testing.T) {
 	})
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	until(t, "the sentinel listens", func() bool { return listens(address) })
-	reach(t, Config{RedisURL: URL("redis+sentinel://" + address + "?master_name=main")}, "")
-	reach(t, Config{RedisURL: URL("redis+sentinel://" + address + "?master_name=other")}, "sentinel")
+	reach(t, Config{RedisURL: connect.URL("redis+sentinel://" + address + "?master_name=main")}, "")
+	reach(t, Config{RedisURL: connect.URL("redis+sentinel://" + address + "?master_name=other")}, "sentinel")
 }

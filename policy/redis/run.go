@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"spangate/handler/clock"
+	"spangate/policy/redis/connect"
 )
 
 // retryEvery is how often the store is tried while it is away. All instances do
@@ -35,7 +36,7 @@ func (s *Store) Run(ctx context.Context) error {
 			lasted = time.Since(began)
 			s.lose(err)
 		}
-		c.close()
+		c.Close()
 		s.refuse(err)
 		if lasted < retryEvery { // else at once: it may have been this connection only
 			pause(ctx)
@@ -64,8 +65,8 @@ func pause(ctx context.Context) {
 
 // join makes c ready for decisions. It has time for that; but a decision must
 // then come as fast as it must for a request.
-func (s *Store) join(ctx context.Context, c client) error {
-	err := s.within(ctx, s.connect, c.reach, nil)
+func (s *Store) join(ctx context.Context, c connect.Client) error {
+	err := s.within(ctx, s.connect, c.Reach, nil)
 	if err == nil {
 		err = s.beat(ctx, c, false, nil)
 	}
@@ -83,7 +84,7 @@ const slow = 3
 // Questions come in only while it runs, and while the store answers in time: an
 // answer that is late is waited for, so as to know what was counted, but not by
 // requests.
-func (s *Store) serve(ctx context.Context, c client) (err error) {
+func (s *Store) serve(ctx context.Context, c connect.Client) (err error) {
 	joined := time.Now()
 	beats := time.NewTicker(beatEvery)
 	defer beats.Stop()

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"spangate/policy"
+	"spangate/policy/redis/connect"
 )
 
 // limit is n requests per so long, with a burst of as many.
@@ -76,7 +77,7 @@ func newFake(t testing.TB) *fake {
 	return f
 }
 
-func (f *fake) url() URL { return URL("redis://" + f.Addr()) }
+func (f *fake) url() connect.URL { return connect.URL("redis://" + f.Addr()) }
 
 // pass lets time go by, which miniredis takes two words for.
 func (f *fake) pass(d time.Duration) {
@@ -113,14 +114,14 @@ func newStore(t testing.TB, cfg Config, limits policy.Limits) *Store {
 // asker asks the script one question at a time, and nothing else.
 type asker struct {
 	*Store
-	client client
+	client connect.Client
 }
 
-func newAsker(t testing.TB, url URL, limits policy.Limits) *asker {
+func newAsker(t testing.TB, url connect.URL, limits policy.Limits) *asker {
 	t.Helper()
 	s := newStore(t, Config{RedisURL: url}, limits)
 	a := &asker{s, s.dial()}
-	t.Cleanup(func() { a.client.close() })
+	t.Cleanup(func() { a.client.Close() })
 	return a
 }
 
@@ -335,7 +336,7 @@ func TestBeats(t *testing.T) {
 	beat := func(s *Store, settled bool) {
 		t.Helper()
 		c := s.dial()
-		defer c.close()
+		defer c.Close()
 		if err := s.beat(context.Background(), c, settled, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -355,7 +356,7 @@ func TestBeats(t *testing.T) {
 	note("all:")
 	c := stores[2].dial()
 	stores[2].leave(c)
-	c.close()
+	c.Close()
 	stores = stores[:2]
 	note("one left, not settled:")
 	beat(stores[0], true)

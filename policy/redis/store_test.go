@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/policy"
+	"spangate/policy/redis/connect"
 )
 
 // runFor is how long clients ask in the tests that count what is let in. There
@@ -100,7 +101,7 @@ func letInAfterAnOutage(t *testing.T, outage func(*miniredis.Miniredis)) int {
 	var seen changes
 	limits := policy.Limits{limit(40, time.Hour)}
 	key := policy.Key{ID: [16]byte{7}}
-	f := newFleet(t, 4, Config{RedisURL: URL("redis://" + r.Addr())}, limits, seen.add)
+	f := newFleet(t, 4, Config{RedisURL: connect.URL("redis://" + r.Addr())}, limits, seen.add)
 	ask := func(times int, store policy.Store) (allowed int) {
 		t.Helper()
 		for i := range times {
@@ -226,7 +227,7 @@ func TestFullQueue(t *testing.T) {
 // Whoever asks while Run ends gets an answer.
 func TestEnd(t *testing.T) {
 	r := miniredis.RunT(t)
-	s := newStore(t, Config{RedisURL: URL("redis://" + r.Addr())}, policy.Limits{limit(1_000_000, time.Second)})
+	s := newStore(t, Config{RedisURL: connect.URL("redis://" + r.Addr())}, policy.Limits{limit(1_000_000, time.Second)})
 	stop := run(t, s)
 	until(t, "redis decides", func() bool { return decides(s) })
 	var asked sync.WaitGroup

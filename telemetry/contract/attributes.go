@@ -41,7 +41,7 @@ var Attributes = []Attribute{
 	own("spangate.acme.next_order", Double, "seconds before which there is no other order"),
 	own("spangate.acme.renewal", Boolean, "whether there was a certificate for the name before"),
 	own("spangate.acme.result", String, "what became of the order", Value{"issued", "there is a certificate"}, Value{"failed", "there is none"}),
-	own("spangate.acme.state", String, "what it is, by its path in TLS_ACME_DIR"),
+	own("spangate.acme.state", String, "what it is, by its path in TLS_ACME_DIR or its key in TLS_ACME_REDIS_URL"),
 	own("spangate.attempt.count", Int, "attempts made for the request"),
 	own("spangate.auth.method", String, "how the client showed who it is", Value{"api_key", "by one of AUTH_API_KEYS"}, Value{"basic", "by a user's password"}, Value{"jwt", "by a bearer token"}, Value{"client_cert", "by a certificate, in the handshake of TLS"}),
 	own("spangate.backend", String, "the backend, as configured"),

@@ -46,7 +46,7 @@ var Events = []Event{
 		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in"},
 	},
 	{
-		Name: "spangate.acme.state_failed", Severity: "WARN", Meaning: "something of what TLS_ACME_DIR keeps cannot be read or written, or makes no sense and is made anew",
+		Name: "spangate.acme.state_failed", Severity: "WARN", Meaning: "something of the state of certificates, in TLS_ACME_DIR or TLS_ACME_REDIS_URL, cannot be read or written, or makes no sense and is made anew",
 		Attributes: []string{"spangate.acme.state", "exception.message"},
 	},
 }

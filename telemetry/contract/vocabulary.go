@@ -21,7 +21,7 @@ var errorTypes = []Value{
 	{"body_too_large", "413: the body passes MAX_REQUEST_BODY"},
 	{"overloaded", "503: shed before it reached a backend, or this process or its host lacks descriptors, local ports or memory"},
 	{"internal_error", "500: a fault of the proxy's own"},
-	{"store_error", "of a rate_limit span: the store of the counts answered with an error; of an order of a certificate: what TLS_ACME_DIR keeps cannot be read or written"},
+	{"store_error", "of a rate_limit span: the store of the counts answered with an error; of an order of a certificate: its state cannot be kept"},
 	{"rateLimited", "of an order of a certificate: the name of the authority's problem (RFC 8555 §6.7), as are others of these"},
 	{"unauthorized", "of an order of a certificate: the authority did not see that the name is the proxy's"},
 	{"connection", "of an order of a certificate: the authority could not connect to the proxy"},

@@ -28,13 +28,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
 
 // patience bounds each wait: far longer than any takes.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 var (
 	bin  string // where the programs are
@@ -128,11 +127,6 @@ func start(t testing.TB, name string, args, env []string) *process {
 
 func (p *process) kill() {
 	p.cmd.Process.Kill()
-	<-p.done
-}
-
-func (p *process) stop() {
-	p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.done
 }
 
@@ -292,6 +286,27 @@ func (a *authority) roots() *x509.CertPool {
 		a.t.Fatalf("%s", text)
 	}
 	return pool
+}
+
+// startRedis starts one that keeps nothing, and returns its URL.
+func startRedis(t testing.TB) string {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("there is no redis-server, which CI must have")
+		}
+		t.Skip("there is no redis-server")
+	}
+	port := strconv.Itoa(freePort())
+	server := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+	})
+	return "redis://127.0.0.1:" + port
 }
 
 func selfSigned(t testing.TB, dir string) (cert, key string) {

@@ -144,7 +144,7 @@ func TestKilledAmidOrder(t *testing.T) {
 // While a short certificate is renewed twice no handshake fails.
 func TestRenews(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t, settings{validity: 8})
+	a := newAuthority(t, settings{validity: 24})
 	i := a.instance(t.TempDir(), "a.test")
 	leaf := i.issues(a, "a.test", nil)
 	var failed atomic.Int64
@@ -169,30 +169,38 @@ func TestRenews(t *testing.T) {
 }
 
 // Instances that share state order once, whichever of them the authority asks.
-func TestTwoInstances(t *testing.T) {
+func TestInstances(t *testing.T) {
 	t.Parallel()
-	for _, alone := range []bool{false, true} {
-		a := newAuthority(t, settings{})
-		dir := t.TempDir()
-		var all []*instance
-		for n := range 3 {
-			http, https := a.httpPort, a.tlsPort
-			if n > 0 {
-				http, https = freePort(), freePort()
+	for name, test := range map[string]struct{ alone, redis bool }{
+		"directory": {}, "directory, TLS alone": {alone: true}, "Redis": {redis: true}, "Redis, TLS alone": {alone: true, redis: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAuthority(t, settings{})
+			dir, state := t.TempDir(), "TLS_ACME_REDIS_URL="
+			if test.redis {
+				dir, state = "", "TLS_ACME_REDIS_URL="+startRedis(t)
 			}
-			env := []string{"PORT=" + strconv.Itoa(http), "TLS_PORT=" + strconv.Itoa(https)}
-			if alone {
-				env = []string{"PORT=" + strconv.Itoa(https), "TLS_PORT="}
+			var all []*instance
+			for n := range 3 {
+				http, https := a.httpPort, a.tlsPort
+				if n > 0 {
+					http, https = freePort(), freePort()
+				}
+				env := []string{state, "PORT=" + strconv.Itoa(http), "TLS_PORT=" + strconv.Itoa(https)}
+				if test.alone {
+					env = []string{state, "PORT=" + strconv.Itoa(https), "TLS_PORT="}
+				}
+				all = append(all, a.instance(dir, "a.test", env...))
 			}
-			all = append(all, a.instance(dir, "a.test", env...))
-		}
-		var leaves [][]byte
-		for _, i := range all {
-			leaves = append(leaves, i.issues(a, "a.test", nil).Raw)
-		}
-		if len(slices.CompactFunc(leaves, bytes.Equal)) != 1 || a.orders() != 1 {
-			t.Errorf("%d orders", a.orders())
-		}
+			var leaves [][]byte
+			for _, i := range all {
+				leaves = append(leaves, i.issues(a, "a.test", nil).Raw)
+			}
+			if len(slices.CompactFunc(leaves, bytes.Equal)) != 1 || a.orders() != 1 {
+				t.Errorf("%d orders", a.orders())
+			}
+		})
 	}
 }
 
@@ -265,7 +273,7 @@ func TestFaults(t *testing.T) {
 // until there is a new one.
 func TestAuthorityDownAtRenewal(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t, settings{validity: 10})
+	a := newAuthority(t, settings{validity: 16})
 	i := a.instance(t.TempDir(), "a.test")
 	first := i.issues(a, "a.test", nil)
 	a.failing(func(w http.ResponseWriter, r *http.Request) bool {
@@ -287,7 +295,7 @@ func TestAuthorityDownAtRenewal(t *testing.T) {
 // An authority that knows nothing of us any more, as a new one at the same address.
 func TestAuthorityForgets(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t, settings{validity: 10, down: true})
+	a := newAuthority(t, settings{validity: 24, down: true})
 	pebble := a.start()
 	i := a.instance(t.TempDir(), "a.test")
 	first := i.issues(a, "a.test", nil)

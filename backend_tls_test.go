@@ -433,7 +433,10 @@ func TestProbesOfBackendsOverTLS(t *testing.T) {
 				}
 			}
 			p.stop()
-			for _, line := range p.log.named(t, "spangate.backend", wrong) {
+			for _, line := range p.log.named(t, "event.name", "spangate.backend.state_changed") {
+				if line["spangate.backend"] != wrong {
+					continue
+				}
 				if line["spangate.backend.error_type"] != "tls_handshake_error" || !strings.Contains(fmt.Sprint(line["exception.message"]), "unknown authority") {
 					t.Errorf("the change of state is told as %v", line)
 				}

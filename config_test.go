@@ -111,7 +111,7 @@ func TestNamesByMeaning(t *testing.T) {
 		"MAX_RETRIES":      "unknown; did you mean RETRY_ATTEMPTS?",
 		"ALLOWED_ORIGINS":  "unknown; did you mean CORS_ALLOWED_ORIGINS?",
 		"TRUST_PROXY":      "unknown; did you mean TRUSTED_PROXIES?",
-		"HTTPS_PORT":       "unknown; Spangate listens without TLS, which has to end in front of it",
+		"HTTPS_PORT":       "unknown; did you mean TLS_PORT?",
 		"JWT_ISSUER":       "unknown; did you mean AUTH_JWT_ISSUER?",
 		"ROUTES":           "unknown; all requests go to BACKENDS, whatever their host and path",
 		"OTEL_CONFIG_FILE": "declarative configuration is not supported, and the file not read; the other OTEL_* variables are heeded",

@@ -188,7 +188,7 @@ func TestWebSocketOverHTTP2IsToldToLeave(t *testing.T) {
 	p := start(t, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=8s", "BACKENDS=http://"+agrees(t, asked, func(conn *net.TCPConn, in io.Reader) {
 		echo(framedSocket{conn, bufio.NewReader(in), false})
 	}))
-	ws := p.connect(t, extended(), "websocket")
+	ws := p.connect(t, extended(new(net.Dialer).DialContext), "websocket")
 	s := framedSocket{ws.out, ws.in, true}
 	s.send(1, "hello")
 	if got := s.next(); got != "1 hello" {

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -120,4 +123,30 @@ func goList(t *testing.T, args ...string) (all []goPackage) {
 		t.Fatalf("go list %q lists nothing\n%s", args, &stderr)
 	}
 	return all
+}
+
+// What tests need in modules of their own is no part of the image: .dockerignore
+// names each of their folders, or one above it, unless it lets none of it in.
+func TestImageLeavesOutOtherModules(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile(".dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(list))
+	modules := 0
+	err = fs.WalkDir(os.DirFS("."), ".", func(name string, _ fs.DirEntry, err error) error {
+		top, _, below := strings.Cut(name, "/")
+		if err != nil || !below || path.Base(name) != "go.mod" || !slices.Contains(lines, "!"+top) {
+			return err
+		}
+		modules++
+		if !slices.ContainsFunc(lines, func(line string) bool { return within(name, line) }) {
+			t.Errorf(".dockerignore does not name %s", path.Dir(name))
+		}
+		return nil
+	})
+	if err != nil || modules == 0 {
+		t.Errorf("%d modules were looked at: %v", modules, err)
+	}
 }

@@ -6,7 +6,7 @@ go 1.26
 
 tool github.com/jaegertracing/jaeger/cmd/all-in-one
 
-require github.com/jaegertracing/jaeger v1.76.0
+require github.com/jaegertracing/jaeger v1.76.0 // indirect
 
 require (
 	github.com/Shopify/sarama v1.37.2 // indirect

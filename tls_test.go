@@ -177,6 +177,30 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
+// A client that goes on to send learns all the same why it is not served.
+func TestLastWordsOfAHandshake(t *testing.T) {
+	t.Parallel()
+	ca := certtest.New(t)
+	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key, "TLS_CLIENT_CA_FILE="+ca.File)
+	content := strings.Repeat("x", 256<<10)
+	request := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(content), content)
+	for range 20 {
+		conn, err := tls.Dial("tcp", p.addr, &tls.Config{RootCAs: ca.Pool, ServerName: "localhost"})
+		if err != nil {
+			t.Fatal(err) // the server has not looked for a certificate yet
+		}
+		io.WriteString(conn, request)
+		if _, err := io.ReadAll(conn); err == nil || !strings.Contains(err.Error(), "certificate required") {
+			t.Errorf("without a certificate the error is %v", err)
+		}
+		conn.Close()
+		if answer := sendRaw(t, p.addr, request); !strings.HasPrefix(answer, "HTTP/1.1 400") {
+			t.Errorf("in the clear the answer is %.50q", answer)
+		}
+	}
+}
+
 // Who names no host, as there is none for an address, came to an address.
 func TestCertificateForAnAddress(t *testing.T) {
 	t.Parallel()

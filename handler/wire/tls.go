@@ -186,7 +186,8 @@ func (c *secureConn) shakeHands() {
 	if _, ok := errors.AsType[*proxyproto.Error](err); ok {
 		return // of which others have been told
 	}
-	if c.listener.failed != nil && (hello != nil || fault.HandshakeReason(err) != fault.HandshakeClosed) {
+	reason := fault.HandshakeReason(err)
+	if c.listener.failed != nil && (hello != nil || reason != fault.HandshakeClosed) {
 		failed := FailedHandshake{Peer: c.RemoteAddr(), Err: err}
 		if hello != nil {
 			failed.ServerName = hello.ServerName
@@ -196,6 +197,9 @@ func (c *secureConn) shakeHands() {
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && isRequest(record.RecordHeader) {
 		record.Conn.SetWriteDeadline(time.Now().Add(c.listener.timeout))
 		io.WriteString(record.Conn, notHTTPS)
+	}
+	if reason != fault.HandshakeClosed && reason != fault.HandshakeTimeout {
+		framing.Linger(c.NetConn()) // over whatever the client has sent on, its alert would be lost
 	}
 }
 

@@ -246,11 +246,20 @@ func (c *Conn) Close() error {
 	if linger && flooded {
 		c.turnOut()
 	}
-	if linger && c.CloseWrite() == nil {
-		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
-		io.CopyN(io.Discard, c.Conn, lingerBytes)
+	if linger {
+		Linger(c.Conn)
 	}
 	return c.Conn.Close()
+}
+
+// Linger lets the other end of conn read the last word that it was told, before
+// conn is closed: it ends the sending direction, and takes for a moment what still
+// comes.
+func Linger(conn net.Conn) {
+	if closeWrite(conn) == nil {
+		conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, conn, lingerBytes)
+	}
 }
 
 // SetReadDeadline implements [net.Conn]. While t is not zero it goes before the

@@ -47,7 +47,11 @@ func (g *http2Got) String() string {
 
 func newHTTP2Client(t *testing.T, addr string) *http2Client {
 	t.Helper()
-	conn := dial(t, addr)
+	return http2ClientOver(t, dial(t, addr))
+}
+
+func http2ClientOver(t *testing.T, conn net.Conn) *http2Client {
+	t.Helper()
 	c := &http2Client{t: t, conn: conn, framer: http2.NewFramer(conn, conn), connectionWindow: 65535, got: map[uint32]*http2Got{}}
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {

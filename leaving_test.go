@@ -48,6 +48,39 @@ func TestGoAwayInTwoSteps(t *testing.T) {
 	}
 }
 
+// Who begins HTTP/2 when all others have been told to leave is told too, though it
+// does not heed the first word.
+func TestGoAwayForWhoBeginsLate(t *testing.T) {
+	t.Parallel()
+	held, finish := make(chan struct{}), make(chan struct{})
+	backend := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/held" {
+			close(held)
+			<-finish
+		}
+	})
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=40s")
+	late := dial(t, p.addr)
+	c := newHTTP2Client(t, p.addr)
+	stream := c.open(true, request("GET", "/held")...)
+	<-held
+	go p.stop()
+	for len(c.goAways) < 2 {
+		c.read()
+	}
+	l := http2ClientOver(t, late) // and asks for nothing
+	for len(l.goAways) < 2 {
+		l.read()
+	}
+	if _, err := l.framer.ReadFrame(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection ends with %v", err)
+	}
+	close(finish)
+	if got := c.answer(stream).String(); got != "200" { // before all is cut off
+		t.Errorf("a request from before: %s", got)
+	}
+}
+
 // While connections are still accepted, a client of HTTP/2 is asked to leave with an
 // answer, as one of HTTP/1.1 is: a new connection that says goodbye before it has
 // served anything would only be made anew.

@@ -44,12 +44,25 @@ func (s *server) drain() {
 		s.http.SetKeepAlivesEnabled(false)
 		wait(deadline, quietPeriod, s.clients.none)
 	}
-	err := s.http.Shutdown(deadline)
+	err := s.shutdown(deadline)
 	// Upgraded connections are no longer the server's: their handlers are waited
 	// for here, and cut off like the rest.
 	wait(deadline, s.times.drain, s.idle)
 	if err != nil || !s.idle() {
 		s.cutOff()
+	}
+}
+
+// shutdown is [http.Server.Shutdown], again and again: a connection that begins
+// HTTP/2 after the call is not told by it to leave (golang/go#81153).
+func (s *server) shutdown(ctx context.Context) error {
+	for {
+		round, cancel := context.WithTimeout(ctx, quietPeriod)
+		err := s.http.Shutdown(round)
+		cancel()
+		if err != context.DeadlineExceeded || ctx.Err() != nil {
+			return err
+		}
 	}
 }
 

@@ -163,7 +163,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, tel.Failures())},     // before the proxy adds fields of its own, which do not count
 		{Name: "websocket", Wrap: handler.WebSockets},                                            // before any policy: a handshake over HTTP/2 is one like others
 		{Name: "request id", Wrap: policy.RequestID(cfg.Route.Policy.RequestID, tel.Policies())}, // before any policy: each refusal has it
-		{Name: "https", Wrap: policy.HTTPS(cfg.HTTPS, cfg.Wire.TLS.Port)},                        // before any door: no credentials are asked for in the clear
+		{Name: "https", Wrap: policy.HTTPS(cfg.HTTPS, cfg.Wire.TLS.Port, tel.Failures().Refuse)}, // before any door: no credentials are asked for in the clear
 	}
 
 	listeners.Announce(tel.Log, cfg.Wire, string(cfg.Admin.Prefix), cfg.Route.Balancer.Backends.Names())

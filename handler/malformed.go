@@ -10,11 +10,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// malformed says what is wrong with a request that net/http lets pass though
+// Malformed says what is wrong with a request that net/http lets pass though
 // RFC 9110, 9112 or 9113 does not, or returns "". It is the one place for both
 // protocols; what package framing finds in HTTP/1, and net/http's own check of
 // HTTP/2, comes before.
-func malformed(r *http.Request) string {
+func Malformed(r *http.Request) string {
 	return cmp.Or(wrongMethod(r), wrongProtocol(r), wrongTarget(r), wrongAuthority(r), wrongLength(r))
 }
 

@@ -17,7 +17,7 @@ func refusal(r *http.Request) fault.Refusal {
 	if r.Method == http.MethodConnect {
 		return fault.Refusal{Status: http.StatusNotImplemented, Detail: "There are no tunnels here."}
 	}
-	if wrong := malformed(r); wrong != "" {
+	if wrong := Malformed(r); wrong != "" {
 		return fault.Refusal{Status: http.StatusBadRequest, Detail: wrong}
 	}
 	hops, limited, err := maxForwards(r)

@@ -10,6 +10,7 @@ import (
 
 	"spangate/handler"
 	"spangate/handler/config"
+	"spangate/handler/fault"
 	"spangate/handler/wire"
 )
 
@@ -43,8 +44,9 @@ func (h *HSTS) UnmarshalText(text []byte) error {
 // HTTPS returns a wrapper that keeps clients to HTTPS, or nil when nothing does.
 // port is where that is spoken, 0 where that is not known. A client that came to
 // the usual port of HTTP, or through a proxy, is sent to the usual one of HTTPS,
-// whatever the port is called inside.
-func HTTPS(cfg HTTPSConfig, port uint16) func(http.Handler) http.Handler {
+// whatever the port is called inside. Who names no such place, or not in a way that
+// is understood, gets refuse's answer.
+func HTTPS(cfg HTTPSConfig, port uint16, refuse Refuse) func(http.Handler) http.Handler {
 	if cfg.Redirect != "on" && cfg.HSTS == "" {
 		return nil
 	}
@@ -57,13 +59,25 @@ func HTTPS(cfg HTTPSConfig, port uint16) func(http.Handler) http.Handler {
 				if cfg.HSTS != "" {
 					handler.AnswerOf(r).Set("Strict-Transport-Security", strict...)
 				}
-			case cfg.Redirect == "on" && strings.HasPrefix(r.URL.Path, "/"):
-				redirect(w, r, secureAuthority(client.Host, port))
+			case cfg.Redirect == "on" && isResource(r):
+				if wrong := handler.Malformed(r); wrong != "" {
+					refuse(w, r, fault.Refusal{Status: http.StatusBadRequest, Detail: wrong})
+				} else if client.Host == "" {
+					refuse(w, r, fault.Refusal{Status: http.StatusBadRequest, Detail: "The request names no host, and HTTPS is asked for here."})
+				} else {
+					redirect(w, r, secureAuthority(client.Host, port))
+				}
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// isResource reports whether r asks for something that has a URL. What does not, a
+// tunnel or *, is answered by the proxy itself.
+func isResource(r *http.Request) bool {
+	return r.Method != http.MethodConnect && r.RequestURI != "*"
 }
 
 // secureAuthority returns where HTTPS is spoken for who came to authority.

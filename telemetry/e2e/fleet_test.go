@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -98,8 +99,13 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	ask(t, busy.url, "GET", "Authorization: Bearer "+token())
 	ask(t, busy.url, "OPTIONS", "Origin: https://elsewhere.example", "Access-Control-Request-Method: GET")
 
-	// One without a backend.
-	alone := startSpangate(t, append(export, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1")...)
+	// One without a backend, whose certificate expires, is not believed, and changes
+	// for one that cannot be used.
+	certificate, port := expiring(t), freePort(t)
+	alone := startSpangate(t, append(export, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
+		"TLS_CERT_FILE="+certificate, "TLS_PORT="+port, "TLS_RELOAD_INTERVAL=50ms")...)
+	distrust(t, "localhost:"+port)
+	spoil(t, certificate)
 	ask(t, alone.url, "GET")
 	ask(t, alone.url, "GET")
 
@@ -119,6 +125,18 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	for range 32 {
 		ask(t, slow.url, "GET")
 	}
+}
+
+// freePort returns one that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return port
 }
 
 // backend is one that takes a while to answer requests, and none for probes.
@@ -146,10 +164,20 @@ func backend(t *testing.T, status int, health func() int, takes time.Duration) s
 func ask(t *testing.T, url, method string, header ...string) {
 	t.Helper()
 	client := newClient(false)
+	t.Cleanup(client.CloseIdleConnections)
+	each(t, func() {
+		if err := askOnce(t.Context(), client, url, method, header); err != nil && t.Context().Err() == nil {
+			t.Errorf("%s %s: %v", method, url, err)
+		}
+	})
+}
+
+// each does something at short intervals until the test ends.
+func each(t *testing.T, do func()) {
+	t.Helper()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer client.CloseIdleConnections()
 		pace := time.NewTicker(10 * time.Millisecond)
 		defer pace.Stop()
 		for {
@@ -157,10 +185,7 @@ func ask(t *testing.T, url, method string, header ...string) {
 			case <-t.Context().Done():
 				return
 			case <-pace.C:
-			}
-			if err := askOnce(t.Context(), client, url, method, header); err != nil && t.Context().Err() == nil {
-				t.Errorf("%s %s: %v", method, url, err)
-				return
+				do()
 			}
 		}
 	}()

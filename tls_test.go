@@ -380,6 +380,10 @@ func TestFaultsOfTLS(t *testing.T) {
 		"fewer keys":    {[]string{"TLS_CERT_FILE=" + cert + "," + cert, "TLS_KEY_FILE=" + key}, []string{"TLS_KEY_FILE: names 1 files, and TLS_CERT_FILE 2"}},
 		"a key alone":   {[]string{"TLS_KEY_FILE=" + key}, []string{"TLS_KEY_FILE: is of no use without TLS_CERT_FILE"}},
 		"a port alone":  {[]string{"TLS_PORT=8443"}, []string{"TLS_PORT: is of no use without TLS_CERT_FILE or TLS_ACME_DOMAINS"}},
+		"a shut door that is not there": {
+			[]string{"TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key, "TLS_CLIENT_AUTH=require"},
+			[]string{"TLS_CLIENT_AUTH: is of no use without TLS_CLIENT_CA_FILE"},
+		},
 		"an empty door": {[]string{"TLS_CERT_FILE="}, []string{"TLS_CERT_FILE: is set but empty, which must not open the door by mistake; leave it out to serve without TLS"}},
 		"one port for both": {
 			[]string{"TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key, "TLS_PORT=8080"},

@@ -11,7 +11,8 @@ import (
 
 // useless returns a line for each variable whose value is of no use as others
 // are. Only what somebody set counts, and only where it differs from what holds
-// anyway: a default, or a platform's, asks for nothing.
+// anyway: a default, or a platform's, asks for nothing. A door's counts as it is: who
+// writes that it is to be shut believes that there is one.
 //
 // Of variables in amiss something worse is known, and what those in unknown say
 // is not known: neither is complained of.
@@ -26,7 +27,7 @@ func useless(variables []Variable, amiss, unknown map[string]bool) (lines []stri
 			continue
 		}
 		needs, within := v.tag.Get("needs"), v.tag.Get("within")
-		if needs == "" && within == "" || !v.Changed() {
+		if _, isDoor := v.tag.Lookup("door"); needs == "" && within == "" || !isDoor && !v.Changed() {
 			continue
 		}
 		conditions, why, explained := strings.Cut(needs, "; ")

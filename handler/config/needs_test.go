@@ -8,10 +8,11 @@ import (
 
 // limit is a part of a configuration that can stand in several places.
 type limit struct {
-	Most  int `env:"LIMIT" envDefault:"0" doc:"most requests"`
-	Burst int `env:"LIMIT_BURST" envDefault:"0" needs:"LIMIT" doc:"at once"`
-	Wait  int `env:"WAIT" envDefault:"0" within:"TIMEOUT" doc:"how long"`
-	Mode  int `env:"LIMIT_MODE" envDefault:"0" needs:"SHARED=yes|SHARED*=may; it is not shared" doc:"how"`
+	Most  int    `env:"LIMIT" envDefault:"0" doc:"most requests"`
+	Burst int    `env:"LIMIT_BURST" envDefault:"0" needs:"LIMIT" doc:"at once"`
+	Wait  int    `env:"WAIT" envDefault:"0" within:"TIMEOUT" doc:"how long"`
+	Door  string `env:"LIMIT_DOOR" envDefault:"shut" needs:"LIMIT" door:"leave it out" doc:"who is let in"`
+	Mode  int    `env:"LIMIT_MODE" envDefault:"0" needs:"SHARED=yes|SHARED*=may; it is not shared" doc:"how"`
 }
 
 func TestNeedsUnderAPrefix(t *testing.T) {
@@ -29,6 +30,7 @@ func TestNeedsUnderAPrefix(t *testing.T) {
 		"not known":          {[]string{"ROUTE_A_LIMIT=x", "ROUTE_A_LIMIT_BURST=5"}, []string{`ROUTE_A_LIMIT="x": must be a whole number`}},
 		"at fault itself":    {[]string{"LIMIT_BURST=x"}, []string{`LIMIT_BURST="x": must be a whole number`}},
 		"as by default":      {[]string{"LIMIT_BURST=0"}, nil},
+		"a door by default":  {[]string{"LIMIT_DOOR=shut"}, []string{"LIMIT_DOOR: is of no use without LIMIT"}},
 		"above":              {[]string{"TIMEOUT=5", "WAIT=6"}, []string{`WAIT="6": must not be above TIMEOUT, which is 5`}},
 		"as much":            {[]string{"TIMEOUT=5", "WAIT=5"}, nil},
 		"above nothing":      {[]string{"WAIT=6"}, nil},

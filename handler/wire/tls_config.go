@@ -24,7 +24,7 @@ type TLSConfig struct {
 	ReloadInterval time.Duration `env:"TLS_RELOAD_INTERVAL" envDefault:"10s" min:"1ms" doc:"how often the files of certificates, keys and authorities are looked at, those for backends among them"`
 
 	ClientCAFile string     `env:"TLS_CLIENT_CA_FILE" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS" zero:"none is asked for" door:"leave it out to ask for no certificate" doc:"PEM file of the authorities that may sign clients' certificates; read again when it changes"`
-	ClientAuth   ClientAuth `env:"TLS_CLIENT_AUTH" needs:"TLS_CLIENT_CA_FILE" envDefault:"require" doc:"require: who shows no certificate of TLS_CLIENT_CA_FILE gets no connection; request: who shows none does, who shows a wrong one does not"`
+	ClientAuth   ClientAuth `env:"TLS_CLIENT_AUTH" needs:"TLS_CLIENT_CA_FILE" envDefault:"require" door:"leave it out to require certificates" doc:"require: who shows no certificate of TLS_CLIENT_CA_FILE gets no connection; request: who shows none does, who shows a wrong one does not"`
 }
 
 // TLSVersion is a version of TLS, as crypto/tls numbers them.

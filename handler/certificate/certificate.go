@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"spangate/handler/reload"
 )
 
 // Info is what people want to know of a certificate that is shown.
@@ -53,13 +55,13 @@ func (i Info) ExpiresSoon(now time.Time) bool {
 // (RFC 6960) is shown along with it where that is, in DER, in a file beside it, see
 // [Staple]. Errors name the file.
 func Load(file, key string) (tls.Certificate, error) {
-	chain, err := os.ReadFile(file)
+	chain, err := reload.Read(file)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	secret := chain
 	if key != "" {
-		if secret, err = os.ReadFile(key); err != nil {
+		if secret, err = reload.Read(key); err != nil {
 			return tls.Certificate{}, err
 		}
 	}
@@ -86,7 +88,7 @@ func Staple(file string) string { return file + ".ocsp" }
 // staple adds the response in file to pair. One that is not there or has expired is
 // left out: clients take a certificate without.
 func staple(pair *tls.Certificate, file string) error {
-	der, err := os.ReadFile(file)
+	der, err := reload.Read(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -119,7 +121,7 @@ func Expired(file string, c *x509.Certificate) error {
 
 // Authorities returns those whose certificates are in a PEM file. Errors name it.
 func Authorities(file string) (*x509.CertPool, error) {
-	content, err := os.ReadFile(file)
+	content, err := reload.Read(file)
 	if err != nil {
 		return nil, err
 	}

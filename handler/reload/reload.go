@@ -4,6 +4,7 @@ package reload
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,7 @@ func (f *Files[T]) Run(ctx context.Context, every time.Duration, reloaded func(T
 func (f *Files[T]) content() (sum [sha256.Size]byte) {
 	all := sha256.New()
 	for _, path := range f.paths {
-		content, err := os.ReadFile(path)
+		content, err := Read(path)
 		if err != nil {
 			content = []byte(err.Error())
 		}
@@ -75,4 +76,23 @@ func (f *Files[T]) content() (sum [sha256.Size]byte) {
 	}
 	all.Sum(sum[:0])
 	return sum
+}
+
+// most is the size of a file that is read again and again. The authorities of whole
+// systems have some 200 KiB.
+const most = 4 << 20
+
+// Read returns what the file at path holds, for which load should use it too. It
+// refuses more than 4 MiB, and what is no file: who opens a pipe that nobody writes to
+// waits, and cannot be told to end.
+func Read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil, info.IsDir(): // of which reading says more
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: is no regular file", path)
+	case info.Size() > most:
+		return nil, fmt.Errorf("%s: is larger than %d MiB", path, most>>20)
+	}
+	return os.ReadFile(path)
 }

@@ -23,7 +23,7 @@ var errEmpty = errors.New("empty")
 func watched(t *testing.T, path string, others ...string) (*reload.Files[string], chan outcome) {
 	t.Helper()
 	files, err := reload.New(append(others, path), func(bool) (string, error) {
-		content, err := os.ReadFile(path)
+		content, err := reload.Read(path)
 		if err == nil && len(content) == 0 {
 			err = errEmpty
 		}

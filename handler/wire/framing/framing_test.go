@@ -45,6 +45,7 @@ func TestResponses(t *testing.T) {
 		"a body after the header of HEAD":         {[]exchange{{"HEAD / HTTP/1.1\r\nContent-Length: 4\r\n\r\n|HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"POST", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}}, ""},
 		"a body that begins with HEAD":            {[]exchange{{"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n|HEAD ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\n\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
 		"an answer before the end of the request": {[]exchange{{"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n|H", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\n\n"}}, "answered before the request was sent"},
+		"NUL in a chunk's extension":              {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\x00\r\na\r\n0\r\n\r\n"}}, `chunk extension "a=\x00" with a control character`},
 		"chunks in HTTP/1.0":                      {[]exchange{{"GET", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}}, "Transfer-Encoding in HTTP/1.0"},
 		"a version":                               {[]exchange{{"GET", "HTTP/1.2 200 OK\r\n\r\n"}}, `status line "HTTP/1.2 200 OK"`},
 		"a status":                                {[]exchange{{"GET", "HTTP/1.1 2000 OK\r\n\r\n"}}, `status line "HTTP/1.1 2000 OK"`},

@@ -123,9 +123,12 @@ func splitField(line []byte) (name, value []byte, err error) {
 }
 
 // parseChunkSize reads the size off a chunk's first line. Extensions are passed
-// over.
+// over, but for what RFC 9112 §7.1.1 allows in none.
 func parseChunkSize(line []byte) (int64, error) {
-	digits, _, extended := bytes.Cut(line, []byte(";"))
+	digits, extensions, extended := bytes.Cut(line, []byte(";"))
+	if bytes.ContainsFunc(extensions, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+		return 0, malformed("chunk extension %.40q with a control character", extensions)
+	}
 	if extended {
 		digits = bytes.TrimRight(digits, " \t")
 	}

@@ -85,6 +85,27 @@ func TestMalformedStreams(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+	t.Run("content behind a length of 0", func(t *testing.T) {
+		c := newHTTP2Client(t, p.addr)
+		stream := c.open(false, append(request("POST", "/"), "content-length", "0")...)
+		c.goesOn("200 GET /next")
+		if got := c.got[stream]; len(got.statuses) > 0 {
+			t.Errorf("answered with %s before it was whole", got)
+		}
+		c.data(stream, true, "ab")
+		if got := c.answer(stream).String(); got != reset && !strings.HasPrefix(got, "400") {
+			t.Errorf("got %s", got)
+		}
+		c.goesOn("200 GET /next")
+	})
+	t.Run("no content behind a length of 0", func(t *testing.T) {
+		c := newHTTP2Client(t, p.addr)
+		stream := c.open(false, append(request("POST", "/"), "content-length", "0")...)
+		c.data(stream, true, "")
+		if got, want := c.answer(stream).String(), "200 POST / Content-Length=0"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
 	t.Run("content shorter than its length", func(t *testing.T) {
 		c := newHTTP2Client(t, p.addr)
 		stream := c.open(false, append(request("POST", "/"), "content-length", "3")...)
@@ -138,6 +159,9 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 		"a bare line feed":             {"GET / HTTP/1.1\nHost: x\r\n\r\n", "400 a line that ends in a bare LF"},
 		"a trailer with a blank":       {post + "Transfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n", "400 The request's body does not follow its framing."},
 		"a blank before an extension":  {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2 \t;a=b\r\nab\r\n1 ; c = \"d ;\"\r\nc\r\n0 ;e\r\n\r\n", "200 POST / abc"},
+		"NUL in an extension":          {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3;a=\"\x00\"\r\nabc\r\n0\r\n\r\n", "400 The request's body does not follow its framing."},
+		"DEL in the last extension":    {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0;\x7f\r\n\r\n", "400 The request's body does not follow its framing."},
+		"a tab and 8 bits in one":      {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3;a=\"\t\xff\"\r\nabc\r\n0\r\n\r\n", "200 POST / abc"},
 		"a blank without an extension": {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2 \r\nab\r\n0\r\n\r\n", "400 The request's body does not follow its framing."},
 		"a blank before a size":        {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n 2;a\r\nab\r\n0\r\n\r\n", "400 The request's body does not follow its framing."},
 		"a blank amid a size":          {post + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n1 0;a\r\nab\r\n0\r\n\r\n", "400 The request's body does not follow its framing."},

@@ -66,14 +66,14 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if body != nil {
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
-		if r.ProtoMajor == 1 {
-			// Else net/http reads the rest of the body before it sends the response,
-			// while the transport is reading it, and one of them gets cut short.
-			http.NewResponseController(w).EnableFullDuplex()
+		defer body.watch(w, r, f.cfg.ClientTimeout)()
+	}
+	if body != nil && r.ContentLength == 0 {
+		if err := body.none(); err != nil {
+			f.cfg.Failures.respond(w, r, err)
+			return
 		}
-		defer interruptBody(w, r)()
-		body.pauses = limitPauses(w, r, f.cfg.ClientTimeout)
-		defer body.pauses.end()
+		body = nil
 	}
 	interim := &interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
 	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)

@@ -27,9 +27,11 @@ type requestBody struct {
 	err      error // of the read that failed
 }
 
-// newRequestBody returns the body of r, or nil when r has none.
+// newRequestBody returns the body of r, or nil when r has none. Over HTTP/2 one of
+// length 0 has an end to come, which content may precede.
 func newRequestBody(r *http.Request) *requestBody {
-	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+	ended := r.ContentLength == 0 && (r.ProtoMajor != 2 || r.Header["Content-Length"] == nil)
+	if ended || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	return &requestBody{body: r.Body, trailer: r.Trailer, left: r.ContentLength}
@@ -57,6 +59,30 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
+}
+
+// watch gets ready to read the body of r beside the answer, and ends a read of it
+// that takes too long, until the returned function is called.
+func (b *requestBody) watch(w http.ResponseWriter, r *http.Request, limit time.Duration) (stop func()) {
+	if r.ProtoMajor == 1 {
+		// Else net/http reads the rest of the body before it sends the response,
+		// while the transport is reading it, and one of them gets cut short.
+		http.NewResponseController(w).EnableFullDuplex()
+	}
+	uninterrupted := interruptBody(w, r)
+	b.pauses = limitPauses(w, r, limit)
+	return func() {
+		b.pauses.end()
+		uninterrupted()
+	}
+}
+
+// none waits for the end of a body that is said to be empty. Where there is one
+// nevertheless, reading it fails, and RFC 9113 §8.1.1 lets no part of such a
+// request be sent.
+func (b *requestBody) none() error {
+	_, err := io.Copy(io.Discard, b)
+	return err
 }
 
 // Close does nothing: net/http calls it when a dial fails, and the server

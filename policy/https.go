@@ -89,7 +89,7 @@ func secureAuthority(authority string, port uint16) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if came == "80" || came == "443" || port == 0 || port == 443 {
+	if came == "" || came == "80" || came == "443" || port == 0 || port == 443 {
 		return host
 	}
 	return host + ":" + strconv.Itoa(int(port))

@@ -43,10 +43,13 @@ func (c *Config) filesOf(m Member) credentialFiles {
 }
 
 // load reads the files that hold for m. Its error joins all that is wrong with them.
-// A certificate that has expired is refused when there is an earlier one to go on
-// with.
-func (c *Config) load(m Member, again bool) (*credentials, error) {
+// What cannot be used of them, or has expired, is as it was before, if there is a
+// before, and holds up nothing else.
+func (c *Config) load(m Member, before *credentials) (*credentials, error) {
 	files, loaded := c.filesOf(m), &credentials{}
+	if before == nil {
+		before = &credentials{}
+	}
 	var errs []error
 	wrong := func(err error, ofMember bool, option string, fields ...any) {
 		switch {
@@ -59,14 +62,17 @@ func (c *Config) load(m Member, again bool) (*credentials, error) {
 	}
 	var err error
 	if files.authorities != "" {
-		loaded.authorities, err = certificate.Authorities(files.authorities)
+		if loaded.authorities, err = certificate.Authorities(files.authorities); err != nil {
+			loaded.authorities = before.authorities
+		}
 		wrong(err, m.tls.caFile != "", "ca-file", &c.CAFile)
 	}
 	if files.certificate != "" {
-		pair, err := certificate.Load(files.certificate, files.key)
-		if err == nil && again {
-			err = certificate.Expired(files.certificate, pair.Leaf)
+		var earlier tls.Certificate
+		if before.shown != nil {
+			earlier = *before.shown
 		}
+		pair, err := certificate.LoadAfter(earlier, files.certificate, files.key)
 		about := []any{&c.CertFile}
 		if files.key != "" {
 			about = append(about, &c.KeyFile)
@@ -80,11 +86,11 @@ func (c *Config) load(m Member, again bool) (*credentials, error) {
 // Check returns what is wrong with the files that the configuration names: all
 // that [New] would refuse.
 func (c *Config) Check() error {
-	_, err := c.load(Member{}, false)
+	_, err := c.load(Member{}, nil)
 	errs := []error{err}
 	for _, m := range c.Backends {
 		if m.scheme == "https" {
-			_, err := c.load(m, false)
+			_, err := c.load(m, nil)
 			errs = append(errs, err)
 		}
 	}
@@ -130,7 +136,7 @@ func (p *Pool) readFiles() error {
 			// have no descriptor left for it: nobody would be trusted from then on.
 			x509.SystemCertPool()
 		}
-		loaded, err := reload.New(files.paths(), func(again bool) (*credentials, error) { return p.cfg.load(m, again) })
+		loaded, err := reload.New(files.paths(), func(before *credentials) (*credentials, error) { return p.cfg.load(m, before) })
 		if err != nil {
 			return config.Named(&p.cfg, err)
 		}

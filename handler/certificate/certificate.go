@@ -2,6 +2,7 @@
 package certificate
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -65,11 +66,50 @@ func Load(file, key string) (tls.Certificate, error) {
 			return tls.Certificate{}, err
 		}
 	}
+	if err := whole(chain); err != nil {
+		return tls.Certificate{}, fmt.Errorf("%s: %w", file, err)
+	}
 	pair, err := tls.X509KeyPair(chain, secret)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("%s: %w", file, explained(err, chain))
 	}
 	return pair, staple(&pair, Staple(file))
+}
+
+// whole returns an error where a certificate begins and cannot be read, because the
+// file is not written to its end, or a line is missing between two. crypto/tls passes
+// over it, and clients would lack a link of the chain.
+func whole(chain []byte) error {
+	const begin = "-----BEGIN CERTIFICATE-----"
+	n := 0
+	for block, rest := pem.Decode(chain); ; block, rest = pem.Decode(rest) {
+		if block == nil {
+			break
+		}
+		if read := chain[:len(chain)-len(rest)]; block.Type == "CERTIFICATE" {
+			if n++; bytes.Count(read, []byte(begin)) > n {
+				return fmt.Errorf("certificate %d is not whole", n)
+			}
+		}
+	}
+	if bytes.Count(chain, []byte(begin)) > n {
+		return fmt.Errorf("certificate %d is not whole", n+1)
+	}
+	return nil
+}
+
+// LoadAfter is [Load] of files of which one has changed. Where they cannot be used, or
+// now hold a certificate that has expired, it returns the earlier one along with the
+// error. The zero value is no earlier one, and takes what has expired.
+func LoadAfter(earlier tls.Certificate, file, key string) (tls.Certificate, error) {
+	pair, err := Load(file, key)
+	if err == nil && earlier.Leaf != nil && !pair.Leaf.Equal(earlier.Leaf) {
+		err = expired(file, pair.Leaf)
+	}
+	if err != nil {
+		return earlier, err
+	}
+	return pair, nil
 }
 
 // explained returns err, of a pair, without the package's name, or what is more
@@ -85,8 +125,12 @@ func explained(err error, chain []byte) error {
 // service about the certificate in file: FILE.ocsp, as HAProxy calls it.
 func Staple(file string) string { return file + ".ocsp" }
 
-// staple adds the response in file to pair. One that is not there or has expired is
-// left out: clients take a certificate without.
+// otherCertificate is the error of a response that is about another certificate.
+const otherCertificate = ocsp.ParseError("no response matching the supplied certificate")
+
+// staple adds the response in file to pair. One that is not there, or is about the
+// certificate that was there before, is left out: clients take a certificate without,
+// and none is kept from them for what is renewed after it.
 func staple(pair *tls.Certificate, file string) error {
 	der, err := reload.Read(file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -101,18 +145,19 @@ func staple(pair *tls.Certificate, file string) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	response, err := ocsp.ParseResponseForCert(der, pair.Leaf, issuer)
+	_, err = ocsp.ParseResponseForCert(der, pair.Leaf, issuer)
+	if err == otherCertificate {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if response.NextUpdate.IsZero() || time.Now().Before(response.NextUpdate) {
-		pair.OCSPStaple = der
-	}
+	pair.OCSPStaple = der
 	return nil
 }
 
-// Expired returns an error when c, of file, has expired.
-func Expired(file string, c *x509.Certificate) error {
+// expired returns an error when c, of file, has expired.
+func expired(file string, c *x509.Certificate) error {
 	if time.Now().After(c.NotAfter) {
 		return fmt.Errorf("%s: has expired on %s", file, c.NotAfter.Format(time.DateOnly))
 	}

@@ -1,14 +1,17 @@
 package certificate_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,14 +29,16 @@ func TestLoad(t *testing.T) {
 		certificate, key []byte // no key: in the same file
 		want             string // of the error, behind the file's name
 	}{
-		"two files":        {certificate: one.Certificate, key: one.Key},
-		"one file":         {certificate: append(one.Certificate, one.Key...)},
-		"another's key":    {certificate: one.Certificate, key: other.Key, want: "private key does not match public key"},
-		"a half":           {certificate: one.Certificate[:len(one.Certificate)/2], key: one.Key, want: "holds no PEM certificate"},
-		"an empty file":    {certificate: nil, key: one.Key, want: "holds no PEM certificate"},
-		"half a key":       {certificate: one.Certificate, key: one.Key[:20], want: "failed to find any PEM data in key input"},
-		"no key":           {certificate: one.Certificate, want: "found a certificate rather than a key in the PEM for the private key"},
-		"a key in between": {certificate: append(one.Key, one.Certificate...)},
+		"two files":           {certificate: one.Certificate, key: one.Key},
+		"one file":            {certificate: append(one.Certificate, one.Key...)},
+		"another's key":       {certificate: one.Certificate, key: other.Key, want: "private key does not match public key"},
+		"half a chain":        {certificate: append(slices.Clone(one.Certificate), other.Certificate[:len(other.Certificate)/2]...), key: one.Key, want: "certificate 2 is not whole"},
+		"a chain on one line": {certificate: append(bytes.TrimSpace(one.Certificate), other.Certificate...), key: one.Key, want: "certificate 1 is not whole"},
+		"a half":              {certificate: one.Certificate[:len(one.Certificate)/2], key: one.Key, want: "certificate 1 is not whole"},
+		"an empty file":       {certificate: nil, key: one.Key, want: "holds no PEM certificate"},
+		"half a key":          {certificate: one.Certificate, key: one.Key[:20], want: "failed to find any PEM data in key input"},
+		"no key":              {certificate: one.Certificate, want: "found a certificate rather than a key in the PEM for the private key"},
+		"a key in between":    {certificate: append(one.Key, one.Certificate...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +90,7 @@ func TestStaple(t *testing.T) {
 		"good":           {staple: good, shown: true},
 		"expired":        {staple: response(leaf, ca.Key, time.Now().Add(-time.Minute))},
 		"half":           {staple: good[:len(good)/2], refused: true},
-		"of another one": {staple: response(ca.Issue(t, x509.Certificate{}).TLS(t).Leaf, ca.Key, later), refused: true},
+		"of another one": {staple: response(ca.Issue(t, x509.Certificate{}).TLS(t).Leaf, ca.Key, later)},
 		"of a stranger":  {staple: response(leaf, certtest.New(t).Key, later), refused: true},
 	} {
 		os.Remove(certificate.Staple(file))
@@ -99,10 +104,41 @@ func TestStaple(t *testing.T) {
 		if test.refused && !strings.HasPrefix(err.Error(), certificate.Staple(file)) {
 			t.Errorf("%s: error %v does not name the file", name, err)
 		}
-		if (got.OCSPStaple != nil) != test.shown {
-			t.Errorf("%s: stapled: %v", name, got.OCSPStaple != nil)
+		if test.refused {
+			continue
+		}
+		shown := certificate.NewSet([]tls.Certificate{got}).Any(&tls.ClientHelloInfo{})
+		if (shown.OCSPStaple != nil) != test.shown {
+			t.Errorf("%s: stapled: %v", name, shown.OCSPStaple != nil)
 		}
 	}
+}
+
+// A staple is shown for as long as it holds, though nobody reads its file again.
+func TestStapleThatExpires(t *testing.T) {
+	ca := certtest.New(t)
+	synctest.Test(t, func(t *testing.T) {
+		pair := ca.Issue(t, x509.Certificate{}).TLS(t)
+		der, err := ocsp.CreateResponse(ca.Leaf, ca.Leaf, ocsp.Response{
+			Status: ocsp.Good, SerialNumber: pair.Leaf.SerialNumber, ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour),
+		}, ca.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair.OCSPStaple = der
+		set := certificate.NewSet([]tls.Certificate{pair})
+		stapled := func() bool {
+			return set.For(&tls.ClientHelloInfo{ServerName: "localhost"}).OCSPStaple != nil
+		}
+		time.Sleep(time.Hour - time.Second)
+		if !stapled() {
+			t.Error("it is left out before its end")
+		}
+		time.Sleep(2 * time.Second)
+		if stapled() {
+			t.Error("it is shown after its end")
+		}
+	})
 }
 
 func TestSet(t *testing.T) {
@@ -112,12 +148,13 @@ func TestSet(t *testing.T) {
 	for _, names := range [][]string{{"first.test"}, {"a.test", "b.test"}, {"*.wild.test"}, {"one.wild.test"}, {"UPPER.test"}} {
 		pairs = append(pairs, ca.Issue(t, x509.Certificate{DNSNames: names}).TLS(t))
 	}
+	pairs = append(pairs, ca.Issue(t, x509.Certificate{DNSNames: []string{}, Subject: pkix.Name{CommonName: "common.test"}}).TLS(t))
 	set := certificate.NewSet(pairs)
 	got := map[string]string{}
-	for _, name := range []string{"", "first.test", "a.test", "b.test", "B.TEST", "a.test.", "x.wild.test", "one.wild.test", "x.y.wild.test", "wild.test", "upper.test", "unknown.test", "127.0.0.1"} {
+	for _, name := range []string{"", "first.test", "a.test", "b.test", "B.TEST", "a.test.", "x.wild.test", "one.wild.test", "x.y.wild.test", "wild.test", "upper.test", "common.test", "unknown.test", "127.0.0.1"} {
 		hello := &tls.ClientHelloInfo{ServerName: name, SupportedVersions: []uint16{tls.VersionTLS13}, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}
 		if found := set.For(hello); found != nil {
-			got[name] = found.Leaf.DNSNames[0]
+			got[name] = certificate.Of(found.Leaf).Name
 		}
 		if fallback := set.Any(hello); fallback != &pairs[0] {
 			t.Errorf("for %q the last resort is %v", name, fallback.Leaf.DNSNames)
@@ -125,7 +162,7 @@ func TestSet(t *testing.T) {
 	}
 	want := map[string]string{
 		"first.test": "first.test", "a.test": "a.test", "b.test": "a.test", "B.TEST": "a.test", "a.test.": "a.test",
-		"x.wild.test": "*.wild.test", "one.wild.test": "one.wild.test", "upper.test": "UPPER.test",
+		"x.wild.test": "*.wild.test", "one.wild.test": "one.wild.test", "upper.test": "UPPER.test", "common.test": "common.test",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)

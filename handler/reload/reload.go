@@ -15,18 +15,20 @@ import (
 // Files is what some files say, kept up to date. It is safe for concurrent use.
 type Files[T any] struct {
 	paths   []string
-	load    func(again bool) (T, error)
+	load    func(before T) (T, error)
 	seen    [sha256.Size]byte // of what the files held when they were last loaded
 	current atomic.Pointer[T]
 }
 
-// New loads what the files say: load reads them itself, and is told whether it was
-// called before. Paths are all whose change matters; one that is not there counts
-// as such. The error is load's.
-func New[T any](paths []string, load func(again bool) (T, error)) (*Files[T], error) {
+// New loads what the files say: load reads them itself, and is given what they said
+// when it was last called, at first the zero value. Paths are all whose change
+// matters; one that is not there counts as such. The error is load's, which later is
+// about the files that are not heeded: what it returns is in force all the same.
+func New[T any](paths []string, load func(before T) (T, error)) (*Files[T], error) {
 	f := &Files[T]{paths: paths, load: load}
 	f.seen = f.content() // before load: what changes in between is found to have changed
-	value, err := load(false)
+	var none T
+	value, err := load(none)
 	if err != nil {
 		return nil, err
 	}
@@ -34,28 +36,33 @@ func New[T any](paths []string, load func(again bool) (T, error)) (*Files[T], er
 	return f, nil
 }
 
-// Get returns what the files said when they were last found right.
+// Get returns what is in force of what the files say.
 func (f *Files[T]) Get() T { return *f.current.Load() }
 
 // Run reads the files every so often until ctx is done, and then returns nil. Where
-// they have changed they are loaded, and reloaded gets the outcome: with an error
-// [Files.Get] goes on returning what it did before. One and the same fault is told
-// once.
+// they have changed they are loaded, and reloaded gets the outcome. With an error they
+// are loaded again each time, as a fault may pass although they stay as they are; one
+// and the same is told once.
 //
 // It compares what the files hold. Neither a notification nor a time of change
 // would do: Kubernetes swaps a link to their directory, and some file systems
 // know of neither.
 func (f *Files[T]) Run(ctx context.Context, every time.Duration, reloaded func(T, error)) error {
+	fault := ""
 	for clock.Sleep(ctx, every) == nil {
-		now := f.content()
-		if now == f.seen {
+		now, told := f.content(), fault
+		if now == f.seen && fault == "" {
+			continue
+		}
+		value, err := f.load(f.Get())
+		if fault = ""; err != nil {
+			fault = err.Error()
+		}
+		if now == f.seen && fault == told {
 			continue
 		}
 		f.seen = now
-		value, err := f.load(true)
-		if err == nil {
-			f.current.Store(&value)
-		}
+		f.current.Store(&value)
 		if reloaded != nil {
 			reloaded(value, err)
 		}

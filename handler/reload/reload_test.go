@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,12 +23,15 @@ var errEmpty = errors.New("empty")
 // watched returns a file with text, and what it says from then on.
 func watched(t *testing.T, path string, others ...string) (*reload.Files[string], chan outcome) {
 	t.Helper()
-	files, err := reload.New(append(others, path), func(bool) (string, error) {
+	files, err := reload.New(append(others, path), func(before string) (string, error) {
 		content, err := reload.Read(path)
 		if err == nil && len(content) == 0 {
 			err = errEmpty
 		}
-		return string(content), err
+		if err != nil {
+			return before, err
+		}
+		return string(content), nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +152,40 @@ func TestFilesThatAreNotThereYet(t *testing.T) {
 
 func TestFilesThatCannotBeUsedAtFirst(t *testing.T) {
 	wrong := errors.New("wrong")
-	if _, err := reload.New(nil, func(again bool) (string, error) { return "", wrong }); err != wrong {
+	if _, err := reload.New(nil, func(string) (string, error) { return "", wrong }); err != wrong {
 		t.Errorf("error is %v, want %v", err, wrong)
+	}
+}
+
+// A fault may pass although the files stay as they are: there was no descriptor for
+// them, say.
+func TestFaultsThatPass(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "one")
+	calls := 0
+	files, err := reload.New([]string{path}, func(before string) (string, error) {
+		switch calls++; calls {
+		case 1:
+			return "one", nil
+		case 2, 3, 4:
+			return before, errEmpty
+		}
+		return "two", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "two")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var told []outcome
+	files.Run(ctx, time.Millisecond, func(says string, err error) {
+		if told = append(told, outcome{says, err}); len(told) == 2 {
+			cancel()
+		}
+	})
+	if want := []outcome{{"one", errEmpty}, {"two", nil}}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
 	}
 }

@@ -40,11 +40,9 @@ func newSecurity(cfg *TLSConfig) (s *security, err error) {
 			return nil, err
 		}
 	}
-	s.files, err = reload.New(cfg.files(), func(again bool) (material, error) {
-		m, err := cfg.load(again)
-		if err == nil {
-			m.config = cfg.handshake(m, s.issued)
-		}
+	s.files, err = reload.New(cfg.files(), func(before material) (material, error) {
+		m, err := cfg.load(before)
+		m.config = cfg.handshake(m, s.issued)
 		return m, err
 	})
 	return s, err

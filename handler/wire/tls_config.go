@@ -72,15 +72,16 @@ func (c *TLSConfig) check() error {
 	if n := len(c.KeyFiles); n > 0 && n != len(c.CertFiles) && c.configured() {
 		return config.Wrong(config.Fields{&c.KeyFiles}, "names %d files, and %s %d", n, &c.CertFiles, len(c.CertFiles))
 	}
-	_, err := c.load(false)
+	_, err := c.load(material{})
 	return errors.Join(err, c.ACME.Check())
 }
 
 // material is what files say of how clients are spoken to.
 type material struct {
-	shown       *certificate.Set
-	authorities *x509.CertPool // of clients; nil: none is asked for a certificate
-	config      *tls.Config    // what comes of both
+	pairs       []tls.Certificate // one for each file
+	shown       *certificate.Set  // of them
+	authorities *x509.CertPool    // of clients; nil: none is asked for a certificate
+	config      *tls.Config       // what comes of both
 }
 
 // files are all that material is read from.
@@ -95,35 +96,35 @@ func (c *TLSConfig) files() (all []string) {
 	return all
 }
 
-// load reads the files. A certificate that has expired is refused when there is an
-// earlier one to go on with.
-func (c *TLSConfig) load(again bool) (m material, err error) {
-	var pairs []tls.Certificate
+// load reads the files. What cannot be used of them, or has expired, is as it was
+// before, if there is a before, and holds up nothing else.
+func (c *TLSConfig) load(before material) (m material, err error) {
 	var errs []error
 	for i, file := range c.CertFiles {
 		about, key := config.Fields{&c.CertFiles}, ""
 		if len(c.KeyFiles) > 0 {
 			about, key = append(about, &c.KeyFiles), c.KeyFiles[i]
 		}
-		pair, err := certificate.Load(file, key)
-		if err == nil && again {
-			err = certificate.Expired(file, pair.Leaf)
+		var earlier tls.Certificate
+		if before.pairs != nil {
+			earlier = before.pairs[i]
 		}
+		pair, err := certificate.LoadAfter(earlier, file, key)
 		if err != nil {
 			errs = append(errs, config.Wrong(about, "%w", err))
 		}
-		pairs = append(pairs, pair)
+		m.pairs = append(m.pairs, pair)
 	}
 	if c.ClientCAFile != "" {
 		if m.authorities, err = certificate.Authorities(c.ClientCAFile); err != nil {
 			errs = append(errs, config.Wrong(config.Fields{&c.ClientCAFile}, "%w", err))
+			m.authorities = before.authorities
 		}
 	}
-	if errs != nil {
-		return material{}, errors.Join(errs...)
+	if errs == nil || before.shown != nil {
+		m.shown = certificate.NewSet(m.pairs)
 	}
-	m.shown = certificate.NewSet(pairs)
-	return m, nil
+	return m, errors.Join(errs...)
 }
 
 // handshake returns how handshakes are done. It is made anew with the certificates:

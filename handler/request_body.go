@@ -21,6 +21,9 @@ type requestBody struct {
 	passed  http.Header // what goes on of it; see announced
 	pauses  *pauses
 
+	reading sync.Mutex // held by each Read
+	stopped bool       // guarded by reading
+
 	mu       sync.Mutex
 	left     int64 // bytes still to come; negative when the length is unknown
 	complete bool
@@ -38,6 +41,11 @@ func newRequestBody(r *http.Request) *requestBody {
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.stopped {
+		return 0, &fault.RequestBodyError{Err: http.ErrBodyReadAfterClose}
+	}
 	b.pauses.begin()
 	n, err := b.body.Read(p)
 	b.pauses.over()
@@ -62,7 +70,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 }
 
 // watch gets ready to read the body of r beside the answer, and ends a read of it
-// that takes too long, until the returned function is called.
+// that takes too long, until the returned function is called. Over HTTP/2 nobody
+// reads it from then on.
 func (b *requestBody) watch(w http.ResponseWriter, r *http.Request, limit time.Duration) (stop func()) {
 	if r.ProtoMajor == 1 {
 		// Else net/http reads the rest of the body before it sends the response,
@@ -74,6 +83,9 @@ func (b *requestBody) watch(w http.ResponseWriter, r *http.Request, limit time.D
 	return func() {
 		b.pauses.end()
 		uninterrupted()
+		if r.ProtoMajor == 2 {
+			b.stop(w)
+		}
 	}
 }
 
@@ -106,6 +118,20 @@ func (b *requestBody) incomplete() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.complete
+}
+
+// stop ends the reading of the body of an HTTP/2 request, w being what it is
+// answered with, and returns when nobody reads it any more. The transport may go on
+// long after it has been told to give up. What it reads while the answer ends has
+// net/http grant the stream a larger window, and panic if the stream ends before
+// that is written (golang.org/issue/56940): all requests of the connection are lost.
+func (b *requestBody) stop(w http.ResponseWriter) {
+	if !b.reading.TryLock() {
+		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		b.reading.Lock()
+	}
+	defer b.reading.Unlock()
+	b.stopped = true
 }
 
 // interruptBody makes the deadline of r, and a shutdown that runs out of time,

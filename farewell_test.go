@@ -102,7 +102,7 @@ func (p *program) framed(t *testing.T) framedSocket {
 // answer.
 func TestWebSocketsAreToldToLeave(t *testing.T) {
 	t.Parallel()
-	p := startLimited(t, "true", "BACKENDS=http://"+framedBackend(t, echo), "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=8s")
+	p := startLimited(t, "true", "BACKENDS=http://"+framedBackend(t, echo), "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=20s")
 	sockets := make([]framedSocket, 50)
 	for i := range sockets {
 		sockets[i] = p.framed(t)

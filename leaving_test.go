@@ -59,7 +59,7 @@ func TestGoAwayForWhoBeginsLate(t *testing.T) {
 			<-finish
 		}
 	})
-	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=40s")
+	p := start(t, "BACKENDS="+backend, "PROBE_MODE=off")
 	late := dial(t, p.addr)
 	c := newHTTP2Client(t, p.addr)
 	stream := c.open(true, request("GET", "/held")...)
@@ -86,7 +86,7 @@ func TestGoAwayForWhoBeginsLate(t *testing.T) {
 // served anything would only be made anew.
 func TestGoAwayWithinTheDelay(t *testing.T) {
 	t.Parallel()
-	p := start(t, "BACKENDS="+plainBackend(t, func(http.ResponseWriter, *http.Request) {}), "PROBE_MODE=off", "SHUTDOWN_TIMEOUT=40s", "SHUTDOWN_DELAY=2s")
+	p := start(t, "BACKENDS="+plainBackend(t, func(http.ResponseWriter, *http.Request) {}), "PROBE_MODE=off", "SHUTDOWN_DELAY=6s")
 	before := newHTTP2Client(t, p.addr)
 	go p.stop()
 	p.await("draining")

@@ -235,7 +235,7 @@ func TestRetriesAvoidTheBusy(t *testing.T) {
 		urls = append(urls, backend)
 	}
 	t.Cleanup(func() { close(end) })
-	p := start(t, "PROBE_MODE=off", "BALANCER=least-requests", "RETRY_BUDGET=100%", "OUTLIER_FAILURES=0",
+	p := start(t, "PROBE_MODE=off", "BALANCER=least-requests", "RETRY_BUDGET=100%", "RETRY_TRY_TIMEOUT=0", "OUTLIER_FAILURES=0",
 		"ACCESS_LOG=off", "OTEL_SDK_DISABLED=true", "BACKENDS="+strings.Join(urls, ","))
 	var holding sync.WaitGroup
 	holding.Go(func() { p.once(t.Context(), "GET", "/hold", nil) })

@@ -204,6 +204,8 @@ func TestWebSocketOverHTTP2Ends(t *testing.T) {
 			want:   " reset",
 		},
 		"the client resets": {client: func(ws *webSocket, _ *program) {
+			io.WriteString(ws.out, "x") // what comes back shows that the proxy, too, has seen its answer go
+			ws.in.ReadByte()
 			ws.cancel()
 			ws.out.CloseWithError(context.Canceled) // which x/net/http2 reads before it looks at the context
 		}},
@@ -221,8 +223,11 @@ func TestWebSocketOverHTTP2Ends(t *testing.T) {
 				backend(conn, in)
 				conn.Close()
 				close(ended)
-			}), "SHUTDOWN_TIMEOUT=1s"}
-			if name == "the time is over" {
+			})}
+			switch name {
+			case "the proxy stops":
+				environ = append(environ, "SHUTDOWN_TIMEOUT=1s")
+			case "the time is over":
 				environ = append(environ, "REQUEST_TIMEOUT=1s")
 			}
 			p := start(t, environ...)

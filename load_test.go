@@ -20,7 +20,7 @@ var container = []string{
 func loads() map[string][]string {
 	everything := slices.Clone(container)
 	for _, v := range config.Variables(&Config{}) {
-		if v.Default != "" {
+		if v.Default != "" && v.Name != "TLS_CLIENT_AUTH" { // which is refused where no authority is named
 			everything = append(everything, v.Name+"="+v.Default)
 		}
 	}

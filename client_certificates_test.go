@@ -317,6 +317,14 @@ func TestClientCertificateAfterItsAuthority(t *testing.T) {
 			t.Errorf("%s: over the connection from before, status %d, %v", c.name, status, err)
 		}
 	}
+	for _, line := range p.log.requests(t) {
+		if line["status"] == 421. && line["reason"] != "certificate_withdrawn" {
+			t.Errorf("the line of a request that was refused is %v", line)
+		}
+	}
+	if len(p.log.named(t, "reason", "certificate_withdrawn")) == 0 {
+		t.Error("no line says why requests were refused")
+	}
 	for _, c := range clients {
 		if status, _, err := ask(t, c.config, c.http2, url); err == nil {
 			t.Errorf("%s: over a new one, status %d", c.name, status)

@@ -366,6 +366,19 @@ func TestCertificatesThatAreNotTaken(t *testing.T) {
 	}
 }
 
+// What an authority says of a certificate must not keep the next one out.
+func TestStaplesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	ca := certtest.New(t)
+	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key, "TLS_RELOAD_INTERVAL=1ms")
+	certtest.Write(t, cert+".ocsp", []byte("rubbish"))
+	next := ca.Issue(t, x509.Certificate{})
+	swap(t, key, next.Key)
+	swap(t, cert, next.Certificate)
+	p.shows(t, ca, next.TLS(t).Leaf)
+}
+
 func TestFaultsOfTLS(t *testing.T) {
 	t.Parallel()
 	ca := certtest.New(t)
@@ -388,6 +401,17 @@ func TestFaultsOfTLS(t *testing.T) {
 		"one port for both": {
 			[]string{"TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key, "TLS_PORT=8080"},
 			[]string{`TLS_PORT="8080": must not be that of PORT; leave it empty to have HTTPS alone there`},
+		},
+		"HTTP lets in without a certificate": {
+			[]string{"TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key, "TLS_PORT=8443", "TLS_CLIENT_CA_FILE=" + ca.File, "AUTH_API_KEYS=a:0123456789abcdef"},
+			[]string{"TLS_CLIENT_CA_FILE, TLS_PORT: who comes over HTTP gets in without a certificate; leave TLS_PORT out, or set HTTPS_REDIRECT=on or AUTH_CLIENT_CERT"},
+		},
+		"nobody comes over HTTPS": {
+			[]string{"HTTPS_REDIRECT=on", "HSTS=max-age=1"},
+			[]string{
+				"HTTPS_REDIRECT: is of no use without TLS_CERT_FILE, TLS_ACME_DOMAINS or TRUSTED_PROXIES",
+				"HSTS: is of no use without TLS_CERT_FILE, TLS_ACME_DOMAINS or TRUSTED_PROXIES",
+			},
 		},
 		"words": {
 			[]string{"TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key, "TLS_MIN_VERSION=1.1", "TLS_CLIENT_CA_FILE=" + ca.File, "TLS_CLIENT_AUTH=none", "HSTS=1 year", "HTTPS_REDIRECT=yes"},

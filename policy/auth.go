@@ -19,23 +19,24 @@ type authReason string
 // The reasons. Those that begin with token are about a token's own faults;
 // of its claims they are told only once its signature was found right.
 const (
-	reasonMissing     authReason = "missing"           // there are no credentials
-	reasonMalformed   authReason = "malformed"         // there are, but they cannot be read
-	reasonUnknownKey  authReason = "unknown_key"       // no API key is like this
-	reasonPassword    authReason = "bad_password"      // or an unknown user
-	reasonLong        authReason = "password_too_long" // for bcrypt, which would not see its end
-	reasonBusy        authReason = "busy"              // too many passwords at once; 503
-	reasonTooLarge    authReason = "token_too_large"   //
-	reasonToken       authReason = "token_malformed"   // or it does not say what it has to
-	reasonAlgorithm   authReason = "token_algorithm"   // its key is not for that one
-	reasonTokenKey    authReason = "token_unknown_key" //
-	reasonSignature   authReason = "token_signature"   //
-	reasonExpired     authReason = "token_expired"     //
-	reasonNotYet      authReason = "token_not_yet"     // or issued in the future
-	reasonIssuer      authReason = "token_issuer"      //
-	reasonAudience    authReason = "token_audience"    //
-	reasonUnavailable authReason = "keys_unavailable"  // nobody can tell; 503
-	reasonCertName    authReason = "certificate_name"  // the client's has none of the kind asked for
+	reasonMissing     authReason = "missing"               // there are no credentials
+	reasonMalformed   authReason = "malformed"             // there are, but they cannot be read
+	reasonUnknownKey  authReason = "unknown_key"           // no API key is like this
+	reasonPassword    authReason = "bad_password"          // or an unknown user
+	reasonLong        authReason = "password_too_long"     // for bcrypt, which would not see its end
+	reasonBusy        authReason = "busy"                  // too many passwords at once; 503
+	reasonTooLarge    authReason = "token_too_large"       //
+	reasonToken       authReason = "token_malformed"       // or it does not say what it has to
+	reasonAlgorithm   authReason = "token_algorithm"       // its key is not for that one
+	reasonTokenKey    authReason = "token_unknown_key"     //
+	reasonSignature   authReason = "token_signature"       //
+	reasonExpired     authReason = "token_expired"         //
+	reasonNotYet      authReason = "token_not_yet"         // or issued in the future
+	reasonIssuer      authReason = "token_issuer"          //
+	reasonAudience    authReason = "token_audience"        //
+	reasonUnavailable authReason = "keys_unavailable"      // nobody can tell; 503
+	reasonCertName    authReason = "certificate_name"      // the client's has none of the kind asked for
+	reasonWithdrawn   authReason = "certificate_withdrawn" // it would not be taken any more; 421
 )
 
 // details tell a client what it can do about it.
@@ -57,6 +58,7 @@ var authDetails = map[authReason]string{
 	reasonAudience:    "The token is for another audience.",
 	reasonUnavailable: "The token cannot be verified at the moment.",
 	reasonCertName:    "The client's certificate has no name of the kind that is asked for.",
+	reasonWithdrawn:   "The certificate that the connection began with is not good any more.",
 }
 
 // Auth lets requests in whose credentials are right: a client's certificate, an API

@@ -5,11 +5,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"spangate/handler/config"
+	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // ClientCert says what of a client's certificate is the name of who comes with it.
@@ -26,6 +29,24 @@ const (
 // UnmarshalText parses the name of one.
 func (c *ClientCert) UnmarshalText(text []byte) error {
 	return config.OneOf(c, text, certSANURI, certSANDNS, certCN, certFingerprint)
+}
+
+// Vouched returns a wrapper that refuses, with 421, what comes over a connection
+// whose client's certificate would not be taken any more, see [wire.Vouched].
+// Another connection may do (RFC 9110 §15.5.20), whose handshake tells.
+func Vouched(refuse Refuse) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !wire.Vouched(w, r) {
+				refuse(w, r, fault.Refusal{
+					Policy: "auth", Reason: string(reasonWithdrawn), Status: http.StatusMisdirectedRequest,
+					Detail: authDetails[reasonWithdrawn],
+				})
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // verify returns who the client of a connection is by the certificate that it has

@@ -16,8 +16,17 @@ import (
 
 // HTTPSConfig says what keeps clients to HTTPS.
 type HTTPSConfig struct {
-	Redirect Redirect `env:"HTTPS_REDIRECT" envDefault:"off" doc:"on sends whoever asks over HTTP to the same place over HTTPS, with 308; a trusted proxy's word about the scheme counts"`
-	HSTS     HSTS     `env:"HSTS" zero:"not sent" doc:"Strict-Transport-Security of each answer over HTTPS, such as max-age=31536000; includeSubDomains, in place of the backends'"`
+	Redirect Redirect `env:"HTTPS_REDIRECT" envDefault:"off" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS|TRUSTED_PROXIES" doc:"on sends whoever asks over HTTP to the same place over HTTPS, with 308; a trusted proxy's word about the scheme counts"`
+	HSTS     HSTS     `env:"HSTS" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS|TRUSTED_PROXIES" zero:"not sent" doc:"Strict-Transport-Security of answers to requests over HTTPS, those for the proxy's own endpoints apart, such as max-age=31536000; includeSubDomains, in place of the backends'"`
+}
+
+// Check returns what is wrong with values that are right by themselves: who has to
+// show a certificate must not get in without one over HTTP.
+func (c *HTTPSConfig) Check(tls *wire.TLSConfig, auth *AuthConfig) error {
+	if !tls.Requires() || tls.Port == 0 || c.Redirect == "on" || auth.ClientCert != "" {
+		return nil
+	}
+	return config.Wrong(config.Fields{&tls.ClientCAFile, &tls.Port}, "who comes over HTTP gets in without a certificate; leave %s out, or set %s=on or %s", &tls.Port, &c.Redirect, &auth.ClientCert)
 }
 
 // Redirect says whether clients are sent from HTTP to HTTPS.

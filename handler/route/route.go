@@ -89,6 +89,7 @@ func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route
 		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},                           // around the doors: waiting for one counts
 		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
 		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
+		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
 		{Name: "auth", Wrap: r.auth.Wrap},                                                            // before limits: who is refused here uses up nobody's share
 		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
 		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain

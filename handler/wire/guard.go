@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -32,10 +31,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.TLS = nil
 	if conn := secureConnOf(r); conn != nil {
-		r.TLS = &conn.state
-		if status, why := misplaced(r, conn); status != 0 {
+		if r.TLS = &conn.state; agreedOtherwise(r) {
 			EndConnection(w, r)
-			http.Error(w, fmt.Sprint(status, " ", http.StatusText(status), ": ", why), status)
+			http.Error(w, "400 Bad Request: another protocol than was agreed on", http.StatusBadRequest)
 			return
 		}
 	}
@@ -61,18 +59,6 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	leaving := &leavingWriter{ResponseWriter: w, r: r, drain: g.drain}
 	g.next.ServeHTTP(leaving, r)
 	leaving.begin() // whatever was written: if nothing was, net/http sends a header now
-}
-
-// misplaced returns the status for a request that may not come over the connection
-// that it came on, and why; 0 where it may.
-func misplaced(r *http.Request, conn *secureConn) (status int, why string) {
-	switch {
-	case agreedOtherwise(r):
-		return http.StatusBadRequest, "another protocol than was agreed on"
-	case !conn.vouchedFor(): // another connection may do (RFC 9110 §15.5.20), whose handshake tells
-		return http.StatusMisdirectedRequest, "the certificate that this connection began with is not good any more"
-	}
-	return 0, ""
 }
 
 // agreedOtherwise reports whether r, which came over TLS, is of HTTP/2 where

@@ -84,6 +84,9 @@ type material struct {
 	config      *tls.Config       // what comes of both
 }
 
+// Requires reports whether who shows no certificate gets no connection.
+func (c *TLSConfig) Requires() bool { return c.ClientCAFile != "" && c.ClientAuth == clientAuthRequire }
+
 // files are all that material is read from.
 func (c *TLSConfig) files() (all []string) {
 	for _, file := range c.CertFiles {

@@ -2,8 +2,27 @@ package wire
 
 import (
 	"crypto/x509"
+	"net/http"
 	"time"
+
+	"spangate/handler/wire/framing"
 )
+
+// Vouched reports whether r may come over its connection: not where the client began
+// that with a certificate that would not be taken any more, as it has expired or its
+// authority is one no longer. The connection then ends with the answer w, as far as
+// it does by itself: over HTTP/2 the client is asked to leave.
+func Vouched(w http.ResponseWriter, r *http.Request) bool {
+	conn := secureConnOf(r)
+	if conn == nil || conn.vouchedFor() {
+		return true
+	}
+	EndConnection(w, r)
+	if framed, ok := r.Context().Value(connKey{}).(*framing.Conn); ok && r.ProtoMajor == 2 {
+		framed.GoAwayNext()
+	}
+	return false
+}
 
 // belief is whether authorities vouch for a client's certificate.
 type belief struct {

@@ -115,6 +115,7 @@ var policyReasons = []Value{
 	{"token_audience", "auth, 401"},
 	{"busy", "auth, 503: too many passwords at once"},
 	{"certificate_name", "auth, 401: the client's certificate has no name of the kind that AUTH_CLIENT_CERT asks for"},
+	{"certificate_withdrawn", "auth, 421: the client's certificate has expired since the connection began, or its authority is one no longer"},
 	{"keys_unavailable", "auth, 503: nobody can tell"},
 	{"limited", "rate_limit, 429"},
 	{"store_error", "rate_limit, 503: nobody counted"},

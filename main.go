@@ -44,7 +44,7 @@ type Config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	return errors.Join(c.Route.Check(), c.Wire.Check(), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
+	return errors.Join(c.Route.Check(), c.Wire.Check(), c.HTTPS.Check(&c.Wire.TLS, &c.Route.Policy.Auth), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
 }
 
 func main() {

@@ -409,8 +409,8 @@ func TestFaultsOfTLS(t *testing.T) {
 		"nobody comes over HTTPS": {
 			[]string{"HTTPS_REDIRECT=on", "HSTS=max-age=1"},
 			[]string{
-				"HTTPS_REDIRECT: is of no use without TLS_CERT_FILE, TLS_ACME_DOMAINS or TRUSTED_PROXIES",
-				"HSTS: is of no use without TLS_CERT_FILE, TLS_ACME_DOMAINS or TRUSTED_PROXIES",
+				"HTTPS_REDIRECT: is of no use without TLS_CERT_FILE or TLS_ACME_DOMAINS and with TRUSTED_PROXIES=none",
+				"HSTS: is of no use without TLS_CERT_FILE or TLS_ACME_DOMAINS and with TRUSTED_PROXIES=none",
 			},
 		},
 		"words": {

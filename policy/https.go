@@ -16,8 +16,8 @@ import (
 
 // HTTPSConfig says what keeps clients to HTTPS.
 type HTTPSConfig struct {
-	Redirect Redirect `env:"HTTPS_REDIRECT" envDefault:"off" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS|TRUSTED_PROXIES" doc:"on sends whoever asks over HTTP to the same place over HTTPS, with 308; a trusted proxy's word about the scheme counts"`
-	HSTS     HSTS     `env:"HSTS" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS|TRUSTED_PROXIES" zero:"not sent" doc:"Strict-Transport-Security of answers to requests over HTTPS, those for the proxy's own endpoints apart, such as max-age=31536000; includeSubDomains, in place of the backends'"`
+	Redirect Redirect `env:"HTTPS_REDIRECT" envDefault:"off" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS|TRUSTED_PROXIES!=none" doc:"on sends whoever asks over HTTP to the same place over HTTPS, with 308; a trusted proxy's word about the scheme counts"`
+	HSTS     HSTS     `env:"HSTS" needs:"TLS_CERT_FILE|TLS_ACME_DOMAINS|TRUSTED_PROXIES!=none" zero:"not sent" doc:"Strict-Transport-Security of answers to requests over HTTPS, those for the proxy's own endpoints apart, such as max-age=31536000; includeSubDomains, in place of the backends'"`
 }
 
 // Check returns what is wrong with values that are right by themselves: who has to

@@ -100,9 +100,13 @@ func whole(chain []byte) error {
 
 // LoadAfter is [Load] of files of which one has changed. Where they cannot be used, or
 // now hold a certificate that has expired, it returns the earlier one along with the
-// error. The zero value is no earlier one, and takes what has expired.
+// error, but not for a staple alone: the new one is shown without. The zero value is no
+// earlier one, and takes what has expired.
 func LoadAfter(earlier tls.Certificate, file, key string) (tls.Certificate, error) {
 	pair, err := Load(file, key)
+	if _, ofStaple := errors.AsType[stapleError](err); ofStaple && expired(file, pair.Leaf) == nil {
+		return pair, err
+	}
 	if err == nil && earlier.Leaf != nil && !pair.Leaf.Equal(earlier.Leaf) {
 		err = expired(file, pair.Leaf)
 	}
@@ -150,11 +154,14 @@ func staple(pair *tls.Certificate, file string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return stapleError{fmt.Errorf("%s: %w", file, err)}
 	}
 	pair.OCSPStaple = der
 	return nil
 }
+
+// stapleError is a fault of a staple, with which the certificate itself is right.
+type stapleError struct{ error }
 
 // expired returns an error when c, of file, has expired.
 func expired(file string, c *x509.Certificate) error {

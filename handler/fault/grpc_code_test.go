@@ -26,7 +26,7 @@ func TestGRPCCodes(t *testing.T) {
 
 // TestGRPCNames checks the names by those of grpc-go, which reads them.
 func TestGRPCNames(t *testing.T) {
-	for code := fault.GRPCCode(0); code < 17; code++ {
+	for code := range fault.GRPCCode(17) {
 		var read codes.Code
 		if err := read.UnmarshalJSON([]byte(`"` + code.String() + `"`)); err != nil || int(read) != int(code) {
 			t.Errorf("%d is %s: %v %v", int(code), code, read, err)

@@ -22,6 +22,7 @@ import (
 	"spangate/balancer"
 	"spangate/balancer/dnstest"
 	"spangate/handler/certificate/certtest"
+	"spangate/handler/wire/framing"
 )
 
 // secureBackend returns the host:port of a server that speaks TLS by cfg, HTTP/1.1
@@ -39,14 +40,32 @@ func secureBackend(t *testing.T, cfg *tls.Config) string {
 
 func secureServer(t *testing.T, cfg *tls.Config, h http.HandlerFunc) string {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
-	go server.Serve(ln)
+	go server.Serve(tls.NewListener(lingering{ln}, cfg))
 	t.Cleanup(func() { server.Close() })
 	return ln.Addr().String()
+}
+
+// lingering has connections whose other end gets the last word, an alert above all,
+// whatever it has sent on: a reset could overtake it.
+type lingering struct{ net.Listener }
+
+func (l lingering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return lingeringConn{conn}, err
+}
+
+type lingeringConn struct{ net.Conn }
+
+func (c lingeringConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+
+func (c lingeringConn) Close() error {
+	framing.Linger(c)
+	return c.Conn.Close()
 }
 
 // withName returns a host:port by a name of the loopback.

@@ -34,6 +34,7 @@ func TestExpiryOnceADay(t *testing.T) {
 		e.changed()
 		e.changed()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if diff := cmp.Diff([]string{"a 24h0m0s", "a 48h0m0s", "a 72h0m0s", "a 72h1m0s"}, got); diff != "" {
 			t.Errorf("warnings (-want +got):\n%s", diff)
 		}

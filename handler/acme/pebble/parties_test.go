@@ -16,11 +16,11 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -213,15 +213,29 @@ func newAuthority(t testing.TB, s settings) *authority {
 	if err := os.WriteFile(a.config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "https", Host: fmt.Sprint("127.0.0.1:", a.listened)})
-	proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(transport.CloseIdleConnections)
+	relay := func(w http.ResponseWriter, r *http.Request) {
+		out := r.Clone(r.Context())
+		out.RequestURI = ""
+		out.URL = &url.URL{Scheme: "https", Host: fmt.Sprint("127.0.0.1:", a.listened), Path: r.URL.Path, RawQuery: r.URL.RawQuery}
+		resp, err := transport.RoundTrip(out)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		maps.Copy(w.Header(), resp.Header)
+		w.WriteHeader(resp.StatusCode)
+		io.Copy(w, resp.Body)
+	}
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		a.counts[strings.Split(r.URL.Path, "/")[1]]++
 		fault := a.fault
 		a.mu.Unlock()
 		if fault == nil || !fault(w, r) {
-			proxy.ServeHTTP(w, r)
+			relay(w, r)
 		}
 	}))
 	quiet := http.Server{}

@@ -39,7 +39,7 @@ type program struct {
 }
 
 // startProgram returns once the program listens. Beside the variables given it
-// has but those that keep it and its telemetry on this machine.
+// has but those that keep it and its telemetry on the loopback.
 func startProgram(env ...string) (*program, error) {
 	p := &program{cmd: exec.Command(spangate), done: make(chan struct{})}
 	p.collector = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -29,7 +29,8 @@ import (
 // somebody's.
 type authority struct {
 	*httptest.Server
-	t testing.TB
+	t    testing.TB
+	name string // its own in this process
 
 	mu       sync.Mutex
 	client   *Client // is asked to prove names; nil: all names are believed
@@ -57,7 +58,7 @@ type order struct {
 
 func newAuthority(t testing.TB) *authority {
 	a := &authority{
-		t: t, offers: []string{"http-01", "tls-alpn-01", "dns-01"}, life: time.Hour,
+		t: t, name: rand.Text(), offers: []string{"http-01", "tls-alpn-01", "dns-01"}, life: time.Hour,
 		accounts: map[string]bool{}, counts: map[string]int{},
 	}
 	var err error
@@ -85,7 +86,10 @@ func (a *authority) config(names ...Name) Config {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw}), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-	return Config{Domains: names, CA: DirectoryURL(a.URL + "/directory"), CAFile: file, Dir: a.t.TempDir(), RetryAfter: 10 * time.Millisecond}
+	// The library keeps directories by their address for the whole process, and a
+	// port is another authority's after this one.
+	directory := DirectoryURL(a.URL + "/directory/" + a.name)
+	return Config{Domains: names, CA: directory, CAFile: file, Dir: a.t.TempDir(), RetryAfter: 10 * time.Millisecond}
 }
 
 // count returns how often something was asked for.

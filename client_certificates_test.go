@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler/certificate/certtest"
+	"spangate/handler/wire/wiretest"
 )
 
 // mutual is an authority with what a server and its clients need of it.
@@ -209,7 +210,7 @@ func TestAuthByClientCertificate(t *testing.T) {
 // One credential is enough, and none may be wrong.
 func TestClientCertificateBesideOtherCredentials(t *testing.T) {
 	t.Parallel()
-	m := newMutual(t, "TLS_CLIENT_AUTH=request", "TLS_PORT="+freePort(t), "AUTH_CLIENT_CERT=san-uri", "AUTH_API_KEYS=ci:"+apiKey, "AUTH_BASIC_USERS=me:"+hashed(t, "pw"))
+	m := newMutual(t, "TLS_CLIENT_AUTH=request", "TLS_PORT="+wiretest.FreePort(t), "AUTH_CLIENT_CERT=san-uri", "AUTH_API_KEYS=ci:"+apiKey, "AUTH_BASIC_USERS=me:"+hashed(t, "pw"))
 	p := start(t, m.environ...)
 	named := m.Issue(t, x509.Certificate{URIs: certtest.URI(t, "spiffe://a/b")}).TLS(t)
 	nameless := m.Issue(t, x509.Certificate{}).TLS(t)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"spangate/handler/config"
+	"spangate/handler/wire/wiretest"
 )
 
 // TestAStartThatFailsLeavesNothing starts the program fifty times in each way in
@@ -38,7 +39,7 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 		"a secret cannot be read":                     {[]string{"AUTH_API_KEYS_FILE=/nowhere"}, true},
 		"the shutdown is longer than it may be":       {[]string{"SHUTDOWN_DELAY=1m"}, true},
 		"it is told to end before it has begun":       {nil, false},
-		"it is told to end, with ports of both kinds": {[]string{"ADMIN_PORT=" + freePort(t)}, false},
+		"it is told to end, with ports of both kinds": {[]string{"ADMIN_PORT=" + wiretest.FreePort(t)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t, func() {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"spangate/handler/wire/wiretest"
 )
 
 // grpcService answers calls of gRPC. What UnaryCall does the test says.
@@ -77,7 +78,7 @@ func TestGRPCFailures(t *testing.T) {
 		error   string                      // error.type of span and metric
 	}{
 		"nobody listens": {
-			environ: []string{"BACKENDS=h2c://127.0.0.1:" + freePort(t), "RETRY_ATTEMPTS=0"},
+			environ: []string{"BACKENDS=h2c://127.0.0.1:" + wiretest.FreePort(t), "RETRY_ATTEMPTS=0"},
 			want:    "Unavailable: The server behind the gateway gave no valid answer.",
 			line:    map[string]any{"level": "ERROR", "grpc_status": "UNAVAILABLE", "error_type": "connection_refused"},
 			error:   "connection_refused",

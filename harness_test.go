@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -407,21 +406,6 @@ func takenPort(t *testing.T) string {
 	t.Cleanup(func() { ln.Close() })
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	return port
-}
-
-// freePort returns a port of the loopback where nobody listens, from those that
-// systems do not give to whoever asks for any.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(10_000 + rand.IntN(20_000))
-		if ln, err := net.Listen("tcp", ":"+port); err == nil {
-			ln.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // contracted returns the names of all rows of the contract, each after its table's.

@@ -17,6 +17,7 @@ import (
 	"spangate/handler/admin"
 	"spangate/handler/config"
 	"spangate/handler/wire"
+	"spangate/handler/wire/wiretest"
 )
 
 func TestCommand(t *testing.T) {
@@ -160,7 +161,7 @@ func TestHealthcheck(t *testing.T) {
 
 func TestHealthcheckOfNobody(t *testing.T) {
 	var stderr strings.Builder
-	code := report(&stderr, command(t.Context(), []string{"healthcheck"}, []string{"PORT=" + freePort(t)}, io.Discard))
+	code := report(&stderr, command(t.Context(), []string{"healthcheck"}, []string{"PORT=" + wiretest.FreePort(t)}, io.Discard))
 	if code != 1 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "connection refused") {
 		t.Errorf("exit code is %d, stderr %q, want 1 and why", code, &stderr)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+
+	"spangate/handler/wire/wiretest"
 )
 
 // TestReadinessIsProbedForOnAPortOfItsOwn checks that where requests start the
@@ -20,7 +22,7 @@ func TestReadinessIsProbedForOnAPortOfItsOwn(t *testing.T) {
 		}
 	}))
 	t.Cleanup(backend.Close)
-	port := freePort(t)
+	port := wiretest.FreePort(t)
 	p := start(t, "BACKENDS="+backend.URL, "PROBE_MODE=on-demand", "PROBE_PATH=/", "PROBE_INTERVAL=10ms", "ADMIN_PORT="+port)
 	p.await("listening for the proxy's own endpoints")
 	ready := func() int {

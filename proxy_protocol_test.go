@@ -18,6 +18,7 @@ import (
 
 	"spangate/handler/certificate/certtest"
 	"spangate/handler/wire/proxyproto"
+	"spangate/handler/wire/wiretest"
 )
 
 // loadBalanced returns a session that begins with a header of the PROXY protocol,
@@ -308,7 +309,7 @@ func TestProxyProtocolDrain(t *testing.T) {
 // the status.
 func TestProxyProtocolStatus(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := wiretest.FreePort(t)
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "PROXY_PROTOCOL=on", "TRUSTED_PROXIES=127.0.0.0/8,198.51.100.0/24", "OTEL_SDK_DISABLED=true")
 	for name, test := range map[string]struct {
 		header string
@@ -347,7 +348,7 @@ func TestProxyProtocolCommands(t *testing.T) {
 	for name, trusted := range map[string]string{"this host is trusted": "127.0.0.0/8", "it is not": "198.51.100.0/24"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			environ := []string{"HOST=127.0.0.1", "BACKENDS=echo:a", "PORT=" + freePort(t), "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "PROXY_PROTOCOL=on", "TRUSTED_PROXIES=" + trusted}
+			environ := []string{"HOST=127.0.0.1", "BACKENDS=echo:a", "PORT=" + wiretest.FreePort(t), "PROBE_MODE=off", "OTEL_SDK_DISABLED=true", "PROXY_PROTOCOL=on", "TRUSTED_PROXIES=" + trusted}
 			start(t, environ...)
 			for _, arg := range []string{"healthcheck", "status"} {
 				var stderr strings.Builder
@@ -385,7 +386,7 @@ func TestProxyProtocolBelowTLS(t *testing.T) {
 	t.Parallel()
 	ca := certtest.New(t)
 	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
-	port := freePort(t)
+	port := wiretest.FreePort(t)
 	environ := []string{"HOST=127.0.0.1", "PORT=" + port, "BACKENDS=" + tellsWhoAsks(t), "PROBE_MODE=off", "PROXY_PROTOCOL=on", "TRUSTED_PROXIES=127.0.0.0/8", "TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key}
 	p := start(t, environ...)
 	for _, header := range []string{ppClient, ppv2("203.0.113.9:4711", "192.0.2.1:80")} {

@@ -14,6 +14,7 @@ import (
 
 	"spangate/handler/certificate"
 	"spangate/handler/certificate/certtest"
+	"spangate/handler/wire/wiretest"
 )
 
 // Whatever becomes of one certificate, another is renewed.
@@ -93,7 +94,7 @@ func TestRedirectOfAnEmptyPort(t *testing.T) {
 	t.Parallel()
 	ca := certtest.New(t)
 	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
-	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key, "TLS_PORT="+freePort(t), "HTTPS_REDIRECT=on")
+	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key, "TLS_PORT="+wiretest.FreePort(t), "HTTPS_REDIRECT=on")
 	for name, test := range map[string]struct{ request, status, location string }{
 		"a host with an empty port":     {"GET /x HTTP/1.1\r\nHost: a.test:\r\n", "308", "https://a.test/x"},
 		"an address with an empty port": {"GET /x HTTP/1.1\r\nHost: [::1]:\r\n", "308", "https://[::1]/x"},

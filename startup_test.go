@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler/config"
+	"spangate/handler/wire/wiretest"
 	"spangate/telemetry/otlptest"
 )
 
@@ -115,7 +116,7 @@ func TestWhatIsSaidOfDoors(t *testing.T) {
 
 func TestWhatIsSaidOfAddresses(t *testing.T) {
 	t.Parallel()
-	admin := freePort(t)
+	admin := wiretest.FreePort(t)
 	p := start(t, "BACKENDS=echo:a,echo:b", "ADMIN_PORT="+admin, "ADMIN_PREFIX=/own")
 	want := map[string]any{"level": "INFO", "address": p.addr, "url": "http://" + p.addr, "backends": []any{"echo:a", "echo:b"}}
 	if diff := cmp.Diff(want, p.line(t, "listening")); diff != "" {
@@ -141,7 +142,7 @@ func TestWhatIsSaidLast(t *testing.T) {
 // A port in use is found before anything is started, and nothing else is said.
 func TestPortsInUse(t *testing.T) {
 	t.Parallel()
-	port, other := takenPort(t), freePort(t)
+	port, other := takenPort(t), wiretest.FreePort(t)
 	for name, test := range map[string]struct {
 		environ []string
 		want    string

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler/admin"
+	"spangate/handler/wire/wiretest"
 )
 
 // ownAddress returns an address of this host other than the loopback's, or "".
@@ -34,9 +35,9 @@ func TestStatusCommand(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
 		"on PORT":              nil,
-		"on ADMIN_PORT":        {"ADMIN_PORT=" + freePort(t)},
+		"on ADMIN_PORT":        {"ADMIN_PORT=" + wiretest.FreePort(t)},
 		"below another prefix": {"ADMIN_PREFIX=/own/endpoints"},
-		"on both":              {"ADMIN_PORT=" + freePort(t), "ADMIN_PREFIX=/own"},
+		"on both":              {"ADMIN_PORT=" + wiretest.FreePort(t), "ADMIN_PREFIX=/own"},
 		"on all addresses":     {"HOST=0.0.0.0"},
 		"on a name":            {"HOST=localhost"},
 		"with a door":          {"AUTH_API_KEYS=a:" + apiKey, "DENY_CIDRS=all"},
@@ -48,7 +49,7 @@ func TestStatusCommand(t *testing.T) {
 	for name, environ := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			environ = append([]string{"BACKENDS=echo:a", "PORT=" + freePort(t), "PROBE_MODE=off", "OTEL_SDK_DISABLED=true"}, environ...)
+			environ = append([]string{"BACKENDS=echo:a", "PORT=" + wiretest.FreePort(t), "PROBE_MODE=off", "OTEL_SDK_DISABLED=true"}, environ...)
 			start(t, environ...)
 			var stdout, stderr bytes.Buffer
 			if code := report(&stderr, command(t.Context(), []string{"status"}, append([]string{"HOST=127.0.0.1"}, environ...), &stdout)); code != 0 {
@@ -77,7 +78,7 @@ func TestStatusCommandInVain(t *testing.T) {
 		port string
 		want string
 	}{
-		"nobody is there":      {"PORT=" + freePort(t), "connection refused"},
+		"nobody is there":      {"PORT=" + wiretest.FreePort(t), "connection refused"},
 		"nobody to ask":        {"PORT=0", "PORT must be that of the running instance"},
 		"somebody else":        {answering(http.StatusFound), "302 Found"},
 		"not for whoever asks": {answering(http.StatusNotFound), "404 Not Found: it is shown to this host and to TRUSTED_PROXIES alone"},

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"spangate/handler/certificate/certtest"
+	"spangate/handler/wire/wiretest"
 )
 
 // overTLS returns what clients of p verify it with, and over which protocol they
@@ -100,7 +101,7 @@ func TestHTTPSBesideHTTP(t *testing.T) {
 	t.Parallel()
 	ca := certtest.New(t)
 	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
-	port := freePort(t)
+	port := wiretest.FreePort(t)
 	backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=1")
 		io.WriteString(w, r.Host)

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"spangate/handler/admin"
+	"spangate/handler/wire/wiretest"
 )
 
 // obeyed is what terminals do not show, but obey or hide: C1 controls, marks of
@@ -114,7 +115,7 @@ func odd(t *testing.T) string {
 func TestStatusIsVisible(t *testing.T) {
 	t.Parallel()
 	store := "redis://" + saying(t, "-ERR "+obeyed+"\r\n")
-	port := freePort(t)
+	port := wiretest.FreePort(t)
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "PORT="+port, "RATE_LIMIT=1/s", "OTEL_SDK_DISABLED=true", "RATE_LIMIT_REDIS_URL="+store)
 	p.await("rate limits are not shared")
 	var stdout strings.Builder

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"spangate/handler/wire/wiretest"
 	"spangate/probe"
 )
 
@@ -65,7 +66,7 @@ func TestGRPCAgainstTheStandardImplementation(t *testing.T) {
 		{"unknown", with, "unknown", "health is UNKNOWN", "unknown"},
 		{"no such service", with, "missing", `grpc-status 5 (not_found): "unknown service"`, "not_found"},
 		{"no health service", without, "", "grpc-status 12 (unimplemented): the backend has no health service", "unimplemented"},
-		{"nobody listens", &url.URL{Scheme: "http", Host: unused(t)}, "", "connection refused", ""},
+		{"nobody listens", &url.URL{Scheme: "http", Host: "127.0.0.1:" + wiretest.FreePort(t)}, "", "connection refused", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := probe.GRPC(h2c(), "", test.service)(t.Context(), test.u)

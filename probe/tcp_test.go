@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"spangate/handler/wire/wiretest"
 	"spangate/probe"
 )
 
@@ -42,7 +43,7 @@ func TestTCP(t *testing.T) {
 		want               string
 	}{
 		{"no such socket", path + "x", "localhost", t.Context(), "connection_refused"},
-		{"nobody listens", "", unused(t), t.Context(), "connection_refused"},
+		{"nobody listens", "", "127.0.0.1:" + wiretest.FreePort(t), t.Context(), "connection_refused"},
 		{"no such name", "", "name.invalid:80", t.Context(), "dns_error"},
 		{"no time left", "", "127.0.0.1:80", over, "connect_timeout"},
 		{"no such port", "", "127.0.0.1:http-", t.Context(), "dns_error"},
@@ -57,17 +58,6 @@ func TestTCP(t *testing.T) {
 			}
 		})
 	}
-}
-
-// unused returns an address that nobody listens on.
-func unused(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	return ln.Addr().String()
 }
 
 func errorType(err error) string {

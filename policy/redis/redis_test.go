@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"spangate/handler/wire/wiretest"
 	"spangate/policy"
 	"spangate/policy/redis/connect"
 )
@@ -34,7 +34,7 @@ type server struct {
 	t    testing.TB
 	bin  string
 	args []string
-	port int
+	port string
 	cmd  *exec.Cmd
 }
 
@@ -56,23 +56,13 @@ func redisServer(t testing.TB) string {
 // startRedis starts one on a free port that keeps nothing on disk.
 func startRedis(t testing.TB, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, bin: redisServer(t), args: args, port: freePort(t)}
+	s := &server{t: t, bin: redisServer(t), args: args, port: wiretest.FreePort(t)}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
-}
-
-func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 
 func (s *server) url() connect.URL { return connect.URL("redis://" + s.addr()) }
 
@@ -80,7 +70,7 @@ func (s *server) url() connect.URL { return connect.URL("redis://" + s.addr()) }
 func (s *server) start() {
 	s.t.Helper()
 	s.cmd = exec.Command(s.bin, append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.t.TempDir(),
+		"--port", s.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.t.TempDir(),
 	}, s.args...)...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -388,10 +378,10 @@ func TestURLsReachRedis(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := certificate(t, dir)
 	socket := filepath.Join(dir, "s")
-	tlsPort := freePort(t)
+	tlsPort := wiretest.FreePort(t)
 	r := startRedis(t, "--requirepass", "p/ss", "--unixsocket", socket,
-		"--tls-port", strconv.Itoa(tlsPort), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert)
-	secure := connect.URL("rediss://:p%2Fss@127.0.0.1:" + strconv.Itoa(tlsPort))
+		"--tls-port", tlsPort, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert)
+	secure := connect.URL("rediss://:p%2Fss@127.0.0.1:" + tlsPort)
 	for name, test := range map[string]struct {
 		cfg  Config
 		fail string
@@ -468,14 +458,14 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	var nodes []*server
 	for i := range 3 {
-		r := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", strconv.Itoa(freePort(t)))
+		r := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", wiretest.FreePort(t))
 		tell(t, r.addr(), fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", i*5461, min((i+1)*5461-1+i/2, 16383)))
 		tell(t, r.addr(), fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1))
 		nodes = append(nodes, r)
 	}
 	for _, r := range nodes[1:] {
 		port := slices.Index(r.args, "--cluster-port") + 1
-		tell(t, nodes[0].addr(), fmt.Sprintf("CLUSTER MEET 127.0.0.1 %d %s", r.port, r.args[port]))
+		tell(t, nodes[0].addr(), fmt.Sprintf("CLUSTER MEET 127.0.0.1 %s %s", r.port, r.args[port]))
 	}
 	for _, r := range nodes {
 		until(t, "the cluster is whole", func() bool { return strings.Contains(tell(t, r.addr(), "CLUSTER INFO"), "cluster_state:ok") })
@@ -506,11 +496,11 @@ func TestSentinel(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "sentinel monitor main 127.0.0.1 %d 1\n", r.port), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, "sentinel monitor main 127.0.0.1 %s 1\n", r.port), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
-	cmd := exec.Command(r.bin, file, "--sentinel", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", t.TempDir())
+	port := wiretest.FreePort(t)
+	cmd := exec.Command(r.bin, file, "--sentinel", "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -518,7 +508,7 @@ func TestSentinel(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	address := net.JoinHostPort("127.0.0.1", port)
 	until(t, "the sentinel listens", func() bool { return listens(address) })
 	reach(t, Config{RedisURL: connect.URL("redis+sentinel://" + address + "?master_name=main")}, "")
 	reach(t, Config{RedisURL: connect.URL("redis+sentinel://" + address + "?master_name=other")}, "sentinel")

@@ -18,6 +18,7 @@ import (
 	"io"
 	"maps"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -69,15 +70,33 @@ func setUp(m *testing.M) int {
 	return m.Run()
 }
 
-// freePort returns a port that was free a moment ago, and that the kernel does not
-// give to whoever asks for any.
+var ports struct {
+	sync.Mutex
+	given map[int]bool
+}
+
+// freePort returns a port on which nobody listens, and that it has not returned
+// before. It is none of those that systems give to whoever asks for any: such a one
+// could be somebody else's by the time when it is used.
 func freePort() int {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	ports.Lock()
+	defer ports.Unlock()
+	for {
+		port := 10_000 + mathrand.IntN(20_000)
+		ln, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		ln.Close()
+		if ports.given[port] {
+			continue
+		}
+		if ports.given == nil {
+			ports.given = map[int]bool{}
+		}
+		ports.given[port] = true
+		return port
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
 }
 
 // process is a program of the test's.

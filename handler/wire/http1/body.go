@@ -1,0 +1,195 @@
+package http1
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+const (
+	// maxChunkLine bounds a chunk's first line, of which extensions are passed over.
+	maxChunkLine = 4 << 10
+	// maxTrailer bounds the fields behind the content.
+	maxTrailer = 64 << 10
+)
+
+// Body is the content of a message. It is for one goroutine at a time.
+type Body struct {
+	in      *Reader
+	part    bodyPart
+	left    int64 // bytes to come of the content, of a chunk, or of the trailer at most
+	trailer http.Header
+	err     error
+}
+
+type bodyPart int
+
+const (
+	sized bodyPart = iota
+	untilClose
+	chunkSize
+	chunkData
+	chunkEnd
+	trailerLine
+	ended
+)
+
+// newBody returns the content that comes next from in: chunked, of a length, or of
+// length -1 until the source ends.
+func newBody(in *Reader, f Framing) Body {
+	switch {
+	case f.Chunked:
+		return Body{in: in, part: chunkSize}
+	case f.Length < 0:
+		return Body{in: in, part: untilClose}
+	case f.Length == 0:
+		return Body{in: in, part: ended}
+	}
+	return Body{in: in, part: sized, left: f.Length}
+}
+
+// Ended reports whether all of it has been read.
+func (b *Body) Ended() bool { return b.part == ended }
+
+// Trailer returns the fields behind the content, once that has ended; nil if there
+// are none.
+func (b *Body) Trailer() http.Header { return b.trailer }
+
+// Read implements [io.Reader]. The last bytes of content come with [io.EOF] where
+// nothing has to be waited for to know that they are. A source that ends too early
+// is [io.ErrUnexpectedEOF].
+func (b *Body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.part == ended {
+		return 0, io.EOF
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n := 0
+	for n == 0 && b.err == nil {
+		n = b.step(p)
+	}
+	// What has come already goes with it.
+	for b.err == nil && b.part >= chunkSize && b.part != chunkData && bytes.IndexByte(b.in.Peek(), '\n') >= 0 {
+		b.step(nil)
+	}
+	return n, b.err
+}
+
+// step reads the next piece.
+func (b *Body) step(p []byte) (n int) {
+	switch b.part {
+	case untilClose:
+		n, b.err = b.in.Read(p)
+	case sized, chunkData:
+		n = b.data(p)
+	case chunkSize:
+		b.size()
+	case chunkEnd:
+		b.part = chunkSize
+		line, err := b.in.line(len("\r\n"))
+		if b.err = err; err == ErrTooLarge || err == nil && len(line) > 0 {
+			b.err = malformed("a chunk that is longer than it says")
+		}
+	case trailerLine:
+		b.field()
+	}
+	return n
+}
+
+func (b *Body) data(p []byte) int {
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	if b.part == chunkData && b.in.Buffered() == 0 && b.left < bufferSize/2 {
+		// The lines behind it come by the same read.
+		if err := b.in.Fill(); err != nil {
+			b.err = unexpected(err)
+			return 0
+		}
+	}
+	n, err := b.in.Read(p)
+	b.left -= int64(n)
+	switch {
+	case b.left == 0 && b.part == sized:
+		b.end()
+	case b.left == 0:
+		b.part = chunkEnd
+	case err != nil:
+		b.err = unexpected(err)
+	}
+	return n
+}
+
+func (b *Body) size() {
+	line, err := b.in.line(maxChunkLine)
+	switch {
+	case err == ErrTooLarge:
+		b.err = malformed("a chunk's line without an end")
+		return
+	case err != nil:
+		b.err = err
+		return
+	}
+	if b.left, b.err = parseChunkSize(line); b.err != nil {
+		return
+	}
+	if b.part = chunkData; b.left == 0 {
+		b.part, b.left = trailerLine, maxTrailer
+	}
+}
+
+// field reads a line of the trailer.
+func (b *Body) field() {
+	line, err := b.in.line(int(b.left))
+	if err != nil {
+		b.err = err
+		return
+	}
+	if len(line) == 0 {
+		b.in.release()
+		b.end()
+		return
+	}
+	b.left -= int64(len(line) + len("\r\n"))
+	name, value, err := splitField(string(line))
+	if err != nil {
+		b.err = err
+		return
+	}
+	if b.trailer == nil {
+		b.trailer = http.Header{}
+	}
+	b.trailer[name] = append(b.trailer[name], value)
+}
+
+func (b *Body) end() { b.part, b.err = ended, io.EOF }
+
+// unexpected returns err as what it is where more was to come.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// parseChunkSize reads the size off a chunk's first line. Extensions are passed
+// over, but for what RFC 9112 §7.1.1 allows in none.
+func parseChunkSize(line []byte) (int64, error) {
+	digits, extensions, extended := bytes.Cut(line, []byte(";"))
+	if bytes.ContainsFunc(extensions, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+		return 0, malformed("chunk extension %.40q with a control character", extensions)
+	}
+	if extended {
+		digits = bytes.TrimRight(digits, " \t")
+	}
+	size, err := strconv.ParseUint(string(digits), 16, 63)
+	if err != nil {
+		return 0, malformed("chunk size %.40q", digits)
+	}
+	return int64(size), nil
+}

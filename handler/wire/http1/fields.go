@@ -1,0 +1,207 @@
+package http1
+
+import (
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+)
+
+// Framing is what the fields of a message say of where it ends, and of what becomes
+// of its connection.
+type Framing struct {
+	Length  int64 // of the content; -1 where no field tells
+	Chunked bool
+	Hosts   int  // how many there are
+	Close   bool // Connection says close
+	Keep    bool // it says keep-alive
+
+	sized   bool
+	codings codings
+}
+
+// parseFields reads the field lines in lines, up to an empty one, into a header. Its
+// strings share the memory of lines. Transfer-Encoding is left out, as it is of a
+// connection.
+func parseFields(lines string) (http.Header, Framing, error) {
+	f := Framing{Length: -1}
+	n := strings.Count(lines, "\n") - 1
+	header := make(http.Header, max(n, 0))
+	values := make([]string, max(n, 0))
+	for {
+		line, rest, _ := strings.Cut(lines, "\r\n")
+		if line == "" {
+			return header, f, nil
+		}
+		lines = rest
+		name, value, err := splitField(line)
+		if err != nil {
+			return nil, f, err
+		}
+		passes, err := f.field(name, value)
+		if err != nil {
+			return nil, f, err
+		}
+		if !passes {
+			continue
+		}
+		if all := header[name]; all != nil {
+			header[name] = append(all, value)
+			continue
+		}
+		values[0] = value
+		header[name], values = values[:1:1], values[1:]
+	}
+}
+
+// field notes what a field says of the framing, and reports whether it is of the
+// message, and not only of that.
+func (f *Framing) field(name, value string) (passes bool, err error) {
+	switch name {
+	case "Connection":
+		for option := range strings.SplitSeq(value, ",") {
+			switch option = strings.Trim(option, " \t"); {
+			case strings.EqualFold(option, "close"):
+				f.Close = true
+			case strings.EqualFold(option, "keep-alive"):
+				f.Keep = true
+			}
+		}
+	case "Host":
+		f.Hosts++
+	case "Content-Length":
+		length, err := strconv.ParseUint(value, 10, 63)
+		if err != nil || f.sized && int64(length) != f.Length {
+			return false, malformed("Content-Length %.40q", value)
+		}
+		repeated := f.sized
+		f.sized, f.Length = true, int64(length)
+		return !repeated, nil
+	case "Transfer-Encoding":
+		f.Chunked = true
+		f.codings.add(value)
+		return false, nil
+	}
+	return true, nil
+}
+
+// check returns an error for a message that could end in two places.
+func (f *Framing) check(http10 bool) error {
+	switch {
+	case f.Chunked && f.sized:
+		return malformed("both Content-Length and Transfer-Encoding")
+	case f.Chunked && http10:
+		return malformed("Transfer-Encoding in HTTP/1.0")
+	}
+	return nil
+}
+
+// codings are what the lines of Transfer-Encoding so far end in.
+type codings int
+
+const (
+	noCodings codings = iota
+	otherLast
+	chunkedAlone
+	chunkedLast
+	behindChunked // which nothing may follow, itself included
+)
+
+func (c *codings) add(value string) {
+	for coding := range strings.SplitSeq(value, ",") {
+		switch coding = strings.Trim(coding, " \t"); {
+		case coding == "":
+		case *c >= chunkedAlone:
+			*c = behindChunked
+		case !strings.EqualFold(coding, "chunked"):
+			*c = otherLast
+		case *c == noCodings:
+			*c = chunkedAlone
+		default:
+			*c = chunkedLast
+		}
+	}
+}
+
+// endChunked reports whether the end of a request with these codings can be told
+// (RFC 9112 §6.3).
+func (c codings) endChunked() bool { return c == chunkedAlone || c == chunkedLast }
+
+// splitField returns the name of a field line, in its canonical form, and its value.
+func splitField(line string) (name, value string, err error) {
+	if line[0] == ' ' || line[0] == '\t' {
+		return "", "", malformed("a folded line")
+	}
+	name, value, found := strings.Cut(line, ":")
+	if !found {
+		return "", "", malformed("a field without a colon")
+	}
+	if !isToken(name) {
+		return "", "", malformed("field name %.40q", name)
+	}
+	value = strings.Trim(value, " \t")
+	if !isValue(value) {
+		return "", "", malformed("value of field %.40q with a control character", name)
+	}
+	return canonical(name), value, nil
+}
+
+// canonical returns name in the form that is used for keys of [http.Header].
+func canonical(name string) string {
+	if known, ok := names[name]; ok {
+		return known
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
+}
+
+// names are names that come often, which then need no memory of their own, each in
+// its canonical form and in small letters.
+var names = func() map[string]string {
+	all := map[string]string{}
+	for _, name := range []string{
+		"Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Age", "Authorization", "Cache-Control", "Connection",
+		"Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Cookie", "Date", "Etag", "Expect", "Expires",
+		"Forwarded", "Grpc-Timeout", "Host", "If-Modified-Since", "If-None-Match", "Keep-Alive", "Last-Modified", "Link", "Location",
+		"Max-Forwards", "Origin", "Pragma", "Priority", "Range", "Referer", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site",
+		"Sec-Fetch-User", "Server", "Set-Cookie", "Strict-Transport-Security", "Te", "Traceparent", "Tracestate", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "User-Agent", "Vary", "Via", "X-Forwarded-For",
+		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id",
+	} {
+		all[name], all[strings.ToLower(name)] = name, name
+	}
+	return all
+}()
+
+// isToken reports whether s is a token (RFC 9110 §5.6.2), as methods and names of
+// fields are.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !inToken[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+var inToken = func() (set [256]bool) {
+	for c := range byte(0x7f) {
+		set[c] = isLetter(c) || isDigit(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	}
+	return set
+}()
+
+// isValue reports whether s can be a field's value (RFC 9110 §5.5).
+func isValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }

@@ -1,0 +1,200 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+)
+
+// bufferSize holds most heads, and what comes with them of a body.
+const bufferSize = 8 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// ErrTooLarge is why a head is not read whose bytes are more than allowed.
+var ErrTooLarge = errors.New("a header that is too large")
+
+// Reader reads messages off a connection. It holds memory only while there is
+// something in it that nobody has read, so that an idle connection needs none. It is
+// for one goroutine at a time; the zero value reads nothing.
+type Reader struct {
+	src    io.Reader
+	pooled *[bufferSize]byte // nil: buf is none, or larger than those
+	buf    []byte
+	r, w   int // what is between them has not been read
+	lf     int // of a head that is incomplete, the place behind its last line that was looked at
+}
+
+// NewReader returns a reader of what comes from src.
+func NewReader(src io.Reader) *Reader { return &Reader{src: src} }
+
+// Buffered returns how many bytes have come that nobody has read.
+func (r *Reader) Buffered() int { return r.w - r.r }
+
+// Peek returns what has come that nobody has read. It is valid until the next call
+// of another method.
+func (r *Reader) Peek() []byte { return r.buf[r.r:r.w] }
+
+// Discard drops the next n bytes, which have come.
+func (r *Reader) Discard(n int) {
+	r.r += n
+	r.release()
+}
+
+// Fill waits for more to come, by one read. Its error is that of the source; none
+// means that there is at least one more byte.
+func (r *Reader) Fill() error {
+	r.room()
+	for range 100 {
+		n, err := r.src.Read(r.buf[r.w:])
+		if r.w += n; n > 0 {
+			return nil
+		}
+		if err != nil {
+			r.release()
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// Put adds to what has come, as if it had been read from the source.
+func (r *Reader) Put(p []byte) {
+	for len(p) > 0 {
+		r.room()
+		n := copy(r.buf[r.w:], p)
+		r.w += n
+		p = p[n:]
+	}
+}
+
+// room makes some for what comes next.
+func (r *Reader) room() {
+	switch {
+	case r.buf == nil:
+		r.pooled = buffers.Get().(*[bufferSize]byte)
+		r.buf = r.pooled[:]
+	case r.w < len(r.buf):
+	case r.r > 0:
+		r.w = copy(r.buf, r.buf[r.r:r.w])
+		r.lf -= r.r
+		r.r = 0
+	default:
+		larger := make([]byte, 2*len(r.buf))
+		copy(larger, r.buf)
+		r.drop()
+		r.buf = larger
+	}
+}
+
+// release gives the memory back if there is nothing in it.
+func (r *Reader) release() {
+	if r.r == r.w && r.buf != nil {
+		r.drop()
+		r.buf, r.r, r.w = nil, 0, 0
+	}
+}
+
+func (r *Reader) drop() {
+	if r.pooled != nil {
+		buffers.Put(r.pooled)
+		r.pooled = nil
+	}
+}
+
+// Read implements [io.Reader].
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.r == r.w {
+		r.release()
+		return r.src.Read(p)
+	}
+	n := copy(p, r.buf[r.r:r.w])
+	r.r += n
+	r.release()
+	return n, nil
+}
+
+// Head reads the first line of a message and its field lines, and returns them with
+// the empty line behind them. An error is [Malformed] where a line does not end in
+// CRLF or holds a CR elsewhere, [ErrTooLarge] beyond limit bytes, [io.EOF] if the
+// source ends before the first byte, [io.ErrUnexpectedEOF] if it does later, and else
+// the source's.
+func (r *Reader) Head(limit int) (string, error) {
+	r.lf = r.r
+	for {
+		n, err := r.lines()
+		if err != nil {
+			return "", err
+		}
+		if n > limit || n == 0 && r.Buffered() > limit {
+			return "", ErrTooLarge
+		}
+		if n > 0 {
+			head := string(r.buf[r.r : r.r+n])
+			r.Discard(n)
+			return head, nil
+		}
+		before := r.Buffered()
+		if err := r.Fill(); err != nil {
+			if before > 0 {
+				err = unexpected(err)
+			}
+			return "", err
+		}
+	}
+}
+
+// lines looks at the lines that have come since, and returns how long the head is
+// once it is whole.
+func (r *Reader) lines() (int, error) {
+	for {
+		at := bytes.IndexByte(r.buf[r.lf:r.w], '\n')
+		if at < 0 {
+			return 0, nil
+		}
+		line := r.buf[r.lf : r.lf+at+1]
+		if err := checkLine(line); err != nil {
+			return 0, err
+		}
+		first := r.lf == r.r
+		r.lf += len(line)
+		if len(line) == len("\r\n") && !first {
+			return r.lf - r.r, nil
+		}
+	}
+}
+
+// line reads one line of no more than limit bytes, and returns it without its end.
+// What it returns is valid until the next call of a method.
+func (r *Reader) line(limit int) ([]byte, error) {
+	for seen := 0; ; {
+		if at := bytes.IndexByte(r.buf[r.r+seen:r.w], '\n'); at >= 0 {
+			n := seen + at + 1
+			if n > limit {
+				return nil, ErrTooLarge
+			}
+			line := r.buf[r.r : r.r+n]
+			r.r += n // not released: the line is still there
+			return line[:n-min(n, 2)], checkLine(line)
+		}
+		if seen = r.Buffered(); seen > limit {
+			return nil, ErrTooLarge
+		}
+		if err := r.Fill(); err != nil {
+			return nil, unexpected(err)
+		}
+	}
+}
+
+// checkLine returns what is wrong with the end of line, which has an LF there.
+func checkLine(line []byte) error {
+	cr := bytes.IndexByte(line, '\r')
+	switch {
+	case cr < 0 || cr == len(line)-1:
+		return malformed("a line that ends in a bare LF")
+	case cr != len(line)-2:
+		return malformed("a bare CR")
+	}
+	return nil
+}

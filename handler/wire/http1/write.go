@@ -1,0 +1,58 @@
+package http1
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// AppendFields appends field lines for all of header but those that leave says, by
+// their canonical names, and the empty line behind them. Its error is [Malformed] for
+// what cannot be sent.
+func AppendFields(b []byte, header http.Header, leave func(name string) bool) ([]byte, error) {
+	var few [32]string
+	names := few[:0]
+	for name := range header {
+		if leave == nil || !leave(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !isToken(name) {
+			return b, malformed("field name %.40q", name)
+		}
+		for _, value := range header[name] {
+			if !isValue(value) {
+				return b, malformed("value of field %.40q with a control character", name)
+			}
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = append(b, value...)
+			b = append(b, "\r\n"...)
+		}
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// AppendChunk appends p as a chunk; none where it is empty, which would be the last
+// one.
+func AppendChunk(b, p []byte) []byte {
+	if len(p) == 0 {
+		return b
+	}
+	b = AppendChunkSize(b, len(p))
+	b = append(b, p...)
+	return append(b, "\r\n"...)
+}
+
+// AppendChunkSize appends the line that precedes n bytes of content.
+func AppendChunkSize(b []byte, n int) []byte {
+	b = strconv.AppendUint(b, uint64(n), 16)
+	return append(b, "\r\n"...)
+}
+
+// AppendLastChunk appends the end of chunked content, with the fields of trailer.
+func AppendLastChunk(b []byte, trailer http.Header) ([]byte, error) {
+	return AppendFields(append(b, "0\r\n"...), trailer, nil)
+}

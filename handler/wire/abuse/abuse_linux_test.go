@@ -166,6 +166,9 @@ func (a attack) judge(t *testing.T, fig figure, other *bystander) {
 	if len(fig.attacked) == 0 {
 		t.Error("no request of another client came through")
 	}
+	if testing.Short() {
+		return // a short spell beside other attacks says nothing of times
+	}
 	// Only what nobody could take for a busy machine.
 	if quiet, attacked := quantile(fig.quiet, 50), quantile(fig.attacked, 50); attacked > 50*quiet+2*time.Second {
 		t.Errorf("half of another client's requests took %v, without the attack %v", attacked, quiet)

@@ -2,25 +2,33 @@ package http1
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 )
 
 const (
 	// maxChunkLine bounds a chunk's first line, of which extensions are passed over.
 	maxChunkLine = 4 << 10
-	// maxTrailer bounds the fields behind the content.
-	maxTrailer = 64 << 10
+	// maxOverhead bounds what chunks have of lines, beyond a few bytes for each and
+	// twice their content: as net/http does.
+	maxOverhead = 16 << 10
+	// maxTrailer bounds the lines of the fields behind the content, each of which takes
+	// more memory than bytes: it counts for trailerField more (RFC 9113 §6.5.2).
+	maxTrailer   = 64 << 10
+	trailerField = 32
 )
 
 // Body is the content of a message. It is for one goroutine at a time.
 type Body struct {
-	in      *Reader
-	part    bodyPart
-	left    int64 // bytes to come of the content, of a chunk, or of the trailer at most
-	trailer http.Header
-	err     error
+	in       *Reader
+	part     bodyPart
+	left     int64 // bytes to come of the content, of a chunk, or of the trailer at most
+	overhead int64 // of chunks so far
+	trailer  http.Header
+	err      error
 }
 
 type bodyPart int
@@ -58,7 +66,7 @@ func (b *Body) Trailer() http.Header { return b.trailer }
 
 // Read implements [io.Reader]. The last bytes of content come with [io.EOF] where
 // nothing has to be waited for to know that they are. A source that ends too early
-// is [io.ErrUnexpectedEOF].
+// is [io.ErrUnexpectedEOF]. After [os.ErrDeadlineExceeded] reading can go on.
 func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -77,24 +85,26 @@ func (b *Body) Read(p []byte) (int, error) {
 	for b.err == nil && b.part >= chunkSize && b.part != chunkData && bytes.IndexByte(b.in.Peek(), '\n') >= 0 {
 		b.step(nil)
 	}
-	return n, b.err
+	err := b.err
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		b.err = nil
+	}
+	return n, err
 }
 
 // step reads the next piece.
 func (b *Body) step(p []byte) (n int) {
 	switch b.part {
 	case untilClose:
-		n, b.err = b.in.Read(p)
+		if n, b.err = b.in.Read(p); b.err == io.EOF {
+			b.end()
+		}
 	case sized, chunkData:
 		n = b.data(p)
 	case chunkSize:
 		b.size()
 	case chunkEnd:
-		b.part = chunkSize
-		line, err := b.in.line(len("\r\n"))
-		if b.err = err; err == ErrTooLarge || err == nil && len(line) > 0 {
-			b.err = malformed("a chunk that is longer than it says")
-		}
+		b.chunkEnd()
 	case trailerLine:
 		b.field()
 	}
@@ -125,6 +135,31 @@ func (b *Body) data(p []byte) int {
 	return n
 }
 
+// chunkEnd reads the CRLF behind a chunk.
+func (b *Body) chunkEnd() {
+	for {
+		p := b.in.Peek()
+		switch {
+		case len(p) > 0 && p[0] == '\n':
+			b.err = errBareLF
+		case len(p) > 0 && p[0] != '\r':
+			b.err = malformed("a chunk that is longer than it says")
+		case len(p) > 1 && p[1] != '\n':
+			b.err = errBareCR
+		case len(p) > 1:
+			b.in.Discard(len("\r\n"))
+			b.part = chunkSize
+			return
+		default:
+			b.err = unexpected(b.in.Fill())
+		}
+		if b.err != nil {
+			return
+		}
+	}
+}
+
+// size reads the first line of a chunk.
 func (b *Body) size() {
 	line, err := b.in.line(maxChunkLine)
 	switch {
@@ -136,6 +171,11 @@ func (b *Body) size() {
 		return
 	}
 	if b.left, b.err = parseChunkSize(line); b.err != nil {
+		return
+	}
+	b.overhead = max(0, b.overhead+int64(len(line)+len("\r\n"))-16-2*min(b.left, maxOverhead))
+	if b.overhead > maxOverhead {
+		b.err = malformed("chunks with more in their lines than in themselves")
 		return
 	}
 	if b.part = chunkData; b.left == 0 {
@@ -155,7 +195,7 @@ func (b *Body) field() {
 		b.end()
 		return
 	}
-	b.left -= int64(len(line) + len("\r\n"))
+	b.left -= int64(len(line) + len("\r\n") + trailerField)
 	name, value, err := splitField(string(line))
 	if err != nil {
 		b.err = err
@@ -188,7 +228,7 @@ func parseChunkSize(line []byte) (int64, error) {
 		digits = bytes.TrimRight(digits, " \t")
 	}
 	size, err := strconv.ParseUint(string(digits), 16, 63)
-	if err != nil {
+	if err != nil || len(digits) > 16 { // which hold any size, and some readers no more
 		return 0, malformed("chunk size %.40q", digits)
 	}
 	return int64(size), nil

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxFields bounds the fields of a header, each of which takes more memory than bytes.
+const maxFields = 1000
+
 // Framing is what the fields of a message say of where it ends, and of what becomes
 // of its connection.
 type Framing struct {
@@ -16,24 +19,29 @@ type Framing struct {
 	Close   bool // Connection says close
 	Keep    bool // it says keep-alive
 
-	sized   bool
+	host    string // of the last line of Host
+	sized   string // as Content-Length says it, which is never empty; "" where there is none
 	codings codings
 }
 
-// parseFields reads the field lines in lines, up to an empty one, into a header. Its
-// strings share the memory of lines. Transfer-Encoding is left out, as it is of a
-// connection.
+// parseFields reads the field lines in lines, each of which ends in CRLF, up to an
+// empty one, into a header. Its strings share the memory of lines. Host and
+// Transfer-Encoding are left out.
 func parseFields(lines string) (http.Header, Framing, error) {
 	f := Framing{Length: -1}
 	n := strings.Count(lines, "\n") - 1
-	header := make(http.Header, max(n, 0))
-	values := make([]string, max(n, 0))
+	if n > maxFields {
+		return nil, f, ErrTooLarge
+	}
+	header := make(http.Header, n)
+	values := make([]string, n)
 	for {
-		line, rest, _ := strings.Cut(lines, "\r\n")
+		end := strings.IndexByte(lines, '\n')
+		line := lines[:end-1]
 		if line == "" {
 			return header, f, nil
 		}
-		lines = rest
+		lines = lines[end+1:]
 		name, value, err := splitField(line)
 		if err != nil {
 			return nil, f, err
@@ -61,21 +69,23 @@ func (f *Framing) field(name, value string) (passes bool, err error) {
 	case "Connection":
 		for option := range strings.SplitSeq(value, ",") {
 			switch option = strings.Trim(option, " \t"); {
-			case strings.EqualFold(option, "close"):
+			case isWord(option, "close"):
 				f.Close = true
-			case strings.EqualFold(option, "keep-alive"):
+			case isWord(option, "keep-alive"):
 				f.Keep = true
 			}
 		}
 	case "Host":
 		f.Hosts++
+		f.host = value
+		return false, nil
 	case "Content-Length":
 		length, err := strconv.ParseUint(value, 10, 63)
-		if err != nil || f.sized && int64(length) != f.Length {
+		if err != nil || f.sized != "" && f.sized != value {
 			return false, malformed("Content-Length %.40q", value)
 		}
-		repeated := f.sized
-		f.sized, f.Length = true, int64(length)
+		repeated := f.sized != ""
+		f.sized, f.Length = value, int64(length)
 		return !repeated, nil
 	case "Transfer-Encoding":
 		f.Chunked = true
@@ -88,7 +98,7 @@ func (f *Framing) field(name, value string) (passes bool, err error) {
 // check returns an error for a message that could end in two places.
 func (f *Framing) check(http10 bool) error {
 	switch {
-	case f.Chunked && f.sized:
+	case f.Chunked && f.sized != "":
 		return malformed("both Content-Length and Transfer-Encoding")
 	case f.Chunked && http10:
 		return malformed("Transfer-Encoding in HTTP/1.0")
@@ -102,23 +112,31 @@ type codings int
 const (
 	noCodings codings = iota
 	otherLast
-	chunkedAlone
+	chunkedAlone // one line with nothing else in it, not even a comma
 	chunkedLast
 	behindChunked // which nothing may follow, itself included
 )
 
 func (c *codings) add(value string) {
+	if *c == noCodings && isWord(value, "chunked") {
+		*c = chunkedAlone
+		return
+	}
+	switch *c {
+	case noCodings:
+		*c = otherLast
+	case chunkedAlone:
+		*c = chunkedLast
+	}
 	for coding := range strings.SplitSeq(value, ",") {
 		switch coding = strings.Trim(coding, " \t"); {
 		case coding == "":
-		case *c >= chunkedAlone:
+		case *c >= chunkedLast:
 			*c = behindChunked
-		case !strings.EqualFold(coding, "chunked"):
-			*c = otherLast
-		case *c == noCodings:
-			*c = chunkedAlone
-		default:
+		case isWord(coding, "chunked"):
 			*c = chunkedLast
+		default:
+			*c = otherLast
 		}
 	}
 }
@@ -189,6 +207,10 @@ var inToken = func() (set [256]bool) {
 	}
 	return set
 }()
+
+// isWord reports whether s is word but for the case of ASCII letters: others, such as
+// the Kelvin sign, take more bytes.
+func isWord(s, word string) bool { return len(s) == len(word) && strings.EqualFold(s, word) }
 
 // isValue reports whether s can be a field's value (RFC 9110 §5.5).
 func isValue(s string) bool {

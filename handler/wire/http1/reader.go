@@ -12,18 +12,22 @@ const bufferSize = 8 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// ErrTooLarge is why a head is not read whose bytes are more than allowed.
+// ErrTooLarge is why a head is not read whose bytes or fields are more than allowed.
 var ErrTooLarge = errors.New("a header that is too large")
 
+const (
+	errBareLF = Malformed("a line that ends in a bare LF")
+	errBareCR = Malformed("a bare CR")
+)
+
 // Reader reads messages off a connection. It holds memory only while there is
-// something in it that nobody has read, so that an idle connection needs none. It is
-// for one goroutine at a time; the zero value reads nothing.
+// something in it that nobody has read, or [Reader.Fill] waits, so that an idle
+// connection needs none. It is for one goroutine at a time.
 type Reader struct {
 	src    io.Reader
 	pooled *[bufferSize]byte // nil: buf is none, or larger than those
 	buf    []byte
 	r, w   int // what is between them has not been read
-	lf     int // of a head that is incomplete, the place behind its last line that was looked at
 }
 
 // NewReader returns a reader of what comes from src.
@@ -43,7 +47,8 @@ func (r *Reader) Discard(n int) {
 }
 
 // Fill waits for more to come, by one read. Its error is that of the source; none
-// means that there is at least one more byte.
+// means that there is at least one more byte. The memory grows as long as nobody
+// reads what has come.
 func (r *Reader) Fill() error {
 	r.room()
 	for range 100 {
@@ -56,6 +61,7 @@ func (r *Reader) Fill() error {
 			return err
 		}
 	}
+	r.release()
 	return io.ErrNoProgress
 }
 
@@ -71,6 +77,7 @@ func (r *Reader) Put(p []byte) {
 
 // room makes some for what comes next.
 func (r *Reader) room() {
+	r.release() // of a line that has been read
 	switch {
 	case r.buf == nil:
 		r.pooled = buffers.Get().(*[bufferSize]byte)
@@ -78,7 +85,6 @@ func (r *Reader) room() {
 	case r.w < len(r.buf):
 	case r.r > 0:
 		r.w = copy(r.buf, r.buf[r.r:r.w])
-		r.lf -= r.r
 		r.r = 0
 	default:
 		larger := make([]byte, 2*len(r.buf))
@@ -121,19 +127,30 @@ func (r *Reader) Read(p []byte) (int, error) {
 // source ends before the first byte, [io.ErrUnexpectedEOF] if it does later, and else
 // the source's.
 func (r *Reader) Head(limit int) (string, error) {
-	r.lf = r.r
+	return r.head(limit, func(string) error { return nil })
+}
+
+// head is [Reader.Head]. What check says of the first line goes before what is wrong
+// with the others, and before waiting for them: who speaks another protocol may send
+// no more.
+func (r *Reader) head(limit int, check func(first string) error) (string, error) {
+	lines, checked := scan{}, false
 	for {
-		n, err := r.lines()
+		whole, err := lines.look(r.Peek(), limit)
+		if whole {
+			head := string(r.buf[r.r : r.r+lines.end])
+			r.Discard(len(head))
+			return head, nil
+		}
+		if lines.end > 0 && !checked {
+			first, _, _ := bytes.Cut(r.Peek(), []byte("\r\n"))
+			if err := check(string(first)); err != nil {
+				return "", err
+			}
+			checked = true
+		}
 		if err != nil {
 			return "", err
-		}
-		if n > limit || n == 0 && r.Buffered() > limit {
-			return "", ErrTooLarge
-		}
-		if n > 0 {
-			head := string(r.buf[r.r : r.r+n])
-			r.Discard(n)
-			return head, nil
 		}
 		before := r.Buffered()
 		if err := r.Fill(); err != nil {
@@ -145,22 +162,33 @@ func (r *Reader) Head(limit int) (string, error) {
 	}
 }
 
-// lines looks at the lines that have come since, and returns how long the head is
-// once it is whole.
-func (r *Reader) lines() (int, error) {
+// scan is how much has been looked at of a head.
+type scan struct {
+	end  int // of its last line that is whole
+	seen int // there is no further LF before
+}
+
+// look goes on with p, the head as far as it has come, and reports whether it is
+// whole.
+func (s *scan) look(p []byte, limit int) (whole bool, err error) {
 	for {
-		at := bytes.IndexByte(r.buf[r.lf:r.w], '\n')
-		if at < 0 {
-			return 0, nil
+		at := bytes.IndexByte(p[s.seen:], '\n') + 1
+		if s.seen += at; at == 0 {
+			s.seen = len(p)
 		}
-		line := r.buf[r.lf : r.lf+at+1]
+		if s.seen > limit {
+			return false, ErrTooLarge
+		}
+		if at == 0 {
+			return false, nil
+		}
+		line, first := p[s.end:s.seen], s.end == 0
 		if err := checkLine(line); err != nil {
-			return 0, err
+			return false, err
 		}
-		first := r.lf == r.r
-		r.lf += len(line)
+		s.end = s.seen
 		if len(line) == len("\r\n") && !first {
-			return r.lf - r.r, nil
+			return true, nil
 		}
 	}
 }
@@ -192,9 +220,9 @@ func checkLine(line []byte) error {
 	cr := bytes.IndexByte(line, '\r')
 	switch {
 	case cr < 0 || cr == len(line)-1:
-		return malformed("a line that ends in a bare LF")
+		return errBareLF
 	case cr != len(line)-2:
-		return malformed("a bare CR")
+		return errBareCR
 	}
 	return nil
 }

@@ -36,16 +36,23 @@ func StatusOf(err error) int {
 // before it is passed over (RFC 9112 §2.2). The request has no body yet: that is
 // [Reader.RequestBody] of what else is returned. Its fields are as in net/http, but
 // that nothing is added to its header: neither Host nor Transfer-Encoding are in it,
-// and Trailer is in its own field.
+// and Trailer is in its own field if there may be one. A version above HTTP/1.1 is
+// read as that (RFC 9110 §2.5).
 //
-// Errors are as those of [Reader.Head], [Unsupported] beside.
+// Errors are as those of [Reader.Head], [Unsupported] beside. A request that comes
+// with one has what is well-formed of its first line, and nothing else; it is nil if
+// that is not even a method, a target and a version.
 func (r *Reader) ReadRequest(limit int) (*http.Request, Framing, error) {
 	if err := r.skipEmptyLine(); err != nil {
 		return nil, Framing{}, err
 	}
-	head, err := r.Head(limit)
+	var out *http.Request
+	head, err := r.head(limit, func(line string) (err error) {
+		out, err = parseRequestLine(line)
+		return err
+	})
 	if err != nil {
-		return nil, Framing{}, err
+		return out, Framing{}, err
 	}
 	return parseRequest(head)
 }
@@ -71,36 +78,36 @@ func (r *Reader) skipEmptyLine() error {
 
 func parseRequest(head string) (*http.Request, Framing, error) {
 	line, fields, _ := strings.Cut(head, "\r\n")
-	out := &http.Request{ProtoMajor: 1}
-	if err := parseRequestLine(out, line); err != nil {
-		return nil, Framing{}, err
+	out, err := parseRequestLine(line)
+	if err != nil {
+		return out, Framing{}, err
 	}
 	header, f, err := parseFields(fields)
 	if err != nil {
-		return nil, f, err
+		return out, f, err
 	}
-	if err := f.checkRequest(out, header); err != nil {
-		return nil, f, err
+	if err := f.checkRequest(out.ProtoMinor == 0); err != nil {
+		return out, f, err
+	}
+	var trailer http.Header
+	if f.Chunked {
+		if trailer, err = announced(header); err != nil {
+			return out, f, err
+		}
+		out.ContentLength, out.TransferEncoding, out.Trailer = -1, []string{"chunked"}, trailer
+	} else {
+		out.ContentLength = f.Length
 	}
 	out.Header = header
 	if out.Host = out.URL.Host; out.Host == "" {
-		if host := header["Host"]; len(host) > 0 {
-			out.Host = host[0]
-		}
-	}
-	delete(header, "Host")
-	out.ContentLength = max(f.Length, 0)
-	if f.Chunked {
-		out.ContentLength, out.TransferEncoding = -1, []string{"chunked"}
-		out.Trailer = announced(header)
+		out.Host = f.host
 	}
 	out.Close = f.Close || out.ProtoMinor == 0 && !f.Keep
 	return out, f, nil
 }
 
-// checkRequest returns why a request cannot be taken, nil if it can.
-func (f *Framing) checkRequest(r *http.Request, header http.Header) error {
-	http10 := r.ProtoMinor == 0
+// checkRequest returns why a request with these fields cannot be taken, nil if it can.
+func (f *Framing) checkRequest(http10 bool) error {
 	if err := f.check(http10); err != nil {
 		return err
 	}
@@ -109,8 +116,8 @@ func (f *Framing) checkRequest(r *http.Request, header http.Header) error {
 		return malformed("more than one Host")
 	case f.Hosts == 0 && !http10:
 		return malformed("no Host")
-	case f.Hosts == 1 && !httpguts.ValidHostHeader(header["Host"][0]):
-		return malformed("Host %.40q", header["Host"][0])
+	case !httpguts.ValidHostHeader(f.host):
+		return malformed("Host %.40q", f.host)
 	case f.Chunked && !f.codings.endChunked():
 		return malformed("a Transfer-Encoding that does not end in chunked")
 	case f.Chunked && f.codings != chunkedAlone:
@@ -125,53 +132,75 @@ func (f *Framing) checkRequest(r *http.Request, header http.Header) error {
 // RequestBody returns the content of a request whose head was read.
 func (r *Reader) RequestBody(f Framing) Body { return newBody(r, f) }
 
-// announced takes Trailer out of header, and returns the names in it as keys.
-func announced(header http.Header) http.Header {
+// announced takes Trailer out of header, and returns the names in it as keys. Those
+// that say where a message ends stand in no trailer (RFC 9110 §6.5.1).
+func announced(header http.Header) (http.Header, error) {
 	lines := header["Trailer"]
 	if lines == nil {
-		return nil
+		return nil, nil
 	}
 	delete(header, "Trailer")
-	trailer := http.Header{}
+	var trailer http.Header
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.Trim(name, " \t"); isToken(name) {
-				trailer[canonical(name)] = nil
+			if name = strings.Trim(name, " \t"); !isToken(name) {
+				continue
+			}
+			switch name = canonical(name); name {
+			case "Content-Length", "Transfer-Encoding", "Trailer":
+				return nil, malformed("a Trailer that names %s", name)
+			}
+			if trailer == nil {
+				trailer = http.Header{}
+			}
+			if trailer[name] = nil; len(trailer) > maxFields {
+				return nil, ErrTooLarge
 			}
 		}
 	}
-	return trailer
+	return trailer, nil
 }
 
 // parseRequestLine reads a request's first line (RFC 9112 §3).
-func parseRequestLine(r *http.Request, line string) (err error) {
+func parseRequestLine(line string) (*http.Request, error) {
 	method, rest, _ := strings.Cut(line, " ")
 	target, version, found := strings.Cut(rest, " ")
 	switch {
 	case !found:
-		return malformed("request line %.40q, which is not a method, a target and a version", line)
+		return nil, malformed("request line %.40q, which is not a method, a target and a version", line)
 	case !isToken(method):
-		return malformed("method %.40q", method)
+		return nil, malformed("method %.40q", method)
 	case !isVersion(version):
-		return malformed("version %.40q", version)
-	case version != "HTTP/1.1" && version != "HTTP/1.0":
-		return Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
+		return nil, malformed("version %.40q", version)
 	}
-	r.Method, r.RequestURI, r.Proto, r.ProtoMinor = method, target, version, int(version[len(version)-1]-'0')
-	if method == http.MethodConnect && !strings.HasPrefix(target, "/") {
-		r.URL, err = url.ParseRequestURI("http://" + target) // it is an authority
-		if err == nil {
-			r.URL.Scheme = ""
+	r := &http.Request{Method: method, RequestURI: target, Proto: version, ProtoMajor: int(version[5] - '0'), ProtoMinor: int(version[7] - '0')}
+	if r.ProtoMajor != 1 {
+		return r, Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
+	}
+	var err error
+	r.URL, err = parseTarget(method, target)
+	return r, err
+}
+
+// parseTarget reads the target of a request (RFC 9112 §3.2).
+func parseTarget(method, target string) (u *url.URL, err error) {
+	if method == http.MethodConnect { // it is an authority
+		if !strings.ContainsAny(target, "/?#@") {
+			u, err = url.ParseRequestURI("http://" + target)
 		}
-	} else if err = checkTarget(target); err == nil {
-		r.URL, err = url.ParseRequestURI(target)
-	} else {
-		return err
+		if u == nil || err != nil || u.Port() == "" || !httpguts.ValidHostHeader(u.Host) {
+			return nil, malformed("target %.40q, which is no host and port", target)
+		}
+		u.Scheme = ""
+		return u, nil
 	}
-	if err != nil {
-		return malformed("target %.40q", target)
+	if err := checkTarget(target); err != nil {
+		return nil, err
 	}
-	return nil
+	if u, err = url.ParseRequestURI(target); err != nil || !httpguts.ValidHostHeader(u.Host) {
+		return nil, malformed("target %.40q", target)
+	}
+	return u, nil
 }
 
 func isVersion(v string) bool {

@@ -13,7 +13,7 @@ import (
 //
 // Errors are as those of [Reader.Head].
 func (r *Reader) ReadResponse(method string, limit int) (*http.Response, Framing, error) {
-	head, err := r.Head(limit)
+	head, err := r.head(limit, func(line string) error { return parseStatusLine(new(http.Response), line) })
 	if err != nil {
 		return nil, Framing{}, err
 	}
@@ -34,20 +34,27 @@ func parseResponse(head, method string) (*http.Response, Framing, error) {
 	if err := f.check(http10); err != nil {
 		return nil, f, err
 	}
-	out.Header = header
-	out.Close = f.Close || http10 && !f.Keep
-	switch status := out.StatusCode; {
-	case f.Chunked && f.codings != chunkedAlone && !withoutContent(method, status):
+	if f.Chunked && f.codings != chunkedAlone {
 		// Nobody has asked for another one (RFC 9112 §7.4), and passing it on as
 		// content would be another message.
 		return nil, f, malformed("a Transfer-Encoding other than chunked")
-	case f.Chunked:
-		out.TransferEncoding, out.Trailer = []string{"chunked"}, announced(header)
 	}
+	if f.Chunked {
+		out.TransferEncoding = []string{"chunked"}
+		if out.Trailer, err = announced(header); err != nil {
+			return nil, f, err
+		}
+	}
+	out.Header = header
+	out.Close = f.Close || http10 && !f.Keep
 	out.ContentLength = f.Length
 	if withoutContent(method, out.StatusCode) {
 		f.Length, f.Chunked = 0, false
-		if method != http.MethodHead {
+		switch {
+		case out.StatusCode < 200, out.StatusCode == http.StatusNoContent, method == http.MethodConnect:
+			out.ContentLength = 0
+			delete(header, "Content-Length") // which must not be there (RFC 9110 §8.6)
+		case method != http.MethodHead:
 			out.ContentLength = 0
 		}
 	}
@@ -60,7 +67,8 @@ func parseResponse(head, method string) (*http.Response, Framing, error) {
 // withoutContent reports whether a response has none, whatever its fields say (RFC
 // 9112 §6.3).
 func withoutContent(method string, status int) bool {
-	return method == http.MethodHead || status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
+	return method == http.MethodHead || status < 200 || status == http.StatusNoContent || status == http.StatusNotModified ||
+		method == http.MethodConnect && status < 300
 }
 
 // ResponseBody returns the content of a response whose head was read.
@@ -78,7 +86,7 @@ func parseStatusLine(r *http.Response, line string) error {
 		}
 		status = status*10 + int(code[i]-'0')
 	}
-	if version != "HTTP/1.1" && version != "HTTP/1.0" || !found || len(code) != 3 || status < 100 {
+	if version != "HTTP/1.1" && version != "HTTP/1.0" || !found || len(code) != 3 || status < 100 || !isValue(rest) {
 		return malformed("status line %.40q", line)
 	}
 	r.Status, r.StatusCode, r.Proto, r.ProtoMinor = rest, status, version, int(version[len(version)-1]-'0')

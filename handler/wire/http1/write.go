@@ -8,8 +8,9 @@ import (
 
 // AppendFields appends field lines for all of header but those that leave says, by
 // their canonical names, and the empty line behind them. Its error is [Malformed] for
-// what cannot be sent.
+// what cannot be sent, and then it appends nothing.
 func AppendFields(b []byte, header http.Header, leave func(name string) bool) ([]byte, error) {
+	begin := len(b)
 	var few [32]string
 	names := few[:0]
 	for name := range header {
@@ -20,11 +21,11 @@ func AppendFields(b []byte, header http.Header, leave func(name string) bool) ([
 	slices.Sort(names)
 	for _, name := range names {
 		if !isToken(name) {
-			return b, malformed("field name %.40q", name)
+			return b[:begin], malformed("field name %.40q", name)
 		}
 		for _, value := range header[name] {
 			if !isValue(value) {
-				return b, malformed("value of field %.40q with a control character", name)
+				return b[:begin], malformed("value of field %.40q with a control character", name)
 			}
 			b = append(b, name...)
 			b = append(b, ": "...)
@@ -52,7 +53,12 @@ func AppendChunkSize(b []byte, n int) []byte {
 	return append(b, "\r\n"...)
 }
 
-// AppendLastChunk appends the end of chunked content, with the fields of trailer.
+// AppendLastChunk appends the end of chunked content, with the fields of trailer. Its
+// error is that of [AppendFields].
 func AppendLastChunk(b []byte, trailer http.Header) ([]byte, error) {
-	return AppendFields(append(b, "0\r\n"...), trailer, nil)
+	all, err := AppendFields(append(b, "0\r\n"...), trailer, nil)
+	if err != nil {
+		return b, err
+	}
+	return all, nil
 }

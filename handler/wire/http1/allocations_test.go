@@ -1,0 +1,62 @@
+//go:build !race
+
+package http1_test
+
+import (
+	"bytes"
+	"testing"
+
+	"spangate/handler/wire/http1"
+)
+
+// TestAllocations holds what is allocated for a head: the message, its URL, one block
+// for its strings, one for the values, and two for the header.
+func TestAllocations(t *testing.T) {
+	src := bytes.NewReader(nil)
+	in := http1.NewReader(src)
+	for _, test := range []struct {
+		name, sent string
+		most       float64
+		read       func() error
+	}{
+		{"request", typicalRequest, 6, func() error { _, _, err := in.ReadRequest(4 << 10); return err }},
+		{"response", typicalResponse, 5, func() error { _, _, err := in.ReadResponse("GET", 4<<10); return err }},
+	} {
+		sent := []byte(test.sent)
+		got := testing.AllocsPerRun(1000, func() {
+			src.Reset(sent)
+			if err := test.read(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > test.most {
+			t.Errorf("%s: %v allocations, want at most %v", test.name, got, test.most)
+		}
+	}
+
+	content := []byte("5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n")
+	p := make([]byte, 100)
+	if got := testing.AllocsPerRun(1000, func() {
+		src.Reset(content)
+		body := in.ResponseBody(http1.Framing{Chunked: true})
+		for err := error(nil); err == nil; _, err = body.Read(p) {
+		}
+		if !body.Ended() {
+			t.Fatal("content does not end")
+		}
+	}); got != 0 {
+		t.Errorf("chunks: %v allocations, want none", got)
+	}
+
+	r, _, err := http1.NewReader(bytes.NewReader([]byte(typicalRequest))).ReadRequest(4 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := testing.AllocsPerRun(1000, func() {
+		if p, err = http1.AppendFields(p[:0], r.Header, func(name string) bool { return name == "Connection" }); err != nil {
+			t.Fatal(err)
+		}
+	}); got != 0 {
+		t.Errorf("fields: %v allocations, want none", got)
+	}
+}

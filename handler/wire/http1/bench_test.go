@@ -1,0 +1,104 @@
+package http1_test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"spangate/handler/wire/http1"
+)
+
+const (
+	// typicalRequest has 8 fields, and so has typicalResponse.
+	typicalRequest = "GET /products/42?currency=EUR HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
+		"Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n" +
+		"Cookie: session=0123456789abcdef0123456789abcdef\r\nConnection: keep-alive\r\nX-Request-Id: 018f2c4a-7d1e-7c3b-9a55-3f6f0a1b2c3d\r\n\r\n"
+	typicalResponse = "HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 09:00:00 GMT\r\nServer: nginx\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 0\r\n" +
+		"Cache-Control: max-age=60\r\nETag: \"0123456789abcdef\"\r\nVary: Accept-Encoding\r\nSet-Cookie: session=0123456789abcdef0123456789abcdef; Path=/; HttpOnly\r\n\r\n"
+)
+
+// BenchmarkRequest reads the head of a request, here and by net/http.
+func BenchmarkRequest(b *testing.B) {
+	src := bytes.NewReader(nil)
+	in, theirs := http1.NewReader(src), bufio.NewReader(src)
+	benchmark(b, "http1", src, typicalRequest, func() error { _, _, err := in.ReadRequest(4 << 10); return err })
+	benchmark(b, "net-http", src, typicalRequest, func() error { _, err := http.ReadRequest(theirs); return err })
+}
+
+// BenchmarkResponse reads the head of a response.
+func BenchmarkResponse(b *testing.B) {
+	src := bytes.NewReader(nil)
+	in, theirs := http1.NewReader(src), bufio.NewReader(src)
+	r := &http.Request{Method: "GET"}
+	benchmark(b, "http1", src, typicalResponse, func() error { _, _, err := in.ReadResponse("GET", 4<<10); return err })
+	benchmark(b, "net-http", src, typicalResponse, func() error { _, err := http.ReadResponse(theirs, r); return err })
+}
+
+// BenchmarkChunks reads a response with content in chunks of 1,000 bytes.
+func BenchmarkChunks(b *testing.B) {
+	sent := ok + chunked + "\r\n" + strings.Repeat("3e8\r\n"+strings.Repeat("x", 1000)+"\r\n", 64) + "0\r\n\r\n"
+	src := bytes.NewReader(nil)
+	in, theirs := http1.NewReader(src), bufio.NewReader(src)
+	p := make([]byte, 32<<10)
+	benchmark(b, "http1", src, sent, func() error {
+		_, f, err := in.ReadResponse("GET", 4<<10)
+		if err != nil {
+			return err
+		}
+		body := in.ResponseBody(f)
+		_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, &body, p)
+		return err
+	})
+	benchmark(b, "net-http", src, sent, func() error {
+		r, err := http.ReadResponse(theirs, nil)
+		if err != nil {
+			return err
+		}
+		_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, r.Body, p)
+		return err
+	})
+}
+
+// BenchmarkFields writes the fields of a request.
+func BenchmarkFields(b *testing.B) {
+	r, _, err := http1.NewReader(strings.NewReader(typicalRequest)).ReadRequest(4 << 10)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := make([]byte, 0, 4<<10)
+	b.Run("http1", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := http1.AppendFields(p, r.Header, func(name string) bool { return name == "Connection" }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("net-http", func(b *testing.B) {
+		w, leave := bytes.NewBuffer(p), map[string]bool{"Connection": true}
+		b.ReportAllocs()
+		for b.Loop() {
+			w.Reset()
+			if err := r.Header.WriteSubset(w, leave); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func benchmark(b *testing.B, name string, src *bytes.Reader, sent string, read func() error) {
+	all := []byte(sent)
+	b.Run(name, func(b *testing.B) {
+		b.SetBytes(int64(len(all)))
+		b.ReportAllocs()
+		for b.Loop() {
+			src.Reset(all)
+			if err := read(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

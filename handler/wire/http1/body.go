@@ -81,15 +81,28 @@ func (b *Body) Read(p []byte) (int, error) {
 	for n == 0 && b.err == nil {
 		n = b.step(p)
 	}
-	// What has come already goes with it.
-	for b.err == nil && b.part >= chunkSize && b.part != chunkData && bytes.IndexByte(b.in.Peek(), '\n') >= 0 {
-		b.step(nil)
+	for b.err == nil && b.hasCome(len(p)-n) {
+		n += b.step(p[n:]) // in one write, it may be
 	}
 	err := b.err
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		b.err = nil
 	}
 	return n, err
+}
+
+// hasCome reports whether of content in chunks the next piece can be read without
+// waiting, to where there is room for so many bytes of it.
+func (b *Body) hasCome(room int) bool {
+	switch b.part {
+	case chunkEnd:
+		return b.in.Buffered() >= len("\r\n")
+	case chunkSize, trailerLine:
+		return bytes.IndexByte(b.in.Peek(), '\n') >= 0
+	case chunkData:
+		return room > 0 && b.in.Buffered() > 0
+	}
+	return false
 }
 
 // step reads the next piece.

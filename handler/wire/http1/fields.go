@@ -68,7 +68,7 @@ func (f *Framing) field(name, value string) (passes bool, err error) {
 	switch name {
 	case "Connection":
 		for option := range strings.SplitSeq(value, ",") {
-			switch option = strings.Trim(option, " \t"); {
+			switch option = trim(option); {
 			case isWord(option, "close"):
 				f.Close = true
 			case isWord(option, "keep-alive"):
@@ -129,7 +129,7 @@ func (c *codings) add(value string) {
 		*c = chunkedLast
 	}
 	for coding := range strings.SplitSeq(value, ",") {
-		switch coding = strings.Trim(coding, " \t"); {
+		switch coding = trim(coding); {
 		case coding == "":
 		case *c >= chunkedLast:
 			*c = behindChunked
@@ -157,7 +157,7 @@ func splitField(line string) (name, value string, err error) {
 	if !isToken(name) {
 		return "", "", malformed("field name %.40q", name)
 	}
-	value = strings.Trim(value, " \t")
+	value = trim(value)
 	if !isValue(value) {
 		return "", "", malformed("value of field %.40q with a control character", name)
 	}
@@ -207,6 +207,17 @@ var inToken = func() (set [256]bool) {
 	}
 	return set
 }()
+
+// trim returns s without the blanks around it.
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
 
 // isWord reports whether s is word but for the case of ASCII letters: others, such as
 // the Kelvin sign, take more bytes.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 // message is a request or a response as one reader takes it.
 type message struct {
 	method, target, host string // of a request
+	url                  string // its target, taken apart
 	status               string // of a response
 	header, trailer      http.Header
 	announced            []string // in Trailer, sorted
@@ -36,7 +38,7 @@ func readRequest(src io.Reader, size int) (message, error) {
 		return message{}, err
 	}
 	m := message{
-		method: r.Method, target: r.RequestURI, host: r.Host, header: r.Header, announced: keys(r.Trailer), length: r.ContentLength, close: r.Close,
+		method: r.Method, target: r.RequestURI, host: r.Host, url: parts(r.URL), header: r.Header, announced: keys(r.Trailer), length: r.ContentLength, close: r.Close,
 	}
 	return m, m.readContent(in, in.RequestBody(f), size)
 }
@@ -122,6 +124,10 @@ func (m *message) appendRest(b []byte, withoutContent bool) ([]byte, error) {
 	}
 	b = http1.AppendChunk(b, []byte(m.content))
 	return http1.AppendLastChunk(b, m.trailer)
+}
+
+func parts(u *url.URL) string {
+	return fmt.Sprintf("%q %q %q %q %q %q %q %t %t", u.Scheme, u.Opaque, u.User, u.Host, u.Path, u.RawPath, u.RawQuery, u.ForceQuery, u.OmitHost)
 }
 
 func keys(h http.Header) []string {

@@ -143,7 +143,7 @@ func announced(header http.Header) (http.Header, error) {
 	var trailer http.Header
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.Trim(name, " \t"); !isToken(name) {
+			if name = trim(name); !isToken(name) {
 				continue
 			}
 			switch name = canonical(name); name {

@@ -75,6 +75,7 @@ e2e *args:
     go test -tags e2e -count=1 -timeout=8m "$@" ./policy/redis -run-for=10s
     {{just_executable()}} nested telemetry/e2e "$@"
     {{just_executable()}} nested handler/clients "$@"
+    {{just_executable()}} nested handler/wire/bench "$@"
     {{just_executable()}} nested deploy/schema "$@"
 
 # What must pass in a module of its own, which go's ./... leaves out.
@@ -126,8 +127,12 @@ fuzz time="10s":
         done
     done
 
-# all benchmarks; takes flags of go test
+# what a request costs, as ratios to nginx, beside HAProxy, Caddy and the standard library's proxy; ten minutes, with -quick two
 bench *args:
+    cd handler/wire/bench && go run . "$@"
+
+# all benchmarks of parts of it; takes flags of go test
+benchmarks *args:
     go test -run='^$' -bench=. -benchmem "$@" ./...
 
 # what clients wait for a collector with a fault, compared with a healthy one; takes flags of go test

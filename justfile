@@ -127,7 +127,7 @@ fuzz time="10s":
         done
     done
 
-# what a request costs, as ratios to nginx, beside HAProxy, Caddy and the standard library's proxy; ten minutes, with -quick two
+# what a request costs, as ratios to nginx, beside HAProxy, Caddy and the standard library's proxy; twelve minutes, with -quick two
 bench *args:
     cd handler/wire/bench && go run . "$@"
 

@@ -48,9 +48,9 @@ func (r *rig) about(o options, base, commit string) string {
 	if r.rounds > 1 {
 		rounds = fmt.Sprintf("medians of %d rounds, with the least and the greatest", r.rounds)
 	}
-	return fmt.Sprintf("`%s` of %s: %s. %s has figures of its own, those of others are ratios to it in the same round. "+
+	return fmt.Sprintf("`%s`, at %s: %s. %s has figures of its own, those of others are ratios to it in the same round. "+
 		"%d connections ask for 1 KiB each as soon as they are answered, two backends answer. At half load requests come at half the rate that %s "+
-		"took in the same round, and latency counts from when one was due. On %s.", o.command, cmp.Or(commit, "this program"), rounds, base, connections, base, machine())
+		"took in the same round, and latency counts from when one was due. On %s.", o.command, cmp.Or(commit, "no commit"), rounds, base, connections, base, machine())
 }
 
 // others returns the proxies that are here, the first of which the rest is compared

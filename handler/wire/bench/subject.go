@@ -56,18 +56,22 @@ func versionIn(ctx context.Context, command ...string) (string, error) {
 	return string(found), nil
 }
 
-// withPath adds where Debian keeps servers, which is not on everybody's PATH.
-func withPath(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
+// find returns where a program is: on the PATH or where Debian keeps servers, which is
+// not on everybody's PATH. If it is in neither, the error is [exec.ErrNotFound].
+func find(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if server, err := exec.LookPath(filepath.Join("/usr/sbin", name)); err == nil {
+			return server, nil
+		}
 	}
-	return exec.LookPath(filepath.Join("/usr/sbin", name))
+	return path, err
 }
 
 // newNginx keeps as many connections to backends as there are clients, buffers
 // answers in memory alone and writes no log, so that it does what is measured and no more.
 func newNginx(ctx context.Context) (subject, error) {
-	path, err := withPath("nginx")
+	path, err := find("nginx")
 	if err != nil {
 		return subject{}, err
 	}
@@ -124,7 +128,7 @@ http {
 }
 
 func newHAProxy(ctx context.Context) (subject, error) {
-	path, err := withPath("haproxy")
+	path, err := find("haproxy")
 	if err != nil {
 		return subject{}, err
 	}

@@ -85,7 +85,7 @@ func ofRequests() trial {
 				if first == "" || first == s.name {
 					first, rate = s.name, float64(full.InTime)/r.length.Seconds()
 				}
-				half, err := r.drive(ctx, at, job{Connections: connections, Size: small, Length: r.length, Rate: rate / 2}, 0)
+				half, err := r.drive(ctx, at, job{Connections: connections, Size: small, Length: r.length, Rate: max(rate/2, 1)}, 0)
 				p50, p99 := half.P50.Seconds()*1e6, half.P99.Seconds()*1e6
 				if half.saturated() {
 					p50, p99 = math.Inf(1), math.Inf(1) // of a queue that grows
@@ -237,7 +237,7 @@ func ofBackends(backends []string) trial {
 		measure: func(ctx context.Context, r *rig, s subject) (values []float64, err error) {
 			err = r.serve(ctx, s, http1, backends[:s.backends], func(at *running) error {
 				// Each backend has its connections by then.
-				w, err := r.drive(ctx, at, job{Connections: connections, Size: small, Paths: 1024, Warmup: r.length, Length: r.length}, 0)
+				w, err := r.drive(ctx, at, job{Connections: connections, Size: small, Paths: 1024, Warmup: r.length / 2, Length: r.length}, 0)
 				values = []float64{w.each()}
 				return err
 			})

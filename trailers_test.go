@@ -202,6 +202,44 @@ func http2Trailers(t *testing.T) string {
 	})
 }
 
+// TestResponseTrailersThatDoNotCome has a backend announce some and send none. The
+// response ends nevertheless.
+func TestResponseTrailersThatDoNotCome(t *testing.T) {
+	t.Parallel()
+	const announced = "Transfer-Encoding: chunked\r\nTrailer: Grpc-Status, X-Sum\r\n\r\n"
+	answers := map[string]string{
+		"behind content":              "HTTP/1.1 200 OK\r\n" + announced + "4\r\nbody\r\n0\r\n\r\n",
+		"behind none":                 "HTTP/1.1 200 OK\r\n" + announced + "0\r\n\r\n",
+		"where no content may follow": "HTTP/1.1 304 Not Modified\r\n" + announced,
+		"but for one":                 "HTTP/1.1 200 OK\r\n" + announced + "4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n",
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "BACKENDS=http://"+saying(t, answer), "PROBE_MODE=off")
+			_, content, _ := strings.Cut(answer, "\r\n\r\n")
+			want := ""
+			if strings.Contains(content, "body") {
+				want = "body"
+			}
+			for protocol, client := range map[string]http.RoundTripper{"HTTP/1.1": &http.Transport{DisableKeepAlives: true}, "h2c": h2cTransport(t)} {
+				resp, err := client.RoundTrip(p.newRequest(t.Context(), "GET", "/", nil))
+				if err != nil {
+					t.Fatalf("%s: %v", protocol, err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || string(body) != want {
+					t.Errorf("body %q over %s, %v", body, protocol, err)
+				}
+				if sum := strings.Contains(content, "X-Sum"); sum != (resp.Trailer.Get("X-Sum") == "1") || resp.Trailer.Get("Grpc-Status") != "" {
+					t.Errorf("trailer %q over %s", resp.Trailer, protocol)
+				}
+			}
+		})
+	}
+}
+
 // TestTrailersOfARetriedRequest has one backend refuse a request once it has all of
 // it. The next one gets the trailers too.
 func TestTrailersOfARetriedRequest(t *testing.T) {

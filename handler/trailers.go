@@ -62,11 +62,14 @@ func (t *trailers) announce(header, trailer http.Header) bool {
 }
 
 // send hands the trailer to the server, in its header. What was not announced
-// needs a prefix there to be told from a header field.
+// needs a prefix there to be told from a header field. What was announced and did
+// not come has no values: of such fields alone net/http's HTTP/2 would make a
+// header block without content, for which it sends no frame, and the stream would
+// not end.
 func (t *trailers) send(header, trailer http.Header) {
 	for name, values := range trailer {
 		switch {
-		case !t.pass(name):
+		case len(values) == 0 || !t.pass(name):
 		case slices.Contains(t.announced, name):
 			header[name] = values
 		default:

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"spangate/handler/wire/http1"
 )
@@ -35,6 +37,19 @@ func BenchmarkResponse(b *testing.B) {
 	r := &http.Request{Method: "GET"}
 	benchmark(b, "http1", src, typicalResponse, func() error { _, _, err := in.ReadResponse("GET", 4<<10); return err })
 	benchmark(b, "net-http", src, typicalResponse, func() error { _, err := http.ReadResponse(theirs, r); return err })
+}
+
+// BenchmarkDrip reads a head of one long line that comes byte by byte: what a byte
+// costs must not depend on how many came before it.
+func BenchmarkDrip(b *testing.B) {
+	for _, length := range []int{4 << 10, 64 << 10} {
+		src := bytes.NewReader(nil)
+		in := http1.NewReader(iotest.OneByteReader(src))
+		benchmark(b, strconv.Itoa(length), src, get+"X: "+strings.Repeat("y", length)+"\r\n\r\n", func() error {
+			_, _, err := in.ReadRequest(128 << 10)
+			return err
+		})
+	}
 }
 
 // BenchmarkChunks reads a response with content in chunks of 1,000 bytes.

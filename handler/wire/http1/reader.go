@@ -82,10 +82,10 @@ func (r *Reader) room() {
 	case r.buf == nil:
 		r.pooled = buffers.Get().(*[bufferSize]byte)
 		r.buf = r.pooled[:]
-	case r.w < len(r.buf):
-	case r.r > 0:
+	case r.r > 0 && r.w > len(r.buf)/2:
 		r.w = copy(r.buf, r.buf[r.r:r.w])
 		r.r = 0
+	case r.w < len(r.buf):
 	default:
 		larger := make([]byte, 2*len(r.buf))
 		copy(larger, r.buf)
@@ -104,6 +104,7 @@ func (r *Reader) release() {
 
 func (r *Reader) drop() {
 	if r.pooled != nil {
+		spoil(r.pooled[:])
 		buffers.Put(r.pooled)
 		r.pooled = nil
 	}

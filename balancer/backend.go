@@ -86,8 +86,8 @@ func (b *Backend) State() State { return b.health.State() }
 
 // attempt sends r to the backend, once. It changes r's URL, Host and header in place, as
 // RoundTrippers below [Retry] may: each attempt owns its request. Without a
-// response the outcome has an error.
-func (b *Backend) attempt(r *http.Request) (*http.Response, Outcome) {
+// response the outcome has an error. followed is for its body.
+func (b *Backend) attempt(r *http.Request, followed *followedBody) (*http.Response, Outcome) {
 	b.address(r)
 	if deadline, ok := r.Context().Deadline(); ok {
 		field.LimitTimeout(r.Header, time.Until(deadline)) // retries and queues have had their share
@@ -111,7 +111,8 @@ func (b *Backend) attempt(r *http.Request) (*http.Response, Outcome) {
 	if settled {
 		b.concluded(r.Context(), outcome)
 	}
-	resp.Body = b.follow(r.Context(), resp, outcome, settled)
+	*followed = followedBody{ReadCloser: resp.Body, backend: b, ctx: r.Context(), outcome: outcome, settled: settled}
+	resp.Body = followed.body()
 	return resp, outcome
 }
 
@@ -147,17 +148,8 @@ func (b *Backend) address(r *http.Request) {
 	}
 }
 
-// follow returns the body of resp, which ends the request in flight when it is
-// closed, and tells how it ends. The body of a 101 response stays a connection
-// that can be written to.
-func (b *Backend) follow(ctx context.Context, resp *http.Response, outcome Outcome, settled bool) io.ReadCloser {
-	followed := &followedBody{ReadCloser: resp.Body, backend: b, ctx: ctx, outcome: outcome, settled: settled}
-	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
-		return Upgraded{ReadCloser: followed, Conn: conn}
-	}
-	return followed
-}
-
+// followedBody is the body of an answer, which ends the request in flight when it is
+// closed, and tells how it ends.
 type followedBody struct {
 	io.ReadCloser
 	backend *Backend
@@ -166,6 +158,15 @@ type followedBody struct {
 	settled bool    // nothing but an error is left to tell
 	ended   bool    // nothing is left to tell
 	closed  atomic.Bool
+}
+
+// body returns f. The body of a 101 response stays a connection that can be written
+// to.
+func (f *followedBody) body() io.ReadCloser {
+	if conn, ok := f.ReadCloser.(io.ReadWriteCloser); ok {
+		return Upgraded{ReadCloser: f, Conn: conn}
+	}
+	return f
 }
 
 func (f *followedBody) Read(p []byte) (int, error) {

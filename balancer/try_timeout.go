@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/fault"
 )
 
@@ -62,9 +63,21 @@ func (c *Config) autoTryTimeout() time.Duration {
 // tryLimit is how long an attempt may wait for its response.
 type tryLimit struct {
 	wait time.Duration // 0 leaves it to the transport
-	// worth reports whether there is anything to be gained by giving up then; nil
-	// is yes.
-	worth func() bool
+
+	// What has to be looked at then: whether there is anything to be gained by giving
+	// up. Without a retrier there is.
+	retrier *Retrier
+	body    *replay
+	backend *Backend
+	tried   []*Backend
+}
+
+// worth reports whether there is anything to be gained by giving up.
+func (l *tryLimit) worth() bool {
+	if l.retrier == nil {
+		return true
+	}
+	return (l.body == nil || !l.body.waiting() && l.body.replayable()) && l.retrier.pool.hasOther(l.backend, l.tried) && l.retrier.budget.left() >= 1
 }
 
 // tryLimit returns the limit of an attempt at r, of whose body so much is kept:
@@ -73,10 +86,7 @@ type tryLimit struct {
 func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt int, tried []*Backend, waited time.Duration) tryLimit {
 	limit := tryLimit{wait: time.Duration(max(t.cfg.TryTimeout, 0))}
 	if t.cfg.TryTimeout == TryAuto && attempt < t.cfg.Attempts && idempotent(r) && t.pool.hasOther(b, tried) {
-		limit.wait = t.pool.cfg.autoTryTimeout()
-		limit.worth = func() bool {
-			return (body == nil || !body.waiting() && body.replayable()) && t.pool.hasOther(b, tried) && t.budget.left() >= 1
-		}
+		limit = tryLimit{wait: t.pool.cfg.autoTryTimeout(), retrier: t, body: body, backend: b, tried: tried}
 	}
 	if all := t.pool.cfg.ResponseTimeout; attempt > 0 && all > 0 {
 		if left := max(all-waited, 1); limit.wait == 0 || left < limit.wait {
@@ -91,31 +101,27 @@ func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt in
 // backend's. When limit passes without the beginning of a response, the attempt
 // fails.
 func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Response, time.Duration, Outcome) {
-	if limit.wait == 0 && r.Body == nil {
-		began := time.Now()
-		resp, outcome := b.attempt(r)
-		return resp, time.Since(began), outcome
-	}
-	timer := &tryTimer{limit: limit}
+	try := &try{limit: limit}
 	if limit.wait > 0 {
 		// It ends with the request at the latest: a response's body may need it
 		// until then.
-		ctx, cancel := context.WithCancelCause(r.Context())
-		timer.giveUp = cancel
+		try.Parent = r.Context()
+		ctx := context.Context(try)
 		if t.queued() {
 			// A connection may be made in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
-			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.run() }})
+			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { try.run() }})
 		}
-		r = r.WithContext(ctx)
+		try.request = *r.WithContext(ctx)
+		r = &try.request
 	}
 	if limit.wait == 0 || !t.queued() {
-		timer.run()
+		try.run()
 	}
 	if r.Body != nil {
-		r.Body = &awaitedBody{r.Body, timer}
+		r.Body = &awaitedBody{r.Body, try}
 	}
-	resp, outcome := b.attempt(r)
-	waited, gaveUp := timer.end()
+	resp, outcome := b.attempt(r, &try.body)
+	waited, gaveUp := try.end()
 	if gaveUp && resp != nil {
 		resp.Body.Close()
 		return nil, waited, Outcome{Err: &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}}
@@ -127,45 +133,66 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Respon
 // that BACKEND_MAX_CONNECTIONS allows: its time begins when it has one.
 func (t *Retrier) queued() bool { return t.pool.cfg.MaxConnections > 0 }
 
-// tryTimer counts how long an attempt waits, and gives it up when it has run for
-// as long as its limit.
-type tryTimer struct {
-	limit  tryLimit
-	giveUp context.CancelCauseFunc
+// try is one attempt with all that it needs, in one piece of memory. It counts how
+// long the attempt waits, and gives it up when that is as long as its limit. Where
+// there is one it is the attempt's context: there is a timer while somebody waits for
+// the end of that, as whoever gets his answer at once does not.
+type try struct {
+	clock.Context
+	limit   tryLimit
+	request http.Request // the attempt's, where there is a limit
+	body    followedBody
 
-	mu     sync.Mutex
-	began  time.Time     // since when it runs; zero: it stands still
-	waited time.Duration // before
-	timer  *time.Timer   // nil while it stands still
-	ended  bool
-	gaveUp bool
+	mu      sync.Mutex
+	began   time.Time     // since when it runs; zero: it stands still
+	waited  time.Duration // before
+	awaited bool          // somebody waits for the end of the context
+	timer   *time.Timer   // nil while it stands still, or nobody waits
+	ended   bool
+	gaveUp  bool
 }
 
-func (t *tryTimer) run() {
+// Done implements [context.Context].
+func (t *try) Done() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.awaited {
+		t.awaited = true
+		t.arm()
+	}
+	return t.Context.Done()
+}
+
+// arm starts the timer where there has to be one. The caller holds mu.
+func (t *try) arm() {
+	if t.awaited && !t.began.IsZero() {
+		t.timer = time.AfterFunc(t.limit.wait-time.Since(t.began), t.expire)
+	}
+}
+
+func (t *try) run() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended || !t.began.IsZero() {
 		return
 	}
 	t.began = time.Now()
-	if t.limit.wait > 0 {
-		t.timer = time.AfterFunc(t.limit.wait, t.expire)
-	}
+	t.arm()
 }
 
-func (t *tryTimer) expire() {
-	if worth := t.limit.worth; worth != nil && !worth() {
+func (t *try) expire() {
+	if !t.limit.worth() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.ended && !t.began.IsZero() {
 		t.gaveUp = true
-		t.giveUp(&fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout})
+		t.Cancel(&fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout})
 	}
 }
 
-func (t *tryTimer) pause() {
+func (t *try) pause() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stop()
@@ -173,7 +200,7 @@ func (t *tryTimer) pause() {
 
 // end stops the timer for good, and reports for how long it ran and whether it
 // has given up.
-func (t *tryTimer) end() (waited time.Duration, gaveUp bool) {
+func (t *try) end() (waited time.Duration, gaveUp bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stop()
@@ -182,7 +209,7 @@ func (t *tryTimer) end() (waited time.Duration, gaveUp bool) {
 }
 
 // stop lets the timer stand still. The caller holds mu.
-func (t *tryTimer) stop() {
+func (t *try) stop() {
 	if t.timer != nil {
 		t.timer.Stop()
 		t.timer = nil
@@ -197,7 +224,7 @@ func (t *tryTimer) stop() {
 // client is waited for.
 type awaitedBody struct {
 	io.ReadCloser
-	timer *tryTimer
+	timer *try
 }
 
 func (b *awaitedBody) Read(p []byte) (int, error) {

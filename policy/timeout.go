@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/field"
 )
 
@@ -31,13 +32,13 @@ func Timeout(d time.Duration) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx := r.Context()
 			if d > 0 {
-				limited, cancel := context.WithTimeout(ctx, d)
-				defer cancel()
+				limited := &clock.Context{Parent: ctx, End: time.Now().Add(d)}
+				defer limited.Cancel(nil)
 				ctx = limited
 			}
 			if asked, asks := field.Timeout(r.Header); asks && (d == 0 || asked < d) {
-				limited, cancel := withClientsTimeout(ctx, asked)
-				defer cancel()
+				limited := withClientsTimeout(ctx, asked)
+				defer limited.Cancel(nil)
 				ctx = limited
 			}
 			if ctx != r.Context() {
@@ -48,20 +49,19 @@ func Timeout(d time.Duration) func(http.Handler) http.Handler {
 	}
 }
 
-func withClientsTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+func withClientsTimeout(ctx context.Context, d time.Duration) *lenient {
 	deadline := time.Now().Add(d)
-	if d == 0 {
-		return context.WithDeadline(ctx, deadline) // it has given up already
+	if d == 0 { // it has given up already
+		return &lenient{Context: clock.Context{Parent: ctx, End: deadline}, deadline: deadline}
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(overtime))
-	return lenient{ctx, deadline.Add(rounding)}, cancel
+	return &lenient{Context: clock.Context{Parent: ctx, End: deadline.Add(overtime)}, deadline: deadline.Add(rounding)}
 }
 
 // lenient is a context that ends after its deadline.
 type lenient struct {
-	context.Context
+	clock.Context
 	deadline time.Time
 }
 
 // Deadline implements [context.Context].
-func (c lenient) Deadline() (time.Time, bool) { return c.deadline, true }
+func (c *lenient) Deadline() (time.Time, bool) { return c.deadline, true }

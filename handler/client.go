@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -48,11 +47,16 @@ func (c Client) NamedAddr() netip.Addr {
 	return c.Addr
 }
 
-// inquiry is the context of a request, with what those behind [Identify] share.
+// inquiry is the context of a request, with what those behind [Identify] share: all
+// that the proxy keeps of it, in one piece of memory.
 type inquiry struct {
 	context.Context
-	client Client
-	answer field.Answer
+	client  Client
+	answer  field.Answer
+	request http.Request // as those behind Identify have it
+
+	forwarding  forwarding
+	isForwarded bool
 }
 
 type inquiryKey struct{}
@@ -68,24 +72,36 @@ func (i *inquiry) Value(key any) any {
 // a peer that is not trusted has said of it. Handlers behind it ask [ClientOf], and
 // say what they have to say in the answer to [AnswerOf].
 func Identify(origin Origin) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			i := &inquiry{Context: r.Context(), client: origin.Client(r)}
-			if !i.client.Trusted {
-				maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return origin.IsForwarded(name) })
-			}
-			next.ServeHTTP(w, r.WithContext(i))
-		})
+	return func(next http.Handler) http.Handler { return &identifier{origin, next} }
+}
+
+type identifier struct {
+	origin Origin
+	next   http.Handler
+}
+
+func (h *identifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i := &inquiry{Context: r.Context(), client: h.origin.Client(r)}
+	if !i.client.Trusted {
+		h.origin.removeForwarded(r.Header)
 	}
+	i.request = *r.WithContext(i)
+	h.next.ServeHTTP(w, &i.request)
 }
 
 // ClientOf returns who sends r, a request behind [Identify] or one that is sent
 // for it. Of any other nothing but the connection is believed.
 func ClientOf(r *http.Request) Client {
-	if i, ok := r.Context().Value(inquiryKey{}).(*inquiry); ok {
+	if i := inquiryOf(r); i != nil {
 		return i.client
 	}
 	return Origin{}.Client(r)
+}
+
+// inquiryOf returns what is kept of r, nil where it is not behind [Identify].
+func inquiryOf(r *http.Request) *inquiry {
+	i, _ := r.Context().Value(inquiryKey{}).(*inquiry)
+	return i
 }
 
 // AnswerOf returns what policies have to say in the answer to r, a request behind
@@ -93,7 +109,7 @@ func ClientOf(r *http.Request) Client {
 // anything. [Forward] and [Failures] heed it; whoever answers by himself applies
 // it.
 func AnswerOf(r *http.Request) *field.Answer {
-	if i, ok := r.Context().Value(inquiryKey{}).(*inquiry); ok {
+	if i := inquiryOf(r); i != nil {
 		return &i.answer
 	}
 	return nil

@@ -28,7 +28,8 @@ func (c *clientWriter) control() *http.ResponseController { return http.NewRespo
 // write passes p on. While more is to come it does not wait in a buffer: the
 // backend may take its time.
 func (c *clientWriter) write(p []byte) error {
-	defer c.limit()()
+	c.limit()
+	defer c.unlimit()
 	_, err := c.w.Write(p)
 	if c.left > 0 {
 		c.left -= int64(len(p))
@@ -40,19 +41,23 @@ func (c *clientWriter) write(p []byte) error {
 }
 
 func (c *clientWriter) flush() error {
-	defer c.limit()()
+	c.limit()
+	defer c.unlimit()
 	return c.control().Flush()
 }
 
-// limit bounds the writes until the returned function is called: a deadline
-// that passes between two of them would reset the stream. Over HTTP/1 the
-// connection bounds each write itself.
-func (c *clientWriter) limit() func() {
-	if c.timeout == 0 {
-		return func() {}
+// limit bounds the writes until unlimit is called: a deadline that passes between two
+// of them would reset the stream. Over HTTP/1 the connection bounds each write itself.
+func (c *clientWriter) limit() {
+	if c.timeout > 0 {
+		c.control().SetWriteDeadline(time.Now().Add(c.timeout))
 	}
-	c.control().SetWriteDeadline(time.Now().Add(c.timeout))
-	return func() { c.control().SetWriteDeadline(time.Time{}) }
+}
+
+func (c *clientWriter) unlimit() {
+	if c.timeout > 0 {
+		c.control().SetWriteDeadline(time.Time{})
+	}
 }
 
 // copyFrom copies body to the client until its end. The error tells whose

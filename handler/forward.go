@@ -61,11 +61,13 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.cfg.Failures.respond(w, r, err)
 		return
 	}
+	on := forwardingOf(r)
+	ctx := r.Context()
 	body := newRequestBody(r)
-	ctx, cancel := r.Context(), context.CancelFunc(func() {})
 	if body != nil {
-		ctx, cancel = context.WithCancel(ctx)
-		defer cancel()
+		on.ctx.Parent = ctx
+		ctx = &on.ctx
+		defer on.ctx.Cancel(nil)
 		defer body.watch(w, r, f.cfg.ClientTimeout)()
 	}
 	if body != nil && r.ContentLength == 0 {
@@ -75,13 +77,13 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		body = nil
 	}
-	interim := &interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
-	out := f.outgoing(httptrace.WithClientTrace(ctx, interim.trace()), r, body)
-
-	interim.expected = out.Header["Expect"] != nil
+	on.interim = interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
+	on.trace = on.interim.trace()
+	out := f.outgoing(on, httptrace.WithClientTrace(ctx, &on.trace), r, body)
+	on.interim.expected = out.Header["Expect"] != nil
 
 	resp, err := f.rt.RoundTrip(out)
-	conn := interim.end()
+	conn := on.interim.end()
 	if err != nil {
 		if cause := body.failure(); cause != nil {
 			err = cause
@@ -98,50 +100,51 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.upgraded(w, r, out, resp) {
 		return
 	}
-	if err := f.respond(w, r, resp); err != nil {
+	if err := f.respond(on, w, r, resp); err != nil {
 		resp.Body.Close()
 		f.cfg.Failures.abort(r, err)
 	}
 	if body != nil && body.incomplete() {
 		// The backend has said all it will. Close would wait for the client to
 		// send the rest, which it may do only once it has the end of the response.
-		cancel()
+		on.ctx.Cancel(nil)
 	}
 	resp.Body.Close()
 }
 
-// outgoing returns the request to be sent for r. Its URL has no authority yet:
-// the backend that it is given to adds its own.
-func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *requestBody) *http.Request {
-	header := make(http.Header, len(r.Header)+8)
-	maps.Copy(header, r.Header) // neither side changes values in place
+// outgoing returns the request to be sent for r, whose header it takes: who comes
+// first in the chain has no more to do with it. Its URL has no authority yet: the
+// backend that it is given to adds its own.
+func (f *forwarder) outgoing(on *forwarding, ctx context.Context, r *http.Request, body *requestBody) *http.Request {
+	header := r.Header
 	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
 	f.cfg.Fields.EndHop(header)
 	if upgrade != "" && body == nil && (r.ProtoMajor == 1 && r.ProtoMinor > 0 || webSocketOf(r) != nil) {
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
 	if trailers {
-		header["Te"] = []string{"trailers"}
+		header["Te"] = on.room.Value("trailers")
 	}
 	if header["User-Agent"] == nil {
 		header["User-Agent"] = nil // keeps net/http from adding its own
 	}
 	delete(header, "Host") // HTTP/2 may say it beside the authority
 	if header["Expect"] != nil {
-		delete(header, "Expect")
-		if body != nil && r.ProtoMajor == 1 && r.ProtoMinor > 0 && expectsContinue(r) {
+		expects := body != nil && r.ProtoMajor == 1 && r.ProtoMinor > 0 && expectsContinue(r)
+		if delete(header, "Expect"); expects {
 			header["Expect"] = []string{"100-continue"}
 		}
 	}
 	if hops, limited, _ := maxForwards(r); limited {
 		header["Max-Forwards"] = []string{strconv.FormatInt(hops-1, 10)}
 	}
-	ClientOf(r).setForwarded(header)
+	on.setForwarded(r, header)
 	addVia(header, r.ProtoMajor, r.ProtoMinor)
 
-	out := (&http.Request{
+	on.url = outgoingURL(r)
+	on.out = *(&http.Request{
 		Method:        r.Method,
-		URL:           outgoingURL(r),
+		URL:           &on.url,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
@@ -150,15 +153,15 @@ func (f *forwarder) outgoing(ctx context.Context, r *http.Request, body *request
 		Host:          r.Host,
 	}).WithContext(ctx)
 	if body != nil {
-		out.Body = body
-		out.Trailer = body.announced(f.cfg.Fields)
+		on.out.Body = body
+		on.out.Trailer = body.announced(f.cfg.Fields)
 	}
-	return out
+	return &on.out
 }
 
 // respond sends resp to the client. Its error comes from the body; the header
 // is sent by then.
-func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
+func (f *forwarder) respond(on *forwarding, w http.ResponseWriter, r *http.Request, resp *http.Response) error {
 	upgrade := resp.Header["Upgrade"]
 	header, named := f.passHeader(w, r, resp)
 	if header["Content-Type"] == nil {
@@ -174,7 +177,8 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 	}
 	w.WriteHeader(resp.StatusCode)
 
-	client := &clientWriter{w: w, left: resp.ContentLength}
+	on.client = clientWriter{w: w, left: resp.ContentLength}
+	client := &on.client
 	if r.ProtoMajor == 2 {
 		client.timeout = f.cfg.ClientTimeout
 	}
@@ -195,7 +199,9 @@ func (f *forwarder) respond(w http.ResponseWriter, r *http.Request, resp *http.R
 // to it, and lets policies have their say. It also returns the fields that
 // Connection has named.
 func (f *forwarder) passHeader(w http.ResponseWriter, r *http.Request, resp *http.Response) (header http.Header, named []string) {
-	named = slices.Collect(f.cfg.Fields.Options(resp.Header["Connection"]))
+	if lines := resp.Header["Connection"]; lines != nil {
+		named = slices.Collect(f.cfg.Fields.Options(lines))
+	}
 	f.cfg.Fields.EndHop(resp.Header)
 	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
 	header = w.Header()
@@ -218,8 +224,8 @@ type interimResponses struct {
 	conn  net.Conn // to the backend, that the latest attempt got
 }
 
-func (i *interimResponses) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{GotConn: i.connected, Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
+func (i *interimResponses) trace() httptrace.ClientTrace {
+	return httptrace.ClientTrace{GotConn: i.connected, Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if i.ended || code == http.StatusSwitchingProtocols || code == http.StatusContinue && i.expected {

@@ -128,3 +128,9 @@ func TestOwnElementIsRead(t *testing.T) {
 		}
 	}
 }
+
+// element returns what is written of a hop.
+func element(hop netip.Addr, host, proto string) string {
+	c := Client{Host: host, Scheme: proto}
+	return string(c.appendHop(nil, rfc7239, hop))
+}

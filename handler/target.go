@@ -9,9 +9,9 @@ import (
 // outgoingURL returns path and query of r as they came: every byte that may
 // stand in a URI passes, encoded or not, and every other is encoded. What is
 // decoded and encoded anew would be somebody else's path.
-func outgoingURL(r *http.Request) *url.URL {
+func outgoingURL(r *http.Request) url.URL {
 	path, query, _ := strings.Cut(pathAndQuery(r.RequestURI), "?")
-	return &url.URL{Path: r.URL.Path, RawPath: encode(path), RawQuery: encode(query), ForceQuery: r.URL.ForceQuery}
+	return url.URL{Path: r.URL.Path, RawPath: encode(path), RawQuery: encode(query), ForceQuery: r.URL.ForceQuery}
 }
 
 // pathAndQuery returns target, which is not malformed, without scheme and

@@ -71,7 +71,7 @@ func RateLimit(cfg RateLimitConfig, limit Limiter, refuse Refuse) func(http.Hand
 			answer := handler.AnswerOf(r)
 			answer.Set(policyField, terms...)
 			if !uncounted {
-				answer.Set(rateLimitField, available(d, cfg.DryRun))
+				answer.SetValue(rateLimitField, available(d, cfg.DryRun))
 			}
 			if d.Allowed || cfg.DryRun {
 				next.ServeHTTP(w, r)

@@ -57,15 +57,16 @@ func RequestID(cfg RequestIDConfig, hooks Hooks) func(http.Handler) http.Handler
 	name := string(cfg.Header)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			line := r.Header[name]
-			if len(line) != 1 || !isRequestID(line[0]) {
-				line = []string{newRequestID()}
+			line, answer := r.Header[name], handler.AnswerOf(r)
+			if len(line) == 1 && isRequestID(line[0]) {
+				answer.Set(name, line...)
+			} else {
+				line = answer.SetValue(name, newRequestID())
 				r.Header[name] = line
 			}
 			if hooks.RequestID != nil {
 				hooks.RequestID(r.Context(), line[0])
 			}
-			handler.AnswerOf(r).Set(name, line...)
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -35,8 +34,7 @@ func (c *countedRequest) Close() error {
 // past it, by Unwrap.
 type countedResponse struct {
 	http.ResponseWriter
-	of  *served
-	ctx context.Context // of the request, and with its span
+	of *served // the request
 
 	status    int // 0: it has not begun
 	n         int64
@@ -64,11 +62,11 @@ func (c *countedResponse) Write(p []byte) (int, error) {
 func (c *countedResponse) begin(status int) {
 	t := c.of.telemetry
 	c.status, c.firstByte = status, time.Since(c.of.start)
-	t.server.began(c.ctx, c.of.series(status, ""), c.firstByte)
+	t.server.began(c.of, c.of.series(status, ""), c.firstByte)
 	if t.cfg.ServerTiming {
 		var span trace.SpanContext
 		if !t.silent {
-			span = trace.SpanContextFromContext(c.ctx)
+			span = c.of.span.SpanContext()
 		}
 		addServerTiming(c.Header(), span, c.firstByte, c.of.exchange.forwarded.took)
 	}

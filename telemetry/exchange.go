@@ -29,10 +29,6 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-func withExchange(ctx context.Context, e *exchange) context.Context {
-	return context.WithValue(ctx, exchangeKey{}, e)
-}
-
 // exchangeOf returns the exchange that ctx is part of, or nil.
 func exchangeOf(ctx context.Context) *exchange {
 	e, _ := ctx.Value(exchangeKey{}).(*exchange)

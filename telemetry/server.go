@@ -34,19 +34,19 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		t.server.active.Add(r.Context(), 1, active.add...)
 
 		ctx, options := t.receive(r)
-		ctx, s.span = t.startServer(ctx, method, options)
-		ctx = withExchange(ctx, &s.exchange)
-		s.response = countedResponse{ResponseWriter: w, of: s, ctx: ctx}
+		s.Context, s.span = t.startServer(ctx, method, options)
+		s.response = countedResponse{ResponseWriter: w, of: s}
+		s.request = *r.WithContext(s)
 		var body *countedRequest
 		if r.ContentLength != 0 {
 			body = &countedRequest{Reader: r.Body}
-			r.Body = body
+			s.request.Body = body
 		}
 
 		defer func() {
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
-				t.logPanic(ctx, panicked)
+				t.logPanic(s, panicked)
 				s.exchange.failure = &fault.Error{Type: fault.InternalError}
 				panicked = http.ErrAbortHandler
 			}
@@ -54,12 +54,12 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 				s.answer.received = body.n.Load()
 			}
 			s.end(panicked != nil)
-			t.server.active.Add(ctx, -1, active.add...)
+			t.server.active.Add(s, -1, active.add...)
 			if panicked != nil {
 				panic(panicked)
 			}
 		}()
-		next.ServeHTTP(&s.response, r.WithContext(ctx))
+		next.ServeHTTP(&s.response, &s.request)
 	})
 }
 
@@ -89,8 +89,12 @@ func (t *Telemetry) logPanics(next http.Handler) http.Handler {
 	})
 }
 
-// served is one request, and what is known of it in the end.
+// served is one request, and what is known of it in the end. It is the request's
+// context, which the exchange is found in.
 type served struct {
+	context.Context // with the span
+	request         http.Request
+
 	telemetry *Telemetry
 	span      trace.Span
 	start     time.Time
@@ -107,9 +111,17 @@ type served struct {
 	outcome outcome
 }
 
+// Value implements [context.Context].
+func (s *served) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return &s.exchange
+	}
+	return s.Context.Value(key)
+}
+
 // end records the request.
 func (s *served) end(aborted bool) {
-	t, ctx := s.telemetry, s.response.ctx
+	t := s.telemetry
 	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
 	if switches(s.target.method, s.answer.status) {
@@ -118,9 +130,9 @@ func (s *served) end(aborted bool) {
 	s.grpc = grpcStatusOf(s.response.Header())
 	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
 	s.endSpan()
-	t.server.ended(ctx, s.series(s.outcome.status, s.outcome.spanError), &s.answer)
+	t.server.ended(s, s.series(s.outcome.status, s.outcome.spanError), &s.answer)
 	if t.access != nil {
-		t.access.Write(ctx, s.start, s.outcome.level(), s.appendLine)
+		t.access.Write(s, s.start, s.outcome.level(), s.appendLine)
 	}
 }
 

@@ -15,7 +15,8 @@ type Answer struct {
 	forbid []string
 	vary   []string
 
-	room [4]line // for set, as most have no more to say
+	lines [4]line // for set, as most have no more to say
+	room  Room    // for values
 }
 
 type line struct {
@@ -27,9 +28,20 @@ type line struct {
 // else is said there, and also where the field is forbidden.
 func (a *Answer) Set(name string, values ...string) {
 	if a.set == nil {
-		a.set = a.room[:0]
+		a.set = a.lines[:0]
 	}
 	a.set = append(a.set, line{name, values})
+}
+
+// SetValue is Set for a single value, which it returns as that of a field. A nil
+// Answer says nothing.
+func (a *Answer) SetValue(name, value string) []string {
+	if a == nil {
+		return []string{value}
+	}
+	values := a.room.Value(value)
+	a.Set(name, values...)
+	return values
 }
 
 // Forbid keeps the fields of those names out of the answer.

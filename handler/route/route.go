@@ -65,11 +65,16 @@ type Route struct {
 // Nothing of it runs before [Route.Run].
 func New(name string, cfg Config, front Front, tel *telemetry.Telemetry) (*Route, error) {
 	tel = tel.Route(name)
+	return build(cfg, front, tel, tel.Balancer(cfg.Balancer.Algorithm))
+}
+
+// build builds a route that tel decorates, and whose pool is listened to by listening.
+func build(cfg Config, front Front, tel *telemetry.Telemetry, listening balancer.Hooks) (*Route, error) {
 	limit, err := newRateLimit(cfg, tel)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := balancer.New(cfg.Balancer, cfg.Probe, tel.Balancer(cfg.Balancer.Algorithm)) // last of what may fail: it holds sockets
+	pool, err := balancer.New(cfg.Balancer, cfg.Probe, listening) // last of what may fail: it holds sockets
 	if err != nil {
 		return nil, err
 	}

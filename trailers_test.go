@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"spangate/handler/wire/wiretest"
 )
 
 // trailerBackend serves HTTP/1.1 and h2c. It tells which trailers a request has
@@ -240,20 +244,35 @@ func TestResponseTrailersThatDoNotCome(t *testing.T) {
 	}
 }
 
-// TestTrailersOfARetriedRequest has one backend refuse a request once it has all of
-// it. The next one gets the trailers too.
+// TestTrailersOfARetriedRequest has one backend refuse a request, or its connection.
+// The next one gets the trailers too.
 func TestTrailersOfARetriedRequest(t *testing.T) {
 	t.Parallel()
-	refuses := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		w.WriteHeader(http.StatusServiceUnavailable)
-	})
-	addr, came := trailerBackend(t)
-	p := start(t, "BACKENDS="+refuses+",http://"+addr, "PROBE_MODE=off", "RETRY_BUDGET=100%")
-	for range 2 { // one of which comes to the first backend first
-		admitted(t, p.addr, "PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nTrailer: X-Sum, Cookie\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\nCookie: a=b\r\n\r\n")
-		if got, want := <-came, "X-Sum: X-Sum: 1"; got != want {
-			t.Errorf("the backend gets %q, want %q", got, want)
+	first := map[string]func(*testing.T) string{
+		"once it has all of it": func(t *testing.T) string {
+			return plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				w.WriteHeader(http.StatusServiceUnavailable)
+			})
+		},
+		"before it has any": func(t *testing.T) string {
+			return "http://" + wiretest.Listen(t, func(conn net.Conn, _ int) { http.ReadRequest(bufio.NewReader(conn)) })
+		},
+		"without a connection": func(t *testing.T) string { return "http://" + refusing(t) },
+	}
+	for name, refuses := range first {
+		for _, scheme := range []string{"http://", "h2c://"} {
+			t.Run(name+", then "+scheme, func(t *testing.T) {
+				t.Parallel()
+				addr, came := trailerBackend(t)
+				p := start(t, "BACKENDS="+refuses(t)+","+scheme+addr, "PROBE_MODE=off", "RETRY_BUDGET=100%")
+				for range 2 { // one of which comes to the first backend first
+					admitted(t, p.addr, "PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nTrailer: X-Sum, Cookie\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\nCookie: a=b\r\n\r\n")
+					if got, want := <-came, "X-Sum: X-Sum: 1"; got != want {
+						t.Errorf("the backend gets %q, want %q", got, want)
+					}
+				}
+			})
 		}
 	}
 }

@@ -114,10 +114,10 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	t.budget.request()
 	// By value: nothing is allocated for a retry that does not happen.
-	host, target, source := r.Host, *r.URL, r.Body
+	was := original{r.Host, *r.URL, r.Body, r.Trailer}
 	var body *replay
-	if source != nil && t.cfg.Attempts > 0 {
-		body = &replay{source: source, limit: int64(t.cfg.BodyLimit)}
+	if was.body != nil && t.cfg.Attempts > 0 {
+		body = &replay{source: was.body, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}
 	resp, waited, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
@@ -125,19 +125,27 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.stop(r, stopOf(outcome.Err))
 		return t.answered(r, resp, outcome, b)
 	}
-	return t.again(r, host, target, source, body, b, waited, resp, outcome)
+	return t.again(r, was, body, b, waited, resp, outcome)
+}
+
+// original is what an attempt may change of a request.
+type original struct {
+	host    string
+	url     url.URL
+	body    io.ReadCloser
+	trailer http.Header // that is filled when the body ends
 }
 
 // again makes the further attempts at a request whose first one has failed,
-// after so long. host, target and source are what they were before it.
-func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.ReadCloser, body *replay, first *Backend, waited time.Duration, resp *http.Response, outcome Outcome) (*http.Response, error) {
+// after so long. was is the request before it.
+func (t *Retrier) again(r *http.Request, was original, body *replay, first *Backend, waited time.Duration, resp *http.Response, outcome Outcome) (*http.Response, error) {
 	t.between.Add(1)
 	defer t.between.Add(-1)
 	backoff := t.backoff()
 	tried := []*Backend{first}
 	var inVain []*Backend // of those: not to be asked again
 	asked := *r           // what the first attempt made of it is that attempt's
-	asked.Host, asked.URL = host, &target
+	asked.Host, asked.URL, asked.Trailer = was.host, &was.url, was.trailer
 	for attempt := 1; ; attempt++ {
 		if onlyElsewhere(outcome.Err) {
 			inVain = append(inVain, tried[len(tried)-1])
@@ -160,8 +168,8 @@ func (t *Retrier) again(r *http.Request, host string, target url.URL, source io.
 		waited += decision.Delay
 		limit := t.tryLimit(&asked, body, b, attempt, tried, waited)
 		tried = append(tried, b)
-		next, at := asked, target
-		next.URL, next.Header, next.Body = &at, r.Header.Clone(), source
+		next, at := asked, was.url
+		next.URL, next.Header, next.Body = &at, r.Header.Clone(), was.body
 		if body != nil {
 			next.Body = body.view()
 		}

@@ -420,6 +420,35 @@ func retrying(t *testing.T, on string, retry balancer.RetryConfig) balancer.Conf
 	return balancer.Config{Retry: retry}
 }
 
+// TestAttemptsOwnTheirRequests has an attempt change its request, which the next one
+// gets as it was: also the trailer, which is filled only later.
+func TestAttemptsOwnTheirRequests(t *testing.T) {
+	a, b := named(nil, "a")[0], named(nil, "b")[0]
+	a.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
+		r.Host, r.URL.Path, r.Trailer = "other.test", "/other", http.Header{"X-Sum": nil}
+		r.Header.Set("X-Other", "1")
+		return nil, &fault.Error{Type: fault.ConnectionRefused}
+	}))
+	trailer := http.Header{"X-Sum": {""}}
+	b.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
+		trailer["X-Sum"][0] = "1"
+		got := []string{r.Host, r.URL.Path, r.Trailer.Get("X-Sum")}
+		if diff := cmp.Diff([]string{"example.com", "/path", "1"}, got); diff != "" {
+			t.Errorf("the second attempt's host, path and trailer (-want +got):\n%s", diff)
+		}
+		return answering(http.StatusOK).RoundTrip(r)
+	}))
+	cfg := retrying(t, "connect", balancer.RetryConfig{Attempts: 1, Budget: 1})
+	rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), a, b))
+	r := httptest.NewRequest("POST", "/path", nil)
+	r.Trailer = trailer
+	resp, err := rt.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+}
+
 // A view that was given up may still be reading when the next one starts: no
 // byte may go missing between them.
 func TestReplayLosesNothing(t *testing.T) {

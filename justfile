@@ -117,6 +117,10 @@ chaos *args:
 abuse *args:
     {{just_executable()}} nested handler/wire/abuse -v "$@"
 
+# 100,000 requests of all sizes, framings and paces, to backends that break off: whether each comes out as it went in; takes flags of go test, -short for few, and -requests, -seed
+integrity *args:
+    {{just_executable()}} nested handler/wire/integrity -v "$@"
+
 # every fuzz target of some packages, each for a while: just fuzz 1m ./handler/wire/http1
 fuzz time="10s" packages="./...":
     #!/usr/bin/env bash

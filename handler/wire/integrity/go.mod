@@ -1,0 +1,3 @@
+module spangate/handler/wire/integrity
+
+go 1.26.0

@@ -34,6 +34,27 @@ type target struct {
 	backend *backend
 	tls     *tls.Config   // of its clients; nil: without TLS
 	ended   chan struct{} // closed with the process
+
+	mu       sync.Mutex
+	warnings map[string]int // lines of the log by what they say
+}
+
+// said returns how many warnings have said so.
+func (p *target) said(msg string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.warnings[msg]
+}
+
+// note takes note of a line of the log.
+func (p *target) note(line []byte) {
+	var said struct{ Msg, Level string }
+	if !bytes.Contains(line, []byte(`"WARN"`)) || json.Unmarshal(line, &said) != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.warnings[said.Msg]++
 }
 
 // startProxy returns once the program listens. Its environment is what is given
@@ -47,7 +68,7 @@ func startProxy(t *testing.T, env ...string) *target {
 // startProxyBefore is startProxy before a backend that it reaches at url.
 func startProxyBefore(t *testing.T, b *backend, url string, env ...string) *target {
 	t.Helper()
-	p := &target{t: t, backend: b, ended: make(chan struct{})}
+	p := &target{t: t, backend: b, ended: make(chan struct{}), warnings: make(map[string]int)}
 	cmd := exec.Command(binary)
 	cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=0", "OTEL_SDK_DISABLED=true", "BACKENDS=" + url}, env...)
 	var stderr bytes.Buffer
@@ -68,6 +89,7 @@ func startProxyBefore(t *testing.T, b *backend, url string, env ...string) *targ
 			if bytes.Contains(lines.Bytes(), []byte(`"listening"`)) && json.Unmarshal(lines.Bytes(), &line) == nil {
 				listening <- line.Address
 			}
+			p.note(lines.Bytes())
 		}
 		io.Copy(io.Discard, stdout)
 		cmd.Wait()

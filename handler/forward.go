@@ -3,7 +3,6 @@ package handler
 import (
 	"context"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -83,7 +82,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	on.interim.expected = out.Header["Expect"] != nil
 
 	resp, err := f.rt.RoundTrip(out)
-	conn := on.interim.end()
+	on.interim.end()
 	if err != nil {
 		if cause := body.failure(); cause != nil {
 			err = cause
@@ -93,9 +92,6 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if body != nil {
 		body.pauses.end()
-	}
-	if resp.Close {
-		restoreOptions(resp.Header, conn)
 	}
 	if f.upgraded(w, r, out, resp) {
 		return
@@ -221,11 +217,10 @@ type interimResponses struct {
 
 	mu    sync.Mutex
 	ended bool
-	conn  net.Conn // to the backend, that the latest attempt got
 }
 
 func (i *interimResponses) trace() httptrace.ClientTrace {
-	return httptrace.ClientTrace{GotConn: i.connected, Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
+	return httptrace.ClientTrace{Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if i.ended || code == http.StatusSwitchingProtocols || code == http.StatusContinue && i.expected {
@@ -234,7 +229,6 @@ func (i *interimResponses) trace() httptrace.ClientTrace {
 		header := i.w.Header()
 		connection := header["Connection"] // of which only the final response speaks
 		clear(header)
-		restoreOptions(http.Header(fields), i.conn)
 		i.fields.EndHop(http.Header(fields))
 		maps.Copy(header, http.Header(fields))
 		i.w.WriteHeader(code)
@@ -246,16 +240,8 @@ func (i *interimResponses) trace() httptrace.ClientTrace {
 	}}
 }
 
-func (i *interimResponses) connected(info httptrace.GotConnInfo) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.conn = info.Conn
-}
-
-// end returns the connection that the final response came on, or nil.
-func (i *interimResponses) end() net.Conn {
+func (i *interimResponses) end() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.ended = true
-	return i.conn
 }

@@ -1,12 +1,10 @@
 package handler
 
 import (
-	"net"
 	"net/http"
 	"slices"
 
 	"spangate/handler/field"
-	"spangate/handler/wire/framing"
 )
 
 // announced returns the trailer of the request to be sent: what the client has
@@ -23,17 +21,6 @@ func (b *requestBody) announced(fields field.Set) http.Header {
 		}
 	}
 	return b.passed
-}
-
-// restoreOptions puts back the lines of Connection into the header of a response,
-// final or interim, that came on conn. net/http removes them where close is among
-// them, and what they name would pass.
-func restoreOptions(header http.Header, conn net.Conn) {
-	if header["Connection"] == nil {
-		if lines := framing.Options(conn); lines != nil {
-			header["Connection"] = lines
-		}
-	}
 }
 
 // trailers pass a response's trailer on.

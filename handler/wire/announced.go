@@ -101,7 +101,7 @@ func notSent(ctx context.Context) *fault.Error {
 	return &e
 }
 
-// after has c closed with resp, which has come over it.
+// after has c, of HTTP/2, closed with resp, which has come over it.
 func (a *announced) after(c *connection, resp *http.Response) {
 	if resp.Body == http.NoBody {
 		discard(c)

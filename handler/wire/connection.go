@@ -12,19 +12,18 @@ import (
 	"time"
 
 	"spangate/handler/fault"
-	"spangate/handler/wire/framing"
 )
 
 // connection is one connection to a backend. It repeats nothing: a request that
 // is sent over it goes over it once, or fails.
 type connection struct {
 	conn   net.Conn
-	client *http.ClientConn
-	http1  *framing.ResponseConn // what carries HTTP/1.1; nil for HTTP/2
-	http2  *settingsConn         // what carries HTTP/2; nil for HTTP/1.1
-	tls    *tls.ConnectionState  // what was agreed on; nil without TLS
-	used   atomic.Bool           // a request was sent over it before
-	mute   atomic.Int64          // see silent
+	http1  *http1Conn           // what carries HTTP/1.1; nil for HTTP/2
+	http2  *settingsConn        // what carries HTTP/2; nil for HTTP/1.1
+	client *http.ClientConn     // of HTTP/2
+	tls    *tls.ConnectionState // what was agreed on; nil without TLS
+	used   atomic.Bool          // it was kept, or carries a request beside another
+	mute   atomic.Int64         // see silent
 
 	idleSince time.Time // guarded by the pool
 }
@@ -40,12 +39,12 @@ const (
 
 // connector makes connections to one backend.
 type connector struct {
-	dial         dialFunc
-	trust        func() *tls.Config // nil: without TLS
-	timeout      time.Duration
-	pause        time.Duration // longest one of a backend that takes a request
-	http1, http2 *http.Transport
-	connections  *connections
+	dial        dialFunc
+	trust       func() *tls.Config // nil: without TLS
+	timeout     time.Duration
+	pause       time.Duration   // longest one of a backend that takes a request
+	http2       *http.Transport // nil: HTTP/1.1 alone; without TLS the other one alone
+	connections *connections
 }
 
 // connect makes a connection, and has closed called when that is closed; when
@@ -57,7 +56,7 @@ func (d *connector) connect(ctx context.Context, authority string, needs protoco
 		return nil, err
 	}
 	conn = d.connections.count(conn, closed)
-	c, err := d.establish(ctx, conn, authority, needs)
+	c, err := d.establish(ctx, &timedConn{Conn: conn, pause: d.pause}, authority, needs)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -65,12 +64,12 @@ func (d *connector) connect(ctx context.Context, authority string, needs protoco
 	return c, nil
 }
 
-func (d *connector) establish(ctx context.Context, conn net.Conn, authority string, needs protocol) (*connection, error) {
+func (d *connector) establish(ctx context.Context, conn *timedConn, authority string, needs protocol) (*connection, error) {
 	if d.trust == nil {
-		if d.http1 == nil {
+		if d.http2 != nil {
 			return d.establishHTTP2(ctx, conn)
 		}
-		return d.establishHTTP1(ctx, conn)
+		return d.establishHTTP1(conn, conn), nil
 	}
 	secure, err := d.secure(ctx, conn, authority, needs)
 	if err != nil {
@@ -79,25 +78,18 @@ func (d *connector) establish(ctx context.Context, conn net.Conn, authority stri
 	}
 	state := secure.ConnectionState()
 	d.connections.shaken(state, nil)
-	establish := d.establishHTTP1
+	c := d.establishHTTP1(secure, conn)
 	if state.NegotiatedProtocol == "h2" {
-		establish = d.establishHTTP2
-	}
-	c, err := establish(ctx, secure)
-	if err != nil {
-		return nil, d.connections.refused(&state, fault.Of(ctx, err))
+		if c, err = d.establishHTTP2(ctx, secure); err != nil {
+			return nil, d.connections.refused(&state, fault.Of(ctx, err))
+		}
 	}
 	c.tls = &state
 	return c, nil
 }
 
-func (d *connector) establishHTTP1(ctx context.Context, conn net.Conn) (*connection, error) {
-	http1 := framing.Responses(conn, d.pause, d.connections.unsolicited)
-	client, err := d.http1.NewClientConn(handing(ctx, http1), "http", anyAddress)
-	if err != nil {
-		return nil, &fault.Error{Type: fault.ConnectError, Err: err}
-	}
-	return &connection{conn: http1, client: client, http1: http1}, nil
+func (d *connector) establishHTTP1(conn net.Conn, timed *timedConn) *connection {
+	return &connection{conn: conn, http1: newHTTP1Conn(conn, timed, d.connections.unsolicited)}
 }
 
 // secure does the handshake of TLS.
@@ -163,9 +155,17 @@ func handOver(ctx context.Context, _, _ string) (net.Conn, error) {
 	return ctx.Value(handedConn{}).(net.Conn), nil
 }
 
-// reusable reports whether a connection of HTTP/1.1, over which a request has
-// ended, takes another one.
-func (c *connection) reusable() bool { return c.client.Available() > 0 && !c.http1.Broken() }
+// quiet reports whether c, on which no request is under way, can carry one.
+func (c *connection) quiet() bool { return c.http1 == nil || c.http1.quiet() == nil }
+
+// close closes c, with all that it carries.
+func (c *connection) close() {
+	if c.http1 != nil {
+		c.http1.Close()
+	} else {
+		c.client.Close()
+	}
+}
 
 // timedOut notes that a request got no answer in time over c, of HTTP/2, on which
 // heard bytes had come when it was sent.

@@ -17,6 +17,10 @@ const (
 	// streamsPerConnection is how many requests share a connection of HTTP/2 at
 	// most. A backend may allow fewer.
 	streamsPerConnection = 256
+	// lookOver is how often unused ones of HTTP/1.1 are looked at.
+	lookOver = time.Second
+	// looksAtOnce bounds how many are, while everybody waits: those that are the oldest.
+	looksAtOnce = 64
 	// lookAgain is how soon a stream is found that became free untold.
 	lookAgain = 10 * time.Millisecond
 )
@@ -71,7 +75,7 @@ type delivery struct {
 func (p *connectionPool) take(ctx context.Context, u *url.URL, needs protocol) (*connection, error) {
 	for {
 		c, err := p.next(ctx, u, needs)
-		if err != nil || c.http1 == nil || !c.used.Load() || c.http1.Quiet() {
+		if err != nil || !c.used.Load() || c.quiet() {
 			return c, err
 		}
 		discard(c)
@@ -193,26 +197,31 @@ func (p *connectionPool) store(c *connection) bool {
 		return false
 	}
 	c.idleSince = time.Now()
+	c.used.Store(true)
 	p.idle = append(p.idle, c)
-	if p.keep > 0 && p.sweep == nil {
-		p.sweep = time.AfterFunc(p.keep, p.closeOld)
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(lookOver, p.closeOld)
 	}
 	return true
 }
 
-// closeOld closes what has not been used for long.
+// closeOld closes what has not been used for long, and what the backend has closed.
 func (p *connectionPool) closeOld() {
 	p.mu.Lock()
 	now := time.Now()
-	n := 0
-	for n < len(p.idle) && now.Sub(p.idle[n].idleSince) >= p.keep {
-		n++
-	}
-	old := slices.Clone(p.idle[:n])
-	p.idle = slices.Delete(p.idle, 0, n)
+	var old []*connection
+	looked := 0
+	p.idle = slices.DeleteFunc(p.idle, func(c *connection) bool {
+		looked++
+		if p.keep > 0 && now.Sub(c.idleSince) >= p.keep || looked <= looksAtOnce && !c.quiet() {
+			old = append(old, c)
+			return true
+		}
+		return false
+	})
 	p.sweep = nil
 	if len(p.idle) > 0 {
-		p.sweep = time.AfterFunc(p.keep-now.Sub(p.idle[0].idleSince), p.closeOld)
+		p.sweep = time.AfterFunc(lookOver, p.closeOld)
 	}
 	p.mu.Unlock()
 	closeAll(old)
@@ -235,7 +244,7 @@ func (p *connectionPool) closeIdle() {
 
 func closeAll(connections []*connection) {
 	for _, c := range connections {
-		c.client.Close()
+		c.close()
 	}
 }
 

@@ -95,6 +95,7 @@ func TestFirstBytes(t *testing.T) {
 				if took := time.Since(began); got != test.want || took != test.wantTime {
 					t.Errorf("got %q after %v, want %q after %v", got, took, test.want, test.wantTime)
 				}
+				closeIdle(rt)        // nobody can look at what comes on a pipe
 				time.Sleep(3 * long) // the backend ends as well
 			})
 		})

@@ -47,7 +47,7 @@ type givenUp struct {
 
 // overHTTP2 returns r, whose body u is, to be sent over HTTP/2, and what ends the
 // wait for its response.
-func (u *upload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
+func (u *streamUpload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
 	ctx, cancel := context.WithCancel(r.Context())
 	g := &givenUp{cancel: cancel}
 	u.givenUp = g

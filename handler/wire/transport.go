@@ -4,15 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler/fault"
 )
@@ -57,15 +53,10 @@ func NewTransport(cfg TransportConfig, scheme, address string, trust func() *tls
 		connections: &t.connections,
 	}
 	t.connector = d
-	t.pool = connectionPool{connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: streamsPerConnection}
-	if scheme != "h2c" {
-		d.http1 = client(cfg)
-		d.http1.Protocols.SetHTTP1(true)
-	}
-	if scheme == "http" {
-		t.pool.room = 1
-	} else {
+	t.pool = connectionPool{connect: d.connect, max: cfg.MaxConnections, keep: cfg.IdleTimeout, room: 1}
+	if scheme == "h2c" || scheme == "https" {
 		d.http2 = clientHTTP2(cfg)
+		t.pool.room = streamsPerConnection
 	}
 	if scheme == "https" {
 		d.trust, t.upgrades = trust, true
@@ -73,22 +64,17 @@ func NewTransport(cfg TransportConfig, scheme, address string, trust func() *tls
 	return t
 }
 
-// client returns what speaks HTTP over connections that it is handed.
-func client(cfg TransportConfig) *http.Transport {
-	return &http.Transport{
+// clientHTTP2 returns what speaks HTTP/2 over connections that it is handed.
+func clientHTTP2(cfg TransportConfig) *http.Transport {
+	t := &http.Transport{
 		DialContext:            handOver,
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true,
 		IdleConnTimeout:        cfg.IdleTimeout,
 		ResponseHeaderTimeout:  cfg.ResponseTimeout,
-		ExpectContinueTimeout:  time.Second,
+		ExpectContinueTimeout:  continueGrace,
 		MaxResponseHeaderBytes: maxResponseHeader,
 	}
-}
-
-// clientHTTP2 is [client] for HTTP/2.
-func clientHTTP2(cfg TransportConfig) *http.Transport {
-	t := client(cfg)
 	t.Protocols.SetUnencryptedHTTP2(true) // so it looks: TLS, if any, is done already
 	t.HTTP2 = &http.HTTP2Config{
 		SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
@@ -147,42 +133,23 @@ func (t *Transport) Connect(ctx context.Context, u *url.URL) error {
 func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }
 
 // RoundTrip sends r, which it may change, once. A response counts as one when
-// it has begun, see readFirst.
+// it has begun: where its length says that there is content, with the first of that.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body *upload
-	if r.Body != nil && r.Body != http.NoBody {
-		body = newUpload(r)
-		r.Body = body
-	}
 	c, err := t.connection(r)
 	if err != nil {
-		body.closeUnread()
+		if r.Body != nil {
+			r.Body.Close()
+		}
 		return nil, err
 	}
-	resp, err := t.send(c, r, body)
-	if err != nil {
-		body.closeUnread()
-		return nil, err
+	t.tellGot(r, c)
+	if t.announced != nil && r.Header["Upgrade"] == nil {
+		r.Close = true
 	}
-	if err := checkResponse(resp); err != nil {
-		resp.Body.Close()
-		return nil, err
+	if c.http1 != nil {
+		return t.exchange(c, r)
 	}
-	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
-		// With the length of what there would be, net/http's HTTP/2 reports all of
-		// that as missing.
-		resp.Body.Close()
-		resp.Body, resp.ContentLength = http.NoBody, 0
-	}
-	limit := t.responseTimeout
-	if body.owed() {
-		limit = 0 // the backend may be waiting for the client
-	}
-	if err := readFirst(r, resp, limit); err != nil {
-		resp.Body.Close()
-		return nil, err
-	}
-	return resp, nil
+	return t.stream(c, r)
 }
 
 // noApplicationProtocol is the alert which says that a backend has none of what
@@ -214,72 +181,4 @@ func (t *Transport) take(r *http.Request, needs protocol) (*connection, error) {
 		return t.announced.take(r, needs)
 	}
 	return t.pool.take(r.Context(), r.URL, needs)
-}
-
-// send sends r over c, and has c serve again when that is over.
-func (t *Transport) send(c *connection, r *http.Request, body *upload) (*http.Response, error) {
-	t.tellGot(r, c)
-	sending := c.sending()
-	if t.announced != nil && r.Header["Upgrade"] == nil {
-		r.Close = true
-	}
-	out := c.fields(r)
-	var over *givenUp
-	if c.http1 == nil && body != nil {
-		out, over = body.overHTTP2(out)
-	}
-	resp, err := c.client.RoundTrip(out)
-	if err != nil {
-		over.finish()
-		e := sending.failure(r, body, err)
-		if c.tls != nil && !sending.kept {
-			e = t.connections.refused(c.tls, e)
-		}
-		if c.http2 != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.Timeout) {
-			c.timedOut(sending.heard)
-		}
-		if t.announced != nil {
-			discard(c)
-		} else {
-			t.pool.spared(c)
-		}
-		return nil, e
-	}
-	resp.Body = over.answered(resp.Body)
-	c.used.Store(true)
-	switch {
-	case resp.StatusCode == http.StatusSwitchingProtocols: // its body is the connection
-	case t.announced != nil:
-		t.announced.after(c, resp)
-	case c.http1 != nil:
-		t.pool.after(c, resp)
-	}
-	return resp, nil
-}
-
-// checkResponse refuses what net/http lets through though RFC 9110 does not: a
-// status that is not three digits, from 100 on (§15), switching protocols within
-// HTTP/2 (RFC 9113 §8.6), and field names and values (§5.1, §5.5).
-func checkResponse(resp *http.Response) error {
-	code, _, _ := strings.Cut(resp.Status, " ")
-	if len(code) != 3 || resp.StatusCode < 100 || resp.StatusCode == http.StatusSwitchingProtocols && resp.ProtoMajor == 2 {
-		return malformed("status %.10q", code)
-	}
-	for name, values := range resp.Header {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return malformed("field name %q", name)
-		}
-		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				return malformed("value of field %q", name)
-			}
-		}
-	}
-	return nil
-}
-
-// malformed reports a response that net/http let pass though RFC 9110 and 9112
-// do not.
-func malformed(format string, args ...any) *fault.Error {
-	return &fault.Error{Type: fault.MalformedResponse, Sent: true, Err: textproto.ProtocolError(fmt.Sprintf(format, args...))}
 }

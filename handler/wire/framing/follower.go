@@ -4,29 +4,19 @@ import (
 	"bytes"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // follower reads along where one direction of a connection is. What it is not
 // content with, it notes in err. It is not safe for concurrent use.
 type follower struct {
-	startLine func(line []byte) error
-	endOfHead func() error
-	next      part // what follows a message
-	// onRequest is told of each request's line where what is followed is sent;
-	// it is nil where it is received.
-	onRequest func(line []byte)
-
-	err     error
-	surplus []byte // what came while no message is expected
-	in      part
-	line    []byte // the beginning of a line that came in pieces
-	left    int64  // bytes to come of a body or chunk, lines of a preface
-	head    head
-	noBody  bool // the response to come is one to HEAD
-	begun   int  // requests of which a byte has been read
-	http2   *http2
+	err   error
+	in    part
+	line  []byte // the beginning of a line that came in pieces
+	left  int64  // bytes to come of a body or chunk, lines of a preface
+	head  head
+	begun int // requests of which a byte has been read
+	http2 *http2
 }
 
 // http2 is what is known of a connection behind the preface of HTTP/2.
@@ -40,17 +30,7 @@ type http2 struct {
 	leaving bool // the server has said by itself that it leaves
 }
 
-func followRequests() *follower {
-	f := &follower{in: beforeRequest, next: beforeRequest}
-	f.startLine, f.endOfHead = f.requestLine, f.endOfRequestHead
-	return f
-}
-
-func followResponses() *follower {
-	f := &follower{in: idle, next: idle}
-	f.startLine, f.endOfHead = f.statusLine, f.endOfResponseHead
-	return f
-}
+func followRequests() *follower { return &follower{in: beforeRequest} }
 
 // inBody reports whether a message's header has been read, and its end has not.
 func (f *follower) inBody() bool { return f.in >= content }
@@ -58,18 +38,12 @@ func (f *follower) inBody() bool { return f.in >= content }
 // inHeaderFrames reports the like of a header of HTTP/2.
 func (f *follower) inHeaderFrames() bool { return f.http2 != nil && f.http2.in.inHeader() }
 
-// switched reports whether another protocol is spoken since the last response.
-func (f *follower) switched() bool {
-	return f.in == unread && f.head.status == http.StatusSwitchingProtocols
-}
-
 // part is the part of a message that the next byte belongs to.
 type part int
 
 const (
 	unread        part = iota // the rest passes as it is
 	inFrames                  // so does HTTP/2, of which frames are counted
-	idle                      // no message is expected
 	beforeRequest             // an empty line may precede a request
 	emptyLine                 // the CR of that line has been read
 	prefaceLine               // of the rest of HTTP/2's preface
@@ -113,9 +87,6 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 	case inFrames:
 		n, f.err = f.http2.in.follow(p, f.http2.patience.received)
 		return n, true
-	case idle:
-		f.err, f.surplus = ErrUnsolicited, p
-		return len(p), false
 	case beforeRequest:
 		if p[0] == '\r' {
 			f.in = emptyLine
@@ -150,7 +121,7 @@ func (f *follower) step(p []byte) (n int, keep bool) {
 			return max(at, 1), f.err == nil
 		}
 	case fieldLine:
-		if f.head.http10 && f.next == beforeRequest && f.onRequest == nil {
+		if f.head.http10 {
 			f.blankExpectation(p)
 		}
 	}
@@ -212,15 +183,12 @@ func (f *follower) readLine(line []byte) error {
 	case prefaceLine:
 		return f.prefaceLine(line)
 	case startLine:
-		f.head = f.head.next()
+		f.head = head{}
 		f.in = fieldLine
-		if len(f.head.options) > maxInterimOptions {
-			return malformed("interim responses with more than %d lines of Connection", maxInterimOptions)
-		}
-		return f.startLine(line)
+		return f.requestLine(line)
 	case fieldLine:
 		if len(line) == 0 {
-			return f.endOfHead()
+			return f.endOfRequestHead()
 		}
 		return f.head.field(line)
 	case chunkSize:
@@ -251,9 +219,6 @@ func (f *follower) readLine(line []byte) error {
 func (f *follower) requestLine(line []byte) error {
 	f.head.http10 = bytes.HasSuffix(line, []byte(" HTTP/1.0"))
 	switch {
-	case f.onRequest != nil:
-		f.onRequest(line)
-		return nil
 	case string(line) == "PRI * HTTP/2.0":
 		if f.begun > 1 {
 			return malformed("an HTTP/2 preface behind a request")
@@ -294,52 +259,17 @@ func (f *follower) endOfRequestHead() error {
 		f.in = chunkSize
 	case f.head.length > 0:
 		f.left, f.in = f.head.length, content
-	case f.head.upgrade && !f.head.http10 && f.onRequest == nil: // of what is sent, the response says
+	case f.head.upgrade && !f.head.http10:
 		f.in = unread
 	default:
 		f.end()
-	}
-	return nil
-}
-
-func (f *follower) statusLine(line []byte) error {
-	version, rest, _ := bytes.Cut(line, []byte(" "))
-	code, _, _ := bytes.Cut(rest, []byte(" "))
-	status, err := strconv.ParseUint(string(code), 10, 16)
-	if string(version) != "HTTP/1.1" && string(version) != "HTTP/1.0" || err != nil || len(code) != 3 || status < 100 {
-		return malformed("status line %.40q", line)
-	}
-	f.head.status, f.head.http10 = int(status), string(version) == "HTTP/1.0"
-	return nil
-}
-
-// endOfResponseHead follows RFC 9112 §6.3.
-func (f *follower) endOfResponseHead() error {
-	if err := f.head.ambiguous(); err != nil {
-		return err
-	}
-	switch status := f.head.status; {
-	case status == http.StatusSwitchingProtocols:
-		f.in = unread
-	case status < 200:
-		f.in = startLine
-	case f.noBody, status == http.StatusNoContent, status == http.StatusNotModified:
-		f.end()
-	case f.head.chunked:
-		f.in = chunkSize
-	case f.head.length > 0:
-		f.left, f.in = f.head.length, content
-	case f.head.sized:
-		f.end()
-	default:
-		f.in = unread // until the connection ends
 	}
 	return nil
 }
 
 // end gets ready for another message.
 func (f *follower) end() {
-	f.in = f.next
+	f.in = beforeRequest
 	if cap(f.line) > 4<<10 {
 		f.line = nil // one large header is no reason to hold on to its size
 	}

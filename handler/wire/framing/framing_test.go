@@ -3,12 +3,10 @@ package framing_test
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,92 +18,6 @@ func ExampleRequests() {
 	_, err := io.ReadAll(conn)
 	fmt.Println(err)
 	// Output: malformed message: both Content-Length and Transfer-Encoding
-}
-
-// TestResponses sends requests one after the other over one connection and
-// looks at each response, also in pieces: what is taken for the end of one must
-// not be the middle of it.
-func TestResponses(t *testing.T) {
-	type exchange struct{ method, response string }
-	tests := map[string]struct {
-		exchanges []exchange
-		want      string // the error of the last one
-	}{
-		"a body like a malformed head":            {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nX\n Y\r \n\n"}, {"GET", "HTTP/1.1 204 No Content\r\n\r\n"}}, ""},
-		"lengths in answer to HEAD":               {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
-		"chunks in answer to HEAD":                {[]exchange{{"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
-		"a length in a 304":                       {[]exchange{{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n\r\n"}}, "a line that ends in a bare LF"},
-		"an interim response":                     {[]exchange{{"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
-		"interim responses that name much":        {[]exchange{{"GET", strings.Repeat("HTTP/1.1 103 Early Hints\r\nConnection: x\r\n\r\n", 64) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
-		"interim responses that name too much":    {[]exchange{{"GET", strings.Repeat("HTTP/1.1 103 Early Hints\r\nConnection: x\r\n\r\n", 65) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}}, "interim responses with more than 64 lines of Connection"},
-		"chunks and trailers":                     {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n\n\n\r\n0\r\nT: v\r\n\r\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
-		"until the connection ends":               {[]exchange{{"GET", "HTTP/1.0 200 OK\r\n\r\nany\nthing\r"}}, ""},
-		"behind a switch":                         {[]exchange{{"GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nany\nthing\r"}}, ""},
-		"a space after a chunk's size":            {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n"}}, `chunk size "1 "`},
-		"a body after the header of HEAD":         {[]exchange{{"HEAD / HTTP/1.1\r\nContent-Length: 4\r\n\r\n|HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, {"POST", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}}, ""},
-		"a body that begins with HEAD":            {[]exchange{{"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n|HEAD ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\n\n"}, {"GET", "HTTP/1.1 200 OK\n"}}, "a line that ends in a bare LF"},
-		"an answer before the end of the request": {[]exchange{{"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n|H", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\n\n"}}, "answered before the request was sent"},
-		"NUL in a chunk's extension":              {[]exchange{{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\x00\r\na\r\n0\r\n\r\n"}}, `chunk extension "a=\x00" with a control character`},
-		"chunks in HTTP/1.0":                      {[]exchange{{"GET", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}}, "Transfer-Encoding in HTTP/1.0"},
-		"a version":                               {[]exchange{{"GET", "HTTP/1.2 200 OK\r\n\r\n"}}, `status line "HTTP/1.2 200 OK"`},
-		"a status":                                {[]exchange{{"GET", "HTTP/1.1 2000 OK\r\n\r\n"}}, `status line "HTTP/1.1 2000 OK"`},
-	}
-	for name, test := range tests {
-		for _, size := range []int{1, 7, 4096} {
-			t.Run(fmt.Sprint(name, "/", size), func(t *testing.T) {
-				wire := &fixedConn{end: os.ErrDeadlineExceeded}
-				conn := framing.Responses(wire, 0, nil)
-				for i, e := range test.exchanges {
-					request := e.method
-					if !strings.Contains(request, "|") {
-						request += " / HTTP/1.1\r\n\r\n|"
-					}
-					for part := range strings.SplitSeq(request, "|") {
-						if _, err := io.WriteString(conn, part); err != nil {
-							t.Fatal(err)
-						}
-					}
-					wire.rest = []byte(e.response)
-					got, err := readAll(conn, size)
-					if i < len(test.exchanges)-1 || test.want == "" {
-						if err != nil || string(got) != e.response {
-							t.Errorf("response %d: %q, %v", i, got, err)
-						}
-					} else if err == nil || !strings.Contains(err.Error(), test.want) {
-						t.Errorf("response %d: error %v, want %s", i, err, test.want)
-					}
-				}
-			})
-		}
-	}
-}
-
-func TestResponsesGiveUpAWriteThatMakesNoProgress(t *testing.T) {
-	tests := map[string]struct {
-		taken    []int // bytes taken until each timeout
-		response string
-		want     int
-	}{
-		"some bytes at a time":          {[]int{1, 2, 3}, "", 10},
-		"none":                          {[]int{1, 0}, "", 1},
-		"none once an answer has begun": {[]int{1, 0, 0, 1}, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 10},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			wire := &fixedConn{}
-			conn := framing.Responses(wire, time.Minute, nil)
-			io.WriteString(conn, "PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n")
-			wire.rest = []byte(test.response)
-			if _, err := readAll(conn, 4096); err != nil {
-				t.Fatal(err)
-			}
-			wire.taken = test.taken
-			n, err := io.WriteString(conn, "abcdefghij")
-			if n != test.want || (err == nil) != (n == 10) || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("wrote %d, want %d; %v", n, test.want, err)
-			}
-		})
-	}
 }
 
 // FuzzFraming checks that what is read of a connection does not depend on the

@@ -8,26 +8,10 @@ import (
 
 // head is what the lines so far say of a message's framing.
 type head struct {
-	status                          int // of a response
 	http10, chunked, sized, upgrade bool
 	length                          int64
-	options                         []string // lines of Connection that say more than whether it stays open
 	hosts                           int
 	codings                         codings
-}
-
-// maxInterimOptions bounds what is held of interim responses, of which there may
-// be any number.
-const maxInterimOptions = 64
-
-// next returns the head of the message that follows. What an interim response
-// names stays named until the answer to its request is whole: by the time that
-// net/http tells of it the next one may have been read.
-func (h *head) next() head {
-	if h.status/100 == 1 {
-		return head{options: h.options}
-	}
-	return head{}
 }
 
 // ambiguous returns an error for a head whose message could end in two places.
@@ -48,10 +32,6 @@ func (h *head) field(line []byte) error {
 		return err
 	}
 	switch len(name) {
-	case len("Connection"):
-		if value = bytes.Trim(value, " \t"); bytes.EqualFold(name, []byte("Connection")) && !bytes.EqualFold(value, []byte("close")) && !bytes.EqualFold(value, []byte("keep-alive")) {
-			h.options = append(h.options, string(value))
-		}
 	case len("Host"):
 		if bytes.EqualFold(name, []byte("Host")) {
 			h.hosts++

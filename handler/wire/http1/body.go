@@ -60,6 +60,12 @@ func newBody(in *Reader, f Framing) Body {
 // Ended reports whether all of it has been read.
 func (b *Body) Ended() bool { return b.part == ended }
 
+// AtHand reports whether the rest of it has come, as far as that can be told before
+// it is read: of content of a known length.
+func (b *Body) AtHand() bool {
+	return b.part == ended || b.part == sized && b.left <= int64(b.in.Buffered())
+}
+
 // Trailer returns the fields behind the content, once that has ended; nil if there
 // are none.
 func (b *Body) Trailer() http.Header { return b.trailer }

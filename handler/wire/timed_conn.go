@@ -1,0 +1,220 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// unwatched is how long a request is on its way before anybody watches whether it is
+// still waited for. Most are answered before: to have a context watched costs more
+// than to wait for a client a little longer who is gone.
+const unwatched = 20 * time.Millisecond
+
+// timedConn is a connection to a backend, below TLS. While a request is under way on
+// it, what waits for the backend ends with the request's context, at the limit that
+// was set for it, and when the backend has taken nothing for too long. Else it
+// passes everything.
+//
+// One deadline holds for all that is done in the first moments of a request. Who
+// meets with it goes on, and has the context watched from then on.
+type timedConn struct {
+	net.Conn
+	pause time.Duration // longest one in which the backend takes nothing; 0: no limit
+
+	peeks *peeker // not nil: nothing is read but what has come
+
+	mu       sync.Mutex
+	turn     int             // requests so far
+	ctx      context.Context // of the one under way; nil: there is none
+	late     func()          // called, once, when a read has taken longer than it should; may be nil
+	unwatch  func() bool     // nil: ctx is not watched yet
+	limit    time.Time       // of what is read; zero: none
+	writeBy  time.Time       // when the backend has to have taken some more; zero: unlimited
+	answered bool            // it may take its time, as it has begun to answer
+	over     bool            // nothing is waited for any more, see cut
+}
+
+// begin says that a request is under way, whose context is ctx. late, if not nil, is
+// called by who reads, when nothing has come for as long as grace.
+func (c *timedConn) begin(ctx context.Context, grace time.Duration, late func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn++
+	c.ctx, c.late = ctx, late
+	c.limit, c.writeBy = time.Time{}, time.Time{}
+	c.answered, c.over = false, false
+	deadline := time.Now().Add(grace)
+	if ends, ok := ctx.Deadline(); ok && ends.Before(deadline) {
+		deadline = ends
+	}
+	c.Conn.SetDeadline(deadline)
+}
+
+// end says that the request is over.
+func (c *timedConn) end() {
+	c.mu.Lock()
+	unwatch := c.unwatch
+	c.ctx, c.late, c.unwatch = nil, nil, nil
+	c.mu.Unlock()
+	if unwatch != nil {
+		unwatch()
+	}
+}
+
+// hurry leaves a write no more than a moment. The request is over.
+func (c *timedConn) hurry() { c.Conn.SetWriteDeadline(time.Now().Add(unwatched)) }
+
+// lift takes all deadlines away, as for what is no request.
+func (c *timedConn) lift() {
+	c.end()
+	c.Conn.SetDeadline(time.Time{})
+}
+
+// await bounds the wait for an answer that has not begun; 0 sets no bound.
+func (c *timedConn) await(limit time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.answered {
+		c.bound(limit)
+	}
+}
+
+// begun says that the answer has begun, and bounds the wait for what is to come of
+// it next; 0 sets no bound.
+func (c *timedConn) begun(limit time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answered = true
+	c.bound(limit)
+}
+
+// bound sets a limit for reads. The caller holds mu.
+func (c *timedConn) bound(limit time.Duration) {
+	was := c.limit
+	if c.limit = (time.Time{}); limit > 0 {
+		c.limit = time.Now().Add(limit)
+	}
+	if c.unwatch != nil && c.goesOn() && !c.limit.Equal(was) {
+		c.Conn.SetReadDeadline(c.limit)
+	}
+}
+
+// cut ends all that is waited for.
+func (c *timedConn) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx != nil {
+		c.over = true
+		c.Conn.SetDeadline(longAgo)
+	}
+}
+
+var longAgo = time.Unix(1, 0)
+
+// goesOn reports whether there is a request that is still waited for. The caller
+// holds mu.
+func (c *timedConn) goesOn() bool { return c.ctx != nil && !c.over && c.ctx.Err() == nil }
+
+// watch has the end of the context end what is waited for. The caller holds mu.
+func (c *timedConn) watch() {
+	if c.unwatch != nil {
+		return
+	}
+	turn := c.turn
+	c.unwatch = context.AfterFunc(c.ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.ctx != nil && c.turn == turn {
+			c.Conn.SetDeadline(longAgo)
+		}
+	})
+}
+
+// Read implements [net.Conn].
+func (c *timedConn) Read(p []byte) (int, error) {
+	if c.peeks != nil {
+		if beginning, ended := c.peeks.look(); len(beginning) == 0 && !ended {
+			return 0, os.ErrDeadlineExceeded
+		}
+		c.Conn.SetReadDeadline(time.Time{})
+	}
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.readsOn() {
+			return n, err
+		}
+	}
+}
+
+// readsOn reports whether to go on reading though a deadline has passed.
+func (c *timedConn) readsOn() bool {
+	c.mu.Lock()
+	if !c.goesOn() || !c.limit.IsZero() && !time.Now().Before(c.limit) {
+		c.mu.Unlock()
+		return false
+	}
+	late := c.late
+	if c.late = nil; late == nil {
+		c.watch()
+		c.Conn.SetReadDeadline(c.limit)
+		c.mu.Unlock()
+		return true
+	}
+	c.Conn.SetDeadline(time.Now().Add(unwatched))
+	c.mu.Unlock()
+	late()
+	return true
+}
+
+// Write implements [net.Conn].
+func (c *timedConn) Write(p []byte) (int, error) {
+	c.beforeWrite()
+	for written := 0; ; {
+		n, err := c.Conn.Write(p[written:])
+		written += n
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.writesOn(n > 0) {
+			return written, err
+		}
+	}
+}
+
+// beforeWrite has the pause begin anew.
+func (c *timedConn) beforeWrite() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.unwatch != nil && c.goesOn() {
+		c.limitWrite()
+	}
+}
+
+// limitWrite bounds the pause that begins. The caller holds mu.
+func (c *timedConn) limitWrite() {
+	if c.pause > 0 {
+		c.writeBy = time.Now().Add(c.pause)
+	}
+	c.Conn.SetWriteDeadline(c.writeBy)
+}
+
+// writesOn reports whether to go on writing though a deadline has passed, since which
+// the backend has taken something, or not.
+func (c *timedConn) writesOn(progress bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	late := !c.writeBy.IsZero() && !time.Now().Before(c.writeBy)
+	if !c.goesOn() || late && !progress && !c.answered {
+		return false
+	}
+	c.watch()
+	c.limitWrite()
+	return true
+}
+
+// NetConn returns the connection below.
+func (c *timedConn) NetConn() net.Conn { return c.Conn }
+
+// CloseWrite ends the sending direction.
+func (c *timedConn) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }

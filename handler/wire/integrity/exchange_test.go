@@ -134,6 +134,9 @@ func (x *exchange) doom(r *rand.Rand) {
 	x.always = share(r, 30)
 	if x.early { // the backend closes with unread bytes, which is a reset: nothing may be under way
 		x.down.size, x.down.send = min(x.down.size, 4096), atOnce
+		if x.down.framing == closing { // whose end would be one
+			x.down.framing = length
+		}
 	}
 	switch x.fate {
 	case closesInBody, resetsInBody:

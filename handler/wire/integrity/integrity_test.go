@@ -105,7 +105,7 @@ func (o outcome) verdict(x exchange) (string, error) {
 	switch {
 	case bad:
 		return "wrong", o.err
-	case o.left:
+	case o.left || o.err != nil && x.leaves == inUpload: // amid an early answer
 		return "left", nil
 	case o.err != nil && o.status == 0:
 		return "none", fmt.Errorf("no answer: %w", o.err)

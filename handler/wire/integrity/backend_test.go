@@ -19,6 +19,7 @@ import (
 type trace struct {
 	heard  atomic.Int32 // headers that came
 	killed atomic.Bool  // with its backend, whatever else was to become of it
+	http2  atomic.Bool  // its client speaks it
 	mu     sync.Mutex
 	story  []string // of all attempts
 }
@@ -162,6 +163,9 @@ func (c *backendConn) request(h head) (x exchange, attempt int, err error) {
 		return x, 0, wrong("the line is wrong")
 	}
 	x = exchangeOf(c.seed, id)
+	if c.traces[id].http2.Load() {
+		x = x.overHTTP2()
+	}
 	c.current.Store(int64(id))
 	if c.killed.Load() {
 		c.traces[id].killed.Store(true)

@@ -175,6 +175,14 @@ func (x *exchange) idempotent() bool { return x.method != "POST" && x.method != 
 // request.
 func (x *exchange) repeatable() bool { return x.idempotent() && x.up.size <= kept }
 
+// overHTTP2 returns the exchange as clients of HTTP/2 make it: their requests have
+// no trailers. When one comes for a stream that was answered in the meantime,
+// net/http ends the connection and loses all other requests on it.
+func (x exchange) overHTTP2() exchange {
+	x.up.trailer = false
+	return x
+}
+
 // before reports whether the fate comes before an answer's header is complete.
 func (f fate) before() bool {
 	switch f {

@@ -94,12 +94,10 @@ func (c *http1Client) pair(first, second exchange) {
 	if pace == slow {
 		pace = headFirst
 	}
-	if err := send(c, both, pace, first.id, -1); err != nil {
-		c.fault("two requests could not be sent: %v, %v", err, first)
-	}
+	err := send(c, both, pace, first.id, -1) // fails where the first answer is cut
 	o := c.receive(first, nil)
 	c.judge(first, "HTTP/1.1", o)
-	if o.closed {
+	if o.closed || err != nil {
 		// A client must make the second one again, which nobody has answered.
 		c.disconnect()
 		c.counts.behind.Add(1)

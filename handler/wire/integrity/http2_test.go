@@ -24,7 +24,7 @@ type http2Client struct {
 func (c *http2Client) connection() (*http.ClientConn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn != nil && c.conn.Err() == nil {
+	if c.conn != nil && c.conn.Available() > 0 {
 		return c.conn, nil
 	}
 	transport := &http.Transport{DisableCompression: true, Protocols: new(http.Protocols)}
@@ -44,7 +44,8 @@ func (c *http2Client) work(ids *atomic.Int64) {
 		if id >= len(c.traces) {
 			return
 		}
-		x := exchangeOf(c.seed, id)
+		x := exchangeOf(c.seed, id).overHTTP2()
+		c.traces[id].http2.Store(true)
 		c.judge(x, "h2c", c.do(x))
 	}
 }
@@ -113,9 +114,6 @@ func (c *http2Client) do(x exchange) (o outcome) {
 		req.Body, req.ContentLength = u, int64(x.up.size)
 		if x.up.framing == chunked {
 			req.ContentLength = -1
-		}
-		if x.up.trailer {
-			req.Trailer = http.Header{"X-Sum": {strconv.Itoa(x.id)}}
 		}
 	}
 	conn, err := c.connection()

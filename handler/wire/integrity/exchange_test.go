@@ -192,6 +192,9 @@ func (f fate) before() bool {
 	return false
 }
 
+// within reports whether the fate comes before the answer's content is complete.
+func (f fate) within() bool { return f == closesInBody || f == resetsInBody }
+
 func messageOf(r *rand.Rand) message {
 	m := message{framing: pick(r, length, length, chunked), filler: pick(r, 0, 0, 0, r.IntN(300), r.IntN(6000))}
 	switch n := r.IntN(1000); {

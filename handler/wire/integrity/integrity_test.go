@@ -133,6 +133,8 @@ func (r *run) judge(x exchange, protocol string, o outcome) {
 	case err != nil:
 	case verdict == "right" && x.fate.before() && x.always:
 		err = errors.New("an answer that no backend gave")
+	case verdict == "right" && x.fate.within() && (x.always || heard == 1) && (protocol == "h2c" || x.version != "HTTP/1.0"):
+		err = errors.New("all of the content, of which the end was cut, looks whole")
 	case verdict == "right" && heard > 1:
 		column = "right, again"
 	case verdict == "right" || verdict == "left" || killed:
@@ -140,11 +142,11 @@ func (r *run) judge(x exchange, protocol string, o outcome) {
 		column = "unheard"
 		r.counts.unheard.Add(1)
 	case x.fate.before() && (x.always || !x.repeatable()) && verdict == "502":
-	case x.fate == closesInBody || x.fate == resetsInBody:
+	case x.fate.within():
 	default:
 		err = errors.New("nothing that its backend did explains it")
 	}
-	if most := map[bool]int{true: 6, false: 1}[x.idempotent()]; heard > most || heard > 1 && !killed && x.fate != closesInBody && x.fate != resetsInBody && !x.fate.before() {
+	if most := map[bool]int{true: 6, false: 1}[x.idempotent()]; heard > most || heard > 1 && !killed && !x.fate.within() && !x.fate.before() {
 		err = errors.Join(err, fmt.Errorf("backends have heard of it %d times", heard))
 	}
 	if err != nil {

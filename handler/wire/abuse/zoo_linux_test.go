@@ -68,18 +68,18 @@ var animals = []struct {
 		return feed(conn, post+"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", "", 0)
 	}},
 	{"an answer, a KiB at a time", func(conn net.Conn, z zoo) (string, error) {
-		io.WriteString(conn, large)
+		io.WriteString(conn, endless)
 		return swallow(conn, 1<<10, z.limit/10, 2*z.limit+z.limit/2)
 	}},
 	{"an answer that is not read", func(conn net.Conn, z zoo) (string, error) {
-		io.WriteString(conn, large)
+		io.WriteString(conn, endless)
 		time.Sleep(2*z.limit + z.limit/2)
 		return swallow(conn, 64<<10, 0, 0)
 	}},
 }
 
-// large asks for what is far more than all buffers on the way hold.
-const large = "GET /large HTTP/1.1\r\nHost: abuse.test\r\n\r\n"
+// endless asks for more than all buffers on the way hold.
+const endless = "GET /endless HTTP/1.1\r\nHost: abuse.test\r\n\r\n"
 
 // feed writes first, and then each every so often, until the connection ends.
 func feed(conn net.Conn, first, each string, every time.Duration) (string, error) {
@@ -120,6 +120,9 @@ func swallow(conn net.Conn, piece int, every, slowly time.Duration) (string, err
 	res, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil)
 	if err != nil {
 		return how(err), nil
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", errors.New(res.Status)
 	}
 	for space := make([]byte, piece); ; {
 		if time.Since(began) < slowly {
@@ -163,7 +166,7 @@ func (k *pen) add(ended string, after time.Duration, err error) {
 func TestZoo(t *testing.T) {
 	z := zooOf(t)
 	p := startProxy(t, fmt.Sprintf("READ_HEADER_TIMEOUT=%v", z.limit), fmt.Sprintf("CLIENT_TIMEOUT=%v", z.limit),
-		fmt.Sprintf("REQUEST_TIMEOUT=%v", 2*z.limit), "ACCESS_LOG=off")
+		fmt.Sprintf("REQUEST_TIMEOUT=%v", 2*z.limit), "BACKEND_CONNECT_TIMEOUT=5s", "ACCESS_LOG=off") // all connect at once
 	other := watch(t, p)
 	quiet := other.during(func() { time.Sleep(z.limit) })
 	empty := p.proportional(t)

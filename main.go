@@ -123,7 +123,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.Memory.Apply()
+	defer cfg.Memory.Apply()()
 	listeners, err := wire.Listen(ctx, cfg.Wire) // a port in use is the first thing to know
 	if err != nil {
 		return err

@@ -17,13 +17,13 @@ func TestMemoryInTheConfiguration(t *testing.T) {
 		gogc, limit string // pattern of origin and value
 		wantFaults  []string
 	}{
-		"by default":      {gogc: "default 400", limit: `default ([0-9]+MiB|off)`},
+		"by default":      {gogc: "default 400, at most [0-9]+MiB", limit: `default ([0-9]+MiB|off)`},
 		"set":             {environ: []string{"GOGC=200", "GOMEMLIMIT=300MiB"}, gogc: "set 200", limit: "set 300MiB"},
 		"off":             {environ: []string{"GOGC=off", "GOMEMLIMIT=off"}, gogc: "set off", limit: "set off"},
 		"one of both set": {environ: []string{"GOGC=100"}, gogc: "set 100", limit: `default ([0-9]+MiB|off)`},
 		"at fault": {
 			environ:    []string{"GOGC=x", "GOMEMLIMIT=300MB"},
-			wantFaults: []string{`GOGC="x": must be a whole number of percent, such as 400, or off`, `GOMEMLIMIT="300MB": must be bytes, such as 400MiB, or off`},
+			wantFaults: []string{`GOGC="x": must be a whole number of percent, such as 400, auto or off`, `GOMEMLIMIT="300MB": must be bytes, such as 400MiB, or off`},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,28 +16,51 @@ import (
 // the heap has doubled, has it collect all the time where next to nothing lives:
 // a proxy's heap is a few megabytes, whatever its traffic.
 type Memory struct {
-	Growth HeapGrowth  `env:"GOGC" envDefault:"400" doc:"percent by which the heap may grow before garbage is collected, or off"`
+	Growth HeapGrowth  `env:"GOGC" envDefault:"auto" doc:"percent by which the heap may grow before garbage is collected, or off; auto is 400, and less, down to 50, where that is more than 32 MiB or a sixteenth of GOMEMLIMIT"`
 	Limit  MemoryLimit `env:"GOMEMLIMIT" envDefault:"80%" doc:"memory at which garbage is collected however little the heap has grown: bytes such as 400MiB, or off, and no percentage: Go reads it before the program does, and ends with any other text; the default is of what the container may have, or else the machine has"`
 }
 
-// Apply makes the runtime heed m, for the rest of the process.
-func (m Memory) Apply() {
-	debug.SetGCPercent(int(m.Growth))
+// Apply makes the runtime heed m. What the returned function stops is that what comes
+// of [AutoGrowth] follows the heap.
+func (m Memory) Apply() (stop func()) {
 	debug.SetMemoryLimit(int64(m.Limit))
+	if m.Growth != AutoGrowth {
+		debug.SetGCPercent(int(m.Growth))
+		return func() {}
+	}
+	h := &headroom{most: headroomWithin(m.Limit)}
+	h.adjust()
+	return h.stop
 }
 
-// HeapGrowth is in percent; negative is off.
+// InForce returns, by its address, what comes of fields that leave it to others.
+func (m *Memory) InForce() map[any]string {
+	if m.Growth != AutoGrowth {
+		return nil
+	}
+	most, _ := MemoryLimit(headroomWithin(m.Limit)).MarshalText() // cannot fail
+	return map[any]string{&m.Growth: fmt.Sprintf("%d, at most %s", mostGrowth, most)}
+}
+
+// HeapGrowth is in percent; -1 is off.
 type HeapGrowth int32
+
+// AutoGrowth is as much as is worth its memory, see [headroom].
+const AutoGrowth HeapGrowth = -2
 
 // UnmarshalText reads what the runtime reads.
 func (g *HeapGrowth) UnmarshalText(text []byte) error {
-	if string(text) == off {
+	switch string(text) {
+	case off:
 		*g = -1
+		return nil
+	case auto:
+		*g = AutoGrowth
 		return nil
 	}
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil || n < 0 {
-		return errors.New("must be a whole number of percent, such as 400, or off")
+		return errors.New("must be a whole number of percent, such as 400, auto or off")
 	}
 	*g = HeapGrowth(n)
 	return nil
@@ -45,7 +68,10 @@ func (g *HeapGrowth) UnmarshalText(text []byte) error {
 
 // MarshalText renders the growth as UnmarshalText reads it.
 func (g HeapGrowth) MarshalText() ([]byte, error) {
-	if g < 0 {
+	switch {
+	case g == AutoGrowth:
+		return []byte(auto), nil
+	case g < 0:
 		return []byte(off), nil
 	}
 	return strconv.AppendInt(nil, int64(g), 10), nil
@@ -56,6 +82,7 @@ type MemoryLimit int64
 
 const (
 	off     = "off"
+	auto    = "auto"
 	noLimit = MemoryLimit(math.MaxInt64)
 )
 

@@ -11,7 +11,7 @@ func TestHeapGrowth(t *testing.T) {
 		want HeapGrowth
 		bad  bool
 	}{
-		{text: "100", want: 100}, {text: "0", want: 0}, {text: "off", want: -1}, {text: "2147483647", want: 2147483647},
+		{text: "100", want: 100}, {text: "0", want: 0}, {text: "off", want: -1}, {text: "auto", want: AutoGrowth}, {text: "2147483647", want: 2147483647},
 		{text: "-1", bad: true}, {text: "2147483648", bad: true}, {text: "50%", bad: true}, {text: "x", bad: true},
 	} {
 		var got HeapGrowth

@@ -37,6 +37,9 @@ func NewSet(own ...string) Set {
 // would take one of this name for. CGI and what descends from it cannot tell an
 // underscore, or any other character that is no letter or digit, from a hyphen.
 func Canonical(name string) string {
+	if isCanonical(name) {
+		return name
+	}
 	if !isPlain(name) {
 		b := []byte(name)
 		for i, c := range b {
@@ -47,6 +50,19 @@ func Canonical(name string) string {
 		name = string(b)
 	}
 	return http.CanonicalHeaderKey(name)
+}
+
+// isCanonical reports whether a plain name is in its canonical form.
+func isCanonical(name string) bool {
+	begins := true // a word
+	for i := range len(name) {
+		c := name[i]
+		if !plain[c] || begins && 'a' <= c && c <= 'z' || !begins && 'A' <= c && c <= 'Z' {
+			return false
+		}
+		begins = c == '-'
+	}
+	return true
 }
 
 // isPlain reports whether nobody would take a field of that name for another one.
@@ -110,7 +126,7 @@ func (s Set) Options(lines []string) iter.Seq[string] {
 
 // EndsHere reports whether the field of that canonical name is for the next hop
 // only, whether Connection names it or not.
-func EndsHere(canonical string) bool { return kinds[canonical] == hop }
+func EndsHere(canonical string) bool { return hops.has(canonical) }
 
 // EndHop removes from h, the header of a message that goes on, what is meant for
 // the next hop only: the fields that Connection names, Connection itself and its

@@ -11,41 +11,23 @@ var addresses = words(`X-Forwarded-For Forwarded X-Original-Forwarded-For X-Real
 // it was that the client asked for. Proxy is what CGI makes HTTP_PROXY of.
 var forwarded = words(`X-Host X-Rewrite-Url X-Scheme X-Url-Scheme Front-End-Https X-Arr-Ssl Cf-Visitor Cloudfront-Forwarded-Proto Proxy`)
 
+var forwardedToo = beginnings(`X-Forwarded X-Original-`)
+
 // certificates, beside whatever begins with X-Forwarded, are what proxies say in of
 // the certificate of a client whose TLS ends there: Client-Cert of RFC 9440, and what
 // Envoy, nginx, Azure and AWS have in its place.
-var certificates = []string{"Client-Cert", "X-Client-Cert", "X-Ssl-", "Ssl-Client-", "X-Arr-Clientcert", "X-Amzn-Mtls-"}
-
-// saysCertificate reports whether the field of that canonical name tells of a
-// client's certificate. What begins like one of them is one, so that no later one of
-// the family passes.
-func saysCertificate(canonical string) bool {
-	for _, prefix := range certificates {
-		if strings.HasPrefix(canonical, prefix) {
-			return true
-		}
-	}
-	return false
-}
+// What begins like one of them is one, so that no later one of the family passes.
+var certificates = beginnings(`Client-Cert X-Client-Cert X-Ssl- Ssl-Client- X-Arr-Clientcert X-Amzn-Mtls-`)
 
 // NamesClient reports whether the field of that canonical name says which address
 // a request comes from.
 func NamesClient(canonical string) bool {
-	return addresses[canonical] || strings.HasSuffix(canonical, "Client-Ip")
+	return addresses.has(canonical) || strings.HasSuffix(canonical, "Client-Ip")
 }
 
 // IsForwarded reports whether the field of that canonical name says whom a request
 // comes from, and how. Backends believe such a field, so that what a peer wrote
 // there who is not believed has to be removed.
 func IsForwarded(canonical string) bool {
-	return NamesClient(canonical) || forwarded[canonical] || strings.HasPrefix(canonical, "X-Forwarded") || strings.HasPrefix(canonical, "X-Original-") ||
-		saysCertificate(canonical)
-}
-
-func words(text string) map[string]bool {
-	set := map[string]bool{}
-	for word := range strings.FieldsSeq(text) {
-		set[word] = true
-	}
-	return set
+	return NamesClient(canonical) || forwarded.has(canonical) || forwardedToo.begin(canonical) || certificates.begin(canonical)
 }

@@ -19,7 +19,7 @@ func (s Set) kindOf(canonical string) kind {
 	if _, ok := s.own[canonical]; ok || IsForwarded(canonical) || IsTraceContext(canonical) {
 		return header
 	}
-	for _, p := range prefixes {
+	for _, p := range kindsByPrefix {
 		if strings.HasPrefix(canonical, p.prefix) {
 			return p.kind
 		}
@@ -38,7 +38,7 @@ func IsDefined(canonical string) bool {
 	if kinds[canonical] != unknown {
 		return true
 	}
-	for _, p := range prefixes {
+	for _, p := range kindsByPrefix {
 		if strings.HasPrefix(canonical, p.prefix) {
 			return true
 		}
@@ -46,13 +46,17 @@ func IsDefined(canonical string) bool {
 	return false
 }
 
+// hops are those of RFC 9110 §7.6.1, RFC 9113 §8.2.2, and the fields of RFC 9110
+// §11.7, which are between a client and the proxy it chose.
+var hops = words(`Connection Proxy-Connection Keep-Alive Te Trailer Transfer-Encoding Upgrade Http2-Settings
+	Proxy-Authenticate Proxy-Authorization Proxy-Authentication-Info`)
+
 var kinds = func() map[string]kind {
 	all := map[string]kind{}
+	for name := range hops.all {
+		all[name] = hop
+	}
 	for k, names := range map[kind]string{
-		// RFC 9110 §7.6.1, RFC 9113 §8.2.2, and the fields of RFC 9110 §11.7, which
-		// are between a client and the proxy it chose.
-		hop: `Connection Proxy-Connection Keep-Alive Te Trailer Transfer-Encoding Upgrade Http2-Settings
-			Proxy-Authenticate Proxy-Authorization Proxy-Authentication-Info`,
 		// Framing, routing, authentication, request modifiers, response controls and
 		// the form of the content: RFC 9110 §6.5.1, in the words of RFC 7230 §4.1.2.
 		header: `Content-Length Host Via Max-Forwards Early-Data Alt-Svc Alt-Used Status
@@ -70,8 +74,8 @@ var kinds = func() map[string]kind {
 	return all
 }()
 
-// prefixes are those of fields whose names are not all known.
-var prefixes = []struct {
+// kindsByPrefix are those of fields whose names are not all known.
+var kindsByPrefix = []struct {
 	prefix string
 	kind   kind
 }{

@@ -1,7 +1,5 @@
 package field
 
-import "strings"
-
 // traceContext is the fields of trace context in all formats. They end here
 // whatever the propagators in use are: next to the context of an attempt they
 // would name some other span as the parent.
@@ -11,18 +9,10 @@ var traceContext = words(`Traceparent Tracestate Baggage Grpc-Trace-Bin
 	Ot-Tracer-Traceid Ot-Tracer-Spanid Ot-Tracer-Sampled`)
 
 // traceContextPrefixes are those of fields whose names are not all known.
-var traceContextPrefixes = []string{"Uberctx-", "Ot-Baggage-", "X-Datadog-"}
+var traceContextPrefixes = beginnings(`Uberctx- Ot-Baggage- X-Datadog-`)
 
 // IsTraceContext reports whether the field of that canonical name says which
 // trace a request is part of.
 func IsTraceContext(canonical string) bool {
-	if traceContext[canonical] {
-		return true
-	}
-	for _, prefix := range traceContextPrefixes {
-		if strings.HasPrefix(canonical, prefix) {
-			return true
-		}
-	}
-	return false
+	return traceContext.has(canonical) || traceContextPrefixes.begin(canonical)
 }

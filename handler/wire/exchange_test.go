@@ -116,13 +116,14 @@ func answerTo(ctx context.Context, rt http.RoundTripper, method string) string {
 	if err != nil {
 		return fault.OfBody(ctx, err).Error()
 	}
-	text := string(content)
+	var text strings.Builder
+	text.WriteString(string(content))
 	for _, name := range []string{"A", "B", "C", "T"} {
 		if values, ok := resp.Trailer[name]; ok {
-			text += " " + name + "=" + strings.Join(values, ",")
+			text.WriteString(" " + name + "=" + strings.Join(values, ","))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // TestInterimResponsesAreTold checks what whoever listens is told.

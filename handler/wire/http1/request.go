@@ -17,21 +17,6 @@ type Unsupported struct {
 // Error implements error.
 func (u Unsupported) Error() string { return u.What }
 
-// StatusOf returns the status that answers a request whose head could not be read
-// for err; 0 where nobody would read the answer.
-func StatusOf(err error) int {
-	switch err := err.(type) {
-	case Malformed:
-		return http.StatusBadRequest
-	case Unsupported:
-		return err.Status
-	}
-	if err == ErrTooLarge {
-		return http.StatusRequestHeaderFieldsTooLarge
-	}
-	return 0
-}
-
 // ReadRequest reads the head of a request of no more than limit bytes; one empty line
 // before it is passed over (RFC 9112 §2.2). The request has no body yet: that is
 // [Reader.RequestBody] of what else is returned. Its fields are as in net/http, but

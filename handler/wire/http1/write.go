@@ -36,17 +36,6 @@ func AppendFields(b []byte, header http.Header, leave func(name string) bool) ([
 	return append(b, "\r\n"...), nil
 }
 
-// AppendChunk appends p as a chunk; none where it is empty, which would be the last
-// one.
-func AppendChunk(b, p []byte) []byte {
-	if len(p) == 0 {
-		return b
-	}
-	b = AppendChunkSize(b, len(p))
-	b = append(b, p...)
-	return append(b, "\r\n"...)
-}
-
 // AppendChunkSize appends the line that precedes n bytes of content.
 func AppendChunkSize(b []byte, n int) []byte {
 	b = strconv.AppendUint(b, uint64(n), 16)

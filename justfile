@@ -131,7 +131,7 @@ fuzz time="10s" packages="./...":
         done
     done
 
-# what a request costs, as ratios to nginx, beside HAProxy, Caddy and the standard library's proxy; twelve minutes, with -quick two
+# what a request costs, as ratios to nginx, beside HAProxy, Caddy and the standard library's proxy; -quick is its first table alone
 bench *args:
     cd handler/wire/bench && go run . "$@"
 

@@ -9,8 +9,8 @@ import (
 
 // headroom has the heap grow by so much between two collections of garbage that
 // these cost next to nothing, and by no more: in percent that is a lot for a heap of
-// a few megabytes, and little for that of thousands of connections, which would take
-// several times the memory for no gain.
+// a few megabytes, and for that of thousands of connections several times the memory,
+// which buys little CPU.
 type headroom struct {
 	most int64 // bytes
 

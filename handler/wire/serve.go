@@ -2,8 +2,8 @@
 //
 // Towards clients it listens, serves and drains ([Listen], [Serve]); towards a
 // backend it keeps connections and sends over them ([NewTransport]). Messages that
-// can be understood in two ways pass in neither direction; package framing sees to
-// that.
+// can be understood in two ways pass in neither direction: package framing sees to
+// requests, and package http1 to responses.
 package wire
 
 import (

@@ -1,11 +1,11 @@
-// Package framing answers: can this HTTP/1 message be understood in one way
+// Package framing answers: can this request of HTTP/1 be understood in one way
 // only?
 //
 // RFC 9112 lets readers take some messages in two ways, and net/http takes them
 // in one of the two: both kinds of length (§6.1), folded lines (§5.2), lines
 // that end in a bare LF or hold a bare CR (§2.2), sloppy chunks (§7.1). Where
-// the other end takes them in the other, a request or a response can be
-// smuggled past the proxy. The connections of this package stand between the
+// the other end takes them in the other, a request can be smuggled past the
+// proxy. The connections of this package stand between the
 // network and net/http: they pass well-framed messages on as they are, and
 // fail to read any other. As they know where a message ends, they also bound
 // how long its sender may pause within it.

@@ -113,6 +113,9 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	t.budget.request()
+	if r.Body == http.NoBody {
+		r.Body = nil // no wrapping below makes a body of it, which would have to be sent
+	}
 	// By value: nothing is allocated for a retry that does not happen.
 	was := original{r.Host, *r.URL, r.Body, r.Trailer}
 	var body *replay

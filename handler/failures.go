@@ -80,7 +80,6 @@ func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, why fault.Refus
 	case http.StatusNoContent:
 		AnswerOf(r).Apply(w.Header())
 		w.Header().Set("Allow", allowed)
-		wire.CloseUnread(w, r)
 		w.WriteHeader(why.Status)
 		return
 	case http.StatusMethodNotAllowed:
@@ -135,7 +134,6 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
-	wire.CloseUnread(w, r)
 	w.WriteHeader(status)
 	w.Write(body)
 }

@@ -13,7 +13,6 @@ import (
 
 	"spangate/handler/fault"
 	"spangate/handler/field"
-	"spangate/handler/wire"
 )
 
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
@@ -167,7 +166,6 @@ func (f *forwarder) respond(on *forwarding, w http.ResponseWriter, r *http.Reque
 	if trailers.announce(header, resp.Trailer) && r.ProtoMajor == 1 {
 		delete(header, "Content-Length") // HTTP/1 has trailers behind chunks only
 	}
-	wire.CloseUnread(w, r)
 	if resp.StatusCode == http.StatusUpgradeRequired {
 		requireUpgrade(w, r, upgrade)
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"spangate/handler/fault"
-	"spangate/handler/wire"
 )
 
 // writeGRPC is write for a client of gRPC, whose messages are of mediaType. It
@@ -22,7 +21,6 @@ func (f Failures) writeGRPC(w http.ResponseWriter, r *http.Request, mediaType st
 	header.Set("Grpc-Status", strconv.Itoa(int(fault.GRPCCodeOf(p.Status))))
 	header.Set("Grpc-Message", percentEncode(p.sentence()))
 	header.Set("Cache-Control", "no-store")
-	wire.CloseUnread(w, r)
 	w.WriteHeader(http.StatusOK)
 }
 

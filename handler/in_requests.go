@@ -114,7 +114,7 @@ func hold(w http.ResponseWriter, r *http.Request, wait func(context.Context), wi
 	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
 	// Over HTTP/2 other requests come meanwhile.
-	if conn := wire.ConnOf(r); r.ProtoMajor == 1 && (conn == nil || !conn.OnNext(cancel)) {
+	if r.ProtoMajor == 1 && !wire.OnNext(r, cancel) {
 		return 0
 	}
 	if http.NewResponseController(w).Flush() != nil {

@@ -30,7 +30,7 @@ func limitPauses(w http.ResponseWriter, r *http.Request, limit time.Duration) *p
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.ended {
-			http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+			http.NewResponseController(w).SetReadDeadline(longAgo)
 		}
 	})
 	p.timer.Stop()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"spangate/handler/fault"
-	"spangate/handler/wire"
 )
 
 // requestBody is a client's body as the transport reads it. It outlives Close,
@@ -73,11 +72,6 @@ func (b *requestBody) Read(p []byte) (int, error) {
 // that takes too long, until the returned function is called. Over HTTP/2 nobody
 // reads it from then on.
 func (b *requestBody) watch(w http.ResponseWriter, r *http.Request, limit time.Duration) (stop func()) {
-	if r.ProtoMajor == 1 {
-		// Else net/http reads the rest of the body before it sends the response,
-		// while the transport is reading it, and one of them gets cut short.
-		http.NewResponseController(w).EnableFullDuplex()
-	}
 	uninterrupted := interruptBody(w, r)
 	b.pauses = limitPauses(w, r, limit)
 	return func() {
@@ -127,7 +121,7 @@ func (b *requestBody) incomplete() bool {
 // that is written (golang.org/issue/56940): all requests of the connection are lost.
 func (b *requestBody) stop(w http.ResponseWriter) {
 	if !b.reading.TryLock() {
-		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		http.NewResponseController(w).SetReadDeadline(longAgo)
 		b.reading.Lock()
 	}
 	defer b.reading.Unlock()
@@ -146,11 +140,7 @@ func interruptBody(w http.ResponseWriter, r *http.Request) (stop func()) {
 		if ctx.Err() != context.DeadlineExceeded && fault.Gone(ctx).Type != fault.Shutdown {
 			return // the client is gone, which its body tells by itself
 		}
-		if conn := wire.BodyConn(r); conn != nil {
-			conn.Interrupt()
-		} else {
-			http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
-		}
+		http.NewResponseController(w).SetReadDeadline(longAgo)
 	})
 	return func() {
 		if !unused() {

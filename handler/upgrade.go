@@ -160,9 +160,6 @@ func requireUpgrade(w http.ResponseWriter, r *http.Request, protocols []string) 
 	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || protocols == nil {
 		return
 	}
-	if r.Close {
-		wire.EndConnection(w, r) // net/http's own word would go in place of ours
-	}
 	header := w.Header()
 	header["Upgrade"] = protocols
 	header["Connection"] = append(header["Connection"], "Upgrade")

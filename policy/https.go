@@ -113,6 +113,5 @@ func redirect(w http.ResponseWriter, r *http.Request, authority string) {
 	handler.AnswerOf(r).Apply(w.Header())
 	w.Header().Set("Location", "https://"+authority+target)
 	w.Header().Set("Content-Length", "0")
-	wire.CloseUnread(w, r)
 	w.WriteHeader(http.StatusPermanentRedirect)
 }

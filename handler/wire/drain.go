@@ -39,9 +39,7 @@ func (s *server) drain() {
 			})
 		}
 		stopping.Wait()
-		// Shutdown does not answer the first request of a connection that was just
-		// accepted; the server without keep-alive does, and then closes it.
-		s.http.SetKeepAlivesEnabled(false)
+		s.clients.closeIdle()
 		wait(deadline, quietPeriod, s.clients.none)
 	}
 	err := s.shutdown(deadline)
@@ -53,17 +51,23 @@ func (s *server) drain() {
 	}
 }
 
-// shutdown is [http.Server.Shutdown], again and again: a connection that begins
-// HTTP/2 after the call is not told by it to leave (golang/go#81153).
+// shutdown ends the connections that carry no request, again and again, until there are
+// none: one that begins HTTP/2 after a call of [http.Server.Shutdown] is not told by it
+// to leave (golang/go#81153).
 func (s *server) shutdown(ctx context.Context) error {
-	for {
+	for !s.clients.none() {
+		s.clients.closeIdle()
 		round, cancel := context.WithTimeout(ctx, quietPeriod)
-		err := s.http.Shutdown(round)
+		err := s.http2.shutdown(round)
+		if err == nil { // what is left is HTTP/1's
+			clock.Sleep(round, 5*time.Millisecond)
+		}
 		cancel()
-		if err != context.DeadlineExceeded || ctx.Err() != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // idle reports whether no request is handled.
@@ -76,10 +80,11 @@ func (s *server) cutOff() {
 	}
 	ctx := context.WithoutCancel(s.requests)
 	s.cut(&fault.Error{Type: fault.Shutdown})
+	s.clients.cutOff()
 	brief, cancel := context.WithTimeout(ctx, s.times.cut/2)
 	defer cancel()
-	s.http.Shutdown(brief) // whoever has had no answer gets one yet
-	s.http.Close()
+	s.shutdown(brief) // whoever has had no answer gets one yet
+	s.close()
 	wait(ctx, s.times.cut/2, s.idle)
 }
 

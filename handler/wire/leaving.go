@@ -3,13 +3,12 @@ package wire
 import (
 	"context"
 	"net/http"
-	"sync"
 
 	"spangate/handler/wire/framing"
 )
 
-// leavingWriter asks the client to leave with the header of an answer, if a drain
-// has begun when that is written.
+// leavingWriter asks the client of HTTP/2 to leave with the header of an answer, if a
+// drain has begun when that is written.
 type leavingWriter struct {
 	http.ResponseWriter
 	r     *http.Request
@@ -47,49 +46,7 @@ func (w *leavingWriter) begin() {
 	if w.drain.Err() == nil {
 		return
 	}
-	EndConnection(w.ResponseWriter, w.r)
 	if conn, ok := w.r.Context().Value(connKey{}).(*framing.Conn); ok {
 		conn.GoAwayNext()
-	}
-}
-
-// clients are the connections that are open, but for those that are upgraded. The
-// zero value is ready to use. It is safe for concurrent use.
-type clients struct {
-	mu   sync.Mutex
-	open map[*framing.Conn]struct{}
-}
-
-func (c *clients) came(conn *framing.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = map[*framing.Conn]struct{}{}
-	}
-	c.open[conn] = struct{}{}
-}
-
-func (c *clients) left(conn *framing.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, conn)
-}
-
-// none reports whether there are none.
-func (c *clients) none() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.open) == 0
-}
-
-// goAway asks those that speak HTTP/2, or are about to, to send no further request.
-// It does not wait: some may take nothing.
-func (c *clients) goAway() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.open {
-		if conn.GoAwayNext(); conn.SpeaksHTTP2() {
-			go conn.GoAway()
-		}
 	}
 }

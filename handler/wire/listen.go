@@ -69,12 +69,13 @@ func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 // Hooks are told of what happens before there is a request. None of them may block;
 // one that is nil is not called.
 type Hooks struct {
-	// Failed is told of each error of Accept. [http.Server] goes on after those that
-	// may pass, and lets nobody but its own log know.
+	// Failed is told of each error of Accept. [Serve] goes on after those that may pass.
 	Failed func(error)
 	// Handshake is told of each of TLS that was begun and failed. Who connects and goes
 	// away, as those do who only look whether there is somebody, has begun none.
 	Handshake func(FailedHandshake)
+	// Refused is told of each request that cannot be read, before it is answered.
+	Refused func(RefusedRequest)
 	// ProxyHeader is told of each connection that is closed for its header of the PROXY
 	// protocol, and of the load balancer that has made it.
 	ProxyHeader func(peer net.Addr, err *proxyproto.Error)
@@ -91,7 +92,7 @@ func (l Listeners) With(cfg Config, trusts func(peer netip.Addr) bool, hooks Hoo
 	l.hooks = hooks
 	for _, ln := range []*net.Listener{&l.HTTP, &l.HTTPS, &l.Admin} {
 		if *ln != nil {
-			*ln = watchedListener{*ln, hooks.Failed}
+			*ln = watchedListener{*ln, hooks}
 		}
 	}
 	if cfg.ProxyProtocol.On() {

@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"spangate/handler/config"
-	"spangate/handler/wire/framing"
 	"spangate/handler/wire/proxyproto"
 )
 
@@ -58,11 +57,7 @@ const (
 
 // RelayOf returns what is known of the connection that r came on.
 func RelayOf(r *http.Request) Relay {
-	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
-	if conn == nil {
-		return Direct
-	}
-	for below := conn.Conn; ; {
+	for below := connOf(r); ; {
 		switch c := below.(type) {
 		case *proxyproto.Conn:
 			switch h := c.Header(); {

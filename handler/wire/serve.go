@@ -2,33 +2,25 @@
 //
 // Towards clients it listens, serves and drains ([Listen], [Serve]); towards a
 // backend it keeps connections and sends over them ([NewTransport]). Messages that
-// can be understood in two ways pass in neither direction: package framing sees to
-// requests, and package http1 to responses.
+// can be understood in two ways pass in neither direction; package http1 sees to that.
+//
+// HTTP/1 is spoken by this package itself. HTTP/2 is net/http's, connection by
+// connection.
 package wire
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"spangate/handler/clock"
 	"spangate/handler/wire/framing"
 	_ "spangate/handler/wire/xconnect" // before net/http is initialised
-)
-
-// What an HTTP/2 client may have sent that nobody has read: of one request, and
-// of all on a connection. A request that is not read for a while must leave the
-// others room.
-const (
-	streamWindow     = 256 << 10
-	connectionWindow = 8 * streamWindow
-
-	// frameSize is what RFC 9113 §4.2 asks everybody to take. net/http's own is more
-	// than the window, which is no place for a frame that large.
-	frameSize = 16 << 10
 )
 
 // Serve answers requests on each of lns with h, over HTTP/1.1 and HTTP/2 with prior
@@ -56,18 +48,19 @@ func ServeBriefly(ctx context.Context, lns []net.Listener, h http.Handler, cfg C
 }
 
 func serve(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, times drainTimes, log *slog.Logger) error {
+	s := &server{cfg: cfg, times: times, log: log, handler: h, leaving: ctx, listeners: lns, ended: make(chan error, len(lns))}
 	// Requests outlive ctx, and end when the drain has run out of time.
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
-	s := &server{cfg: cfg, times: times, log: log, listeners: lns, requests: requests, cut: cut, ended: make(chan error, len(lns))}
-	s.floods.Every = betweenFloods
-	s.http = s.serverOf(&guard{next: h, drain: ctx, running: &s.running, timeout: cfg.ClientTimeout})
+	s.requests, s.cut = context.WithValue(requests, farewellsKey{}, &s.farewells), cut
+	s.floods.Every, s.refusals.Every = betweenFloods, betweenRefusals
+	s.http2.another = func() *http.Server { return s.serverOf(&guard{server: s}) }
 	for _, ln := range lns {
-		go func() { s.ended <- s.http.Serve(framing.Listener(ln, cfg.ClientTimeout, cfg.HeaderTimeout)) }()
+		go func() { s.ended <- s.accept(ln) }()
 	}
 	select {
 	case err := <-s.ended:
-		s.http.Close()
+		s.close()
 		return err
 	case <-ctx.Done():
 		s.drain()
@@ -80,8 +73,10 @@ type server struct {
 	cfg       Config
 	times     drainTimes
 	log       *slog.Logger
+	handler   http.Handler
+	leaving   context.Context // is done when the drain begins
 	listeners []net.Listener
-	http      *http.Server
+	http2     http2Servers
 	requests  context.Context         // of all of them
 	cut       context.CancelCauseFunc // ends it
 	ended     chan error              // gets, of each listener, why nobody is accepted any more
@@ -90,57 +85,51 @@ type server struct {
 	clients   clients
 	farewells farewells
 	floods    clock.Pace
+	refusals  clock.Pace
+}
+
+// accept serves who comes to ln, until that fails for good.
+func (s *server) accept(ln net.Listener) error {
+	refused := refusedOf(ln)
+	for pause := time.Duration(0); ; {
+		conn, err := ln.Accept()
+		if err == nil {
+			pause = 0
+			c := newClientConn(s, conn, refused)
+			s.clients.came(c)
+			go c.serve()
+			continue
+		}
+		if errno, ok := errors.AsType[syscall.Errno](err); !ok || !errno.Temporary() {
+			return err
+		}
+		// Connections end, and descriptors come free again.
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		clock.Sleep(s.requests, pause)
+	}
+}
+
+// close ends all connections.
+func (s *server) close() {
+	for _, ln := range s.listeners {
+		ln.Close()
+	}
+	s.http2.close()
+	s.clients.close()
 }
 
 // betweenFloods is the least time from one line of a flood to the next: a client that
 // comes back at once must not fill the log instead.
 const betweenFloods = time.Minute
 
-// left lets the connection of a client go, and tells the log if it was a flood that
-// ended it.
-func (s *server) left(conn *framing.Conn) {
-	s.clients.left(conn)
+// leftHTTP2 lets the connection of a client go, and tells the log if it was a flood
+// that ended it.
+func (s *server) leftHTTP2(conn *framing.Conn) {
+	s.clients.leftHTTP2(conn)
 	if !conn.Flooded() {
 		return
 	}
 	if n, passes := s.floods.Pass(); passes {
 		s.log.Warn("connection closed for a flood of frames", "peer", conn.RemoteAddr().String(), "connections", n, "error", framing.ErrFlood.Error())
-	}
-}
-
-func (s *server) serverOf(h http.Handler) *http.Server {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler: h,
-		// OPTIONS * is answered by the handler, as it is a request like any other.
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            s.cfg.HeaderTimeout,
-		IdleTimeout:                  s.cfg.IdleTimeout,
-		WriteTimeout:                 s.cfg.ClientTimeout, // of answers that no handler gives
-		MaxHeaderBytes:               int(s.cfg.MaxHeaderBytes),
-		Protocols:                    &protocols,
-		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:               s.cfg.IdleTimeout,
-			MaxReceiveBufferPerConnection: connectionWindow,
-			MaxReceiveBufferPerStream:     streamWindow,
-			MaxReadFrameSize:              frameSize,
-		},
-		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(s.requests, farewellsKey{}, &s.farewells)
-		},
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, conn)
-		},
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ConnState: func(conn net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				s.clients.came(conn.(*framing.Conn))
-			case http.StateClosed, http.StateHijacked:
-				s.left(conn.(*framing.Conn))
-			}
-		},
 	}
 }

@@ -24,7 +24,7 @@ type serving struct {
 	ended chan error
 }
 
-func newServing(t *testing.T, h http.HandlerFunc, timeout time.Duration) *serving {
+func newServing(t testing.TB, h http.HandlerFunc, timeout time.Duration) *serving {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -219,10 +219,6 @@ func isRequest(header [5]byte) bool {
 // secureConnOf returns the connection that r came on, or nil where that is not of
 // TLS.
 func secureConnOf(r *http.Request) *secureConn {
-	conn, _ := r.Context().Value(connKey{}).(*framing.Conn)
-	if conn == nil {
-		return nil
-	}
-	secure, _ := conn.Conn.(*secureConn)
-	return secure
+	conn, _ := connOf(r).(*secureConn)
+	return conn
 }

@@ -6,22 +6,37 @@ import (
 	"syscall"
 )
 
-// watchedListener tells failed of each error of Accept.
+// watchedListener tells of each error of Accept. Its hooks are for what comes of
+// connections, too.
 type watchedListener struct {
 	net.Listener
-	failed func(error)
+	hooks Hooks
 }
 
 func (l watchedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err != nil && l.failed != nil {
-		l.failed(err)
+	if err != nil && l.hooks.Failed != nil {
+		l.hooks.Failed(err)
 	}
 	return conn, err
 }
 
 // SyscallConn returns the socket, which [Serve] tells to take nobody any more.
 func (l watchedListener) SyscallConn() (syscall.RawConn, error) { return socketOf(l.Listener) }
+
+// refusedOf returns who is told of requests that are refused on connections of ln, or
+// nil.
+func refusedOf(ln net.Listener) func(RefusedRequest) {
+	switch l := ln.(type) {
+	case watchedListener:
+		return l.hooks.Refused
+	case relayedListener:
+		return refusedOf(l.Listener)
+	case secureListener:
+		return refusedOf(l.Listener)
+	}
+	return nil
+}
 
 // socketOf returns the socket that somebody listens on.
 func socketOf(ln net.Listener) (syscall.RawConn, error) {

@@ -1,55 +1,12 @@
 package framing_test
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"testing"
 	"time"
-
-	"spangate/handler/wire/framing"
 )
-
-func ExampleRequests() {
-	conn := framing.Requests(&fixedConn{rest: []byte("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")}, 0, 0)
-	_, err := io.ReadAll(conn)
-	fmt.Println(err)
-	// Output: malformed message: both Content-Length and Transfer-Encoding
-}
-
-// FuzzFraming checks that what is read of a connection does not depend on the
-// pieces in which it comes, and that nothing is added.
-func FuzzFraming(f *testing.F) {
-	f.Add([]byte("\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n"), 7)
-	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\nGET / HTTP/1.1\n\r\n"), 3)
-	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\n"), 1)
-	f.Add([]byte("PRI * HTTP/2.0\r\nHost: x\r\n\r\nSM\r\n\r\n"), 5)
-	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2 \t ;a = b ;\r\nab\r\n0\t;\r\n\r\n"), 1)
-	f.Add([]byte("GET / HTTP/1.0\r\nEXPECT: y, z\r\nExpect:\r\nExpected: y\r\n\r\n"), 3)
-	f.Add([]byte("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\nHost: x\r\nHost: y\r\n\r\n"), 2)
-	f.Fuzz(func(t *testing.T, sent []byte, size int) {
-		size = min(max(size, 1), 4096)
-		whole, wholeErr := readFramed(sent, len(sent)+1)
-		parts, partsErr := readFramed(sent, size)
-		// What precedes a fault in one piece may have been handed over already.
-		if !bytes.HasPrefix(whole, parts) && !bytes.HasPrefix(parts, whole) || (wholeErr == nil) != (partsErr == nil) {
-			t.Errorf("at once: %q, %v; in pieces of %d: %q, %v", whole, wholeErr, size, parts, partsErr)
-		}
-		if wholeErr == nil && !bytes.Equal(whole, parts) {
-			t.Errorf("at once: %q; in pieces of %d: %q", whole, size, parts)
-		}
-		if len(whole) > len(sent) {
-			t.Errorf("read %d bytes of %d", len(whole), len(sent))
-		}
-	})
-}
-
-func readFramed(sent []byte, size int) ([]byte, error) {
-	return readAll(framing.Requests(&fixedConn{rest: sent}, 0, 0), size)
-}
 
 // readAll reads at most size bytes at a time.
 func readAll(conn net.Conn, size int) ([]byte, error) {

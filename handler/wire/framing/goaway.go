@@ -22,15 +22,8 @@ type goAway struct {
 	owed  atomic.Bool // it has not been written yet
 }
 
-// SpeaksHTTP2 reports whether the client has sent HTTP/2's preface.
-func (c *Conn) SpeaksHTTP2() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.in.http2 != nil
-}
-
-// GoAway asks the client to send no further request, once, if HTTP/2 is spoken. It
-// may have to wait for a write.
+// GoAway asks the client to send no further request, once. It may have to wait
+// for a write.
 func (c *Conn) GoAway() {
 	c.GoAwayNext()
 	c.payGoAway()
@@ -85,7 +78,7 @@ func (c *Conn) turnOut() {
 func (c *Conn) mayAdd() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.in.http2 != nil && c.in.http2.mayAdd()
+	return c.http2.mayAdd()
 }
 
 // beforeWrite reads p along, and returns where in it the frame that is owed may
@@ -94,10 +87,7 @@ func (c *Conn) beforeWrite(p []byte) (place int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	place = -1
-	h := c.in.http2
-	if h == nil {
-		return place
-	}
+	h := &c.http2
 	for at := 0; at < len(p); {
 		if place < 0 && c.goAway.owed.Load() && h.mayAdd() {
 			place = at
@@ -114,8 +104,8 @@ func (c *Conn) beforeWrite(p []byte) (place int) {
 func (c *Conn) afterWrite() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h := c.in.http2; h != nil && h.out.between() {
-		c.in.err = cmp.Or(c.in.err, h.end)
+	if c.http2.out.between() {
+		c.err = cmp.Or(c.err, c.http2.end)
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *recordedConn) Write(p []byte) (int, error) {
 func newHTTP2Conn() (*framing.Conn, *recordedConn) {
 	wire := &recordedConn{}
 	wire.rest.WriteString(http2.ClientPreface)
-	conn := framing.Requests(wire, 0, 0)
+	conn := framing.NewConn(wire, 0, 0)
 	io.Copy(io.Discard, conn)
 	return conn, wire
 }
@@ -130,15 +130,6 @@ func TestGoAway(t *testing.T) {
 		before := wire.written.Len()
 		if conn.GoAway(); wire.written.Len() != before {
 			t.Errorf("written: %v", writtenFrames(t, wire.written.Bytes()))
-		}
-	})
-	t.Run("not over HTTP/1", func(t *testing.T) {
-		wire := &recordedConn{}
-		conn := framing.Requests(wire, 0, 0)
-		conn.GoAway()
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
-		if got := wire.written.String(); got != "HTTP/1.1 200 OK\r\n\r\n" {
-			t.Errorf("written: %q", got)
 		}
 	})
 	t.Run("beside writes", func(t *testing.T) {

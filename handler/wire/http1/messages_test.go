@@ -122,7 +122,7 @@ func (m *message) appendRest(b []byte, withoutContent bool) ([]byte, error) {
 	if err != nil || !chunked {
 		return append(b, m.content...), err
 	}
-	b = http1.AppendChunk(b, []byte(m.content))
+	b = appendChunk(b, []byte(m.content))
 	return http1.AppendLastChunk(b, m.trailer)
 }
 
@@ -135,4 +135,14 @@ func keys(h http.Header) []string {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(h))
+}
+
+// appendChunk appends p as a chunk; none where it is empty, which would be the last one.
+func appendChunk(b, p []byte) []byte {
+	if len(p) == 0 {
+		return b
+	}
+	b = http1.AppendChunkSize(b, len(p))
+	b = append(b, p...)
+	return append(b, "\r\n"...)
 }

@@ -223,3 +223,18 @@ func hasScheme(target string) bool {
 		return c > 0x7f || !isLetter(byte(c)) && !isDigit(byte(c)) && c != '+' && c != '-' && c != '.'
 	})
 }
+
+// StatusOf returns the status that answers a request whose head could not be read
+// for err; 0 where nobody would read the answer.
+func StatusOf(err error) int {
+	switch err := err.(type) {
+	case Malformed:
+		return http.StatusBadRequest
+	case Unsupported:
+		return err.Status
+	}
+	if err == ErrTooLarge {
+		return http.StatusRequestHeaderFieldsTooLarge
+	}
+	return 0
+}

@@ -83,7 +83,7 @@ func (m *message) appendChunked(b []byte, random *rand.Rand) ([]byte, error) {
 	}
 	for most, left := 1+random.IntN(10000), []byte(m.content); len(left) > 0; {
 		n := min(1+random.IntN(most), len(left))
-		b = http1.AppendChunk(b, left[:n])
+		b = appendChunk(b, left[:n])
 		left = left[n:]
 	}
 	return http1.AppendLastChunk(b, m.trailer)

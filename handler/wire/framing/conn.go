@@ -1,0 +1,194 @@
+// Package framing answers: does what is sent over a connection get on with a request?
+package framing
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Conn is a connection over which a client speaks HTTP/2. It stands between the network
+// and net/http, and passes what is sent as it is. It is safe for concurrent use as
+// other connections are.
+type Conn struct {
+	net.Conn
+	pause, header time.Duration
+	goAway        goAway
+
+	writing sync.Mutex // goes before mu
+	mu      sync.Mutex
+	preface int // bytes of it that have come
+	http2   http2
+	err     error     // why nothing more is read
+	asked   time.Time // read deadline that the server set; it goes before ours
+	armed   bool      // the deadline of Conn is ours
+	closed  bool
+}
+
+// prefaceLength is how long HTTP/2's preface is (RFC 9113 §3.4).
+const prefaceLength = len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+
+// NewConn returns conn, over which HTTP/2's preface is about to come, and then frames.
+// Reads fail with [ErrFlood] once those are too many for what they are good for.
+//
+// A read within a request's header fails when that is not whole after header, and any
+// write when the client does not take a byte for as long as pause. 0 sets no bound.
+func NewConn(conn net.Conn, pause, header time.Duration) *Conn {
+	return &Conn{Conn: conn, pause: pause, header: header}
+}
+
+// Read implements [net.Conn].
+func (c *Conn) Read(p []byte) (int, error) {
+	if err := c.beforeRead(); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(p)
+	return c.afterRead(p[:n]), err
+}
+
+func (c *Conn) beforeRead() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.setDeadline()
+	}
+	return c.err
+}
+
+func (c *Conn) afterRead(p []byte) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0 // it has come to its end meanwhile
+	}
+	h := &c.http2
+	n := min(prefaceLength-c.preface, len(p))
+	c.preface += n
+	frames, err := h.in.follow(p[n:], h.patience.received)
+	c.err = err
+	return n + frames
+}
+
+// setDeadline bounds the next read if it is one within a header, and the server has not
+// done so. The caller holds mu.
+func (c *Conn) setDeadline() {
+	switch {
+	case !c.asked.IsZero():
+	case c.http2.in.inHeader() && c.header > 0:
+		if !c.armed { // one bound for all of it
+			c.Conn.SetReadDeadline(time.Now().Add(c.header))
+			c.armed = true
+		}
+	case c.armed:
+		c.Conn.SetReadDeadline(time.Time{})
+		c.armed = false
+	}
+}
+
+// Flooded reports whether reads fail with [ErrFlood].
+func (c *Conn) Flooded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == ErrFlood
+}
+
+// What a client is let send, after an answer that came before, until its
+// connection is closed. To close it over unread bytes would reset it, and the
+// answer might be lost (RFC 9112 §9.6).
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 1 << 20
+)
+
+// Close implements [net.Conn]. It takes a moment when the client has not been read to
+// the end.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	flooded := c.err == ErrFlood
+	linger := (flooded || c.err == errGone) && !c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if linger && flooded {
+		c.turnOut()
+	}
+	if linger {
+		Linger(c.Conn)
+	}
+	return c.Conn.Close()
+}
+
+// Linger lets the other end of conn read the last word that it was told, before
+// conn is closed: it ends the sending direction, and takes for a moment what still
+// comes.
+func Linger(conn net.Conn) {
+	if closeWrite(conn) == nil {
+		conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, conn, lingerBytes)
+	}
+}
+
+// SetReadDeadline implements [net.Conn]. While t is not zero it goes before the
+// bound on headers.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked, c.armed = t, false
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// Write implements [net.Conn].
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.write(p)
+	c.payGoAway() // whoever has asked for it in the meantime found the way taken
+	return n, err
+}
+
+func (c *Conn) write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	place := c.beforeWrite(p)
+	defer c.afterWrite()
+	c.limitWrite()
+	if place >= 0 {
+		return c.writeGoAwayIn(p, place)
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *Conn) limitWrite() {
+	if c.pause > 0 {
+		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
+	}
+}
+
+// NetConn returns the connection below.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
+// CloseWrite ends the sending direction. net/http's server looks for it, to let
+// a client read the answer before it closes.
+func (c *Conn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// http2 is what is known of a connection behind the preface of HTTP/2.
+type http2 struct {
+	in, out  frames
+	patience patience
+	end      error // why there is nothing more to read
+
+	settled bool // the server's first frame, that of settings, has begun
+	fields  bool // a field block of the server's goes on with the next frame
+	leaving bool // the server has said by itself that it leaves
+}

@@ -1,0 +1,86 @@
+//go:build unix
+
+package wire
+
+import (
+	"io"
+	"net"
+	"syscall"
+
+	"spangate/handler/wire/http1"
+)
+
+// socket is that of a connection whose bytes are the client's own: not those of TLS,
+// nor ones that somebody has read ahead. It is waited for without memory to read into,
+// and looked at without reading. It is for one goroutine at a time.
+type socket struct {
+	raw  syscall.RawConn
+	read func(fd uintptr) bool // readNow
+	look func(fd uintptr) bool // lookNow
+	in   *http1.Reader
+	err  error
+	gone bool
+}
+
+// newSocket returns that of conn, or nil where it is none of that kind.
+func newSocket(conn net.Conn) *socket {
+	plain, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := plain.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	s := &socket{raw: raw}
+	s.read, s.look = s.readNow, s.lookNow
+	return s
+}
+
+// fill waits for something to come, and reads it into in.
+func (s *socket) fill(in *http1.Reader) error {
+	s.in = in
+	if err := s.raw.Read(s.read); err != nil {
+		return err
+	}
+	return s.err
+}
+
+func (s *socket) readNow(fd uintptr) bool {
+	p := s.in.Room()
+	n, err := syscall.Read(int(fd), p)
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), p)
+	}
+	s.in.Came(max(n, 0))
+	switch {
+	case err == syscall.EAGAIN:
+		return false
+	case err == nil && n == 0:
+		err = io.EOF
+	}
+	s.err = err
+	return true
+}
+
+// awaitEnd waits for something to come, and reports whether that is the end, or an
+// error of the connection.
+func (s *socket) awaitEnd() (gone bool, err error) {
+	if err := s.raw.Read(s.look); err != nil {
+		return false, err
+	}
+	return s.gone, nil
+}
+
+func (s *socket) lookNow(fd uintptr) bool {
+	var p [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), p[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	for err == syscall.EINTR {
+		n, _, err = syscall.Recvfrom(int(fd), p[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	}
+	if err == syscall.EAGAIN {
+		return false
+	}
+	s.gone = n <= 0
+	return true
+}

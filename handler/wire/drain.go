@@ -24,24 +24,21 @@ func (s *server) drain() {
 	s.log.Info("draining", "timeout", s.times.drain.String())
 	clock.Sleep(deadline, s.times.delay)
 	said.Go(func() { s.farewells.say(deadline, s.times.farewells()) })
-	if s.clients.none() {
-		for _, ln := range s.listeners {
-			ln.Close()
-		}
-	} else {
-		s.clients.goAway()
+	s.clients.goAway()
+	unused := s.clients.none()
+	if !unused {
 		clock.Sleep(deadline, quietPeriod)
-		var stopping sync.WaitGroup
-		for _, ln := range s.listeners {
-			stopping.Go(func() {
-				stopListening(deadline, ln)
-				<-s.ended
-			})
-		}
-		stopping.Wait()
-		s.clients.closeIdle()
-		wait(deadline, quietPeriod, s.clients.none)
 	}
+	var stopping sync.WaitGroup
+	for _, ln := range s.listeners {
+		stopping.Go(func() {
+			stopListening(deadline, ln, unused)
+			<-s.ended
+		})
+	}
+	stopping.Wait()
+	s.clients.closeIdle()
+	wait(deadline, quietPeriod, s.clients.none)
 	err := s.shutdown(deadline)
 	// Upgraded connections are no longer the server's: their handlers are waited
 	// for here, and cut off like the rest.

@@ -19,14 +19,27 @@ const acceptRest = 300 * time.Millisecond
 // alone resets the connections that wait to be accepted; so the kernel is told
 // first to leave new ones unanswered, and whoever accepts on ln takes the rest.
 // A client that comes in between asks again a second later, and is refused.
-func stopListening(ctx context.Context, ln net.Listener) {
+// Where unused says that there are no clients, it only waits if somebody is about to
+// become one.
+func stopListening(ctx context.Context, ln net.Listener, unused bool) {
 	if socket, ok := ln.(syscall.Conn); ok {
 		if raw, err := socket.SyscallConn(); err == nil {
 			raw.Control(ignoreConnections)
-			clock.Sleep(ctx, acceptRest)
+			if !unused || isWaitedAt(raw) {
+				clock.Sleep(ctx, acceptRest)
+			}
 		}
 	}
 	ln.Close()
+}
+
+// isWaitedAt reports whether somebody waits to be accepted.
+func isWaitedAt(listening syscall.RawConn) (waited bool) {
+	listening.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		waited = n > 0 || err != nil
+	})
+	return waited
 }
 
 // withoutSYN is a filter of TCP segments that drops those with which a

@@ -7,4 +7,4 @@ import (
 	"net"
 )
 
-func stopListening(_ context.Context, ln net.Listener) { ln.Close() }
+func stopListening(_ context.Context, ln net.Listener, _ bool) { ln.Close() }

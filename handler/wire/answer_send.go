@@ -54,12 +54,19 @@ func (x *clientExchange) sendNow(p, end []byte) {
 func (c *clientConn) write(p []byte, by time.Time) error {
 	for {
 		c.limitWrite(by)
-		n, err := c.Conn.Write(p)
+		n, err := c.writeNow(p)
 		if err == nil || n == 0 || !by.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 		p = p[n:]
 	}
+}
+
+func (c *clientConn) writeNow(p []byte) (int, error) {
+	if c.socket != nil {
+		return c.socket.write(p)
+	}
+	return c.Conn.Write(p)
 }
 
 // writeParts is write for several, that go together over TCP.

@@ -55,7 +55,7 @@ func (d *connector) connect(ctx context.Context, authority string, needs protoco
 		closed()
 		return nil, err
 	}
-	conn = d.connections.count(conn, closed)
+	conn = d.connections.count(direct(conn), closed)
 	c, err := d.establish(ctx, &timedConn{Conn: conn, pause: d.pause}, authority, needs)
 	if err != nil {
 		conn.Close()

@@ -29,7 +29,7 @@ func peekerOf(conn net.Conn) *peeker {
 			}
 			s := &peeker{raw: raw}
 			s.peek = func(fd uintptr) {
-				s.n, _, s.err = syscall.Recvfrom(int(fd), s.buffer[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+				s.n, s.err = peekNow(fd, s.buffer[:])
 			}
 			return s
 		case interface{ NetConn() net.Conn }:

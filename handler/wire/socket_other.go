@@ -17,3 +17,5 @@ func newSocket(net.Conn) *socket { return nil }
 func (*socket) fill(*http1.Reader) error { return errors.ErrUnsupported }
 
 func (*socket) awaitEnd() (gone bool, err error) { return false, errors.ErrUnsupported }
+
+func (*socket) write([]byte) (int, error) { return 0, errors.ErrUnsupported }

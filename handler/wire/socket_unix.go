@@ -20,6 +20,7 @@ type socket struct {
 	in   *http1.Reader
 	err  error
 	gone bool
+	out  transfer
 }
 
 // newSocket returns that of conn, or nil where it is none of that kind.
@@ -34,6 +35,7 @@ func newSocket(conn net.Conn) *socket {
 	}
 	s := &socket{raw: raw}
 	s.read, s.look = s.readNow, s.lookNow
+	s.out.over(raw.Write, writeNow)
 	return s
 }
 
@@ -46,11 +48,14 @@ func (s *socket) fill(in *http1.Reader) error {
 	return s.err
 }
 
+// write writes p.
+func (s *socket) write(p []byte) (int, error) { return s.out.move(p, true) }
+
 func (s *socket) readNow(fd uintptr) bool {
 	p := s.in.Room()
-	n, err := syscall.Read(int(fd), p)
+	n, err := readNow(fd, p)
 	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), p)
+		n, err = readNow(fd, p)
 	}
 	s.in.Came(max(n, 0))
 	switch {
@@ -74,9 +79,9 @@ func (s *socket) awaitEnd() (gone bool, err error) {
 
 func (s *socket) lookNow(fd uintptr) bool {
 	var p [1]byte
-	n, _, err := syscall.Recvfrom(int(fd), p[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	n, err := peekNow(fd, p[:])
 	for err == syscall.EINTR {
-		n, _, err = syscall.Recvfrom(int(fd), p[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, err = peekNow(fd, p[:])
 	}
 	if err == syscall.EAGAIN {
 		return false

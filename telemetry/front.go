@@ -6,20 +6,23 @@ import (
 	"spangate/handler/wire"
 )
 
-// Front returns what is told of what happens before there is a request.
+// Front returns what is told of what happens before there is a request, or instead of one.
 func (t *Telemetry) Front() wire.Hooks {
 	return wire.Hooks{
 		Failed:      t.Exhausted,
 		Handshake:   t.handshakeOfClient,
+		Refused:     t.requestRefused,
+		Flooded:     t.flooded,
 		ProxyHeader: t.proxyHeaderFailed,
 		Reloaded:    t.reloaded,
 		Issued:      t.issued(),
 	}
 }
 
-// frontMetrics are those of what happens before there is a request.
+// frontMetrics are those of what happens before there is a request, or instead of one.
 type frontMetrics struct {
 	handshakes *handshakeMetrics
+	unreadable *unreadable
 	reloads    metric.Int64Counter
 	orders     metric.Int64Counter
 	expiresIn  metric.Float64ObservableGauge
@@ -29,6 +32,7 @@ type frontMetrics struct {
 func newFrontMetrics(m *meter) *frontMetrics {
 	return &frontMetrics{
 		handshakes: newHandshakeMetrics(m),
+		unreadable: newUnreadable(m),
 		reloads:    m.counter(tlsReloadsName),
 		orders:     m.counter(acmeOrdersName),
 		expiresIn:  m.gauge(tlsCertificateExpiresInName),

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -39,11 +38,7 @@ func (t *Telemetry) handshakeOfClient(failed wire.FailedHandshake) {
 	if name := failed.ServerName; name != "" {
 		line = append(line, slog.String(string(tlsServerNameKey), printable(name, longestServerName)))
 	}
-	if peer, err := netip.ParseAddrPort(failed.Peer.String()); err == nil {
-		line = append(line, slog.String(string(semconv.NetworkPeerAddressKey), peer.Addr().Unmap().String()),
-			slog.Int(string(semconv.NetworkPeerPortKey), int(peer.Port())))
-	}
-	line = append(line, slog.String(string(semconv.ExceptionMessageKey), printable(failed.Err.Error(), longestReason)),
+	line = append(appendPeer(line, failed.Peer), slog.String(string(semconv.ExceptionMessageKey), printable(failed.Err.Error(), longestReason)),
 		slog.Int(string(tlsHandshakeCountKey), failures))
 	t.Log.LogAttrs(ctx, slog.LevelInfo, "a handshake of TLS failed", line...)
 }

@@ -39,6 +39,8 @@ const (
 	rateLimitResultKey         = attribute.Key("spangate.rate_limit.result")
 	rateLimitStoreKey          = attribute.Key("spangate.rate_limit.store")
 	rateLimitOnStoreErrorKey   = attribute.Key("spangate.rate_limit.on_store_error")
+	floodCountKey              = attribute.Key("spangate.flood.count")
+	requestCountKey            = attribute.Key("spangate.request.count")
 	requestIDKey               = attribute.Key("spangate.request.id")
 	retryAttemptKey            = attribute.Key("spangate.retry.attempt")
 	retryDecisionKey           = attribute.Key("spangate.retry.decision")
@@ -72,6 +74,8 @@ const (
 	retryDecisionsName             = "spangate.retry.decisions"
 	retryBudgetName                = "spangate.retry.budget"
 	policyRejectionsName           = "spangate.policy.rejections"
+	requestRefusalsName            = "spangate.request.refusals"
+	floodsName                     = "spangate.floods"
 	rateLimitDecisionsName         = "spangate.rate_limit.decisions"
 	rateLimitKeysName              = "spangate.rate_limit.keys"
 	concurrencyActiveName          = "spangate.concurrency.active"
@@ -98,6 +102,8 @@ const (
 const (
 	backendStateChangedEvent       = "spangate.backend.state_changed"
 	policyRejectedEvent            = "spangate.policy.rejected"
+	requestRefusedEvent            = "spangate.request.refused"
+	floodStoppedEvent              = "spangate.flood.stopped"
 	rateLimitStoreLostEvent        = "spangate.rate_limit.store_lost"
 	rateLimitStoreReachedEvent     = "spangate.rate_limit.store_reached"
 	tlsHandshakeFailedEvent        = "spangate.tls.handshake_failed"

@@ -25,6 +25,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 	"spangate/handler/wire/proxyproto"
 	"spangate/policy"
 	"spangate/probe"
@@ -54,12 +55,18 @@ func TestRoutes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tel.Front().ProxyHeader(&net.TCPAddr{}, &proxyproto.Error{Reason: proxyproto.Missing})
+			front, peer := tel.Front(), &net.TCPAddr{}
+			front.ProxyHeader(peer, &proxyproto.Error{Reason: proxyproto.Missing})
+			front.Refused(wire.RefusedRequest{Peer: peer, Status: http.StatusBadRequest, Err: &fault.Error{Type: fault.MalformedRequest, Err: io.ErrUnexpectedEOF}})
+			front.Flooded(peer, io.ErrUnexpectedEOF)
 			for _, name := range test.routes {
 				tel.Server(useAll(t, tel.Route(name))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 			}
 
-			want := map[string][]string{"http.server.active_requests": {""}, "spangate.proxy_protocol.failures": {""}} // counted before the route is known
+			want := map[string][]string{}
+			for _, before := range []string{"http.server.active_requests", "spangate.proxy_protocol.failures", "spangate.request.refusals", "spangate.floods"} {
+				want[before] = []string{""} // counted before the route is known
+			}
 			for _, m := range contract.Metrics {
 				ours := strings.HasPrefix(m.Name, "spangate.") || strings.HasPrefix(m.Name, "http.")
 				ours = ours && !strings.HasPrefix(m.Name, "spangate.tls.") && !strings.HasPrefix(m.Name, "spangate.acme.") // there is no route before a request

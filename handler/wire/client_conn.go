@@ -16,9 +16,8 @@ import (
 type clientConn struct {
 	net.Conn
 	server   *server
-	refused  func(RefusedRequest) // may be nil
-	secure   *secureConn          // nil: it is not one of TLS
-	socket   *socket              // nil: what comes cannot be seen before it is read
+	secure   *secureConn // nil: it is not one of TLS
+	socket   *socket     // nil: what comes cannot be seen before it is read
 	in       *http1.Reader
 	accepted time.Time
 	remote   string // the client's end
@@ -51,8 +50,8 @@ const (
 	isClosed                    // by the drain
 )
 
-func newClientConn(s *server, conn net.Conn, refused func(RefusedRequest)) *clientConn {
-	c := &clientConn{Conn: conn, server: s, refused: refused, accepted: time.Now()}
+func newClientConn(s *server, conn net.Conn) *clientConn {
+	c := &clientConn{Conn: conn, server: s, accepted: time.Now()}
 	c.in = http1.NewReader(arriving{c})
 	c.socket = newSocket(conn)
 	c.secure, _ = conn.(*secureConn)

@@ -45,19 +45,14 @@ func (c *clientConn) handle() bool {
 		c.refuse(r, err)
 		return false
 	}
-	if c.served == 0 {
-		c.remote, c.local = c.Conn.RemoteAddr().String(), c.Conn.LocalAddr()
-	}
 	c.served++
 	x := &clientExchange{conn: c, keep: f.Keep}
 	x.context.exchange = x
 	x.request = r.WithContext(&x.context)
 	x.body.exchange = x
 	x.body.content = c.in.RequestBody(f)
-	x.request.RemoteAddr, x.request.Body = c.remote, http.NoBody
-	if c.secure != nil {
-		x.request.TLS = &c.secure.state
-	}
+	x.request.Body = http.NoBody
+	c.name(x.request)
 	x.header = http.Header{}
 	x.answer.length = -1
 	if !x.body.content.Ended() {

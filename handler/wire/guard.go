@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"spangate/handler/fault"
 	"spangate/handler/wire/framing"
 )
 
@@ -14,6 +15,8 @@ import (
 type guard struct{ *server }
 
 type connKey struct{}
+
+const errNotAgreed = fault.Phrase("another protocol than was agreed on")
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.running.Add(1)
@@ -23,7 +26,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.TLS = &conn.state; r.TLS.NegotiatedProtocol == "http/1.1" {
 			// Who watches over connections by what was agreed on in the handshake (RFC
 			// 7301 §3.2) would be deceived. For the other way round see readPreface.
-			http.Error(w, "400 Bad Request: another protocol than was agreed on", http.StatusBadRequest)
+			g.refused(conn.RemoteAddr(), r, http.StatusBadRequest, errNotAgreed)
+			http.Error(w, "400 Bad Request: "+errNotAgreed.Error(), http.StatusBadRequest)
 			return
 		}
 	}

@@ -66,7 +66,7 @@ func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 	return l, err
 }
 
-// Hooks are told of what happens before there is a request. None of them may block;
+// Hooks are told of what happens before there is a request, or instead of one. None of them may block;
 // one that is nil is not called.
 type Hooks struct {
 	// Failed is told of each error of Accept. [Serve] goes on after those that may pass.
@@ -76,6 +76,8 @@ type Hooks struct {
 	Handshake func(FailedHandshake)
 	// Refused is told of each request that cannot be read, before it is answered.
 	Refused func(RefusedRequest)
+	// Flooded is told of each connection that was closed for a flood of frames of HTTP/2.
+	Flooded func(peer net.Addr, err error)
 	// ProxyHeader is told of each connection that is closed for its header of the PROXY
 	// protocol, and of the load balancer that has made it.
 	ProxyHeader func(peer net.Addr, err *proxyproto.Error)

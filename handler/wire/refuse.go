@@ -5,26 +5,30 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"time"
 
+	"spangate/handler/fault"
 	"spangate/handler/wire/http1"
 )
 
-// RefusedRequest is a request that was answered without a handler, as it could not be
+// RefusedRequest is a request that is answered without the handler, as it cannot be
 // read.
 type RefusedRequest struct {
-	Peer    net.Addr
-	Request *http.Request // as far as it was read; nil where its first line was not
+	Peer net.Addr
+	// Request has what could be read: its first line, as far as that is well-formed,
+	// and whose it is. Its header may be nil. It is nil where its first line is not a
+	// method, a target and a version.
+	Request *http.Request
 	Status  int
-	Err     error // what is wrong with it
+	// Err is what is wrong with it. Its type is the status where that has no other name.
+	Err *fault.Error
 }
 
-// betweenRefusals is the least time from one line of refused requests to the next.
-const betweenRefusals = time.Second
-
 // refuse answers a request whose head cannot be read for err, if anybody waits for an
-// answer, after which the connection ends. All refusals are made here.
+// answer, after which the connection ends.
 func (c *clientConn) refuse(r *http.Request, err error) {
 	status := http1.StatusOf(err)
 	if status == 0 {
@@ -33,16 +37,44 @@ func (c *clientConn) refuse(r *http.Request, err error) {
 		}
 		status, err = http.StatusRequestTimeout, errLate
 	}
-	refused := RefusedRequest{c.RemoteAddr(), r, status, err}
-	if c.refused != nil {
-		c.refused(refused)
+	if r != nil {
+		c.name(r)
+		if r.URL == nil {
+			r.URL = &url.URL{}
+		}
 	}
-	if n, passes := c.server.refusals.Pass(); passes {
-		c.server.log.Info("requests refused that cannot be read", "peer", refused.Peer.String(), "status", status, "requests", n, "error", err.Error())
-	}
+	c.server.refused(c.RemoteAddr(), r, status, err)
 	said := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	answer := "HTTP/1.1 " + said + "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" + said + ": " + err.Error() + "\n"
 	c.lingers = c.write([]byte(answer), time.Time{}) == nil
+}
+
+// name notes in r whose request it is.
+func (c *clientConn) name(r *http.Request) {
+	if c.remote == "" {
+		c.remote, c.local = c.Conn.RemoteAddr().String(), c.Conn.LocalAddr()
+	}
+	if r.RemoteAddr = c.remote; c.secure != nil {
+		r.TLS = &c.secure.state
+	}
+}
+
+// refused tells of a request that is answered with status for err, and not handled.
+// All of them are told of here.
+func (s *server) refused(peer net.Addr, r *http.Request, status int, err error) {
+	if s.hooks.Refused == nil {
+		return
+	}
+	kind := fault.Type(strconv.Itoa(status))
+	switch status {
+	case http.StatusBadRequest:
+		kind = fault.MalformedRequest
+	case http.StatusRequestTimeout:
+		kind = fault.ClientTimeout
+	case http.StatusRequestHeaderFieldsTooLarge:
+		kind = fault.HeaderTooLarge
+	}
+	s.hooks.Refused(RefusedRequest{peer, r, status, &fault.Error{Type: kind, Err: err}})
 }
 
 var errLate = errors.New("the header has not come whole in time")

@@ -49,11 +49,13 @@ func ServeBriefly(ctx context.Context, lns []net.Listener, h http.Handler, cfg C
 
 func serve(ctx context.Context, lns []net.Listener, h http.Handler, cfg Config, times drainTimes, log *slog.Logger) error {
 	s := &server{cfg: cfg, times: times, log: log, handler: h, leaving: ctx, listeners: lns, ended: make(chan error, len(lns))}
+	if len(lns) > 0 {
+		s.hooks = hooksOf(lns[0])
+	}
 	// Requests outlive ctx, and end when the drain has run out of time.
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	s.requests, s.cut = context.WithValue(requests, farewellsKey{}, &s.farewells), cut
-	s.floods.Every, s.refusals.Every = betweenFloods, betweenRefusals
 	s.http2.another = func() *http.Server { return s.serverOf(&guard{server: s}) }
 	for _, ln := range lns {
 		go func() { s.ended <- s.accept(ln) }()
@@ -76,6 +78,7 @@ type server struct {
 	handler   http.Handler
 	leaving   context.Context // is done when the drain begins
 	listeners []net.Listener
+	hooks     Hooks // of the listeners
 	http2     http2Servers
 	requests  context.Context         // of all of them
 	cut       context.CancelCauseFunc // ends it
@@ -84,18 +87,15 @@ type server struct {
 	running   atomic.Int64 // handlers
 	clients   clients
 	farewells farewells
-	floods    clock.Pace
-	refusals  clock.Pace
 }
 
 // accept serves who comes to ln, until that fails for good.
 func (s *server) accept(ln net.Listener) error {
-	refused := refusedOf(ln)
 	for pause := time.Duration(0); ; {
 		conn, err := ln.Accept()
 		if err == nil {
 			pause = 0
-			c := newClientConn(s, conn, refused)
+			c := newClientConn(s, conn)
 			s.clients.came(c)
 			go c.serve()
 			continue
@@ -118,18 +118,11 @@ func (s *server) close() {
 	s.clients.close()
 }
 
-// betweenFloods is the least time from one line of a flood to the next: a client that
-// comes back at once must not fill the log instead.
-const betweenFloods = time.Minute
-
-// leftHTTP2 lets the connection of a client go, and tells the log if it was a flood
-// that ended it.
+// leftHTTP2 lets the connection of a client go, and tells if it was a flood that ended
+// it.
 func (s *server) leftHTTP2(conn *framing.Conn) {
 	s.clients.leftHTTP2(conn)
-	if !conn.Flooded() {
-		return
-	}
-	if n, passes := s.floods.Pass(); passes {
-		s.log.Warn("connection closed for a flood of frames", "peer", conn.RemoteAddr().String(), "connections", n, "error", framing.ErrFlood.Error())
+	if conn.Flooded() && s.hooks.Flooded != nil {
+		s.hooks.Flooded(conn.RemoteAddr(), framing.ErrFlood)
 	}
 }

@@ -24,18 +24,17 @@ func (l watchedListener) Accept() (net.Conn, error) {
 // SyscallConn returns the socket, which [Serve] tells to take nobody any more.
 func (l watchedListener) SyscallConn() (syscall.RawConn, error) { return socketOf(l.Listener) }
 
-// refusedOf returns who is told of requests that are refused on connections of ln, or
-// nil.
-func refusedOf(ln net.Listener) func(RefusedRequest) {
+// hooksOf returns what is told of connections of ln.
+func hooksOf(ln net.Listener) Hooks {
 	switch l := ln.(type) {
 	case watchedListener:
-		return l.hooks.Refused
+		return l.hooks
 	case relayedListener:
-		return refusedOf(l.Listener)
+		return hooksOf(l.Listener)
 	case secureListener:
-		return refusedOf(l.Listener)
+		return hooksOf(l.Listener)
 	}
-	return nil
+	return Hooks{}
 }
 
 // socketOf returns the socket that somebody listens on.

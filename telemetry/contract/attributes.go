@@ -84,6 +84,8 @@ var Attributes = []Attribute{
 		Value{"memory", "this instance"}, Value{"redis", "all instances together"}, Value{"local", "this instance, of its share, while the shared store is away"}),
 	own("spangate.rate_limit.on_store_error", String, "the value of RATE_LIMIT_ON_STORE_ERROR",
 		Value{"local", "this instance enforces its share"}, Value{"allow", "all are let in"}, Value{"deny", "none is"}),
+	own("spangate.flood.count", Int, "connections closed for one since the event before, this one among them"),
+	own("spangate.request.count", Int, "requests refused since the event before, this one among them"),
 	own("spangate.request.id", String, "id of the request, as the backend and the client have it"),
 	own("spangate.retry.attempt", Int, "number of the retry, from 1"),
 	own("spangate.retry.decision", String, "whether another attempt is made", Value{"retry", "it is"}, Value{"stop", "it is not"}),

@@ -12,6 +12,14 @@ var Events = []Event{
 		Attributes: []string{"spangate.policy.rejection", "spangate.policy.reason"},
 	},
 	{
+		Name: "spangate.request.refused", Severity: "INFO", Meaning: "a request was answered and not handled, as it could not be read; once a second at most",
+		Attributes: []string{"http.response.status_code", "error.type", "network.peer.address", "network.peer.port", "exception.message", "spangate.request.count"},
+	},
+	{
+		Name: "spangate.flood.stopped", Severity: "WARN", Meaning: "a connection of HTTP/2 was closed for a flood of frames; once a minute at most",
+		Attributes: []string{"network.peer.address", "network.peer.port", "exception.message", "spangate.flood.count"},
+	},
+	{
 		Name: "spangate.rate_limit.store_lost", Severity: "WARN", Meaning: "rate limits are not shared with other instances any more",
 		Attributes: []string{"spangate.rate_limit.on_store_error", "exception.message"},
 	},

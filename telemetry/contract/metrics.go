@@ -61,6 +61,8 @@ var Metrics = []Metric{
 	ours("spangate.retry.decisions", Counter, "{decision}", "Decisions about trying a failed request again.", "spangate.retry.decision", "spangate.retry.reason"),
 	ours("spangate.retry.budget", Gauge, "{retry}", "Retries that may be made at the moment."),
 	ours("spangate.policy.rejections", Counter, "{request}", "Requests that a policy refused.", "spangate.policy.rejection", "spangate.policy.reason"),
+	ours("spangate.request.refusals", Counter, "{request}", "Requests that were answered and not handled, as they could not be read.", "error.type"),
+	ours("spangate.floods", Counter, "{connection}", "Connections of HTTP/2 that were closed for a flood of frames."),
 	ours("spangate.rate_limit.decisions", Counter, "{decision}", "Decisions about whether a request keeps the rate limit.",
 		"spangate.rate_limit.policy", "spangate.rate_limit.result", "spangate.rate_limit.store"),
 	ours("spangate.rate_limit.keys", UpDownCounter, "{key}", "Keys that the rate limit keeps count of in this instance."),

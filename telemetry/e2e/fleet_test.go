@@ -99,6 +99,7 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	ask(t, busy.url, "GET", credentials, "X-Client: greedy")
 	ask(t, busy.url, "GET")
 	ask(t, busy.url, "GET", "Authorization: Bearer "+token())
+	stammer(t, strings.TrimPrefix(busy.url, "http://"))
 	ask(t, busy.url, "OPTIONS", "Origin: https://elsewhere.example", "Access-Control-Request-Method: GET")
 
 	// One without a backend, whose certificate expires, is not believed, and changes
@@ -174,6 +175,21 @@ func ask(t *testing.T, url, method string, header ...string) {
 		if err := askOnce(t.Context(), client, url, method, header); err != nil && t.Context().Err() == nil {
 			t.Errorf("%s %s: %v", method, url, err)
 		}
+	})
+}
+
+// stammer sends requests that cannot be read.
+func stammer(t *testing.T, address string) {
+	t.Helper()
+	each(t, func() {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n")
+		io.Copy(io.Discard, conn)
 	})
 }
 

@@ -159,11 +159,10 @@ func parseRequestLine(line string) (*http.Request, error) {
 		return nil, malformed("version %.40q", version)
 	}
 	r := &http.Request{Method: method, RequestURI: target, Proto: version, ProtoMajor: int(version[5] - '0'), ProtoMinor: int(version[7] - '0')}
-	if r.ProtoMajor != 1 {
-		return r, Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
-	}
 	var err error
-	r.URL, err = parseTarget(method, target)
+	if r.URL, err = parseTarget(method, target); r.ProtoMajor != 1 {
+		err = Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
+	}
 	return r, err
 }
 

@@ -22,8 +22,10 @@ type clientExchange struct {
 	body    requestBody
 	answer
 
-	// keep says that a client of HTTP/1.0 would like to send another request.
-	keep bool
+	// What follows is said by the request as it came: its header is the handler's.
+
+	keep     bool // a client of HTTP/1.0 would like to send another one
+	switches bool // the client may have gone on in another protocol
 	// over says that the handler has returned, or has taken the connection.
 	over     atomic.Bool
 	hijacked bool
@@ -46,7 +48,7 @@ func (c *clientConn) handle() bool {
 		return false
 	}
 	c.served++
-	x := &clientExchange{conn: c, keep: f.Keep}
+	x := &clientExchange{conn: c, keep: f.Keep, switches: offersSwitch(r)}
 	x.context.exchange = x
 	x.request = r.WithContext(&x.context)
 	x.body.exchange = x

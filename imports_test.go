@@ -33,7 +33,7 @@ var rooms = [][]string{
 }
 
 // forTests are packages that no binary holds.
-var forTests = []string{"spangate/telemetry/otlptest", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "spangate/handler/certificate/certtest", "testing"}
+var forTests = []string{"spangate/telemetry/otlptest", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "spangate/handler/wire/http1/http1test", "spangate/handler/certificate/certtest", "testing"}
 
 // foreign lists who may import what of others; the first path that holds it
 // decides.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler/wire/http1"
+	"spangate/handler/wire/http1/http1test"
 )
 
 // The targets check of what is read that
@@ -31,9 +32,9 @@ var compare = cmp.Options{cmp.AllowUnexported(message{}), cmpopts.EquateEmpty()}
 
 // FuzzRequest checks requests.
 func FuzzRequest(f *testing.F) {
-	for _, r := range requestRules {
-		if len(r.in) < 1000 {
-			f.Add([]byte(r.in), byte(3))
+	for _, r := range http1test.Requests {
+		if len(r.In) < 1000 {
+			f.Add([]byte(r.In), byte(3))
 		}
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, size byte) {
@@ -60,10 +61,10 @@ func checkRequest(t *testing.T, sent []byte, size int) {
 
 // FuzzResponse checks responses to requests of each kind of method.
 func FuzzResponse(f *testing.F) {
-	for _, r := range responseRules {
-		_, in, found := strings.Cut(r.in, "|")
+	for _, r := range http1test.Responses {
+		_, in, found := strings.Cut(r.In, "|")
 		if !found {
-			in = r.in
+			in = r.In
 		}
 		if len(in) < 1000 {
 			f.Add([]byte(in), byte(3))
@@ -103,9 +104,9 @@ func checkResponse(t *testing.T, sent []byte, size int, method string) {
 
 // FuzzChunks checks content in chunks, and what follows it.
 func FuzzChunks(f *testing.F) {
-	for _, r := range chunkRules {
-		if len(r.in) < 1000 {
-			f.Add([]byte(r.in), byte(3))
+	for _, r := range http1test.Chunks {
+		if len(r.In) < 1000 {
+			f.Add([]byte(r.In), byte(3))
 		}
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, size byte) {

@@ -13,6 +13,7 @@ import (
 	"testing/iotest"
 
 	"spangate/handler/wire/http1"
+	"spangate/handler/wire/http1/http1test"
 )
 
 // message is a request or a response as one reader takes it.
@@ -28,12 +29,10 @@ type message struct {
 	rest                 string // what follows
 }
 
-const headLimit = 16 << 10
-
 // readRequest reads a request from src, its content by pieces of no more than size.
 func readRequest(src io.Reader, size int) (message, error) {
 	in := http1.NewReader(src)
-	r, f, err := in.ReadRequest(headLimit)
+	r, f, err := in.ReadRequest(http1test.HeadLimit)
 	if err != nil {
 		return message{}, err
 	}
@@ -46,7 +45,7 @@ func readRequest(src io.Reader, size int) (message, error) {
 // readResponse reads a response to a request of that method.
 func readResponse(src io.Reader, method string, size int) (message, error) {
 	in := http1.NewReader(src)
-	r, f, err := in.ReadResponse(method, headLimit)
+	r, f, err := in.ReadResponse(method, http1test.HeadLimit)
 	if err != nil {
 		return message{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"spangate/handler/wire/http1"
@@ -18,13 +19,14 @@ type answer struct {
 	declared http.Header // nil, or the names of those
 
 	form       contentForm
-	length     int64 // that the handler has declared; -1: none
-	written    int64 // by the handler
-	saysLength bool  // the head does
-	guess      bool  // the content's type is to be guessed
-	committed  bool  // the head is whole
-	close      bool  // the connection ends with it
-	saysClose  bool  // the head does, in words of the handler's or ours
+	length     int64       // that the handler has declared; -1: none
+	written    int64       // by the handler
+	saysLength bool        // the head does
+	guess      bool        // the content's type is to be guessed
+	committed  bool        // the head is whole
+	close      bool        // the connection ends with it
+	open       atomic.Bool // its end is that of the connection, and has not come
+	saysClose  bool        // the head does, in words of the handler's or ours
 
 	out     *[outSize]byte // that bytes is in, unless those are too many
 	bytes   []byte         // that are to be sent
@@ -192,6 +194,7 @@ func (x *clientExchange) finish() bool {
 		x.send(nil, nil)
 	}
 	x.drop()
+	x.open.Store(false)
 	return x.err == nil && !short && !x.close && x.status != http.StatusSwitchingProtocols
 }
 
@@ -207,7 +210,7 @@ func (x *clientExchange) lastChunk() {
 // not sent, and where its end would be that of the connection, that is reset.
 func (x *clientExchange) breakOff() {
 	x.drop()
-	if x.committed && x.form == formUntilClose && !x.hijacked {
+	if x.open.Load() && !x.hijacked {
 		x.conn.reset()
 	}
 }

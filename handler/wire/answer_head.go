@@ -100,6 +100,7 @@ func (x *clientExchange) commit(final bool, next []byte) {
 		x.length = x.written
 	}
 	x.form = x.formOfContent()
+	x.open.Store(x.form == formUntilClose)
 	if x.form == formUntilClose || !x.close && !x.bodyCame() {
 		x.close = true
 		x.sayClose()

@@ -215,8 +215,12 @@ func (c *clientConn) close(now time.Time) {
 // reset closes the connection so that its other end cannot take that for a regular end.
 func (c *clientConn) reset() {
 	conn := c.Conn
-	if c.secure != nil {
-		conn = c.secure.NetConn() // without the word that TLS ends with
+	for {
+		above, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = above.NetConn() // without the word that TLS ends with
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)

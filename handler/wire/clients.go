@@ -111,6 +111,10 @@ func (c *clients) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.http1 {
-		conn.Conn.Close()
+		if x := conn.current.Load(); x != nil && x.open.Load() {
+			conn.reset()
+		} else {
+			conn.Conn.Close()
+		}
 	}
 }

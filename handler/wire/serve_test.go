@@ -171,6 +171,34 @@ func TestServeCutsOffWhatOutlastsTheDrain(t *testing.T) {
 	}
 }
 
+// A handler that does not heed the end is cut off so that its answer does not look
+// complete.
+func TestServeCutsOffAnswersWithoutALength(t *testing.T) {
+	stop := make(chan struct{})
+	defer close(stop)
+	s := newServing(t, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "a")
+		http.NewResponseController(w).Flush()
+		<-stop
+	}, 100*time.Millisecond)
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.leave()
+	<-s.ended
+	if body, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("%q looks complete", body)
+	}
+}
+
 func TestServeReturnsTheListenersError(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

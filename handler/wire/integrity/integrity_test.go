@@ -115,8 +115,6 @@ func (o outcome) verdict(x exchange) (string, error) {
 		return strconv.Itoa(o.status), nil
 	case o.identity == "" || o.status != x.status:
 		return "wrong", fmt.Errorf("status %d, want %d: %s", o.status, x.status, o.said)
-	case o.size != x.down.size && !x.bodiless() && x.version == "HTTP/1.0":
-		return "short over HTTP/1.0", nil // net/http ends what broke off like what is whole
 	case o.size != x.down.size && !x.bodiless():
 		return "short", fmt.Errorf("an answer of %d bytes looks whole", o.size)
 	}

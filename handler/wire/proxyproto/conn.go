@@ -53,6 +53,9 @@ type Conn struct {
 	read  bool      // it has
 }
 
+// NetConn returns the connection to the load balancer.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // Read implements [net.Conn].
 func (c *Conn) Read(p []byte) (int, error) {
 	c.once.Do(c.receive)

@@ -131,7 +131,7 @@ func (r *run) judge(x exchange, protocol string, o outcome) {
 	case err != nil:
 	case verdict == "right" && x.fate.before() && x.always:
 		err = errors.New("an answer that no backend gave")
-	case verdict == "right" && x.fate.within() && (x.always || heard == 1) && (protocol == "h2c" || x.version != "HTTP/1.0"):
+	case verdict == "right" && x.fate.within() && (x.always || heard == 1):
 		err = errors.New("all of the content, of which the end was cut, looks whole")
 	case verdict == "right" && heard > 1:
 		column = "right, again"

@@ -68,7 +68,7 @@ func (x *clientExchange) writeHeader(status int) {
 // endsConnection reports whether the connection ends with an answer of that status
 // whatever the handler says of it.
 func (x *clientExchange) endsConnection(status int) bool {
-	return x.request.Close || status != http.StatusSwitchingProtocols && (x.conn.server.leaving.Err() != nil || x.switches)
+	return x.ends || status != http.StatusSwitchingProtocols && (x.conn.server.leaving.Err() != nil || x.switches)
 }
 
 // fail makes an answer of that which cannot be sent.

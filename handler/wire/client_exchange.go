@@ -25,6 +25,7 @@ type clientExchange struct {
 	// What follows is said by the request as it came: its header is the handler's.
 
 	keep     bool // a client of HTTP/1.0 would like to send another one
+	ends     bool // no other one follows
 	switches bool // the client may have gone on in another protocol
 	// over says that the handler has returned, or has taken the connection.
 	over     atomic.Bool
@@ -48,7 +49,7 @@ func (c *clientConn) handle() bool {
 		return false
 	}
 	c.served++
-	x := &clientExchange{conn: c, keep: f.Keep, switches: offersSwitch(r)}
+	x := &clientExchange{conn: c, keep: f.Keep, ends: r.Close, switches: offersSwitch(r)}
 	x.context.exchange = x
 	x.request = r.WithContext(&x.context)
 	x.body.exchange = x
@@ -63,17 +64,16 @@ func (c *clientConn) handle() bool {
 		c.receiving = x
 	}
 	c.current.Store(x)
-	again := x.run() && x.finish()
+	returned := x.run()
+	again := returned && x.finish()
 	c.current.Store(nil)
 	x.context.cancel()
 	if x.hijacked {
 		return false
 	}
-	if !x.endBody() {
-		c.lingers, again = true, false
-	}
-	if !again {
-		c.lingers = c.lingers || c.in.Buffered() > 0
+	if whole := x.endBody(); !whole || !again {
+		// What the client sends yet must not cost it the answer (RFC 9112 §9.6).
+		c.lingers = !whole || c.in.Buffered() > 0 || returned && x.err == nil && !x.ends
 		return false
 	}
 	c.receiving, c.headBy = nil, time.Time{}

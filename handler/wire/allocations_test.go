@@ -11,12 +11,12 @@ import (
 )
 
 // TestAllocationsOfServing holds what a request and its answer cost the server in memory: six
-// allocations for the request's head, one each for the request with its context, for
-// the exchange, and two for the header of the answer.
+// allocations for the request's head, one for the exchange, and two for the header of
+// the answer.
 func TestAllocationsOfServing(t *testing.T) {
 	ask := asking(t, newServing(t, kilobyte, time.Second).addr)
-	if got := testing.AllocsPerRun(2000, ask); got > 10 {
-		t.Errorf("%v allocations for a GET, want at most 10", got)
+	if got := testing.AllocsPerRun(2000, ask); got > 9 {
+		t.Errorf("%v allocations for a GET, want at most 9", got)
 	}
 }
 

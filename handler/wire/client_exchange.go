@@ -51,7 +51,8 @@ func (c *clientConn) handle() bool {
 	c.served++
 	x := &clientExchange{conn: c, keep: f.Keep, ends: r.Close, switches: offersSwitch(r)}
 	x.context.exchange = x
-	x.request = r.WithContext(&x.context)
+	*r = *r.WithContext(&x.context) // in place: nobody else has it yet
+	x.request = r
 	x.body.exchange = x
 	x.body.content = c.in.RequestBody(f)
 	x.request.Body = http.NoBody

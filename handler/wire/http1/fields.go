@@ -150,10 +150,11 @@ func splitField(line string) (name, value string, err error) {
 	if line[0] == ' ' || line[0] == '\t' {
 		return "", "", malformed("a folded line")
 	}
-	name, value, found := strings.Cut(line, ":")
-	if !found {
+	colon := strings.IndexByte(line, ':')
+	if colon < 0 {
 		return "", "", malformed("a field without a colon")
 	}
+	name, value = line[:colon], line[colon+1:]
 	if !isToken(name) {
 		return "", "", malformed("field name %.40q", name)
 	}
@@ -164,18 +165,32 @@ func splitField(line string) (name, value string, err error) {
 	return canonical(name), value, nil
 }
 
-// canonical returns name in the form that is used for keys of [http.Header].
+// canonical returns name, a token, in the form that is used for keys of [http.Header].
 func canonical(name string) string {
-	if known, ok := names[name]; ok {
-		return known
+	for at := place(name); ; at++ {
+		switch known := &names[at%len(names)]; name {
+		case known.canonical, known.small:
+			return known.canonical
+		default:
+			if known.canonical == "" {
+				return textproto.CanonicalMIMEHeaderKey(name)
+			}
+		}
 	}
-	return textproto.CanonicalMIMEHeaderKey(name)
+}
+
+const namesSize = 256
+
+// place returns where in names one begins to look for name, whatever the case of its
+// letters.
+func place(name string) int {
+	first, middle, last := name[0]|0x20, name[len(name)/2]|0x20, name[len(name)-1]|0x20
+	return (len(name)*7 + int(first)*31 + int(middle)*3 + int(last)*17) % namesSize
 }
 
 // names are names that come often, which then need no memory of their own, each in
-// its canonical form and in small letters.
-var names = func() map[string]string {
-	all := map[string]string{}
+// its canonical form and in small letters: where [place] says, or behind.
+var names = func() (all [namesSize]struct{ canonical, small string }) {
 	for _, name := range []string{
 		"Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Age", "Authorization", "Cache-Control", "Connection",
 		"Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Cookie", "Date", "Etag", "Expect", "Expires",
@@ -185,7 +200,11 @@ var names = func() map[string]string {
 		"Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "User-Agent", "Vary", "Via", "X-Forwarded-For",
 		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id",
 	} {
-		all[name], all[strings.ToLower(name)] = name, name
+		at := place(name)
+		for all[at%len(all)].canonical != "" {
+			at++
+		}
+		all[at%len(all)].canonical, all[at%len(all)].small = name, strings.ToLower(name)
 	}
 	return all
 }()
@@ -225,6 +244,21 @@ func isWord(s, word string) bool { return len(s) == len(word) && strings.EqualFo
 
 // isValue reports whether s can be a field's value (RFC 9110 §5.5).
 func isValue(s string) bool {
+	for ; len(s) >= 8; s = s[8:] {
+		eight := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		del := eight ^ 0x7f*each
+		if ((eight-' '*each)&^eight|(del-each)&^del)&(0x80*each) != 0 && !areValue(s[:8]) {
+			return false
+		}
+	}
+	return areValue(s)
+}
+
+// each has a one in each of eight bytes.
+const each = 0x0101010101010101
+
+func areValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false

@@ -62,7 +62,8 @@ func (r *Reader) skipEmptyLine() error {
 }
 
 func parseRequest(head string) (*http.Request, Framing, error) {
-	line, fields, _ := strings.Cut(head, "\r\n")
+	end := strings.IndexByte(head, '\n') + 1
+	line, fields := head[:end-len("\r\n")], head[end:]
 	out, err := parseRequestLine(line)
 	if err != nil {
 		return out, Framing{}, err
@@ -148,11 +149,16 @@ func announced(header http.Header) (http.Header, error) {
 
 // parseRequestLine reads a request's first line (RFC 9112 §3).
 func parseRequestLine(line string) (*http.Request, error) {
-	method, rest, _ := strings.Cut(line, " ")
-	target, version, found := strings.Cut(rest, " ")
-	switch {
-	case !found:
+	first := strings.IndexByte(line, ' ')
+	second := -1
+	if first >= 0 {
+		second = strings.IndexByte(line[first+1:], ' ')
+	}
+	if second < 0 {
 		return nil, malformed("request line %.40q, which is not a method, a target and a version", line)
+	}
+	method, target, version := line[:first], line[first+1:first+1+second], line[first+1+second+1:]
+	switch {
 	case !isToken(method):
 		return nil, malformed("method %.40q", method)
 	case !isVersion(version):

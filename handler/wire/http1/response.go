@@ -21,7 +21,8 @@ func (r *Reader) ReadResponse(method string, limit int) (*http.Response, Framing
 }
 
 func parseResponse(head, method string) (*http.Response, Framing, error) {
-	line, fields, _ := strings.Cut(head, "\r\n")
+	end := strings.IndexByte(head, '\n') + 1
+	line, fields := head[:end-len("\r\n")], head[end:]
 	out := &http.Response{ProtoMajor: 1}
 	if err := parseStatusLine(out, line); err != nil {
 		return nil, Framing{}, err
@@ -76,8 +77,14 @@ func (r *Reader) ResponseBody(f Framing) Body { return newBody(r, f) }
 
 // parseStatusLine reads a response's first line (RFC 9112 §4).
 func parseStatusLine(r *http.Response, line string) error {
-	version, rest, found := strings.Cut(line, " ")
-	code, _, _ := strings.Cut(rest, " ")
+	version, rest, found := line, "", false
+	if at := strings.IndexByte(line, ' '); at >= 0 {
+		version, rest, found = line[:at], line[at+1:], true
+	}
+	code := rest
+	if at := strings.IndexByte(rest, ' '); at >= 0 {
+		code = rest[:at]
+	}
 	status := 0
 	for i := range len(code) {
 		if !isDigit(code[i]) {

@@ -54,7 +54,9 @@ func TestTryTimeout(t *testing.T) {
 					if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
 						trace.GotConn(httptrace.GotConnInfo{})
 					}
-					io.Copy(io.Discard, r.Body)
+					if r.Body != nil {
+						io.Copy(io.Discard, r.Body)
+					}
 					if err := wait(test.answer); err != nil {
 						return nil, err
 					}

@@ -40,7 +40,8 @@ type ForwardConfig struct {
 // What policies have to say in the answer ([AnswerOf]) goes before what the backend
 // says there.
 //
-// A client that closes its sending side counts as gone, as in net/http.
+// Who is gone, of those who send nothing any more, the server of package wire finds
+// out.
 func Forward(rt http.RoundTripper, cfg ForwardConfig) http.Handler {
 	return &forwarder{rt: rt, cfg: cfg}
 }

@@ -33,6 +33,13 @@ type answer struct {
 	content []byte         // that has no form yet
 	pooled  *[contentSize]byte
 
+	finished bool // by the handler
+
+	// Guarded by writing, as is what requestBody says.
+
+	begun      bool // to be sent
+	halfClosed bool // before: the client sends nothing any more, and may wait
+
 	writing sync.Mutex // to the connection
 	writeBy time.Time  // write deadline that the handler has set
 	err     error      // of the first write that failed
@@ -184,6 +191,7 @@ func (x *clientExchange) finish() bool {
 	if x.status == 0 {
 		x.writeHeader(http.StatusOK)
 	}
+	x.finished = true
 	short := x.length > x.written && hasContent(x.status) && x.request.Method != http.MethodHead
 	if x.err == nil {
 		x.commit(true, nil)

@@ -230,8 +230,11 @@ func (x *clientExchange) tellToContinue() error {
 		return nil
 	}
 	x.body.expected = false
-	return x.conn.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), x.writeBy)
+	return x.conn.write([]byte(continues), x.writeBy)
 }
+
+// continues is the interim response that says nothing but that the final one comes.
+const continues = "HTTP/1.1 100 Continue\r\n\r\n"
 
 func appendStatusLine(b []byte, r *http.Request, status int) []byte {
 	if r.ProtoMinor == 0 {

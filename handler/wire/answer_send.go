@@ -26,6 +26,9 @@ func (x *clientExchange) send(p, end []byte) {
 // sendNow is send for whoever holds writing.
 func (x *clientExchange) sendNow(p, end []byte) {
 	c := x.conn
+	if !x.begun {
+		x.begins()
+	}
 	_, tcp := c.Conn.(*net.TCPConn)
 	switch {
 	case len(p) == 0:

@@ -214,18 +214,22 @@ func (c *clientConn) close(now time.Time) {
 
 // reset closes the connection so that its other end cannot take that for a regular end.
 func (c *clientConn) reset() {
-	conn := c.Conn
-	for {
-		above, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		conn = above.NetConn() // without the word that TLS ends with
-	}
+	conn := below(c.Conn) // without the word that TLS ends with
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// below returns what conn is over in the end.
+func below(conn net.Conn) net.Conn {
+	for {
+		above, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = above.NetConn()
+	}
 }
 
 // end closes the connection. Where it has told its client something that the client

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"net"
 
 	"spangate/handler/wire/http1"
@@ -16,6 +17,8 @@ func newSocket(net.Conn) *socket { return nil }
 
 func (*socket) fill(*http1.Reader) error { return errors.ErrUnsupported }
 
-func (*socket) awaitEnd() (gone bool, err error) { return false, errors.ErrUnsupported }
+func (*socket) await() error { return errors.ErrUnsupported }
+
+func awaitReset(net.Conn) error { return io.EOF }
 
 func (*socket) write([]byte) (int, error) { return 0, errors.ErrUnsupported }

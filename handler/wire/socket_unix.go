@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"syscall"
@@ -19,7 +20,6 @@ type socket struct {
 	look func(fd uintptr) bool // lookNow
 	in   *http1.Reader
 	err  error
-	gone bool
 	out  transfer
 }
 
@@ -68,13 +68,12 @@ func (s *socket) readNow(fd uintptr) bool {
 	return true
 }
 
-// awaitEnd waits for something to come, and reports whether that is the end, or an
-// error of the connection.
-func (s *socket) awaitEnd() (gone bool, err error) {
+// await waits for something to come, and leaves it there.
+func (s *socket) await() error {
 	if err := s.raw.Read(s.look); err != nil {
-		return false, err
+		return err
 	}
-	return s.gone, nil
+	return s.err
 }
 
 func (s *socket) lookNow(fd uintptr) bool {
@@ -83,9 +82,34 @@ func (s *socket) lookNow(fd uintptr) bool {
 	for err == syscall.EINTR {
 		n, err = peekNow(fd, p[:])
 	}
-	if err == syscall.EAGAIN {
+	switch {
+	case err == syscall.EAGAIN:
+		return false
+	case err == nil && n == 0:
+		err = io.EOF
+	}
+	s.err = err
+	return true
+}
+
+// awaitReset waits until conn is reset, the other end of which sends nothing any more,
+// and returns why that has ended.
+func awaitReset(conn net.Conn) error {
+	s := newSocket(conn)
+	if s == nil {
+		return io.EOF // nobody can tell
+	}
+	if err := s.raw.Read(s.resetNow); err != nil {
+		return err
+	}
+	return s.err
+}
+
+func (s *socket) resetNow(fd uintptr) bool {
+	errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+	if err == nil && errno == 0 {
 		return false
 	}
-	s.gone = n <= 0
+	s.err = cmp.Or(err, error(syscall.Errno(errno)))
 	return true
 }

@@ -1,14 +1,21 @@
 package wire
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"time"
 )
 
 // watch looks, beside the handler, for what the client does when its request has come
-// whole: whether it leaves, or sends another one. A client that closes its sending
-// side leaves. It is guarded by the exchange's mu.
+// whole: whether it leaves, or sends another one. It is guarded by the exchange's mu.
+//
+// A client that closes its sending side before its answer has begun may have left, or
+// wait for the answer, as BusyBox's wget does (RFC 9112 §9.6). The end looks the same;
+// but who has left answers what is sent to him with a reset. So he is sent an interim
+// response, which any client of HTTP/1.1 understands. Behind the beginning of an answer
+// nothing can be sent that is not of it, and over HTTP/1.0 nothing before: there he has
+// left (RFC 1945 §1.3).
 type watch struct {
 	wanted bool
 	ended  chan struct{} // is closed when nobody looks any more; nil: nobody has looked
@@ -41,26 +48,11 @@ func (x *clientExchange) startWatch() {
 // look waits for what comes.
 func (x *clientExchange) look() {
 	defer close(x.watch.ended)
-	c := x.conn
-	var gone bool
-	var err error
-	if c.socket != nil {
-		gone, err = c.socket.awaitEnd()
-	} else {
-		var n int
-		if n, err = c.Conn.Read(c.one[:]); n > 0 {
-			x.mu.Lock()
-			c.in.Put(c.one[:n])
-			x.mu.Unlock()
-			err = nil
-		}
+	err := x.awaitNext()
+	if os.IsTimeout(err) {
+		return // nobody wants to know any more
 	}
-	if err != nil {
-		if os.IsTimeout(err) {
-			return // nobody wants to know any more
-		}
-		gone = true
-	}
+	waits := err == io.EOF && x.mayWait()
 	x.mu.Lock()
 	x.watch.seen = true
 	tell := x.watch.onNext
@@ -68,8 +60,49 @@ func (x *clientExchange) look() {
 	if tell != nil {
 		tell()
 	}
-	if gone {
+	if waits {
+		err = awaitReset(below(x.conn.Conn))
+	}
+	if err != nil && !os.IsTimeout(err) {
 		x.context.cancel()
+	}
+}
+
+// awaitNext waits for something to come. The end of what the client sends is [io.EOF].
+func (x *clientExchange) awaitNext() error {
+	c := x.conn
+	if c.socket != nil {
+		return c.socket.await()
+	}
+	n, err := c.Conn.Read(c.one[:])
+	if n == 0 {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c.in.Put(c.one[:n])
+	return nil
+}
+
+// mayWait reports whether the client, which sends nothing any more, may yet wait for
+// the answer. If he does not, there is a reset soon.
+func (x *clientExchange) mayWait() bool {
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	if x.halfClosed || x.begun || x.request.ProtoMinor == 0 {
+		return x.halfClosed
+	}
+	x.halfClosed = true
+	return x.conn.write([]byte(continues), x.writeBy) == nil
+}
+
+// begins notes that the answer begins to be sent, and whether the client has closed its
+// sending side before, which over TLS cannot be seen without reading. If he has left, he
+// answers that with a reset. The caller holds writing.
+func (x *clientExchange) begins() {
+	x.begun = true
+	if whole := x.finished || x.written == x.length; !whole && x.request.ProtoMinor > 0 && !x.halfClosed {
+		_, x.halfClosed = peekerOf(x.conn.Conn).look()
 	}
 }
 

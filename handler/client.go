@@ -81,12 +81,18 @@ type identifier struct {
 }
 
 func (h *identifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.next.ServeHTTP(w, h.identified(r))
+}
+
+// identified returns r with who sends it. Copies of requests are large, and so are not
+// made on the stack that the whole chain stands on.
+func (h *identifier) identified(r *http.Request) *http.Request {
 	i := &inquiry{Context: r.Context(), client: h.origin.Client(r)}
 	if !i.client.Trusted {
 		h.origin.removeForwarded(r.Header)
 	}
 	i.request = *r.WithContext(i)
-	h.next.ServeHTTP(w, &i.request)
+	return &i.request
 }
 
 // ClientOf returns who sends r, a request behind [Identify] or one that is sent

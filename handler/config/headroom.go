@@ -46,7 +46,10 @@ func (h *headroom) adjust() {
 		h.percent = percent
 		debug.SetGCPercent(percent)
 	}
-	runtime.AddCleanup(&collected{}, func(h *headroom) { h.adjust() }, h)
+	// Not a cleanup, which waits for the whole heap to be swept, while that grows by
+	// what is in force: right after the heap has become large, by far too much. This
+	// is done as soon as the object itself is swept, and those of its size are early.
+	runtime.SetFinalizer(&collected{}, func(*collected) { h.adjust() })
 }
 
 func (h *headroom) stop() {

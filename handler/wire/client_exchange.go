@@ -37,16 +37,23 @@ type clientExchange struct {
 
 // handle reads a request and handles it. It reports whether another one may follow.
 func (c *clientConn) handle() bool {
+	x := c.next()
+	return x != nil && x.handle()
+}
+
+// next reads a request, and returns nil if it cannot be read, and has been refused. It
+// is apart from what handles the request, and so from the stack of that.
+func (c *clientConn) next() *clientExchange {
 	if c.in.Peek()[0] == preface[0] {
 		if n := c.preface(); n > len("PRI * HTTP/2.0\r") {
 			c.refuse(nil, errPreface(c.served > 0))
-			return false
+			return nil
 		}
 	}
 	r, f, err := c.in.ReadRequest(int(c.server.cfg.MaxHeaderBytes))
 	if err != nil {
 		c.refuse(r, err)
-		return false
+		return nil
 	}
 	c.served++
 	x := &clientExchange{conn: c, keep: f.Keep, ends: r.Close, switches: offersSwitch(r)}
@@ -64,6 +71,12 @@ func (c *clientConn) handle() bool {
 		x.body.expected = awaitsContinue(x.request)
 		c.receiving = x
 	}
+	return x
+}
+
+// handle handles the request, and reports whether another one may follow.
+func (x *clientExchange) handle() bool {
+	c := x.conn
 	c.current.Store(x)
 	returned := x.run()
 	again := returned && x.finish()

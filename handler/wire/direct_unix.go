@@ -5,7 +5,6 @@ package wire
 import (
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 )
@@ -14,7 +13,8 @@ import (
 // [writeNow].
 type directConn struct {
 	streamConn
-	in, out transfer
+	socket *socket
+	in     transfer
 }
 
 // streamConn is what the connections of TCP and of Unix sockets have in common.
@@ -30,22 +30,18 @@ func direct(conn net.Conn) net.Conn {
 	if !ok {
 		return conn
 	}
-	raw, err := stream.SyscallConn()
-	if err != nil {
-		return conn
+	if socket := newSocket(stream); socket != nil {
+		return &directConn{streamConn: stream, socket: socket}
 	}
-	c := &directConn{streamConn: stream}
-	c.in.over(raw.Read, readNow)
-	c.out.over(raw.Write, writeNow)
-	return c
+	return conn
 }
 
 // Read implements [net.Conn].
 func (c *directConn) Read(p []byte) (int, error) {
-	n, err := c.in.move(p, false)
+	n, err := c.in.move(c.socket.raw, p)
 	switch {
 	case err != nil:
-		return n, c.failed("read", err)
+		return n, c.socket.failed("read", err)
 	case n == 0 && len(p) > 0:
 		return 0, io.EOF
 	}
@@ -53,45 +49,34 @@ func (c *directConn) Read(p []byte) (int, error) {
 }
 
 // Write implements [net.Conn].
-func (c *directConn) Write(p []byte) (int, error) {
-	n, err := c.out.move(p, true)
-	if err != nil {
-		err = c.failed("write", err)
-	}
-	return n, err
-}
+func (c *directConn) Write(p []byte) (int, error) { return c.socket.write(p) }
 
-func (c *directConn) failed(what string, err error) error {
-	if _, ok := err.(syscall.Errno); !ok {
-		return err // it says so itself
-	}
-	return &net.OpError{Op: what, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(what, err)}
-}
-
-// transfer is one direction of a socket. It is safe for concurrent use.
+// transfer is one direction of a socket. The zero value reads. It is safe for concurrent
+// use.
 type transfer struct {
-	wait func(step func(fd uintptr) bool) error
-	call func(fd uintptr, p []byte) (int, error)
+	writes bool
 
-	mu    sync.Mutex
-	p     []byte
-	whole bool // all of p has to be moved
-	n     int  // of that
-	err   error
-	step  func(fd uintptr) bool // next
+	mu   sync.Mutex
+	p    []byte
+	n    int // of that
+	err  error
+	step func(fd uintptr) bool // next, made once it is used: it takes memory
 }
 
-// over sets which calls are made, and what waits until they can be made.
-func (t *transfer) over(wait func(step func(fd uintptr) bool) error, call func(fd uintptr, p []byte) (int, error)) {
-	t.wait, t.call, t.step = wait, call, t.next
-}
-
-// move waits until p, or some of it, has been read or written.
-func (t *transfer) move(p []byte, whole bool) (int, error) {
+// move waits until some of p has been read, or all of it written.
+func (t *transfer) move(raw syscall.RawConn, p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p, t.whole, t.n, t.err = p, whole, 0, nil
-	err := t.wait(t.step)
+	if t.step == nil {
+		t.step = t.next
+	}
+	t.p, t.n, t.err = p, 0, nil
+	var err error
+	if t.writes {
+		err = raw.Write(t.step)
+	} else {
+		err = raw.Read(t.step)
+	}
 	if err == nil {
 		err = t.err
 	}
@@ -101,12 +86,16 @@ func (t *transfer) move(p []byte, whole bool) (int, error) {
 
 // next makes a call, and reports whether it was the last one.
 func (t *transfer) next(fd uintptr) bool {
+	call := readNow
+	if t.writes {
+		call = writeNow
+	}
 	for {
-		n, err := t.call(fd, t.p[t.n:])
+		n, err := call(fd, t.p[t.n:])
 		switch err {
 		case nil:
 			t.n += n
-			if !t.whole || t.n == len(t.p) {
+			if !t.writes || t.n == len(t.p) {
 				return true
 			}
 		case syscall.EINTR:

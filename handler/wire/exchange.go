@@ -55,13 +55,19 @@ type exchange struct {
 func (t *Transport) exchange(c *connection, r *http.Request) (*http.Response, error) {
 	x := &exchange{transport: t, c: c, r: r, kept: c.used.Load()}
 	err := x.send()
+	if err != nil {
+		return nil, x.fail(err)
+	}
+	// What waits here does so on a stack that should not have to grow: what comes
+	// of the head is seen to further up.
+	resp, framing, err := x.head()
 	if err == nil {
-		err = x.receive()
+		err = x.begun(resp, framing)
 	}
 	if err != nil {
 		return nil, x.fail(err)
 	}
-	return x.resp, nil
+	return resp, nil
 }
 
 // write writes a part of the request.
@@ -123,14 +129,10 @@ func (x *exchange) sentInPart(err error) error {
 	return nil
 }
 
-// receive reads the head of the answer, and waits for the first of its content where
+// begun takes the head of the answer, and waits for the first of its content where
 // that has a length.
-func (x *exchange) receive() error {
+func (x *exchange) begun(resp *http.Response, framing http1.Framing) error {
 	h := x.c.http1
-	resp, framing, err := x.head()
-	if err != nil {
-		return err
-	}
 	resp.Request, x.resp = x.r, resp
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return x.switched()

@@ -14,17 +14,19 @@ type http1Conn struct {
 	net.Conn    // which the messages are on; it is over timed
 	timed       *timedConn
 	in          *http1.Reader
-	peeker      *peeker
-	secure      bool   // what can be seen of timed is TLS
-	unsolicited func() // is told that something came that nobody had asked for
+	socket      *socket // nil: it cannot be looked at
+	secure      bool    // what can be seen of timed is TLS
+	unsolicited func()  // is told that something came that nobody had asked for
 
 	beginning [len("HTTP/1.x 408")]byte // of what came over TLS
 }
 
 func newHTTP1Conn(conn net.Conn, timed *timedConn, unsolicited func()) *http1Conn {
-	return &http1Conn{
-		Conn: conn, timed: timed, in: http1.NewReader(conn), peeker: peekerOf(timed), secure: conn != net.Conn(timed), unsolicited: unsolicited,
+	c := &http1Conn{Conn: conn, timed: timed, socket: socketBelow(timed), secure: conn != net.Conn(timed), unsolicited: unsolicited}
+	if c.in = http1.NewReader(conn); c.socket != nil && !c.secure {
+		c.in = http1.NewReader(waiting{timed, c.socket})
 	}
+	return c
 }
 
 var (
@@ -42,7 +44,7 @@ func (c *http1Conn) quiet() error {
 	if c.secure {
 		return c.quietThrough()
 	}
-	switch beginning, ended := c.peeker.look(); {
+	switch beginning, ended := c.socket.look(); {
 	case len(beginning) > 0:
 		return c.surplus(beginning)
 	case ended:
@@ -54,10 +56,10 @@ func (c *http1Conn) quiet() error {
 // quietThrough looks through TLS: only reading tells whether what has come is content.
 // A server may send tickets when it likes (RFC 8446 §4.6.1).
 func (c *http1Conn) quietThrough() error {
-	if c.peeker == nil {
+	if c.socket == nil {
 		return nil
 	}
-	c.timed.peeks = c.peeker
+	c.timed.peeks = c.socket
 	n, err := c.Read(c.beginning[:])
 	c.timed.peeks = nil
 	switch {

@@ -15,10 +15,14 @@ type socket struct{}
 
 func newSocket(net.Conn) *socket { return nil }
 
+func socketBelow(net.Conn) *socket { return nil }
+
 func (*socket) fill(*http1.Reader) error { return errors.ErrUnsupported }
 
 func (*socket) await() error { return errors.ErrUnsupported }
 
 func awaitReset(net.Conn) error { return io.EOF }
+
+func (*socket) look() (beginning []byte, ended bool) { return nil, false }
 
 func (*socket) write([]byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -6,24 +6,35 @@ import (
 	"cmp"
 	"io"
 	"net"
+	"os"
 	"syscall"
 
 	"spangate/handler/wire/http1"
 )
 
-// socket is that of a connection whose bytes are the client's own: not those of TLS,
-// nor ones that somebody has read ahead. It is waited for without memory to read into,
-// and looked at without reading. It is for one goroutine at a time.
+// socket is that of a connection, which is waited for without memory to read into, and
+// looked at without reading. It is for one goroutine at a time. A nil one shows
+// nothing.
 type socket struct {
+	conn net.Conn
 	raw  syscall.RawConn
-	read func(fd uintptr) bool // readNow
-	look func(fd uintptr) bool // lookNow
-	in   *http1.Reader
-	err  error
-	out  transfer
+
+	// What raw is given, made once: each takes memory. Those that are not needed yet
+	// are nil.
+	read, wait func(fd uintptr) bool
+	peek       func(fd uintptr)
+
+	in  *http1.Reader // to read into
+	err error         // of reading
+	out transfer
+
+	beginning [len("HTTP/1.x 408")]byte // of what can be read
+	n         int                       // bytes of that
+	why       error                     // there is none
 }
 
-// newSocket returns that of conn, or nil where it is none of that kind.
+// newSocket returns that of conn where the bytes on it are conn's own: not those of
+// TLS, nor ones that somebody has read ahead. Else there is none.
 func newSocket(conn net.Conn) *socket {
 	plain, ok := conn.(syscall.Conn)
 	if !ok {
@@ -33,23 +44,36 @@ func newSocket(conn net.Conn) *socket {
 	if err != nil {
 		return nil
 	}
-	s := &socket{raw: raw}
-	s.read, s.look = s.readNow, s.lookNow
-	s.out.over(raw.Write, writeNow)
-	return s
+	return &socket{conn: conn, raw: raw, out: transfer{writes: true}}
 }
 
-// fill waits for something to come, and reads it into in.
+// socketBelow returns what conn is over, whatever that carries.
+func socketBelow(conn net.Conn) *socket {
+	for {
+		switch over := conn.(type) {
+		case *directConn:
+			return over.socket
+		case interface{ NetConn() net.Conn }:
+			conn = over.NetConn()
+		default:
+			return newSocket(conn)
+		}
+	}
+}
+
+// fill waits for something to come, and reads it into in, which has nothing in it.
 func (s *socket) fill(in *http1.Reader) error {
+	if s.read == nil {
+		s.read = s.readNow
+	}
 	s.in = in
-	if err := s.raw.Read(s.read); err != nil {
+	err := s.raw.Read(s.read)
+	s.in = nil
+	if err != nil {
 		return err
 	}
-	return s.err
+	return s.failed("read", s.err)
 }
-
-// write writes p.
-func (s *socket) write(p []byte) (int, error) { return s.out.move(p, true) }
 
 func (s *socket) readNow(fd uintptr) bool {
 	p := s.in.Room()
@@ -68,28 +92,62 @@ func (s *socket) readNow(fd uintptr) bool {
 	return true
 }
 
-// await waits for something to come, and leaves it there.
-func (s *socket) await() error {
-	if err := s.raw.Read(s.look); err != nil {
-		return err
-	}
-	return s.err
+// write writes p.
+func (s *socket) write(p []byte) (int, error) {
+	n, err := s.out.move(s.raw, p)
+	return n, s.failed("write", err)
 }
 
-func (s *socket) lookNow(fd uintptr) bool {
-	var p [1]byte
-	n, err := peekNow(fd, p[:])
-	for err == syscall.EINTR {
-		n, err = peekNow(fd, p[:])
+// failed returns err as package net does.
+func (s *socket) failed(what string, err error) error {
+	if _, ok := err.(syscall.Errno); !ok {
+		return err // there is none, or it says so itself
 	}
-	switch {
-	case err == syscall.EAGAIN:
-		return false
-	case err == nil && n == 0:
-		err = io.EOF
+	return &net.OpError{Op: what, Net: s.conn.LocalAddr().Network(), Source: s.conn.LocalAddr(), Addr: s.conn.RemoteAddr(), Err: os.NewSyscallError(what, err)}
+}
+
+// await waits for something to come, and leaves it there.
+func (s *socket) await() error {
+	if s.wait == nil {
+		s.wait = func(fd uintptr) bool {
+			s.peekNow(fd)
+			return s.why != syscall.EAGAIN
+		}
 	}
-	s.err = err
-	return true
+	if err := s.raw.Read(s.wait); err != nil {
+		return err
+	}
+	if s.why == nil && s.n == 0 {
+		return io.EOF
+	}
+	return s.failed("read", s.why)
+}
+
+// look returns the beginning of what can be read now, and whether instead the end
+// or an error can.
+func (s *socket) look() (beginning []byte, ended bool) {
+	if s == nil {
+		return nil, false
+	}
+	if s.peek == nil {
+		s.peek = s.peekNow
+	}
+	// Not raw.Read, which waits for a reader to return.
+	if err := s.raw.Control(s.peek); err != nil {
+		return nil, true // closed
+	}
+	if s.n > 0 {
+		return s.beginning[:s.n], false
+	}
+	return nil, s.why != syscall.EAGAIN
+}
+
+func (s *socket) peekNow(fd uintptr) {
+	for {
+		if s.n, s.why = peekNow(fd, s.beginning[:]); s.why != syscall.EINTR {
+			return
+		}
+	}
 }
 
 // awaitReset waits until conn is reset, the other end of which sends nothing any more,

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"spangate/handler/wire/http1"
 )
 
 // unwatched is how long a request is on its way before anybody watches whether it is
@@ -25,7 +27,7 @@ type timedConn struct {
 	net.Conn
 	pause time.Duration // longest one in which the backend takes nothing; 0: no limit
 
-	peeks *peeker // not nil: nothing is read but what has come
+	peeks *socket // not nil: nothing is read but what has come
 
 	mu       sync.Mutex
 	turn     int             // requests so far
@@ -146,6 +148,23 @@ func (c *timedConn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.readsOn() {
 			return n, err
+		}
+	}
+}
+
+// waiting is a timedConn as an [http1.Reader] reads from it, without memory while it
+// waits: backends take their time, and many requests wait at once.
+type waiting struct {
+	*timedConn
+	socket *socket
+}
+
+// Fill implements [http1.Filler].
+func (w waiting) Fill(in *http1.Reader) error {
+	for {
+		err := w.socket.fill(in)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !w.readsOn() {
+			return err
 		}
 	}
 }

@@ -102,7 +102,7 @@ func (x *clientExchange) mayWait() bool {
 func (x *clientExchange) begins() {
 	x.begun = true
 	if whole := x.finished || x.written == x.length; !whole && x.request.ProtoMinor > 0 && !x.halfClosed {
-		_, x.halfClosed = peekerOf(x.conn.Conn).look()
+		_, x.halfClosed = socketBelow(x.conn.Conn).look()
 	}
 }
 

@@ -25,13 +25,17 @@ const (
 // connection needs none. It is for one goroutine at a time.
 type Reader struct {
 	src    io.Reader
+	filler Filler            // src, or nil
 	pooled *[bufferSize]byte // nil: buf is none, or larger than those
 	buf    []byte
 	r, w   int // what is between them has not been read
 }
 
-// NewReader returns a reader of what comes from src.
-func NewReader(src io.Reader) *Reader { return &Reader{src: src} }
+// NewReader returns a reader of what comes from src, which may be a [Filler].
+func NewReader(src io.Reader) *Reader {
+	filler, _ := src.(Filler)
+	return &Reader{src: src, filler: filler}
+}
 
 // Buffered returns how many bytes have come that nobody has read.
 func (r *Reader) Buffered() int { return r.w - r.r }
@@ -50,6 +54,10 @@ func (r *Reader) Discard(n int) {
 // means that there is at least one more byte. The memory grows as long as nobody
 // reads what has come.
 func (r *Reader) Fill() error {
+	if r.filler != nil && r.r == r.w {
+		r.release() // of a line that has been read
+		return r.filler.Fill(r)
+	}
 	r.room()
 	for range 100 {
 		n, err := r.src.Read(r.buf[r.w:])

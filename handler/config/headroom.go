@@ -20,7 +20,7 @@ type headroom struct {
 }
 
 const (
-	mostHeadroom = 32 << 20
+	mostHeadroom = 24 << 20
 	mostGrowth   = 400 // percent
 	leastGrowth  = 50
 )

@@ -12,8 +12,8 @@ import (
 
 const (
 	// idleConnections is how many unused connections of HTTP/1.1 to a backend are
-	// kept. net/http keeps two, and then dials for nearly every request under load.
-	idleConnections = 512
+	// kept: fewer than are used at a time under load are closed and made all the time.
+	idleConnections = 2048
 	// streamsPerConnection is how many requests share a connection of HTTP/2 at
 	// most. A backend may allow fewer.
 	streamsPerConnection = 256

@@ -8,7 +8,7 @@ import (
 )
 
 // bufferSize holds most heads, and what comes with them of a body.
-const bufferSize = 8 << 10
+const bufferSize = 4 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 

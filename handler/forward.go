@@ -4,8 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"slices"
 	"strconv"
 	"sync"
@@ -13,6 +11,7 @@ import (
 
 	"spangate/handler/fault"
 	"spangate/handler/field"
+	"spangate/handler/wire"
 )
 
 // ForwardConfig says how [Forward] treats what it passes on. The zero value
@@ -76,9 +75,8 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		body = nil
 	}
-	on.interim = interimResponses{w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
-	on.trace = on.interim.trace()
-	out := f.outgoing(on, httptrace.WithClientTrace(ctx, &on.trace), r, body)
+	on.interim = interimResponses{Context: ctx, w: w, fields: f.cfg.Fields, ended: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has none
+	out := f.outgoing(on, r, body)
 	on.interim.expected = out.Header["Expect"] != nil
 
 	resp, err := f.rt.RoundTrip(out)
@@ -111,7 +109,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // outgoing returns the request to be sent for r, whose header it takes: who comes
 // first in the chain has no more to do with it. Its URL has no authority yet: the
 // backend that it is given to adds its own.
-func (f *forwarder) outgoing(on *forwarding, ctx context.Context, r *http.Request, body *requestBody) *http.Request {
+func (f *forwarder) outgoing(on *forwarding, r *http.Request, body *requestBody) *http.Request {
 	header := r.Header
 	upgrade, trailers := upgradeOf(header), acceptsTrailers(header)
 	f.cfg.Fields.EndHop(header)
@@ -147,7 +145,7 @@ func (f *forwarder) outgoing(on *forwarding, ctx context.Context, r *http.Reques
 		Header:        header,
 		ContentLength: r.ContentLength,
 		Host:          r.Host,
-	}).WithContext(ctx)
+	}).WithContext(&on.interim)
 	if body != nil {
 		on.out.Body = body
 		on.out.Trailer = body.announced(f.cfg.Fields)
@@ -205,9 +203,11 @@ func (f *forwarder) passHeader(w http.ResponseWriter, r *http.Request, resp *htt
 	return header, named
 }
 
-// interimResponses passes 1xx responses on while they come. net/http tells of
-// them from another goroutine, which may go on after the final response.
+// interimResponses is the context of a request on its way to a backend, and passes the
+// 1xx responses to it on while they come. Over HTTP/2 net/http tells of them from
+// another goroutine, which may go on after the final response.
 type interimResponses struct {
+	context.Context
 	w      http.ResponseWriter
 	fields field.Set
 	// expected says that the client waits for a 100. The server sends that by
@@ -218,25 +218,32 @@ type interimResponses struct {
 	ended bool
 }
 
-func (i *interimResponses) trace() httptrace.ClientTrace {
-	return httptrace.ClientTrace{Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		if i.ended || code == http.StatusSwitchingProtocols || code == http.StatusContinue && i.expected {
-			return nil
-		}
-		header := i.w.Header()
-		connection := header["Connection"] // of which only the final response speaks
-		clear(header)
-		i.fields.EndHop(http.Header(fields))
-		maps.Copy(header, http.Header(fields))
-		i.w.WriteHeader(code)
-		clear(header)
-		if connection != nil {
-			header["Connection"] = connection
-		}
+// Value implements [context.Context].
+func (i *interimResponses) Value(key any) any {
+	if key == (wire.InterimKey{}) {
+		return i
+	}
+	return i.Context.Value(key)
+}
+
+// Interim implements [wire.Interim].
+func (i *interimResponses) Interim(status int, fields http.Header) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended || status == http.StatusSwitchingProtocols || status == http.StatusContinue && i.expected {
 		return nil
-	}}
+	}
+	header := i.w.Header()
+	connection := header["Connection"] // of which only the final response speaks
+	clear(header)
+	i.fields.EndHop(fields)
+	maps.Copy(header, fields)
+	i.w.WriteHeader(status)
+	clear(header)
+	if connection != nil {
+		header["Connection"] = connection
+	}
+	return nil
 }
 
 func (i *interimResponses) end() {

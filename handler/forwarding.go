@@ -2,7 +2,6 @@ package handler
 
 import (
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 
 	"spangate/handler/clock"
@@ -16,7 +15,6 @@ type forwarding struct {
 	url     url.URL       // of out
 	room    field.Room    // for the fields of out
 	interim interimResponses
-	trace   httptrace.ClientTrace // tells interim
 	client  clientWriter
 }
 

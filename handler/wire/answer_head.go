@@ -47,14 +47,16 @@ func (x *clientExchange) writeHeader(status int) {
 	x.declareTrailers()
 	_, typed := x.header["Content-Type"]
 	x.guess = !typed && x.header["Content-Encoding"] == nil && hasContent(status)
-	leave := withheld
-	switch {
-	case status == http.StatusNotModified:
-		leave = withheldUnmodified
-	case x.length < 0:
-		leave = withheldUnsized
-	}
-	b, err := http1.AppendFields(x.bytes, x.header, leave)
+	b, err := http1.AppendFields(x.bytes, x.header, func(name string) bool {
+		switch name {
+		case "Content-Length":
+			return x.length < 0 || status == http.StatusNotModified
+		case "Content-Type":
+			return status == http.StatusNotModified
+		}
+		x.trailers = x.trailers || isTrailer(name)
+		return withheld(name)
+	})
 	if err != nil {
 		x.fail(err)
 		return
@@ -144,12 +146,14 @@ func hasContent(status int) bool {
 
 // withheld reports whether a field of the handler's is not sent in the head.
 func withheld(name string) bool {
-	return name == "Transfer-Encoding" || strings.HasPrefix(name, http.TrailerPrefix)
+	return name == "Transfer-Encoding" || isTrailer(name)
 }
 
 func withheldUnsized(name string) bool { return name == "Content-Length" || withheld(name) }
 
-func withheldUnmodified(name string) bool { return name == "Content-Type" || withheldUnsized(name) }
+// isTrailer reports whether a field of the handler's stands for one that follows the
+// content.
+func isTrailer(name string) bool { return strings.HasPrefix(name, http.TrailerPrefix) }
 
 // declareLength notes how long the handler says that the content is.
 func (x *clientExchange) declareLength() {
@@ -162,7 +166,7 @@ func (x *clientExchange) declareLength() {
 	}
 }
 
-// declareTrailers notes which fields are to follow the content.
+// declareTrailers notes which fields are announced to follow the content.
 func (x *clientExchange) declareTrailers() {
 	for _, line := range x.header["Trailer"] {
 		for name := range strings.SplitSeq(line, ",") {
@@ -175,11 +179,6 @@ func (x *clientExchange) declareTrailers() {
 			x.declared[name] = nil
 		}
 		x.trailers = true
-	}
-	for name := range x.header {
-		if strings.HasPrefix(name, http.TrailerPrefix) {
-			x.trailers = true
-		}
 	}
 }
 

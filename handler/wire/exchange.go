@@ -7,8 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -105,11 +103,10 @@ func (x *exchange) send() error {
 		x.untouched = true
 		return err
 	}
-	h.timed.begin(r.Context(), unwatched, nil)
+	h.timed.begin(r.Context(), unwatched, nil, x.transport.responseTimeout)
 	if err := x.write(head); err != nil {
 		return x.sentInPart(err)
 	}
-	h.timed.await(x.transport.responseTimeout)
 	return nil
 }
 
@@ -185,8 +182,8 @@ func (x *exchange) head() (*http.Response, http1.Framing, error) {
 		if resp.StatusCode == http.StatusContinue {
 			x.upload.proceed()
 		}
-		if trace := httptrace.ContextClientTrace(x.r.Context()); trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header)); err != nil {
+		if interim := interimOf(x.r.Context()); interim != nil {
+			if err := interim.Interim(resp.StatusCode, resp.Header); err != nil {
 				return nil, framing, err
 			}
 		}

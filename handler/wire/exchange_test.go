@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -126,6 +124,10 @@ func answerTo(ctx context.Context, rt http.RoundTripper, method string) string {
 	return text.String()
 }
 
+type interimFunc func(status int, header http.Header) error
+
+func (f interimFunc) Interim(status int, header http.Header) error { return f(status, header) }
+
 // TestInterimResponsesAreTold checks what whoever listens is told.
 func TestInterimResponsesAreTold(t *testing.T) {
 	rt := piped(t, wire.TransportConfig{}, func(conn net.Conn, _ *http.Request) bool {
@@ -133,10 +135,10 @@ func TestInterimResponsesAreTold(t *testing.T) {
 		return true
 	})
 	var got []string
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
-		got = append(got, fmt.Sprint(code, header))
+	ctx := context.WithValue(t.Context(), wire.InterimKey{}, interimFunc(func(status int, header http.Header) error {
+		got = append(got, fmt.Sprint(status, header))
 		return nil
-	}})
+	}))
 	answerTo(ctx, rt, "GET")
 	closeIdle(rt)
 	if diff := cmp.Diff([]string{"103 map[Connection:[X] X:[1]]", "102 map[]"}, got); diff != "" {

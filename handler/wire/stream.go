@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 
@@ -53,6 +54,13 @@ func (t *Transport) overHTTP2(c *connection, r *http.Request, body *streamUpload
 	var over *givenUp
 	if body != nil {
 		out, over = body.overHTTP2(out)
+	}
+	if interim := interimOf(r.Context()); interim != nil {
+		out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
+			Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
+				return interim.Interim(status, http.Header(header))
+			},
+		}))
 	}
 	resp, err := c.client.RoundTrip(out)
 	if err != nil {

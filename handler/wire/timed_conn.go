@@ -41,15 +41,20 @@ type timedConn struct {
 }
 
 // begin says that a request is under way, whose context is ctx. late, if not nil, is
-// called by who reads, when nothing has come for as long as grace.
-func (c *timedConn) begin(ctx context.Context, grace time.Duration, late func()) {
+// called by who reads, when nothing has come for as long as grace. limit bounds the
+// wait for an answer, as [timedConn.await] does.
+func (c *timedConn) begin(ctx context.Context, grace time.Duration, late func(), limit time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turn++
 	c.ctx, c.late = ctx, late
 	c.limit, c.writeBy = time.Time{}, time.Time{}
 	c.answered, c.over = false, false
-	deadline := time.Now().Add(grace)
+	now := time.Now()
+	if limit > 0 {
+		c.limit = now.Add(limit)
+	}
+	deadline := now.Add(grace)
 	if ends, ok := ctx.Deadline(); ok && ends.Before(deadline) {
 		deadline = ends
 	}

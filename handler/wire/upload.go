@@ -81,9 +81,9 @@ func (u *upload) begin() error {
 	}
 	if u.expects == nil && len(head) <= headSize {
 		u.head = len(head)
-		timed.begin(x.r.Context(), headGrace, u.flush)
+		timed.begin(x.r.Context(), headGrace, u.flush, 0)
 	} else {
-		timed.begin(x.r.Context(), unwatched, nil)
+		timed.begin(x.r.Context(), unwatched, nil, 0)
 		if err := x.write(head); err != nil {
 			return x.sentInPart(err)
 		}

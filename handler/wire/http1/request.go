@@ -164,13 +164,41 @@ func parseRequestLine(line string) (*http.Request, error) {
 	case !isVersion(version):
 		return nil, malformed("version %.40q", version)
 	}
-	r := &http.Request{Method: method, RequestURI: target, Proto: version, ProtoMajor: int(version[5] - '0'), ProtoMinor: int(version[7] - '0')}
-	var err error
-	if r.URL, err = parseTarget(method, target); r.ProtoMajor != 1 {
-		err = Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
+	both := &struct {
+		http.Request
+		url url.URL
+	}{Request: http.Request{Method: method, RequestURI: target, Proto: version, ProtoMajor: int(version[5] - '0'), ProtoMinor: int(version[7] - '0')}}
+	r := &both.Request
+	if r.ProtoMajor != 1 {
+		return r, Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
 	}
+	if path, query, asked := strings.Cut(target, "?"); isPlainPath(path) && isValue(query) && !strings.Contains(query, "\t") && (!asked || query != "") && method != http.MethodConnect {
+		both.url.Path, both.url.RawQuery = path, query
+		r.URL = &both.url
+		return r, nil
+	}
+	var err error
+	r.URL, err = parseTarget(method, target)
 	return r, err
 }
+
+// isPlainPath reports whether path is one that stands for itself in each form of a
+// [url.URL].
+func isPlainPath(path string) bool {
+	for i := range len(path) {
+		if !inPlainPath[path[i]] {
+			return false
+		}
+	}
+	return path != "" && path[0] == '/'
+}
+
+var inPlainPath = func() (set [256]bool) {
+	for c := range byte(0x7f) {
+		set[c] = isLetter(c) || isDigit(c) || strings.IndexByte("/-._~$&+,:;=@", c) >= 0
+	}
+	return set
+}()
 
 // parseTarget reads the target of a request (RFC 9112 §3.2).
 func parseTarget(method, target string) (u *url.URL, err error) {

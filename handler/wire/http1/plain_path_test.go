@@ -1,0 +1,28 @@
+package http1
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPlainTargets compares what is read of targets with what net/url reads of them.
+func TestPlainTargets(t *testing.T) {
+	for _, target := range []string{
+		"/", "/a/b", "//host/path", "///", "/a:b@c", "/a;b=1,2&c$+~", "/%41", "/a%2Fb", "/a b", "/ä", "/a!b", "/(a)", "/[a]", "/a|b", "/a#b",
+		"/?", "/??", "/?a", "/?a=1&b=%zz", "/?a?b", "/?a#b", "/a?/b", "/?\"<>", "/?ä", "/*", "/./..", "/?a\tb", "/?a\x7f",
+	} {
+		r, err := parseRequestLine("GET " + target + " HTTP/1.1")
+		want, wantErr := url.ParseRequestURI(target)
+		if err != nil {
+			if wantErr == nil && target != "/a b" && target != "/?a\tb" {
+				t.Errorf("%q: %v", target, err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(want, r.URL); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", target, diff)
+		}
+	}
+}

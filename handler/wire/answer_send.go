@@ -52,13 +52,13 @@ func (x *clientExchange) sendNow(p, end []byte) {
 	}
 }
 
-// write writes p. It fails where the client takes nothing for [Config.ClientTimeout], or
-// from by on, unless that is zero.
+// write writes p. It fails where the client takes nothing for [Config.ClientTimeout], and
+// an eighth or two of that more, or from by on, unless that is zero.
 func (c *clientConn) write(p []byte, by time.Time) error {
+	last := c.limitWrite(by, c.slice())
 	for {
-		c.limitWrite(by)
 		n, err := c.writeNow(p)
-		if err == nil || n == 0 || !by.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err == nil || !by.IsZero() || !c.goesOn(n, err, &last) {
 			return err
 		}
 		p = p[n:]
@@ -74,30 +74,60 @@ func (c *clientConn) writeNow(p []byte) (int, error) {
 
 // writeParts is write for several, that go together over TCP.
 func (c *clientConn) writeParts(parts *net.Buffers, by time.Time) error {
+	last := c.limitWrite(by, c.slice())
 	for {
-		c.limitWrite(by)
 		n, err := parts.WriteTo(c.Conn)
-		if err == nil || n == 0 || !by.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err == nil || !by.IsZero() || !c.goesOn(int(n), err, &last) {
 			return err
 		}
 	}
 }
 
-// limitWrite bounds the next write. The bound is an eighth more than it has to be, and
-// so it is as good for most of those that follow.
-func (c *clientConn) limitWrite(by time.Time) {
-	d := c.server.cfg.ClientTimeout
-	switch {
-	case !by.IsZero():
-	case d <= 0:
-	default:
-		now := time.Now()
-		if by = c.writeBy; by.Sub(now) < d || by.Sub(now) > d+d/8 {
-			by = now.Add(d + d/8)
+// slice is for how long a write is waited for before anybody looks what of it has been
+// taken. Over TLS that is all of the time, as a record cannot be gone on with.
+func (c *clientConn) slice() time.Duration {
+	if c.secure != nil {
+		return c.server.cfg.ClientTimeout
+	}
+	return c.server.cfg.ClientTimeout / 8
+}
+
+// goesOn reports whether a write that has failed with err, when n bytes of it had been
+// taken, goes on. last is when the client took something, at the latest.
+func (c *clientConn) goesOn(n int, err error, last *time.Time) bool {
+	if c.secure != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	now := time.Now()
+	if n > 0 {
+		*last = now
+	}
+	left := last.Add(c.server.cfg.ClientTimeout).Sub(now)
+	if left <= 0 {
+		return false
+	}
+	c.writeUntil(now.Add(min(left, c.slice())))
+	return true
+}
+
+// limitWrite bounds the next write, which begins now: by by or, if that is zero, after
+// d, unless there is no limit. The bound is an eighth of the limit more than it has to
+// be, and so it is as good for most of those that follow.
+func (c *clientConn) limitWrite(by time.Time, d time.Duration) (now time.Time) {
+	if limit := c.server.cfg.ClientTimeout; by.IsZero() && limit > 0 {
+		now = time.Now()
+		if by = c.writeBy; by.Sub(now) < d || by.Sub(now) > d+limit/8 {
+			by = now.Add(d + limit/8)
 		}
 	}
-	if !by.Equal(c.writeBy) {
-		c.writeBy = by
-		c.Conn.SetWriteDeadline(by)
+	c.writeUntil(by)
+	return now
+}
+
+// writeUntil sets when writes fail; zero: never.
+func (c *clientConn) writeUntil(t time.Time) {
+	if !t.Equal(c.writeBy) {
+		c.writeBy = t
+		c.Conn.SetWriteDeadline(t)
 	}
 }

@@ -111,12 +111,16 @@ func TestClientsThatReadSlowly(t *testing.T) {
 	}{
 		"all of it, slowly": {277, false},
 		"some of it":        {100, true},
+		"a byte":            {1, true},
+		"nothing":           {0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var ended time.Time
 			inBubble(t, wire.Config{ClientTimeout: time.Minute}, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "200")
 				w.Header()["Content-Type"] = nil
 				_, err := w.Write(make([]byte, 200))
+				ended = time.Now()
 				if test.fails != os.IsTimeout(err) {
 					t.Errorf("the write ends with %v", err)
 				}
@@ -128,8 +132,12 @@ func TestClientsThatReadSlowly(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				synctest.Wait()
+				last := time.Now()
 				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				if pause := ended.Sub(last); test.fails && (pause < time.Minute || pause > 75*time.Second) {
+					t.Errorf("a pause of %v ended the write, of which a minute is allowed", pause)
+				}
 			})
 		})
 	}

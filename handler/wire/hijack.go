@@ -44,7 +44,7 @@ type takenConn struct{ *clientConn }
 
 // Write implements [net.Conn].
 func (c *takenConn) Write(p []byte) (int, error) {
-	c.limitWrite(time.Time{})
+	c.limitWrite(time.Time{}, c.server.cfg.ClientTimeout)
 	return c.Conn.Write(p)
 }
 

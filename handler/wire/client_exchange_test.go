@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -282,6 +283,67 @@ func TestBodies(t *testing.T) {
 	if !strings.HasSuffix(answer, "\r\n\r\n100000") {
 		t.Errorf("read by two: %q", answer)
 	}
+}
+
+// lateConn is a connection on which a text may come just when nobody waits any more: as
+// its read deadline is set to the past.
+type lateConn struct {
+	net.Conn
+	text chan string   // what comes so, with the next read
+	over chan struct{} // is closed when it does
+}
+
+func (c lateConn) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && !t.After(time.Now()) {
+		close(c.over)
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c lateConn) Read(p []byte) (int, error) {
+	select {
+	case text := <-c.text:
+		<-c.over
+		return copy(p, text), nil
+	case <-c.over:
+		return 0, errReadsOn
+	default:
+		return c.Conn.Read(p)
+	}
+}
+
+var errReadsOn = errors.New("nobody may wait for more")
+
+// Whoever reads a body when the answer is over is not let wait for more of it, though
+// something should have come at that moment.
+func TestABodyThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := wiretest.NewPipes()
+		ctx, leave := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		near, far := net.Pipe()
+		conn := lateConn{far, make(chan string, 1), make(chan struct{})}
+		read := make(chan error, 1)
+		go func() {
+			ended <- wire.Serve(ctx, []net.Listener{ln}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				conn.text <- "5" // of a chunk's size, which has more digits, it may be
+				go func() {
+					_, err := r.Body.Read(make([]byte, 10))
+					read <- err
+				}()
+				synctest.Wait()
+			}), wire.Config{MaxHeaderBytes: 1 << 12, ShutdownTimeout: time.Second, ClientTimeout: time.Minute}, slog.New(slog.DiscardHandler))
+		}()
+		ln.Accepted <- conn
+		io.WriteString(near, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+		io.Copy(io.Discard, near)
+		if err := <-read; !errors.Is(err, http.ErrBodyReadAfterClose) {
+			t.Errorf("reading ends with %v", err)
+		}
+		leave()
+		<-ended
+	})
 }
 
 // TestContinue checks when a client that waits for it is sent a 100.

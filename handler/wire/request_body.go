@@ -82,6 +82,9 @@ func (b *requestBody) Close() error {
 // arrive waits for a piece of the body, or of its framing. It is called within Read.
 func (x *clientExchange) arrive(p []byte) (int, error) {
 	b := &x.body
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	if d := x.conn.server.cfg.ClientTimeout; b.asked.IsZero() && d > 0 {
 		x.conn.readUntil(time.Now().Add(d))
 	} else {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -69,4 +70,33 @@ func TestHeadroomFollowsTheHeap(t *testing.T) {
 	if got := inForce(); got != 77 {
 		t.Errorf("the heap may grow by %d %% though nobody follows it, want 77 %%", got)
 	}
+}
+
+// What a burst has taken is given back, though no garbage is made after it.
+func TestMemoryIsGivenBack(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	h := &headroom{most: mostHeadroom, quiet: time.Millisecond}
+	t.Cleanup(h.stop)
+	h.adjust()
+	burst := make([][]byte, 64)
+	for i := range burst {
+		burst[i] = bytes.Repeat([]byte{1}, 1<<20)
+	}
+	most := bytesHeld()
+	runtime.KeepAlive(burst)
+	runtime.GC()
+	collections := forced()
+	for end := time.Now().Add(20 * time.Second); bytesHeld() > most-60<<20 || forced() == collections; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are held, of %d after a burst of 64 MiB; %d more collections", bytesHeld(), most, forced()-collections)
+		}
+	}
+}
+
+// forced returns how many collections somebody has asked for.
+func forced() int64 {
+	sample := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
 }

@@ -137,7 +137,7 @@ func (r *rig) compareOtherwise(ctx context.Context, o options, found *report, su
 	}
 	if len(rows) > 1 {
 		found.add(rows.String())
-		found.add("An idle connection has had an answer: it costs what the process is larger than one that has given as many answers over a single connection. " +
+		found.add("An idle connection has had an answer: it costs what the process is larger than one that has given as many answers over a single connection, ten seconds later. " +
 			"TLS is with a key exchange of X25519 and a certificate of P-256, and resumes nothing. 1 MiB bodies come over 16 connections.")
 	}
 	return nil

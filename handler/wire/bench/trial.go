@@ -164,14 +164,17 @@ func ofBodies() trial {
 // ofIdle measures what a connection costs that has had one answer: as much as the
 // process is larger than one that has given as many answers over few connections.
 func ofIdle() trial {
-	const idle = 4000
+	const (
+		idle = 4000
+		rest = 10 * time.Second // until what is not in use may have been given back
+	)
 	return trial{
 		name:    "idle",
 		figures: []figure{{name: "4,000 idle connections: PSS of each", write: memory}},
 		measure: func(ctx context.Context, r *rig, s subject) ([]float64, error) {
 			held := func(number int) (pss float64, err error) {
 				err = r.serve(ctx, s, http1, r.backends, func(at *running) error {
-					w, err := r.drive(ctx, at, job{Connections: number, Size: small, Each: idle}, time.Second)
+					w, err := r.drive(ctx, at, job{Connections: number, Size: small, Each: idle}, rest)
 					pss = float64(w.after.pss)
 					return err
 				})

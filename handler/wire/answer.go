@@ -89,7 +89,7 @@ func (x *clientExchange) Write(p []byte) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	x.written += int64(len(p))
-	if x.request.Method == http.MethodHead {
+	if x.asksHead {
 		return len(p), nil
 	}
 	if x.err == nil {
@@ -192,7 +192,7 @@ func (x *clientExchange) finish() bool {
 		x.writeHeader(http.StatusOK)
 	}
 	x.finished = true
-	short := x.length > x.written && hasContent(x.status) && x.request.Method != http.MethodHead
+	short := x.length > x.written && hasContent(x.status) && !x.asksHead
 	if x.err == nil {
 		x.commit(true, nil)
 		x.frame(nil)

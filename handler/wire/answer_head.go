@@ -37,7 +37,7 @@ func (x *clientExchange) writeHeader(status int) {
 	x.body.expected = false // it has its answer
 	x.writing.Unlock()
 	x.room()
-	x.bytes = appendStatusLine(x.bytes, x.request, status)
+	x.bytes = appendStatusLine(x.bytes, x.old, status)
 	x.saysClose = httpguts.HeaderValuesContainsToken(x.header["Connection"], "close")
 	x.close = x.saysClose || x.endsConnection(status)
 	if x.close {
@@ -77,7 +77,7 @@ func (x *clientExchange) endsConnection(status int) bool {
 func (x *clientExchange) fail(err error) {
 	x.conn.server.log.Debug("answer that cannot be sent", "error", err.Error())
 	x.room()
-	x.bytes = appendStatusLine(x.out[:0], x.request, http.StatusInternalServerError)
+	x.bytes = appendStatusLine(x.out[:0], x.old, http.StatusInternalServerError)
 	x.status, x.length, x.guess, x.close = http.StatusInternalServerError, -1, false, true
 	x.saysClose, x.saysLength = false, false
 	x.sayClose()
@@ -85,7 +85,7 @@ func (x *clientExchange) fail(err error) {
 
 // sayClose has the head say that the connection ends.
 func (x *clientExchange) sayClose() {
-	if !x.saysClose && x.request.ProtoMinor > 0 {
+	if !x.saysClose && !x.old {
 		x.bytes = append(x.bytes, "Connection: close\r\n"...)
 	}
 	x.saysClose = true
@@ -98,7 +98,7 @@ func (x *clientExchange) commit(final bool, next []byte) {
 		return
 	}
 	x.committed = true
-	if x.length < 0 && final && !x.trailers && (x.written > 0 || x.request.Method != http.MethodHead) {
+	if x.length < 0 && final && !x.trailers && (x.written > 0 || !x.asksHead) {
 		x.length = x.written
 	}
 	x.form = x.formOfContent()
@@ -119,7 +119,7 @@ func (x *clientExchange) commit(final bool, next []byte) {
 	case x.form == formChunks:
 		x.bytes = append(x.bytes, "Transfer-Encoding: chunked\r\n"...)
 	}
-	if x.request.ProtoMinor == 0 && x.keep && !x.close {
+	if x.old && x.keep && !x.close {
 		x.bytes = append(x.bytes, "Connection: keep-alive\r\n"...)
 	}
 	x.bytes = append(x.bytes, crlf...)
@@ -131,9 +131,9 @@ func (x *clientExchange) formOfContent() contentForm {
 		return formNone
 	case x.length >= 0:
 		return formLength // which HEAD asks for too
-	case x.request.Method == http.MethodHead:
+	case x.asksHead:
 		return formNone
-	case x.request.ProtoMinor > 0:
+	case !x.old:
 		return formChunks
 	}
 	return formUntilClose
@@ -206,7 +206,7 @@ func (x *clientExchange) trailer() http.Header {
 
 // writeInterim sends a response that is not the last one.
 func (x *clientExchange) writeInterim(status int) {
-	if x.request.ProtoMinor == 0 {
+	if x.old {
 		return
 	}
 	x.writing.Lock()
@@ -214,7 +214,7 @@ func (x *clientExchange) writeInterim(status int) {
 	if status == http.StatusContinue {
 		x.body.expected = false
 	}
-	b := appendStatusLine(nil, x.request, status)
+	b := appendStatusLine(nil, x.old, status)
 	b, err := http1.AppendFields(b, x.header, withheldUnsized)
 	if err == nil {
 		x.conn.write(b, x.writeBy) // what fails here does so again
@@ -235,8 +235,8 @@ func (x *clientExchange) tellToContinue() error {
 // continues is the interim response that says nothing but that the final one comes.
 const continues = "HTTP/1.1 100 Continue\r\n\r\n"
 
-func appendStatusLine(b []byte, r *http.Request, status int) []byte {
-	if r.ProtoMinor == 0 {
+func appendStatusLine(b []byte, old bool, status int) []byte {
+	if old {
 		b = append(b, "HTTP/1.0 "...)
 	} else {
 		b = append(b, "HTTP/1.1 "...)

@@ -134,6 +134,35 @@ func TestAnswersAsBytes(t *testing.T) {
 	}
 }
 
+// What a handler does with its request, be it beside the answer, is nothing to that.
+func TestRequestsAreTheHandlers(t *testing.T) {
+	t.Parallel()
+	s := newServing(t, dated(func(w http.ResponseWriter, r *http.Request) {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			r.Header.Set("Upgrade", "x")
+			r.Header.Set("Connection", "close")
+			r.Method, r.ProtoMinor, r.Close = "HEAD", 0, true
+		}()
+		r.Context().Done()
+		w.Header()["Content-Type"] = nil
+		io.WriteString(w, "a")
+		http.NewResponseController(w).Flush()
+		io.WriteString(w, "b")
+		<-ended
+	}), time.Second)
+	const want = "HTTP/1.1 200 OK\r\nDate: now\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
+	conn := dial(t, s.addr)
+	for range 10 {
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+			t.Fatalf("%q, error %v", got, err)
+		}
+	}
+}
+
 func dial(t testing.TB, addr string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)

@@ -22,8 +22,10 @@ type clientExchange struct {
 	body    requestBody
 	answer
 
-	// What follows is said by the request as it came: its header is the handler's.
+	// What follows is said by the request as it came: from then on it is the handler's.
 
+	old      bool // it is of HTTP/1.0
+	asksHead bool // for no content
 	keep     bool // a client of HTTP/1.0 would like to send another one
 	ends     bool // no other one follows
 	switches bool // the client may have gone on in another protocol
@@ -56,7 +58,7 @@ func (c *clientConn) next() *clientExchange {
 		return nil
 	}
 	c.served++
-	x := &clientExchange{conn: c, keep: f.Keep, ends: r.Close, switches: offersSwitch(r)}
+	x := &clientExchange{conn: c, old: r.ProtoMinor == 0, asksHead: r.Method == http.MethodHead, keep: f.Keep, ends: r.Close, switches: offersSwitch(r)}
 	x.context.exchange = x
 	*r = *r.WithContext(&x.context) // in place: nobody else has it yet
 	x.request = r

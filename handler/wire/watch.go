@@ -89,7 +89,7 @@ func (x *clientExchange) awaitNext() error {
 func (x *clientExchange) mayWait() bool {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	if x.halfClosed || x.begun || x.request.ProtoMinor == 0 {
+	if x.halfClosed || x.begun || x.old {
 		return x.halfClosed
 	}
 	x.halfClosed = true
@@ -101,7 +101,7 @@ func (x *clientExchange) mayWait() bool {
 // answers that with a reset. The caller holds writing.
 func (x *clientExchange) begins() {
 	x.begun = true
-	if whole := x.finished || x.written == x.length; !whole && x.request.ProtoMinor > 0 && !x.halfClosed {
+	if whole := x.finished || x.written == x.length; !whole && !x.old && !x.halfClosed {
 		_, x.halfClosed = socketBelow(x.conn.Conn).look()
 	}
 }

@@ -26,14 +26,15 @@ type Framing struct {
 
 // parseFields reads the field lines in lines, each of which ends in CRLF, up to an
 // empty one, into a header. Its strings share the memory of lines. Host and
-// Transfer-Encoding are left out.
-func parseFields(lines string) (http.Header, Framing, error) {
+// Transfer-Encoding are left out. The header has room for more fields, which need no
+// other memory.
+func parseFields(lines string, more int) (http.Header, Framing, error) {
 	f := Framing{Length: -1}
 	n := strings.Count(lines, "\n") - 1
 	if n > maxFields {
 		return nil, f, ErrTooLarge
 	}
-	header := make(http.Header, n)
+	header := make(http.Header, n+more)
 	values := make([]string, n)
 	for {
 		end := strings.IndexByte(lines, '\n')

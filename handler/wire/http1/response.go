@@ -27,7 +27,7 @@ func parseResponse(head, method string) (*http.Response, Framing, error) {
 	if err := parseStatusLine(out, line); err != nil {
 		return nil, Framing{}, err
 	}
-	header, f, err := parseFields(fields)
+	header, f, err := parseFields(fields, 0)
 	if err != nil {
 		return nil, f, err
 	}

@@ -151,11 +151,10 @@ func splitField(line string) (name, value string, err error) {
 	if line[0] == ' ' || line[0] == '\t' {
 		return "", "", malformed("a folded line")
 	}
-	colon := strings.IndexByte(line, ':')
-	if colon < 0 {
+	name, value, found := strings.Cut(line, ":")
+	if !found {
 		return "", "", malformed("a field without a colon")
 	}
-	name, value = line[:colon], line[colon+1:]
 	if !isToken(name) {
 		return "", "", malformed("field name %.40q", name)
 	}

@@ -77,14 +77,8 @@ func (r *Reader) ResponseBody(f Framing) Body { return newBody(r, f) }
 
 // parseStatusLine reads a response's first line (RFC 9112 §4).
 func parseStatusLine(r *http.Response, line string) error {
-	version, rest, found := line, "", false
-	if at := strings.IndexByte(line, ' '); at >= 0 {
-		version, rest, found = line[:at], line[at+1:], true
-	}
-	code := rest
-	if at := strings.IndexByte(rest, ' '); at >= 0 {
-		code = rest[:at]
-	}
+	version, rest, found := strings.Cut(line, " ")
+	code, _, _ := strings.Cut(rest, " ")
 	status := 0
 	for i := range len(code) {
 		if !isDigit(code[i]) {

@@ -213,6 +213,7 @@ func TestContexts(t *testing.T) {
 
 // A context that nobody waits for has no goroutine, and ends with the handler.
 func TestAContextThatNobodyWaitsFor(t *testing.T) {
+	type key struct{}
 	contexts := make(chan context.Context, 1)
 	goroutines := 0
 	s := newServing(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -221,7 +222,7 @@ func TestAContextThatNobodyWaitsFor(t *testing.T) {
 			t.Error("it has ended")
 		}
 		goroutines = runtime.NumGoroutine() - before
-		contexts <- context.WithValue(r.Context(), 1, 2)
+		contexts <- context.WithValue(r.Context(), key{}, 2)
 	}, time.Second)
 	wiretest.Raw(t, s.addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	ctx := <-contexts
@@ -233,7 +234,7 @@ func TestAContextThatNobodyWaitsFor(t *testing.T) {
 	}
 	<-ctx.Done()
 	called := make(chan struct{})
-	if context.AfterFunc(ctx, func() { close(called) }); ctx.Value(1) != 2 {
+	if context.AfterFunc(ctx, func() { close(called) }); ctx.Value(key{}) != 2 {
 		t.Error("its values are gone")
 	}
 	<-called

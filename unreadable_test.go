@@ -164,12 +164,11 @@ func TestAnotherProtocolThanAgreedOnIsSeen(t *testing.T) {
 	ca := certtest.New(t)
 	cert, key := ca.Issue(t, x509.Certificate{}).Files(t)
 	p := start(t, "BACKENDS=echo:a", "PROBE_MODE=off", "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key)
-	transport := &http2.Transport{DialTLSContext: func(ctx context.Context, network, _ string, _ *tls.Config) (net.Conn, error) {
+	transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(_ context.Context, network, _ string) (net.Conn, error) {
 		return tls.Dial(network, p.addr, &tls.Config{ServerName: "localhost", RootCAs: ca.Pool, NextProtos: []string{"http/1.1"}})
 	}}
-	r := p.newRequest(t.Context(), "GET", "/a", nil)
-	r.URL.Scheme = "https"
-	resp, err := transport.RoundTrip(r)
+	transport.Protocols.SetUnencryptedHTTP2(true) // so it looks to the transport
+	resp, err := transport.RoundTrip(p.newRequest(t.Context(), "GET", "/a", nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,16 +174,16 @@ func parseRequestLine(line string) (*http.Request, error) {
 		url url.URL
 	}{Request: http.Request{Method: method, RequestURI: target, Proto: version, ProtoMajor: int(version[5] - '0'), ProtoMinor: int(version[7] - '0')}}
 	r := &both.Request
-	if r.ProtoMajor != 1 {
-		return r, Unsupported{http.StatusHTTPVersionNotSupported, "version " + version}
-	}
+	var err error
 	if path, query, asked := strings.Cut(target, "?"); isPlainPath(path) && isValue(query) && !strings.Contains(query, "\t") && (!asked || query != "") && method != http.MethodConnect {
 		both.url.Path, both.url.RawQuery = path, query
 		r.URL = &both.url
-		return r, nil
+	} else {
+		r.URL, err = parseTarget(method, target)
 	}
-	var err error
-	r.URL, err = parseTarget(method, target)
+	if r.ProtoMajor != 1 {
+		err = Unsupported{http.StatusHTTPVersionNotSupported, "version " + version} // whatever its target
+	}
 	return r, err
 }
 

@@ -229,7 +229,8 @@ func (x *clientExchange) tellToContinue() error {
 		return nil
 	}
 	x.body.expected = false
-	return x.conn.write([]byte(continues), x.writeBy)
+	_, err := x.conn.write([]byte(continues), x.writeBy)
+	return err
 }
 
 // continues is the interim response that says nothing but that the final one comes.

@@ -32,7 +32,7 @@ func (x *clientExchange) sendNow(p, end []byte) {
 	_, tcp := c.Conn.(*net.TCPConn)
 	switch {
 	case len(p) == 0:
-		x.err = c.write(append(x.bytes, end...), x.writeBy)
+		_, x.err = c.write(append(x.bytes, end...), x.writeBy)
 	case tcp:
 		x.vec = [...][]byte{x.bytes, p, end}
 		x.parts = x.vec[:]
@@ -46,7 +46,7 @@ func (x *clientExchange) sendNow(p, end []byte) {
 			if len(p) == 0 {
 				x.bytes = append(x.bytes, end...)
 			}
-			x.err = c.write(x.bytes, x.writeBy)
+			_, x.err = c.write(x.bytes, x.writeBy)
 			x.bytes = x.out[:0]
 		}
 	}
@@ -54,14 +54,14 @@ func (x *clientExchange) sendNow(p, end []byte) {
 
 // write writes p. It fails where the client takes nothing for [Config.ClientTimeout], and
 // an eighth or two of that more, or from by on, unless that is zero.
-func (c *clientConn) write(p []byte, by time.Time) error {
+func (c *clientConn) write(p []byte, by time.Time) (written int, err error) {
 	last := c.limitWrite(by, c.slice())
 	for {
-		n, err := c.writeNow(p)
+		n, err := c.writeNow(p[written:])
+		written += n
 		if err == nil || !by.IsZero() || !c.goesOn(n, err, &last) {
-			return err
+			return written, err
 		}
-		p = p[n:]
 	}
 }
 

@@ -104,8 +104,35 @@ func TestTimesOfClients(t *testing.T) {
 	}
 }
 
-// A client that takes its answer bit by bit is waited for; one that takes nothing is not.
+// A client that takes its answer, or what comes in another protocol, bit by bit is
+// waited for; one that takes nothing is not.
 func TestClientsThatReadSlowly(t *testing.T) {
+	for name, write := range map[string]func(w http.ResponseWriter) error{
+		"an answer": func(w http.ResponseWriter) error {
+			w.Header().Set("Content-Length", "200")
+			w.Header()["Content-Type"] = nil
+			_, err := w.Write(make([]byte, 200))
+			return err
+		},
+		"another protocol": func(w http.ResponseWriter) error {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			n, err := conn.Write(make([]byte, 277))
+			if err == nil && n != 277 {
+				err = io.ErrShortWrite
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testSlowReaders(t, write) })
+	}
+}
+
+// testSlowReaders has clients read 277 bytes that write sends them.
+func testSlowReaders(t *testing.T, write func(w http.ResponseWriter) error) {
 	for name, test := range map[string]struct {
 		takes int // bytes
 		fails bool
@@ -118,9 +145,7 @@ func TestClientsThatReadSlowly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var ended time.Time
 			inBubble(t, wire.Config{ClientTimeout: time.Minute}, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Length", "200")
-				w.Header()["Content-Type"] = nil
-				_, err := w.Write(make([]byte, 200))
+				err := write(w)
 				ended = time.Now()
 				if test.fails != os.IsTimeout(err) {
 					t.Errorf("the write ends with %v", err)

@@ -43,10 +43,7 @@ func (x *clientExchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type takenConn struct{ *clientConn }
 
 // Write implements [net.Conn].
-func (c *takenConn) Write(p []byte) (int, error) {
-	c.limitWrite(time.Time{}, c.server.cfg.ClientTimeout)
-	return c.Conn.Write(p)
-}
+func (c *takenConn) Write(p []byte) (int, error) { return c.write(p, time.Time{}) }
 
 // CloseWrite ends the sending direction.
 func (c *takenConn) CloseWrite() error {

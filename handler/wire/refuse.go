@@ -46,7 +46,8 @@ func (c *clientConn) refuse(r *http.Request, err error) {
 	c.server.refused(c.RemoteAddr(), r, status, err)
 	said := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	answer := "HTTP/1.1 " + said + "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" + said + ": " + err.Error() + "\n"
-	c.lingers = c.write([]byte(answer), time.Time{}) == nil
+	_, err = c.write([]byte(answer), time.Time{})
+	c.lingers = err == nil
 }
 
 // name notes in r whose request it is.

@@ -93,7 +93,8 @@ func (x *clientExchange) mayWait() bool {
 		return x.halfClosed
 	}
 	x.halfClosed = true
-	return x.conn.write([]byte(continues), x.writeBy) == nil
+	_, err := x.conn.write([]byte(continues), x.writeBy)
+	return err == nil
 }
 
 // begins notes that the answer begins to be sent, and whether the client has closed its

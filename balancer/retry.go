@@ -109,7 +109,7 @@ func (t *Retrier) BudgetLeft() float64 { return t.budget.left() }
 func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	b, err := t.pool.pick(r)
 	if err != nil {
-		t.stop(r, StopNoOtherBackend)
+		t.stop(r.Context(), StopNoOtherBackend)
 		return nil, err
 	}
 	t.budget.request()
@@ -117,7 +117,7 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = nil // no wrapping below makes a body of it, which would have to be sent
 	}
 	// By value: nothing is allocated for a retry that does not happen.
-	was := original{r.Host, *r.URL, r.Body, r.Trailer}
+	was := original{r.Context(), r.Host, *r.URL, r.Body, r.Trailer}
 	var body *replay
 	if was.body != nil && t.cfg.Attempts > 0 {
 		body = &replay{source: was.body, limit: int64(t.cfg.BodyLimit)}
@@ -125,7 +125,7 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, waited, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
 	if !t.failed(outcome) {
-		t.stop(r, stopOf(outcome.Err))
+		t.stop(was.ctx, stopOf(outcome.Err))
 		return t.answered(r, resp, outcome, b)
 	}
 	return t.again(r, was, body, b, waited, resp, outcome)
@@ -133,6 +133,7 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // original is what an attempt may change of a request.
 type original struct {
+	ctx     context.Context
 	host    string
 	url     url.URL
 	body    io.ReadCloser
@@ -146,8 +147,8 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 	defer t.between.Add(-1)
 	backoff := t.backoff()
 	tried := []*Backend{first}
-	var inVain []*Backend // of those: not to be asked again
-	asked := *r           // what the first attempt made of it is that attempt's
+	var inVain []*Backend            // of those: not to be asked again
+	asked := *r.WithContext(was.ctx) // what the first attempt made of it is that attempt's
 	asked.Host, asked.URL, asked.Trailer = was.host, &was.url, was.trailer
 	for attempt := 1; ; attempt++ {
 		if onlyElsewhere(outcome.Err) {
@@ -155,7 +156,7 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 		}
 		b, decision, stop := t.decide(&asked, attempt, tried, inVain, waited, backoff, body, resp, outcome)
 		if stop != "" {
-			t.stop(r, stop)
+			t.stop(was.ctx, stop)
 			return t.answered(r, resp, outcome, tried[len(tried)-1])
 		}
 		if resp != nil {
@@ -163,9 +164,9 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 			// serve again; more could be long in coming.
 			resp.Body.Close()
 		}
-		if err := t.wait(r.Context(), decision); err != nil {
-			e := fault.Of(r.Context(), err)
-			t.stop(r, stopOf(e))
+		if err := t.wait(was.ctx, decision); err != nil {
+			e := fault.Of(was.ctx, err)
+			t.stop(was.ctx, stopOf(e))
 			return nil, e
 		}
 		waited += decision.Delay
@@ -182,7 +183,7 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 		waited += took
 		t.between.Add(1)
 		if !t.failed(outcome) {
-			t.stop(r, stopOf(outcome.Err))
+			t.stop(was.ctx, stopOf(outcome.Err))
 			return t.answered(r, resp, outcome, b)
 		}
 	}
@@ -265,9 +266,9 @@ func (t *Retrier) backoff() retry.Backoff {
 	return retry.WithJitterPercent(50, backoff)
 }
 
-func (t *Retrier) stop(r *http.Request, reason StopReason) {
+func (t *Retrier) stop(ctx context.Context, reason StopReason) {
 	if stopped := t.pool.hooks.RetryStopped; stopped != nil {
-		stopped(r.Context(), reason)
+		stopped(ctx, reason)
 	}
 }
 

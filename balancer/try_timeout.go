@@ -111,8 +111,7 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Respon
 			// A connection may be made in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
 			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { try.run() }})
 		}
-		try.request = *r.WithContext(ctx)
-		r = &try.request
+		*r = *r.WithContext(ctx) // in place: it is the attempt's
 	}
 	if limit.wait == 0 || !t.queued() {
 		try.run()
@@ -139,9 +138,8 @@ func (t *Retrier) queued() bool { return t.pool.cfg.MaxConnections > 0 }
 // the end of that, as whoever gets his answer at once does not.
 type try struct {
 	clock.Context
-	limit   tryLimit
-	request http.Request // the attempt's, where there is a limit
-	body    followedBody
+	limit tryLimit
+	body  followedBody
 
 	mu      sync.Mutex
 	began   time.Time     // since when it runs; zero: it stands still

@@ -51,9 +51,8 @@ func (c Client) NamedAddr() netip.Addr {
 // that the proxy keeps of it, in one piece of memory.
 type inquiry struct {
 	context.Context
-	client  Client
-	answer  field.Answer
-	request http.Request // as those behind Identify have it
+	client Client
+	answer field.Answer
 
 	forwarding  forwarding
 	isForwarded bool
@@ -70,7 +69,8 @@ func (i *inquiry) Value(key any) any {
 
 // Identify returns a wrapper that finds out who asks, by origin, and deletes whatever
 // a peer that is not trusted has said of it. Handlers behind it ask [ClientOf], and
-// say what they have to say in the answer to [AnswerOf].
+// say what they have to say in the answer to [AnswerOf]. It notes that in the request
+// that it gets, and not in a copy, which would be large.
 func Identify(origin Origin) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return &identifier{origin, next} }
 }
@@ -81,18 +81,18 @@ type identifier struct {
 }
 
 func (h *identifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.next.ServeHTTP(w, h.identified(r))
+	h.identify(r)
+	h.next.ServeHTTP(w, r)
 }
 
-// identified returns r with who sends it. Copies of requests are large, and so are not
-// made on the stack that the whole chain stands on.
-func (h *identifier) identified(r *http.Request) *http.Request {
+// identify notes in r who sends it. What that takes of the stack is not below all that
+// follows.
+func (h *identifier) identify(r *http.Request) {
 	i := &inquiry{Context: r.Context(), client: h.origin.Client(r)}
 	if !i.client.Trusted {
 		h.origin.removeForwarded(r.Header)
 	}
-	i.request = *r.WithContext(i)
-	return &i.request
+	*r = *r.WithContext(i)
 }
 
 // ClientOf returns who sends r, a request behind [Identify] or one that is sent

@@ -63,9 +63,9 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	body := newRequestBody(r)
 	if body != nil {
-		on.ctx.Parent = ctx
-		ctx = &on.ctx
-		defer on.ctx.Cancel(nil)
+		body.ctx.Parent = ctx
+		ctx = &body.ctx
+		defer body.ctx.Cancel(nil)
 		defer body.watch(w, r, f.cfg.ClientTimeout)()
 	}
 	if body != nil && r.ContentLength == 0 {
@@ -101,7 +101,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if body != nil && body.incomplete() {
 		// The backend has said all it will. Close would wait for the client to
 		// send the rest, which it may do only once it has the end of the response.
-		on.ctx.Cancel(nil)
+		body.ctx.Cancel(nil)
 	}
 	resp.Body.Close()
 }

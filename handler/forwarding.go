@@ -4,16 +4,14 @@ import (
 	"net/http"
 	"net/url"
 
-	"spangate/handler/clock"
 	"spangate/handler/field"
 )
 
 // forwarding is what [Forward] needs for one request, in one piece of memory.
 type forwarding struct {
-	ctx     clock.Context // that of a request with a body; it ends with the handler
-	out     http.Request  // as it is sent
-	url     url.URL       // of out
-	room    field.Room    // for the fields of out
+	out     http.Request // as it is sent
+	url     url.URL      // of out
+	room    field.Room   // for the fields of out
 	interim interimResponses
 	client  clientWriter
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/fault"
 )
 
@@ -15,6 +16,7 @@ import (
 // so that a request whose connection was refused can be sent elsewhere, and it
 // marks what goes wrong as the client's doing.
 type requestBody struct {
+	ctx     clock.Context // of the request as it is sent; it ends with the handler
 	body    io.Reader
 	trailer http.Header // that the server fills when the body ends; may be nil
 	passed  http.Header // what goes on of it; see announced

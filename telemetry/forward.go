@@ -20,21 +20,21 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		return next
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		start := time.Now()
+		start, ctx := time.Now(), r.Context() // of an attempt it is another one
 		resp, err := next.RoundTrip(r)
 		errorType := ""
 		if err != nil {
-			errorType = string(fault.Of(r.Context(), err).Type)
+			errorType = string(fault.Of(ctx, err).Type)
 		}
 		took := time.Since(start)
 		m := &t.metrics.forward
-		m.duration.Record(r.Context(), took.Seconds(), m.sets.get(errorType).record...)
-		if e := exchangeOf(r.Context()); e != nil {
+		m.duration.Record(ctx, took.Seconds(), m.sets.get(errorType).record...)
+		if e := exchangeOf(ctx); e != nil {
 			e.forwarded.took = took
 			if err == nil {
 				e.forwarded.answered = e.forwarded.backend
 			}
-			m.attempts.Record(r.Context(), int64(e.forwarded.attempts), m.each...)
+			m.attempts.Record(ctx, int64(e.forwarded.attempts), m.each...)
 		}
 		return resp, err
 	})

@@ -15,8 +15,8 @@ type Answer struct {
 	forbid []string
 	vary   []string
 
-	lines [4]line // for set, as most have no more to say
-	room  Room    // for values
+	lines [3]line   // for set, as most have no more to say
+	value [1]string // of the first that SetValue was told
 }
 
 type line struct {
@@ -39,7 +39,11 @@ func (a *Answer) SetValue(name, value string) []string {
 	if a == nil {
 		return []string{value}
 	}
-	values := a.room.Value(value)
+	values := a.value[:]
+	if value == "" || a.value[0] != "" { // it is taken, or would not look so
+		values = make([]string, 1)
+	}
+	values[0] = value
 	a.Set(name, values...)
 	return values
 }

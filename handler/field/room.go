@@ -4,7 +4,7 @@ package field
 // is a piece of its own. The zero value is ready. It must not be copied once it is
 // used.
 type Room struct {
-	lines [6]string
+	lines [3]string
 	used  int
 }
 

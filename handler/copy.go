@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // copyBufferSize suits net/http, which reads and writes past its own buffers
@@ -28,8 +29,10 @@ func (c *clientWriter) control() *http.ResponseController { return http.NewRespo
 // write passes p on. While more is to come it does not wait in a buffer: the
 // backend may take its time.
 func (c *clientWriter) write(p []byte) error {
-	c.limit()
-	defer c.unlimit()
+	if c.left != int64(len(p)) || len(p) > wire.AnswerBuffer { // else all of the rest is sent by the server
+		c.limit()
+		defer c.unlimit()
+	}
 	_, err := c.w.Write(p)
 	if c.left > 0 {
 		c.left -= int64(len(p))

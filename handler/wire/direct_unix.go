@@ -51,6 +51,9 @@ func (c *directConn) Read(p []byte) (int, error) {
 // Write implements [net.Conn].
 func (c *directConn) Write(p []byte) (int, error) { return c.socket.write(p) }
 
+// NetConn returns the connection below.
+func (c *directConn) NetConn() net.Conn { return c.streamConn }
+
 // transfer is one direction of a socket. The zero value reads. It is safe for concurrent
 // use.
 type transfer struct {

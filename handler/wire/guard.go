@@ -40,6 +40,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	leaving := &leavingWriter{ResponseWriter: w, r: r, drain: g.leaving}
 	g.handler.ServeHTTP(leaving, r)
 	leaving.begin() // whatever was written: if nothing was, net/http sends a header now
+	leaving.end()
 }
 
 // connOf returns the connection that r came on, or nil when it did not come through
@@ -49,9 +50,6 @@ func connOf(r *http.Request) net.Conn {
 	case *clientConn:
 		return conn.Conn
 	case *framing.Conn:
-		if unread, ok := conn.Conn.(*unreadConn); ok {
-			return unread.Conn
-		}
 		return conn.Conn
 	}
 	return nil

@@ -70,48 +70,11 @@ func (s *server) serverOf(h http.Handler) *http.Server {
 func (c *clientConn) handOver() {
 	s := c.server
 	c.readUntil(time.Time{})
-	conn := framing.NewConn(c.unread(), s.cfg.ClientTimeout, s.cfg.HeaderTimeout)
-	s.clients.turned(c, conn)
-	s.http2.serve(conn)
-}
-
-// unread returns the connection as it was before anything was read.
-func (c *clientConn) unread() net.Conn {
-	if c.in.Buffered() == 0 {
-		return c.Conn
-	}
 	come := make([]byte, c.in.Buffered())
 	c.in.Read(come)
-	return &unreadConn{c.Conn, come}
-}
-
-// unreadConn is a connection of which something has been read that is to be read again.
-type unreadConn struct {
-	net.Conn
-	come []byte
-}
-
-// Read implements [net.Conn].
-func (c *unreadConn) Read(p []byte) (int, error) {
-	if len(c.come) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.come)
-	if c.come = c.come[n:]; len(c.come) == 0 {
-		c.come = nil
-	}
-	return n, nil
-}
-
-// NetConn returns the connection below.
-func (c *unreadConn) NetConn() net.Conn { return c.Conn }
-
-// CloseWrite ends the sending direction.
-func (c *unreadConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return http.ErrNotSupported
+	conn := framing.NewConn(direct(c.Conn), come, s.cfg.ClientTimeout, s.cfg.HeaderTimeout)
+	s.clients.turned(c, conn)
+	s.http2.serve(conn)
 }
 
 // serve has a server serve conn, and does not wait for it.

@@ -16,10 +16,14 @@ type Conn struct {
 	net.Conn
 	pause, header time.Duration
 	goAway        goAway
+	buffer        [readAhead]byte // who reads has it; what is small is read into it
 
 	writing sync.Mutex // goes before mu
+	held    held       // guarded by writing
+
 	mu      sync.Mutex
-	preface int // bytes of it that have come
+	come    []byte // has been read, and not handed out
+	preface int    // bytes of it that have come
 	http2   http2
 	err     error     // why nothing more is read
 	asked   time.Time // read deadline that the server set; it goes before ours
@@ -30,36 +34,75 @@ type Conn struct {
 // prefaceLength is how long HTTP/2's preface is (RFC 9113 §3.4).
 const prefaceLength = len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
+// readAhead is how much is read at once, where less is asked for: net/http asks for the
+// nine bytes of a frame's header, and then for what it says.
+const readAhead = 1 << 10
+
 // NewConn returns conn, over which HTTP/2's preface is about to come, and then frames.
+// It begins with come, which has been read already.
 // Reads fail with [ErrFlood] once those are too many for what they are good for.
 //
 // A read within a request's header fails when that is not whole after header, and any
 // write when the client does not take a byte for as long as pause. 0 sets no bound.
-func NewConn(conn net.Conn, pause, header time.Duration) *Conn {
-	return &Conn{Conn: conn, pause: pause, header: header}
+func NewConn(conn net.Conn, come []byte, pause, header time.Duration) *Conn {
+	return &Conn{Conn: conn, come: come, pause: pause, header: header}
 }
 
-// Read implements [net.Conn].
+// Read implements [net.Conn]. It is for one goroutine at a time.
 func (c *Conn) Read(p []byte) (int, error) {
-	if err := c.beforeRead(); err != nil {
+	if n, err := c.readCome(p); n > 0 || err != nil {
+		return n, err
+	}
+	into := p
+	if len(p) < len(c.buffer) {
+		into = c.buffer[:]
+	}
+	n, err := c.Conn.Read(into)
+	if n == 0 {
 		return 0, err
 	}
-	n, err := c.Conn.Read(p)
-	return c.afterRead(p[:n]), err
-}
-
-func (c *Conn) beforeRead() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.setDeadline()
+	if len(p) < len(c.buffer) {
+		return c.handOut(p, into[:n])
 	}
-	return c.err
-}
-
-func (c *Conn) afterRead(p []byte) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.followRead(p[:n]), err
+}
+
+// readCome reads what has come before. Without that it gets ready for a read.
+func (c *Conn) readCome(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return 0, c.err
+	case len(c.come) == 0:
+		c.setDeadline()
+		return 0, nil
+	}
+	return c.take(p), nil
+}
+
+// handOut reads the beginning of what has just come.
+func (c *Conn) handOut(p, come []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.come = come
+	return c.take(p), nil
+}
+
+// take reads what has come. The caller holds mu.
+func (c *Conn) take(p []byte) int {
+	n := copy(p, c.come)
+	if c.come = c.come[n:]; len(c.come) == 0 {
+		c.come = nil
+	}
+	return c.followRead(p[:n])
+}
+
+// followRead reads p along, and returns how much of it may be handed out. The caller
+// holds mu.
+func (c *Conn) followRead(p []byte) int {
 	if c.err != nil {
 		return 0 // it has come to its end meanwhile
 	}
@@ -155,11 +198,14 @@ func (c *Conn) write(p []byte) (int, error) {
 	defer c.writing.Unlock()
 	place := c.beforeWrite(p)
 	defer c.afterWrite()
+	if place < 0 && c.holds(p) {
+		return len(p), nil
+	}
 	c.limitWrite()
 	if place >= 0 {
 		return c.writeGoAwayIn(p, place)
 	}
-	return c.Conn.Write(p)
+	return c.writeBehindHeld(p)
 }
 
 func (c *Conn) limitWrite() {
@@ -190,5 +236,6 @@ type http2 struct {
 
 	settled bool // the server's first frame, that of settings, has begun
 	fields  bool // a field block of the server's goes on with the next frame
+	begun   bool // the last frame is all of an answer's header, and more of that is to follow
 	leaving bool // the server has said by itself that it leaves
 }

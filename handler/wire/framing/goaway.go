@@ -48,7 +48,7 @@ func (c *Conn) payGoAway() {
 	}
 	c.goAway.owed.Store(false)
 	c.limitWrite()
-	if _, err := c.Conn.Write(goAwayFrame); err != nil {
+	if _, err := c.writeBehindHeld(goAwayFrame); err != nil {
 		c.Conn.Close() // a part of it may have gone out
 	}
 }
@@ -57,7 +57,7 @@ func (c *Conn) payGoAway() {
 // holds writing.
 func (c *Conn) writeGoAwayIn(p []byte, place int) (int, error) {
 	c.goAway.owed.Store(false)
-	n, err := c.Conn.Write(slices.Concat(p[:place], goAwayFrame, p[place:]))
+	n, err := c.writeBehindHeld(slices.Concat(p[:place], goAwayFrame, p[place:]))
 	return n - min(max(n-place, 0), len(goAwayFrame)), err
 }
 
@@ -70,7 +70,7 @@ func (c *Conn) turnOut() {
 	defer c.writing.Unlock()
 	if c.mayAdd() {
 		c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
-		c.Conn.Write(turnOutFrame)
+		c.writeBehindHeld(turnOutFrame)
 	}
 }
 
@@ -119,6 +119,7 @@ func (h *http2) mayAdd() bool {
 // sent takes note of a frame that the server writes.
 func (h *http2) sent(f frame) error {
 	h.settled = true
+	h.begun = f.kind == frameHeaders && f.flags&(flagEndHeaders|flagEndStream) == flagEndHeaders
 	switch f.kind {
 	case frameHeaders, framePushPromise, frameContinuation:
 		h.fields = f.flags&flagEndHeaders == 0

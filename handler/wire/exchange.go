@@ -40,7 +40,7 @@ type exchange struct {
 	heard     bool        // something of an answer has come
 	unsent    error       // why not all of the request's head could be sent
 
-	over atomic.Bool // of the connection nothing more is used, but for the last write of the upload
+	over atomic.Bool // of the connection nothing more is used
 
 	mu   sync.Mutex // is held while content is read
 	resp *http.Response
@@ -320,11 +320,8 @@ func (x *exchange) finish() {
 		h.surplus(h.in.Peek())
 		reusable = false
 	}
-	if x.upload == nil {
-		x.transport.ended(x.c, reusable)
-		return
-	}
-	x.upload.leave(func(complete bool) { x.transport.ended(x.c, reusable && complete) })
+	complete := x.upload.leave()
+	x.transport.ended(x.c, reusable && complete)
 }
 
 // ended takes c, of HTTP/1.1, back when an exchange over it is over, or closes it.

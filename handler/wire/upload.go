@@ -23,9 +23,10 @@ const (
 	// §10.1.1).
 	continueGrace = time.Second
 
-	uploadPiece = 32 << 10                       // at most, of one write
-	chunkRoom   = len("8000\r\n")                // for what precedes a piece
-	chunkTail   = len("\r\n") + len("0\r\n\r\n") // for what follows the last one
+	uploadPiece  = 32 << 10                       // at most, of one write
+	uploadAtOnce = 8 << 10                        // any connection takes it with its head, and without a wait
+	chunkRoom    = len("8000\r\n")                // for what precedes a piece
+	chunkTail    = len("\r\n") + len("0\r\n\r\n") // for what follows the last one
 )
 
 // uploadMemory holds a head that is not too large, and a piece of content behind it.
@@ -33,8 +34,8 @@ type uploadMemory [headSize + chunkRoom + uploadPiece + chunkTail]byte
 
 var uploadMemories = sync.Pool{New: func() any { return new(uploadMemory) }}
 
-// upload is the content of a request on its way over HTTP/1.1. A goroutine of its own
-// sends it, as the backend may answer before it has all, and ends with it. That may be
+// upload is the content of a request on its way over HTTP/1.1. Little of it that has
+// come whole goes with the head; else a goroutine of its own sends it, as the backend may answer before it has all, and ends with it. That may be
 // after the exchange: a client can be slow, and heeds no context. Then it neither
 // writes nor touches anything of the exchange any more.
 //
@@ -45,6 +46,7 @@ type upload struct {
 	left    int64 // of the content; -1: nobody knows
 	memory  *uploadMemory
 	expects chan struct{} // not nil: is closed when the backend wants the content
+	running sync.WaitGroup
 
 	mu       sync.Mutex
 	head     int  // bytes of the head that wait in memory for the first of the content
@@ -54,7 +56,6 @@ type upload struct {
 	closed   bool  // nobody wants it any more
 	err      error // why it could not be read
 	wrote    error // why it could not be written
-	after    func(complete bool)
 }
 
 // newUpload returns the content of x's request.
@@ -79,7 +80,14 @@ func (u *upload) begin() error {
 	if expectsContinue(x.r.Header) {
 		u.expects = make(chan struct{})
 	}
-	if u.expects == nil && len(head) <= headSize {
+	small := len(head) <= headSize
+	if u.expects == nil && small && u.isAtHand() {
+		u.head = len(head)
+		timed.begin(x.r.Context(), unwatched, nil, 0)
+		u.run()
+		return nil
+	}
+	if u.expects == nil && small {
 		u.head = len(head)
 		timed.begin(x.r.Context(), headGrace, u.flush, 0)
 	} else {
@@ -88,8 +96,17 @@ func (u *upload) begin() error {
 			return x.sentInPart(err)
 		}
 	}
-	go u.run()
+	u.running.Go(u.run)
 	return nil
+}
+
+// isAtHand reports whether it is short, and to read it is to wait for nobody.
+func (u *upload) isAtHand() bool {
+	if u.left < 0 || u.left > uploadAtOnce {
+		return false
+	}
+	asked, ok := u.x.r.Context().Value(exchangeKey{}).(*clientExchange)
+	return ok && asked.bodyCame()
 }
 
 func expectsContinue(header http.Header) bool {
@@ -115,13 +132,9 @@ func (u *upload) run() {
 	}
 	u.mu.Lock()
 	u.ended, u.complete, u.head = true, sent, 0
-	after := u.after
 	u.mu.Unlock()
 	uploadMemories.Put(u.memory)
 	u.close()
-	if after != nil {
-		after(sent)
-	}
 }
 
 // send reads and writes until the end, and reports whether it has come to that.
@@ -318,22 +331,26 @@ func (u *upload) unsent() error {
 	return u.wrote
 }
 
-// leave is called when the answer has come whole. It has ended called when the
-// connection is free, with whether all of the content was sent over it: where the
-// next request would begin could not be told else. A part that is still to come is
-// not sent any more (RFC 9110 §10.1.1).
-func (u *upload) leave(ended func(complete bool)) {
-	u.mu.Lock()
-	if u.last && !u.ended && u.wrote == nil {
-		u.after = ended
-		u.mu.Unlock()
-		u.x.c.http1.timed.hurry()
-		return
+// leave is called when the answer has come whole. It reports whether all of the content
+// was sent: where the next request would begin could not be told else. The write of the
+// last of it, which the backend has most often taken by then, is waited for, but not for
+// long. A part that is still to come is not sent any more (RFC 9110 §10.1.1).
+func (u *upload) leave() (complete bool) {
+	if u == nil {
+		return true
 	}
-	complete := u.complete
+	u.mu.Lock()
+	ending := u.last && !u.ended && u.wrote == nil
+	u.mu.Unlock()
+	if ending {
+		u.x.c.http1.timed.hurry()
+		u.running.Wait()
+	}
+	u.mu.Lock()
+	complete = u.complete
 	u.mu.Unlock()
 	u.giveUp()
-	ended(complete)
+	return complete
 }
 
 // giveUp ends the sending. It does not wait for a read of the content.

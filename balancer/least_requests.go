@@ -22,8 +22,12 @@ func newLeastRequests() picker {
 	return func(_ *http.Request, ready []*Backend) *Backend {
 		l := lotteries.of(ready)
 		i := l.draw()
+		drawn := ready[i]
+		if drawn.Active() <= 0 {
+			return drawn // none is less busy; most of many are idle
+		}
 		j := leastBusy(l, ready)
-		drawn, least := ready[i], ready[j]
+		least := ready[j]
 		if (least.Active()+1)*int64(l.weight(i)) <= drawn.Active()*int64(l.weight(j)) {
 			return least
 		}

@@ -243,7 +243,7 @@ func TestLoadAwareAlgorithmsBeatRoundRobin(t *testing.T) {
 
 func BenchmarkAlgorithms(b *testing.B) {
 	for _, algorithm := range algorithms {
-		for _, n := range []int{4, 64} {
+		for _, n := range []int{2, 500} {
 			b.Run(fmt.Sprintf("%s/%d", algorithm, n), func(b *testing.B) {
 				pick, ready, r := algorithm.Picker(userOf), numbered(slices.Repeat([]int{1}, n)...), from(1)
 				b.ReportAllocs()
@@ -253,6 +253,24 @@ func BenchmarkAlgorithms(b *testing.B) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// TestKeysAreRememberedRight asks for more keys than are remembered, twice, and compares
+// with pickers that remember none.
+func TestKeysAreRememberedRight(t *testing.T) {
+	ready := numbered(slices.Concat(slices.Repeat([]int{1}, 40), slices.Repeat([]int{3}, 10))...)
+	pick := balancer.Hash.Picker(userOf)
+	for round := range 2 {
+		for user := range 10_000 {
+			got := pick(from(user), ready)
+			if user%10 > 0 {
+				continue
+			}
+			if want := balancer.Hash.Picker(userOf)(from(user), ready); got != want {
+				t.Fatalf("round %d: user %d is sent to %s, want %s", round, user, got.Name, want.Name)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -32,7 +33,7 @@ const (
 // leaves, only its keys move, and not all to one neighbour; when one joins,
 // only those move that prefer it. The usual ring needs hundreds of points for
 // each backend to come near the shares that this has without a table. It looks
-// at every backend for that, but so must whoever wants to know their load.
+// at every backend for that, once: what the keys in use prefer is remembered.
 func newHash(key func(*http.Request) string) picker {
 	sets := prepared[preferences]{prepare: newPreferences}
 	random := newRandom()
@@ -43,7 +44,7 @@ func newHash(key func(*http.Request) string) picker {
 		}
 		p := sets.of(ready)
 		h := hashString(k)
-		i, _ := p.first(h, ready, math.Inf(1))
+		i := p.favourite(h, ready)
 		if ready[i].Active() < freeLoad {
 			return ready[i]
 		}
@@ -65,10 +66,14 @@ type preferences struct {
 	weights []float64 // as configured
 	weight  float64   // their sum
 	alike   bool      // all weights are the same
+	known   *[knownKeys]atomic.Uint64
 }
 
+// knownKeys is of how many keys it is remembered which backend they prefer, at most.
+const knownKeys = 1 << 12
+
 func newPreferences(ready []*Backend) preferences {
-	p := preferences{alike: true}
+	p := preferences{alike: true, known: new([knownKeys]atomic.Uint64)}
 	for _, b := range ready {
 		w := float64(max(b.Weight, 1))
 		p.seeds = append(p.seeds, mix(hashString(b.ID())))
@@ -77,6 +82,23 @@ func newPreferences(ready []*Backend) preferences {
 		p.alike = p.alike && w == p.weights[0]
 	}
 	return p
+}
+
+// favourite returns the most preferred backend of all. A key has one place, which it
+// shares with others, and of which the one asked for last is known, as the most of its
+// mixed bits above the number of its backend, from 1.
+func (p *preferences) favourite(key uint64, ready []*Backend) int {
+	const number = 1<<16 - 1
+	mixed := mix(key)
+	place := &p.known[mixed>>52%knownKeys]
+	if known := place.Load(); known&number != 0 && known&^number == mixed<<16 {
+		return int(known&number) - 1
+	}
+	i, _ := p.first(key, ready, math.Inf(1))
+	if i < number {
+		place.Store(mixed<<16 | uint64(i+1))
+	}
+	return i
 }
 
 // first returns the most preferred backend of those that, for their weight,

@@ -55,7 +55,7 @@ func (x *clientExchange) sendNow(p, end []byte) {
 // write writes p. It fails where the client takes nothing for [Config.ClientTimeout], and
 // an eighth or two of that more, or from by on, unless that is zero.
 func (c *clientConn) write(p []byte, by time.Time) (written int, err error) {
-	last := c.limitWrite(by, c.slice())
+	last := c.limitWrite(by)
 	for {
 		n, err := c.writeNow(p[written:])
 		written += n
@@ -74,7 +74,7 @@ func (c *clientConn) writeNow(p []byte) (int, error) {
 
 // writeParts is write for several, that go together over TCP.
 func (c *clientConn) writeParts(parts *net.Buffers, by time.Time) error {
-	last := c.limitWrite(by, c.slice())
+	last := c.limitWrite(by)
 	for {
 		n, err := parts.WriteTo(c.Conn)
 		if err == nil || !by.IsZero() || !c.goesOn(int(n), err, &last) {
@@ -84,16 +84,12 @@ func (c *clientConn) writeParts(parts *net.Buffers, by time.Time) error {
 }
 
 // slice is for how long a write is waited for before anybody looks what of it has been
-// taken. Over TLS that is all of the time, as a record cannot be gone on with.
-func (c *clientConn) slice() time.Duration {
-	if c.secure != nil {
-		return c.server.cfg.ClientTimeout
-	}
-	return c.server.cfg.ClientTimeout / 8
-}
+// taken.
+func (c *clientConn) slice() time.Duration { return c.server.cfg.ClientTimeout / 8 }
 
 // goesOn reports whether a write that has failed with err, when n bytes of it had been
-// taken, goes on. last is when the client took something, at the latest.
+// taken, goes on. last is when the client took something, at the latest. Over TLS that is
+// what [steadyConn] sees to.
 func (c *clientConn) goesOn(n int, err error, last *time.Time) bool {
 	if c.secure != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -111,13 +107,13 @@ func (c *clientConn) goesOn(n int, err error, last *time.Time) bool {
 }
 
 // limitWrite bounds the next write, which begins now: by by or, if that is zero, after
-// d, unless there is no limit. The bound is an eighth of the limit more than it has to
-// be, and so it is as good for most of those that follow.
-func (c *clientConn) limitWrite(by time.Time, d time.Duration) (now time.Time) {
-	if limit := c.server.cfg.ClientTimeout; by.IsZero() && limit > 0 {
+// a slice, unless there is no limit. The bound is a slice more than it has to be, and
+// so it is as good for most of those that follow.
+func (c *clientConn) limitWrite(by time.Time) (now time.Time) {
+	if slice := c.slice(); by.IsZero() && slice > 0 && c.secure == nil {
 		now = time.Now()
-		if by = c.writeBy; by.Sub(now) < d || by.Sub(now) > d+limit/8 {
-			by = now.Add(d + limit/8)
+		if by = c.writeBy; by.Sub(now) < slice || by.Sub(now) > 2*slice {
+			by = now.Add(2 * slice)
 		}
 	}
 	c.writeUntil(by)

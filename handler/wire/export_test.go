@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 )
 
 // TransportOver returns a transport of HTTP/1.1 over the connections of dial.
@@ -13,4 +14,9 @@ func TransportOver(cfg TransportConfig, dial func() net.Conn) http.RoundTripper 
 	over.dial = func(context.Context, string, string) (net.Conn, error) { return dial(), nil }
 	t.pool.connect = over.connect
 	return t
+}
+
+// Steady returns conn as it is below TLS.
+func Steady(conn net.Conn, pause time.Duration) net.Conn {
+	return &steadyConn{Conn: conn, pause: pause}
 }

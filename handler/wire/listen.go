@@ -106,7 +106,7 @@ func (l Listeners) With(cfg Config, trusts func(peer netip.Addr) bool, hooks Hoo
 		}
 	}
 	if l.HTTPS != nil {
-		l.HTTPS = secureListener{l.HTTPS, l.security, cfg.HeaderTimeout, hooks.Handshake}
+		l.HTTPS = secureListener{l.HTTPS, l.security, cfg.HeaderTimeout, cfg.ClientTimeout, hooks.Handshake}
 	}
 	return l
 }

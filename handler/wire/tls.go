@@ -82,6 +82,7 @@ type secureListener struct {
 	net.Listener
 	security *security
 	timeout  time.Duration // longest handshake
+	pause    time.Duration // longest one in which a client takes nothing; 0: no limit
 	failed   func(FailedHandshake)
 }
 
@@ -98,7 +99,7 @@ func (l secureListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	config := l.security.files.Get().config
-	return &secureConn{Conn: tls.Server(conn, config), config: config, listener: l}, nil
+	return &secureConn{Conn: tls.Server(&steadyConn{Conn: conn, pause: l.pause}, config), config: config, listener: l}, nil
 }
 
 // SyscallConn returns the socket, which [Serve] tells to take nobody any more.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"spangate/handler/field"
+	"spangate/handler/wire"
 )
 
 // Client is who asks, and for what, as far as it is believed. It is derived once,
@@ -124,7 +125,7 @@ func AnswerOf(r *http.Request) *field.Answer {
 // Client returns who sends r. Nothing that a peer outside o.Trusted writes changes
 // it.
 func (o Origin) Client(r *http.Request) Client {
-	end := peerOf(r)
+	end := wire.PeerOf(r)
 	peer := end.Addr()
 	c := Client{Addr: peer, Scheme: scheme(r), Host: r.Host, origin: o, peer: peer, port: end.Port()}
 	if c.Trusted, c.Hidden = o.trusts(r, peer); !c.Trusted {

@@ -57,16 +57,7 @@ func (o Origin) trusts(r *http.Request, peer netip.Addr) (trusted, hides bool) {
 
 // PeerAddr returns the address of the other end of r's connection, without a
 // zone, or the zero Addr where there is none, as on a Unix socket.
-func PeerAddr(r *http.Request) netip.Addr { return peerOf(r).Addr() }
-
-// peerOf is [PeerAddr] with the port.
-func peerOf(r *http.Request) netip.AddrPort {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
-}
+func PeerAddr(r *http.Request) netip.Addr { return wire.PeerOf(r).Addr() }
 
 // ClientIPHeader is the field in which trusted peers name the client. Two hold
 // a list, to which each proxy adds whom it got the request from:

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,8 @@ type clientConn struct {
 	socket   *socket     // nil: what comes cannot be seen before it is read
 	in       *http1.Reader
 	accepted time.Time
-	remote   string // the client's end
+	remote   string         // the client's end
+	peer     netip.AddrPort // remote as [PeerOf] has it
 	local    net.Addr
 
 	state   atomic.Int32 // a clientState

@@ -54,6 +54,7 @@ func (c *clientConn) refuse(r *http.Request, err error) {
 func (c *clientConn) name(r *http.Request) {
 	if c.remote == "" {
 		c.remote, c.local = c.Conn.RemoteAddr().String(), c.Conn.LocalAddr()
+		c.peer = parsePeer(c.remote) // once, and not for each request
 	}
 	if r.RemoteAddr = c.remote; c.secure != nil {
 		r.TLS = &c.secure.state

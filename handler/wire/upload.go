@@ -35,9 +35,10 @@ type uploadMemory [headSize + chunkRoom + uploadPiece + chunkTail]byte
 var uploadMemories = sync.Pool{New: func() any { return new(uploadMemory) }}
 
 // upload is the content of a request on its way over HTTP/1.1. Little of it that has
-// come whole goes with the head; else a goroutine of its own sends it, as the backend may answer before it has all, and ends with it. That may be
-// after the exchange: a client can be slow, and heeds no context. Then it neither
-// writes nor touches anything of the exchange any more.
+// come whole goes with the head; else a goroutine of its own sends it, as the backend
+// may answer before it has all, and ends with it. That may be after the exchange: a
+// client can be slow, and heeds no context. Then it neither writes nor touches anything
+// of the exchange any more.
 //
 // A nil upload is that of a request without content.
 type upload struct {

@@ -2,10 +2,10 @@ package telemetry
 
 import "spangate/balancer"
 
-// Balancer returns what listens to a pool that balances by that algorithm.
+// Balancer returns what listens to a pool that balances by that algorithm. Where nothing
+// is recorded of requests, none of what would be told of them is there.
 func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
 	hooks := balancer.Hooks{
-		RetryStopped: t.retryStopped,
 		Probe:        t.probe,
 		ProbeRequest: t.probeRequest,
 		Changed:      t.stateChanged,
@@ -20,6 +20,7 @@ func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
 		hooks.Attempt = t.client(algorithm)
 		hooks.Attempted = t.attempted
 		hooks.RetryWait = t.retryWait
+		hooks.RetryStopped = t.retryStopped
 	}
 	return hooks
 }

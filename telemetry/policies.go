@@ -11,9 +11,14 @@ import (
 
 // Policies returns the hooks by which the span of a request, its line in the access
 // log, metrics and the log get to know what policies find out. What they refuse
-// is [Telemetry.Refuse]'s.
+// is [Telemetry.Refuse]'s. Where nothing is recorded of requests, none of what would be
+// told of them is there.
 func (t *Telemetry) Policies() policy.Hooks {
-	return policy.Hooks{RequestID: t.noteRequestID, Authenticated: t.noteAuthenticated, Waited: t.noteWait, Fetched: t.logFetched}
+	hooks := policy.Hooks{Fetched: t.logFetched}
+	if !t.off {
+		hooks.RequestID, hooks.Authenticated, hooks.Waited = t.noteRequestID, t.noteAuthenticated, t.noteWait
+	}
+	return hooks
 }
 
 // logFetched tells the log of keys of tokens that are new, or could not be had.

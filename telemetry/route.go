@@ -37,7 +37,7 @@ func (t *Telemetry) measure(with metric.Meter) error {
 
 // Enter notes that a request has come to t's route.
 func (t *Telemetry) Enter(next http.Handler) http.Handler {
-	if t.route == "" {
+	if t.route == "" || t.off {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

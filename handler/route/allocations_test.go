@@ -107,9 +107,10 @@ func column(t testing.TB, environ ...string) (serve func()) {
 		{Name: "request id", Wrap: policy.RequestID(cfg.Route.Policy.RequestID, tel.Policies())},
 	}.Over(routes)
 
-	r := httptest.NewRequest("GET", "/a/path?with=query", nil)
-	w := &nowhere{header: http.Header{}}
+	came := httptest.NewRequest("GET", "/a/path?with=query", nil)
+	r, w := new(http.Request), &nowhere{header: http.Header{}}
 	return func() {
+		*r = *came // whoever it belongs to changes it in place
 		clear(r.Header)
 		maps.Copy(r.Header, requestHeader)
 		clear(w.header)

@@ -86,16 +86,16 @@ func (b *Backend) State() State { return b.health.State() }
 
 // attempt sends r to the backend, once. It changes r's URL, Host and header in place, as
 // RoundTrippers below [Retry] may: each attempt owns its request. Without a
-// response the outcome has an error. followed is for its body.
-func (b *Backend) attempt(r *http.Request, followed *followedBody) (*http.Response, Outcome) {
+// response the outcome has an error. start is the time
+// now, followed is for the response's body.
+func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBody) (*http.Response, Outcome) {
 	b.address(r)
 	if deadline, ok := r.Context().Deadline(); ok {
-		field.LimitTimeout(r.Header, time.Until(deadline)) // retries and queues have had their share
+		field.LimitTimeout(r.Header, deadline.Sub(start)) // retries and queues have had their share
 	}
 	b.active.Add(1)
-	start := time.Now()
 	latency := b.latency.Load()
-	began := latency.begin(r)
+	began := latency.begin(r, start)
 	resp, err := b.transport.RoundTrip(r)
 	if err != nil {
 		b.active.Add(-1)

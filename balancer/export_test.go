@@ -66,7 +66,7 @@ func NewBackend(name string, weight int, transport http.RoundTripper) *Backend {
 
 // RoundTrip makes an attempt.
 func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, outcome := b.attempt(r, &followedBody{})
+	resp, outcome := b.attempt(r, time.Now(), &followedBody{})
 	if outcome.Err != nil {
 		return nil, outcome.Err
 	}

@@ -48,13 +48,12 @@ func (b *Backend) timed() *latency {
 	return b.latency.Load()
 }
 
-// begin notes an attempt and returns when it began, or the zero Time if it
+// begin notes an attempt that begins now and returns that, or the zero Time if it
 // is not timed. A nil l times nothing.
-func (l *latency) begin(r *http.Request) time.Time {
+func (l *latency) begin(r *http.Request, now time.Time) time.Time {
 	if l == nil || r.ContentLength > longUpload {
 		return time.Time{}
 	}
-	now := time.Now()
 	if l.waiting.Load() == 0 {
 		l.quiet.Store(int64(now.Sub(l.epoch)))
 	}

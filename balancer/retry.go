@@ -123,12 +123,12 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = &replay{source: was.body, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}
-	resp, waited, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
+	try, resp, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
 	if !t.failed(outcome) {
 		t.stop(was.ctx, stopOf(outcome.Err))
 		return t.answered(r, resp, outcome, b)
 	}
-	return t.again(r, was, body, b, waited, resp, outcome)
+	return t.again(r, was, body, b, try.took(), resp, outcome)
 }
 
 // original is what an attempt may change of a request.
@@ -178,14 +178,14 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 			next.Body = body.view()
 		}
 		t.between.Add(-1)
-		var took time.Duration
-		resp, took, outcome = t.try(b, &next, limit)
-		waited += took
+		var try *try
+		try, resp, outcome = t.try(b, &next, limit)
 		t.between.Add(1)
 		if !t.failed(outcome) {
 			t.stop(was.ctx, stopOf(outcome.Err))
 			return t.answered(r, resp, outcome, b)
 		}
+		waited += try.took()
 	}
 }
 

@@ -96,36 +96,33 @@ func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt in
 	return limit
 }
 
-// try makes one attempt, and returns how long it has waited for the backend: the
-// time in which the client owes a part of the request's body is not the
-// backend's. When limit passes without the beginning of a response, the attempt
-// fails.
-func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*http.Response, time.Duration, Outcome) {
-	try := &try{limit: limit}
+// try makes one attempt. When limit passes without the beginning of a response, the
+// attempt fails.
+func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*try, *http.Response, Outcome) {
+	try, start, queued := &try{limit: limit}, time.Now(), t.queued()
 	if limit.wait > 0 {
 		// It ends with the request at the latest: a response's body may need it
 		// until then.
 		try.Parent = r.Context()
 		ctx := context.Context(try)
-		if t.queued() {
+		if queued {
 			// A connection may be made in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
 			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { try.run() }})
 		}
 		*r = *r.WithContext(ctx) // in place: it is the attempt's
 	}
-	if limit.wait == 0 || !t.queued() {
-		try.run()
+	if limit.wait == 0 || !queued {
+		try.began = start // nobody else has it yet
 	}
 	if r.Body != nil {
 		r.Body = &awaitedBody{r.Body, try}
 	}
-	resp, outcome := b.attempt(r, &try.body)
-	waited, gaveUp := try.end()
-	if gaveUp && resp != nil {
+	resp, outcome := b.attempt(r, start, &try.body)
+	if gaveUp := try.end(); gaveUp && resp != nil {
 		resp.Body.Close()
-		return nil, waited, Outcome{Err: &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}}
+		resp, outcome = nil, Outcome{Err: &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}}
 	}
-	return resp, waited, outcome
+	return try, resp, outcome
 }
 
 // queued reports whether an attempt may have to wait for one of the connections
@@ -163,7 +160,7 @@ func (t *try) Done() <-chan struct{} {
 
 // arm starts the timer where there has to be one. The caller holds mu.
 func (t *try) arm() {
-	if t.awaited && !t.began.IsZero() {
+	if t.awaited && !t.ended && !t.began.IsZero() {
 		t.timer = time.AfterFunc(t.limit.wait-time.Since(t.began), t.expire)
 	}
 }
@@ -196,14 +193,25 @@ func (t *try) pause() {
 	t.stop()
 }
 
-// end stops the timer for good, and reports for how long it ran and whether it
-// has given up.
-func (t *try) end() (waited time.Duration, gaveUp bool) {
+// end stops the timer for good, and reports whether it has given up.
+func (t *try) end() (gaveUp bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.ended = true
+	return t.gaveUp
+}
+
+// took returns for how long the attempt, which has just ended, has waited for the
+// backend: the time in which the client owes a part of the request's body is not the
+// backend's. Nobody has to know it of the last attempt.
+func (t *try) took() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stop()
-	t.ended = true
-	return t.waited, t.gaveUp
+	return t.waited
 }
 
 // stop lets the timer stand still. The caller holds mu.

@@ -25,6 +25,7 @@ type connection struct {
 	used   atomic.Bool          // it was kept, or carries a request beside another
 	mute   atomic.Int64         // see silent
 
+	taken     time.Time // from those that are kept, for the request under way; zero: it did not come from there
 	idleSince time.Time // guarded by the pool
 }
 
@@ -55,10 +56,10 @@ func (d *connector) connect(ctx context.Context, authority string, needs protoco
 		closed()
 		return nil, err
 	}
-	conn = d.connections.count(direct(conn), closed)
-	c, err := d.establish(ctx, &timedConn{Conn: conn, pause: d.pause}, authority, needs)
+	timed := &timedConn{Conn: direct(conn), pause: d.pause, closed: d.connections.count(closed)}
+	c, err := d.establish(ctx, timed, authority, needs)
 	if err != nil {
-		conn.Close()
+		timed.Close()
 		return nil, err
 	}
 	return c, nil

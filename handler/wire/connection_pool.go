@@ -155,8 +155,9 @@ func (p *connectionPool) free(needs protocol) (c *connection, dead bool) {
 	}
 	c, p.idle[last] = p.idle[last], nil
 	p.idle = p.idle[:last]
+	c.taken = time.Now()
 	// By the clock on the wall: the other one stands still while a machine sleeps.
-	return c, p.keep > 0 && time.Since(c.idleSince.Round(0)) > p.keep
+	return c, p.keep > 0 && c.taken.Sub(c.idleSince.Round(0)) > p.keep
 }
 
 // mayUse reports whether c, of HTTP/2, is to carry further requests: not while it
@@ -172,6 +173,7 @@ func (p *connectionPool) giveBack(c *connection) {
 		p.serve()
 		return
 	}
+	c.taken = time.Time{}
 	p.mu.Lock()
 	kept := p.deliver(c) || p.store(c)
 	p.mu.Unlock()

@@ -34,18 +34,18 @@ type connections struct {
 	hooks ConnectionHooks
 }
 
-// count returns conn, which has just been made, counted until it is closed;
-// closed is called then as well.
-func (c *connections) count(conn net.Conn, closed func()) net.Conn {
+// count counts a connection that has just been made until the function that it returns
+// is called for the first time, which calls closed then.
+func (c *connections) count(closed func()) (ended func()) {
 	c.open.Add(1)
 	start := time.Now()
-	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
+	return sync.OnceFunc(func() {
 		c.open.Add(-1)
 		if c.hooks.Ended != nil {
 			c.hooks.Ended(time.Since(start))
 		}
 		closed()
-	})}
+	})
 }
 
 // shaken tells how a handshake of TLS went.
@@ -71,26 +71,4 @@ func (c *connections) unsolicited() {
 	if c.hooks.Unsolicited != nil {
 		c.hooks.Unsolicited()
 	}
-}
-
-type countedConn struct {
-	net.Conn
-	closed func()
-}
-
-func (c *countedConn) Close() error {
-	err := c.Conn.Close()
-	c.closed()
-	return err
-}
-
-// NetConn returns the connection as it was made.
-func (c *countedConn) NetConn() net.Conn { return c.Conn }
-
-// CloseWrite keeps half-closes possible, for upgraded connections.
-func (c *countedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return c.Close()
 }

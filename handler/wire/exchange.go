@@ -103,11 +103,20 @@ func (x *exchange) send() error {
 		x.untouched = true
 		return err
 	}
-	h.timed.begin(r.Context(), unwatched, nil, x.transport.responseTimeout)
+	x.begin(unwatched, nil, x.transport.responseTimeout)
 	if err := x.write(head); err != nil {
 		return x.sentInPart(err)
 	}
 	return nil
+}
+
+// begin says that the request is under way, see [timedConn.begin].
+func (x *exchange) begin(grace time.Duration, late func(), limit time.Duration) {
+	now := x.c.taken // a moment ago
+	if now.IsZero() {
+		now = time.Now()
+	}
+	x.c.http1.timed.begin(x.r.Context(), now, grace, late, limit)
 }
 
 // headSize holds most heads.

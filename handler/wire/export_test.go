@@ -20,3 +20,9 @@ func TransportOver(cfg TransportConfig, dial func() net.Conn) http.RoundTripper 
 func Steady(conn net.Conn, pause time.Duration) net.Conn {
 	return &steadyConn{Conn: conn, pause: pause}
 }
+
+// Timed returns conn as one to a backend, and what begins a request on it.
+func Timed(conn net.Conn) (timed net.Conn, begin func(context.Context)) {
+	c := &timedConn{Conn: conn, closed: func() {}}
+	return c, func(ctx context.Context) { c.begin(ctx, time.Now(), unwatched, nil, 0) }
+}

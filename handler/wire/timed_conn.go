@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"spangate/handler/wire/http1"
@@ -21,16 +22,20 @@ const unwatched = 20 * time.Millisecond
 // was set for it, and when the backend has taken nothing for too long. Else it
 // passes everything.
 //
-// One deadline holds for all that is done in the first moments of a request. Who
-// meets with it goes on, and has the context watched from then on.
+// One deadline holds for all that is done in the first moments of a request, and
+// often of those that follow. Who meets with it goes on, and has the context watched
+// from then on.
 type timedConn struct {
 	net.Conn
-	pause time.Duration // longest one in which the backend takes nothing; 0: no limit
+	pause  time.Duration // longest one in which the backend takes nothing; 0: no limit
+	closed func()        // is called when it is closed, each time
 
-	peeks *socket // not nil: nothing is read but what has come
+	peeks *socket     // not nil: nothing is read but what has come
+	moved atomic.Bool // another deadline was set since begin has set one
 
 	mu       sync.Mutex
 	turn     int             // requests so far
+	until    time.Time       // deadline that begin set
 	ctx      context.Context // of the one under way; nil: there is none
 	late     func()          // called, once, when a read has taken longer than it should; may be nil
 	unwatch  func() bool     // nil: ctx is not watched yet
@@ -40,17 +45,16 @@ type timedConn struct {
 	over     bool            // nothing is waited for any more, see cut
 }
 
-// begin says that a request is under way, whose context is ctx. late, if not nil, is
-// called by who reads, when nothing has come for as long as grace. limit bounds the
-// wait for an answer, as [timedConn.await] does.
-func (c *timedConn) begin(ctx context.Context, grace time.Duration, late func(), limit time.Duration) {
+// begin says that a request is under way from now on, whose context is ctx. late, if
+// not nil, is called by who reads, when nothing has come for as long as grace, or half
+// of it at the least. limit bounds the wait for an answer, as [timedConn.await] does.
+func (c *timedConn) begin(ctx context.Context, now time.Time, grace time.Duration, late func(), limit time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turn++
 	c.ctx, c.late = ctx, late
 	c.limit, c.writeBy = time.Time{}, time.Time{}
 	c.answered, c.over = false, false
-	now := time.Now()
 	if limit > 0 {
 		c.limit = now.Add(limit)
 	}
@@ -58,7 +62,12 @@ func (c *timedConn) begin(ctx context.Context, grace time.Duration, late func(),
 	if ends, ok := ctx.Deadline(); ok && ends.Before(deadline) {
 		deadline = ends
 	}
-	c.Conn.SetDeadline(deadline)
+	// To set one costs more than to meet with that of a request before a little sooner.
+	if early := deadline.Sub(c.until); early < 0 || early > grace/2 || c.moved.Load() {
+		c.Conn.SetDeadline(deadline)
+		c.until = deadline
+		c.moved.Store(false)
+	}
 }
 
 // end says that the request is over.
@@ -73,12 +82,12 @@ func (c *timedConn) end() {
 }
 
 // hurry leaves a write no more than a moment. The request is over.
-func (c *timedConn) hurry() { c.Conn.SetWriteDeadline(time.Now().Add(unwatched)) }
+func (c *timedConn) hurry() { c.SetWriteDeadline(time.Now().Add(unwatched)) }
 
 // lift takes all deadlines away, as for what is no request.
 func (c *timedConn) lift() {
 	c.end()
-	c.Conn.SetDeadline(time.Time{})
+	c.SetDeadline(time.Time{})
 }
 
 // await bounds the wait for an answer that has not begun; 0 sets no bound.
@@ -106,7 +115,7 @@ func (c *timedConn) bound(limit time.Duration) {
 		c.limit = time.Now().Add(limit)
 	}
 	if c.unwatch != nil && c.goesOn() && !c.limit.Equal(was) {
-		c.Conn.SetReadDeadline(c.limit)
+		c.SetReadDeadline(c.limit)
 	}
 }
 
@@ -116,7 +125,7 @@ func (c *timedConn) cut() {
 	defer c.mu.Unlock()
 	if c.ctx != nil {
 		c.over = true
-		c.Conn.SetDeadline(longAgo)
+		c.SetDeadline(longAgo)
 	}
 }
 
@@ -136,7 +145,7 @@ func (c *timedConn) watch() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.ctx != nil && c.turn == turn {
-			c.Conn.SetDeadline(longAgo)
+			c.SetDeadline(longAgo)
 		}
 	})
 }
@@ -147,7 +156,7 @@ func (c *timedConn) Read(p []byte) (int, error) {
 		if beginning, ended := c.peeks.look(); len(beginning) == 0 && !ended {
 			return 0, os.ErrDeadlineExceeded
 		}
-		c.Conn.SetReadDeadline(time.Time{})
+		c.SetReadDeadline(time.Time{})
 	}
 	for {
 		n, err := c.Conn.Read(p)
@@ -184,11 +193,11 @@ func (c *timedConn) readsOn() bool {
 	late := c.late
 	if c.late = nil; late == nil {
 		c.watch()
-		c.Conn.SetReadDeadline(c.limit)
+		c.SetReadDeadline(c.limit)
 		c.mu.Unlock()
 		return true
 	}
-	c.Conn.SetDeadline(time.Now().Add(unwatched))
+	c.SetDeadline(time.Now().Add(unwatched))
 	c.mu.Unlock()
 	late()
 	return true
@@ -220,7 +229,7 @@ func (c *timedConn) limitWrite() {
 	if c.pause > 0 {
 		c.writeBy = time.Now().Add(c.pause)
 	}
-	c.Conn.SetWriteDeadline(c.writeBy)
+	c.SetWriteDeadline(c.writeBy)
 }
 
 // writesOn reports whether to go on writing though a deadline has passed, since which
@@ -237,8 +246,38 @@ func (c *timedConn) writesOn(progress bool) bool {
 	return true
 }
 
+// SetDeadline implements [net.Conn].
+func (c *timedConn) SetDeadline(t time.Time) error {
+	c.moved.Store(true)
+	return c.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c *timedConn) SetReadDeadline(t time.Time) error {
+	c.moved.Store(true)
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (c *timedConn) SetWriteDeadline(t time.Time) error {
+	c.moved.Store(true)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// Close implements [net.Conn].
+func (c *timedConn) Close() error {
+	err := c.Conn.Close()
+	c.closed()
+	return err
+}
+
 // NetConn returns the connection below.
 func (c *timedConn) NetConn() net.Conn { return c.Conn }
 
-// CloseWrite ends the sending direction.
-func (c *timedConn) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+// CloseWrite ends the sending direction, or all where there is no such end.
+func (c *timedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}

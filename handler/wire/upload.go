@@ -71,7 +71,7 @@ func newUpload(x *exchange) *upload {
 // begin sends the head, together with the first of the content if that is there soon,
 // and starts to send the rest.
 func (u *upload) begin() error {
-	x, timed := u.x, u.x.c.http1.timed
+	x := u.x
 	u.memory = uploadMemories.Get().(*uploadMemory)
 	head, err := http1.AppendRequest(u.memory[:0], x.r, u.left)
 	if err != nil {
@@ -84,15 +84,15 @@ func (u *upload) begin() error {
 	small := len(head) <= headSize
 	if u.expects == nil && small && u.isAtHand() {
 		u.head = len(head)
-		timed.begin(x.r.Context(), unwatched, nil, 0)
+		x.begin(unwatched, nil, 0)
 		u.run()
 		return nil
 	}
 	if u.expects == nil && small {
 		u.head = len(head)
-		timed.begin(x.r.Context(), headGrace, u.flush, 0)
+		x.begin(headGrace, u.flush, 0)
 	} else {
-		timed.begin(x.r.Context(), unwatched, nil, 0)
+		x.begin(unwatched, nil, 0)
 		if err := x.write(head); err != nil {
 			return x.sentInPart(err)
 		}

@@ -155,26 +155,35 @@ func splitField(line string) (name, value string, err error) {
 	if !found {
 		return "", "", malformed("a field without a colon")
 	}
-	if !isToken(name) {
+	canonical := canonical(name)
+	if canonical == "" {
 		return "", "", malformed("field name %.40q", name)
 	}
 	value = trim(value)
 	if !isValue(value) {
 		return "", "", malformed("value of field %.40q with a control character", name)
 	}
-	return canonical(name), value, nil
+	return canonical, value, nil
 }
 
-// canonical returns name, a token, in the form that is used for keys of [http.Header].
+// canonical returns name in the form that is used for keys of [http.Header], "" if it
+// is no token.
 func canonical(name string) string {
+	if name == "" {
+		return ""
+	}
 	for at := place(name); ; at++ {
 		switch known := &names[at%len(names)]; name {
 		case known.canonical, known.small:
 			return known.canonical
 		default:
-			if known.canonical == "" {
-				return textproto.CanonicalMIMEHeaderKey(name)
+			if known.canonical != "" {
+				continue
 			}
+			if !isToken(name) {
+				return ""
+			}
+			return textproto.CanonicalMIMEHeaderKey(name)
 		}
 	}
 }
@@ -209,24 +218,6 @@ var names = func() (all [namesSize]struct{ canonical, small string }) {
 	return all
 }()
 
-// isToken reports whether s is a token (RFC 9110 §5.6.2), as methods and names of
-// fields are.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !inToken[s[i]] {
-			return false
-		}
-	}
-	return s != ""
-}
-
-var inToken = func() (set [256]bool) {
-	for c := range byte(0x7f) {
-		set[c] = isLetter(c) || isDigit(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-	}
-	return set
-}()
-
 // trim returns s without the blanks around it.
 func trim(s string) string {
 	for s != "" && (s[0] == ' ' || s[0] == '\t') {
@@ -241,34 +232,3 @@ func trim(s string) string {
 // isWord reports whether s is word but for the case of ASCII letters: others, such as
 // the Kelvin sign, take more bytes.
 func isWord(s, word string) bool { return len(s) == len(word) && strings.EqualFold(s, word) }
-
-// isValue reports whether s can be a field's value (RFC 9110 §5.5).
-func isValue(s string) bool {
-	for ; len(s) >= 8; s = s[8:] {
-		eight := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		del := eight ^ 0x7f*each
-		if ((eight-' '*each)&^eight|(del-each)&^del)&(0x80*each) != 0 && !areValue(s[:8]) {
-			return false
-		}
-	}
-	return areValue(s)
-}
-
-// each has a one in each of eight bytes.
-const each = 0x0101010101010101
-
-func areValue(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }

@@ -134,10 +134,9 @@ func announced(header http.Header) (http.Header, error) {
 	var trailer http.Header
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = trim(name); !isToken(name) {
+			switch name = canonical(trim(name)); name {
+			case "":
 				continue
-			}
-			switch name = canonical(name); name {
 			case "Content-Length", "Transfer-Encoding", "Trailer":
 				return nil, malformed("a Trailer that names %s", name)
 			}

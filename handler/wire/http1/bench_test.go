@@ -77,31 +77,40 @@ func BenchmarkChunks(b *testing.B) {
 	})
 }
 
-// BenchmarkFields writes the fields of a request.
+// BenchmarkFields writes the fields of a request, and those of it as a proxy sends it on.
 func BenchmarkFields(b *testing.B) {
 	r, _, err := http1.NewReader(strings.NewReader(typicalRequest)).ReadRequest(4 << 10)
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := make([]byte, 0, 4<<10)
-	b.Run("http1", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := http1.AppendFields(p, r.Header, func(name string) bool { return name == "Connection" }); err != nil {
-				b.Fatal(err)
+	on := r.Header.Clone()
+	for name, value := range map[string]string{
+		"Forwarded": `for=192.0.2.1;host="shop.example.com";proto=https`, "Via": "1.1 spangate",
+		"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Host": "shop.example.com", "X-Forwarded-Proto": "https",
+	} {
+		on.Set(name, value)
+	}
+	for name, header := range map[string]http.Header{"": r.Header, "-forwarded": on} {
+		p := make([]byte, 0, 4<<10)
+		b.Run("http1"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := http1.AppendFields(p, header, func(name string) bool { return name == "Connection" }); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
-	b.Run("net-http", func(b *testing.B) {
-		w, leave := bytes.NewBuffer(p), map[string]bool{"Connection": true}
-		b.ReportAllocs()
-		for b.Loop() {
-			w.Reset()
-			if err := r.Header.WriteSubset(w, leave); err != nil {
-				b.Fatal(err)
+		})
+		b.Run("net-http"+name, func(b *testing.B) {
+			w, leave := bytes.NewBuffer(p), map[string]bool{"Connection": true}
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Reset()
+				if err := header.WriteSubset(w, leave); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func benchmark(b *testing.B, name string, src *bytes.Reader, sent string, read func() error) {

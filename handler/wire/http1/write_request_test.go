@@ -1,8 +1,11 @@
 package http1_test
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,5 +76,25 @@ func TestAppendRequest(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestFieldsInOrder writes as many fields as there may be ways to sort them.
+func TestFieldsInOrder(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 12, 13, 24, 25, 26, 100} {
+		header, want := http.Header{"Nothing": nil, "Left": {"out"}}, "\r\n"
+		for i := n - 1; i >= 0; i-- {
+			name := fmt.Sprintf("%.*s-%03d", i%9+1, "X-Forwarded", i)
+			header[name] = []string{"1", "2"}
+		}
+		for _, name := range slices.Backward(slices.Sorted(maps.Keys(header))) {
+			if len(header[name]) == 2 {
+				want = name + ": 1\r\n" + name + ": 2\r\n" + want
+			}
+		}
+		got, err := http1.AppendFields(nil, header, func(name string) bool { return name == "Left" })
+		if diff := cmp.Diff(want, string(got)); err != nil || diff != "" {
+			t.Errorf("%d: %v (-want +got):\n%s", n, err, diff)
+		}
 	}
 }

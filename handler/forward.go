@@ -18,7 +18,7 @@ import (
 // waits for a client without limit.
 type ForwardConfig struct {
 	Fields        field.Set     // what must be neither a trailer nor removed by Connection
-	ClientTimeout time.Duration // longest wait for an HTTP/2 client to send a part of a body before the answer, or to take one of that; 0: no limit
+	ClientTimeout time.Duration // longest wait for an HTTP/2 client to send a part of a body before the answer; 0: no limit
 	Failures      Failures
 
 	// ToldToLeave is told of each WebSocket that the proxy, about to leave, has sent a
@@ -172,9 +172,6 @@ func (f *forwarder) respond(on *forwarding, w http.ResponseWriter, r *http.Reque
 
 	on.client = clientWriter{w: w, left: resp.ContentLength}
 	client := &on.client
-	if r.ProtoMajor == 2 {
-		client.timeout = f.cfg.ClientTimeout
-	}
 	if resp.ContentLength < 0 && r.Method != http.MethodHead {
 		// It may be a stream, whose header does not wait for the first of it.
 		if err := client.flush(); err != nil {

@@ -83,7 +83,7 @@ func (f *forwarder) switched(w http.ResponseWriter, r *http.Request, resp *http.
 	protocol := resp.Header.Get("Upgrade")
 	header, _ := f.passHeader(w, r, resp)
 	if ws := webSocketOf(r); ws != nil {
-		s, err := ws.take(w, f.cfg.ClientTimeout)
+		s, err := ws.take(w)
 		if err != nil {
 			return nil, fault.OfClient(r.Context(), err)
 		}

@@ -78,10 +78,10 @@ type webSocketStream struct {
 }
 
 // take tells the client that its WebSocket is there, and returns its side of it.
-func (ws *webSocket) take(w http.ResponseWriter, patience time.Duration) (*webSocketStream, error) {
+func (ws *webSocket) take(w http.ResponseWriter) (*webSocketStream, error) {
 	delete(w.Header(), "Sec-Websocket-Accept") // of a key that is not the client's
 	w.WriteHeader(http.StatusOK)
-	s := &webSocketStream{out: clientWriter{w: w, left: -1, timeout: patience}, in: ws.stream}
+	s := &webSocketStream{out: clientWriter{w: w, left: -1}, in: ws.stream}
 	return s, s.out.flush()
 }
 

@@ -17,7 +17,7 @@ type Config struct {
 
 	HeaderTimeout  time.Duration `env:"READ_HEADER_TIMEOUT" envDefault:"10s" min:"1ms" doc:"longest time a client may take to send a request's header"`
 	IdleTimeout    time.Duration `env:"IDLE_TIMEOUT" envDefault:"120s" min:"1ms" doc:"how long an idle client connection is kept"`
-	ClientTimeout  time.Duration `env:"CLIENT_TIMEOUT" envDefault:"60s" min:"0" zero:"no limit" doc:"longest pause of a client within a request, while it sends a body or does not take the response (over HTTP/2 it may pause in a body once the response has begun, and who takes a long response very slowly may count as pausing); 0 sets no limit"`
+	ClientTimeout  time.Duration `env:"CLIENT_TIMEOUT" envDefault:"60s" min:"0" zero:"no limit" doc:"longest pause of a client within a request, while it sends a body or does not take the response (over HTTP/2 it may pause in a body once the response has begun); 0 sets no limit"`
 	MaxHeaderBytes config.Bytes  `env:"MAX_HEADER_BYTES" envDefault:"64KiB" min:"1KiB" doc:"largest request header"`
 	MaxHeaders     int           `env:"MAX_HEADERS" envDefault:"128" min:"1" doc:"most fields in a request's header; more are answered with 431"`
 

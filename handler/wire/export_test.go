@@ -26,3 +26,11 @@ func Timed(conn net.Conn) (timed net.Conn, begin func(context.Context)) {
 	c := &timedConn{Conn: conn, closed: func() {}}
 	return c, func(ctx context.Context) { c.begin(ctx, time.Now(), unwatched, nil, 0) }
 }
+
+// Secured returns what has TLS spoken, as cfg says, over the connections of a listener.
+func Secured(cfg TLSConfig) (func(ln net.Listener, pause time.Duration) net.Listener, error) {
+	s, err := newSecurity(&cfg)
+	return func(ln net.Listener, pause time.Duration) net.Listener {
+		return secureListener{Listener: ln, security: s, timeout: time.Minute, pause: pause}
+	}, err
+}

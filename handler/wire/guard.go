@@ -32,14 +32,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	g.lift(w)
-	// What is left in the server's buffer is written when this returns.
-	defer g.limitWrites(w)
 	// A client that does not take its answer must not have the server keep the
 	// header for as long: a short one on the wire can be a large one here.
 	defer func() { r.Header = nil }()
-	leaving := &leavingWriter{ResponseWriter: w, r: r, drain: g.leaving}
+	leaving := &leavingWriter{r: r, drain: g.leaving}
+	leaving.ResponseWriter, leaving.conn, leaving.pause = w, r.Context().Value(connKey{}).(*framing.Conn), g.cfg.ClientTimeout
 	g.handler.ServeHTTP(leaving, r)
-	leaving.begin() // whatever was written: if nothing was, net/http sends a header now
+	leaving.ask() // whatever was written: if nothing was, net/http sends a header now
 	leaving.end()
 }
 
@@ -73,11 +72,5 @@ func EndConnection(w http.ResponseWriter, r *http.Request) {
 func (g *guard) lift(w http.ResponseWriter) {
 	if g.cfg.ClientTimeout > 0 {
 		http.NewResponseController(w).SetWriteDeadline(time.Time{})
-	}
-}
-
-func (g *guard) limitWrites(w http.ResponseWriter) {
-	if g.cfg.ClientTimeout > 0 {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.cfg.ClientTimeout))
 	}
 }

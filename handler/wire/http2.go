@@ -72,7 +72,11 @@ func (c *clientConn) handOver() {
 	c.readUntil(time.Time{})
 	come := make([]byte, c.in.Buffered())
 	c.in.Read(come)
-	conn := framing.NewConn(direct(c.Conn), come, s.cfg.ClientTimeout, s.cfg.HeaderTimeout)
+	below := c.Conn
+	if c.secure == nil {
+		below = &steadyConn{Conn: direct(below), pause: s.cfg.ClientTimeout}
+	}
+	conn := framing.NewConn(below, come, s.cfg.HeaderTimeout)
 	s.clients.turned(c, conn)
 	s.http2.serve(conn)
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// steadyConn is a connection of a client below TLS. A write on it fails where the client
-// takes nothing for as long as pause, and takes as long as it likes otherwise: TLS cannot
-// go on with a record whose write has failed, so nobody above can tell the one from the
-// other. A deadline goes before that.
+// steadyConn is a connection of a client below TLS or HTTP/2. A write on it fails where
+// the client takes nothing for as long as pause, and takes as long as it likes otherwise:
+// neither can go on with a record or frame whose write has failed, so nobody above can
+// tell the one from the other. A deadline goes before that.
 type steadyConn struct {
 	net.Conn
 	pause time.Duration // 0: no limit
@@ -19,6 +19,7 @@ type steadyConn struct {
 	mu    sync.Mutex
 	asked time.Time // write deadline; zero: none
 	until time.Time // that of Conn
+	ended bool      // by a pause: nothing more is written, such as TLS's last word
 }
 
 // Write implements [net.Conn].
@@ -27,7 +28,9 @@ func (c *steadyConn) Write(p []byte) (written int, err error) {
 		return c.Conn.Write(p)
 	}
 	for last := time.Now(); ; {
-		c.wait(last)
+		if c.wait(last) {
+			return 0, os.ErrDeadlineExceeded
+		}
 		n, err := c.Conn.Write(p[written:])
 		written += n
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -37,15 +40,16 @@ func (c *steadyConn) Write(p []byte) (written int, err error) {
 		if n > 0 {
 			last = now
 		}
-		if now.Sub(last) >= c.pause || c.isLate(now) {
+		if c.gaveUp(now, now.Sub(last) >= c.pause) {
 			return written, err
 		}
 	}
 }
 
 // wait bounds the next write: by an eighth of the pause, or as much more, after which is
-// looked what of it has been taken, and by what is left of the pause since last.
-func (c *steadyConn) wait(last time.Time) {
+// looked what of it has been taken, and by what is left of the pause since last. It
+// reports whether there is none, as a pause has been too long before.
+func (c *steadyConn) wait(last time.Time) (ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, slice := time.Now(), c.pause/8
@@ -63,13 +67,16 @@ func (c *steadyConn) wait(last time.Time) {
 		c.until = until
 		c.Conn.SetWriteDeadline(until)
 	}
+	return c.ended
 }
 
-// isLate reports whether the deadline has passed.
-func (c *steadyConn) isLate(now time.Time) bool {
+// gaveUp reports whether a write is over: for a pause that was too long, or a deadline
+// that has passed.
+func (c *steadyConn) gaveUp(now time.Time, paused bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.asked.IsZero() && !now.Before(c.asked)
+	c.ended = c.ended || paused
+	return paused || !c.asked.IsZero() && !now.Before(c.asked)
 }
 
 // SetWriteDeadline implements [net.Conn].

@@ -14,9 +14,9 @@ import (
 // other connections are.
 type Conn struct {
 	net.Conn
-	pause, header time.Duration
-	goAway        goAway
-	buffer        [readAhead]byte // who reads has it; what is small is read into it
+	header time.Duration
+	goAway goAway
+	buffer [readAhead]byte // who reads has it; what is small is read into it
 
 	writing sync.Mutex // goes before mu
 	held    held       // guarded by writing
@@ -29,6 +29,8 @@ type Conn struct {
 	asked   time.Time // read deadline that the server set; it goes before ours
 	armed   bool      // the deadline of Conn is ours
 	closed  bool
+	writes  time.Time // since when something is being written; zero: nothing is
+	stuck   bool      // a write has failed for its deadline
 }
 
 // prefaceLength is how long HTTP/2's preface is (RFC 9113 §3.4).
@@ -42,10 +44,10 @@ const readAhead = 1 << 10
 // It begins with come, which has been read already.
 // Reads fail with [ErrFlood] once those are too many for what they are good for.
 //
-// A read within a request's header fails when that is not whole after header, and any
-// write when the client does not take a byte for as long as pause. 0 sets no bound.
-func NewConn(conn net.Conn, come []byte, pause, header time.Duration) *Conn {
-	return &Conn{Conn: conn, come: come, pause: pause, header: header}
+// A read within a request's header fails when that is not whole after header; 0 sets no
+// bound. Writes are for conn to bound.
+func NewConn(conn net.Conn, come []byte, header time.Duration) *Conn {
+	return &Conn{Conn: conn, come: come, header: header}
 }
 
 // Read implements [net.Conn]. It is for one goroutine at a time.
@@ -109,7 +111,7 @@ func (c *Conn) followRead(p []byte) int {
 	h := &c.http2
 	n := min(prefaceLength-c.preface, len(p))
 	c.preface += n
-	frames, err := h.in.follow(p[n:], h.patience.received)
+	frames, err := h.in.follow(p[n:], h.received)
 	c.err = err
 	return n + frames
 }
@@ -201,17 +203,10 @@ func (c *Conn) write(p []byte) (int, error) {
 	if place < 0 && c.holds(p) {
 		return len(p), nil
 	}
-	c.limitWrite()
 	if place >= 0 {
 		return c.writeGoAwayIn(p, place)
 	}
 	return c.writeBehindHeld(p)
-}
-
-func (c *Conn) limitWrite() {
-	if c.pause > 0 {
-		c.Conn.SetWriteDeadline(time.Now().Add(c.pause))
-	}
 }
 
 // NetConn returns the connection below.
@@ -238,4 +233,13 @@ type http2 struct {
 	fields  bool // a field block of the server's goes on with the next frame
 	begun   bool // the last frame is all of an answer's header, and more of that is to follow
 	leaving bool // the server has said by itself that it leaves
+
+	granted  int64 // to be sent of content, on top of what may be at first
+	progress Progress
+}
+
+// received takes note of a frame that the client sent.
+func (h *http2) received(f frame) error {
+	h.grants(f)
+	return h.patience.received(f)
 }

@@ -9,6 +9,7 @@ const (
 	frameResetStream  = 0x3
 	framePushPromise  = 0x5
 	frameGoAway       = 0x7
+	frameWindowUpdate = 0x8
 	frameContinuation = 0x9
 
 	flagEndStream  = 0x1
@@ -16,6 +17,8 @@ const (
 	flagPadded     = 0x8
 
 	frameHeaderLength = 9
+
+	reserved = 1 << 31 // the bit before a stream's identifier, and before an increment
 )
 
 // frame is the beginning of an HTTP/2 frame.
@@ -23,6 +26,7 @@ type frame struct {
 	length     int // of its content
 	kind       byte
 	flags      byte
+	stream     uint32  // 0: that of the connection
 	beginsWith [8]byte // its content, as far as it goes
 }
 
@@ -102,6 +106,7 @@ func (f *frames) length() int {
 
 func (f *frames) frame() frame {
 	next := frame{length: f.length(), kind: f.begun[3], flags: f.begun[4]}
+	next.stream = binary.BigEndian.Uint32(f.begun[5:]) &^ reserved
 	copy(next.beginsWith[:], f.begun[frameHeaderLength:f.have])
 	return next
 }

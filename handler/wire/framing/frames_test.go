@@ -37,7 +37,7 @@ func TestHeaderOfFramesInTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, server := net.Pipe()
 				defer client.Close()
-				conn := framing.NewConn(server, nil, 0, 10*time.Second)
+				conn := framing.NewConn(server, nil, 10*time.Second)
 				began := time.Now()
 				var sending sync.WaitGroup
 				sending.Go(func() {

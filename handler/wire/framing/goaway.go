@@ -47,7 +47,6 @@ func (c *Conn) payGoAway() {
 		return
 	}
 	c.goAway.owed.Store(false)
-	c.limitWrite()
 	if _, err := c.writeBehindHeld(goAwayFrame); err != nil {
 		c.Conn.Close() // a part of it may have gone out
 	}
@@ -119,6 +118,7 @@ func (h *http2) mayAdd() bool {
 // sent takes note of a frame that the server writes.
 func (h *http2) sent(f frame) error {
 	h.settled = true
+	h.fills(f)
 	h.begun = f.kind == frameHeaders && f.flags&(flagEndHeaders|flagEndStream) == flagEndHeaders
 	switch f.kind {
 	case frameHeaders, framePushPromise, frameContinuation:

@@ -32,7 +32,7 @@ func (c *recordedConn) Write(p []byte) (int, error) {
 func newHTTP2Conn() (*framing.Conn, *recordedConn) {
 	wire := &recordedConn{}
 	wire.rest.WriteString(http2.ClientPreface)
-	conn := framing.NewConn(wire, nil, 0, 0)
+	conn := framing.NewConn(wire, nil, 0)
 	io.Copy(io.Discard, conn)
 	return conn, wire
 }

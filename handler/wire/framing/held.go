@@ -63,7 +63,6 @@ func (c *Conn) letGo() {
 	if c.held.p == nil {
 		return
 	}
-	c.limitWrite()
 	if _, err := c.writeBehindHeld(nil); err != nil {
 		c.Conn.Close() // a part of it may have gone out
 	}
@@ -74,13 +73,13 @@ func (c *Conn) letGo() {
 func (c *Conn) writeBehindHeld(p []byte) (int, error) {
 	held := c.held.p
 	if held == nil {
-		return c.Conn.Write(p)
+		return c.writeNow(p)
 	}
 	c.held.p = nil
 	c.held.timer.Stop()
 	before := len(*held)
 	all := append(*held, p...)
-	n, err := c.Conn.Write(all)
+	n, err := c.writeNow(all)
 	heldBuffers.Put(held)
 	return max(n-before, 0), err
 }

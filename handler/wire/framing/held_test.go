@@ -66,7 +66,7 @@ func TestHeaderIsWrittenWithTheBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				below := &pieces{}
-				conn := framing.NewConn(below, nil, 0, 0)
+				conn := framing.NewConn(below, nil, 0)
 				if test.told {
 					conn.HoldHeader()
 				}
@@ -103,7 +103,7 @@ func (r *reads) Read(p []byte) (int, error) {
 func TestFramesAreReadAtOnce(t *testing.T) {
 	sent := http2.ClientPreface + frameOf(func(f *http2.Framer) error { return f.WriteSettings() }) + headersFrame(1, true, true)
 	below := &reads{from: bytes.NewBufferString(sent[3:])}
-	conn := framing.NewConn(below, []byte(sent[:3]), 0, 0)
+	conn := framing.NewConn(below, []byte(sent[:3]), 0)
 	got := make([]byte, len(sent))
 	for at := range got {
 		if _, err := io.ReadFull(conn, got[at:at+1]); err != nil {

@@ -148,7 +148,7 @@ func TestFloodIsToldOf(t *testing.T) {
 func prefaced(t *testing.T, client *clientConn) net.Conn {
 	t.Helper()
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	conn := framing.NewConn(client, nil, 0, 0)
+	conn := framing.NewConn(client, nil, 0)
 	client.rest = []byte(preface)
 	got := make([]byte, len(preface))
 	if _, err := io.ReadFull(conn, got); err != nil {

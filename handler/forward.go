@@ -194,10 +194,32 @@ func (f *forwarder) passHeader(w http.ResponseWriter, r *http.Request, resp *htt
 	}
 	f.cfg.Fields.EndHop(resp.Header)
 	addVia(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
-	header = w.Header()
-	maps.Copy(header, resp.Header)
+	header = fill(w, resp.Header)
 	AnswerOf(r).Apply(header)
 	return header, named
+}
+
+// fill adds the fields of header to that of w, and returns it. Where the answer can take
+// header for its own they are not copied.
+func fill(w http.ResponseWriter, header http.Header) http.Header {
+	said := w.Header()
+	for {
+		switch over := w.(type) {
+		case interface{ TakeHeader(http.Header) }:
+			for name, values := range said {
+				if _, ok := header[name]; !ok {
+					header[name] = values
+				}
+			}
+			over.TakeHeader(header)
+			return header
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = over.Unwrap()
+		default:
+			maps.Copy(said, header)
+			return said
+		}
+	}
 }
 
 // interimResponses is the context of a request on its way to a backend, and passes the

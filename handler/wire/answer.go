@@ -71,6 +71,10 @@ var (
 // Header implements [http.ResponseWriter].
 func (x *clientExchange) Header() http.Header { return x.header }
 
+// TakeHeader has header be that of the answer, in place of what Header has returned, of
+// which nothing is sent any more: who passes an answer on need not copy its fields.
+func (x *clientExchange) TakeHeader(header http.Header) { x.header = header }
+
 // Write implements [http.ResponseWriter]. Content whose length is known goes out with
 // its last byte, at the latest.
 func (x *clientExchange) Write(p []byte) (int, error) {

@@ -16,6 +16,7 @@ import (
 // the handler gets. The answer is for one goroutine at a time, as it is everywhere.
 // The body may be read by another one, and the context is for all.
 type clientExchange struct {
+	memory  *memory
 	conn    *clientConn
 	request *http.Request
 	context requestContext
@@ -29,6 +30,7 @@ type clientExchange struct {
 	keep     bool // a client of HTTP/1.0 would like to send another one
 	ends     bool // no other one follows
 	switches bool // the client may have gone on in another protocol
+	carries  bool // content
 	// over says that the handler has returned, or has taken the connection.
 	over     atomic.Bool
 	hijacked bool
@@ -40,7 +42,11 @@ type clientExchange struct {
 // handle reads a request and handles it. It reports whether another one may follow.
 func (c *clientConn) handle() bool {
 	x := c.next()
-	return x != nil && x.handle()
+	if x == nil || !x.handle() {
+		return false
+	}
+	x.memory.release()
+	return true
 }
 
 // next reads a request, and returns nil if it cannot be read, and has been refused. It
@@ -52,23 +58,30 @@ func (c *clientConn) next() *clientExchange {
 			return nil
 		}
 	}
-	r, f, err := c.in.ReadRequest(int(c.server.cfg.MaxHeaderBytes))
+	head, r, err := c.in.ReadRequestHead(int(c.server.cfg.MaxHeaderBytes))
+	if err != nil {
+		c.refuse(r, err)
+		return nil
+	}
+	m := memories.Get().(*memory)
+	r, f, err := m.request.Parse(head)
 	if err != nil {
 		c.refuse(r, err)
 		return nil
 	}
 	c.served++
-	x := &clientExchange{conn: c, old: r.ProtoMinor == 0, asksHead: r.Method == http.MethodHead, keep: f.Keep, ends: r.Close, switches: offersSwitch(r)}
-	x.context.exchange = x
+	x := &m.exchange
+	x.memory, x.conn, x.context.exchange = m, c, x
+	x.old, x.asksHead, x.keep, x.ends, x.switches = r.ProtoMinor == 0, r.Method == http.MethodHead, f.Keep, r.Close, offersSwitch(r)
 	*r = *r.WithContext(&x.context) // in place: nobody else has it yet
 	x.request = r
 	x.body.exchange = x
 	x.body.content = c.in.RequestBody(f)
 	x.request.Body = http.NoBody
 	c.name(x.request)
-	x.header = http.Header{}
+	x.header = m.header
 	x.answer.length = -1
-	if !x.body.content.Ended() {
+	if x.carries = !x.body.content.Ended(); x.carries {
 		x.request.Body = &x.body
 		x.body.expected = awaitsContinue(x.request)
 		c.receiving = x

@@ -33,12 +33,13 @@ type exchange struct {
 	transport *Transport
 	c         *connection
 	r         *http.Request
-	upload    *upload     // nil: the request has no content
-	kept      bool        // the connection, from before
-	untouched bool        // so is the connection
-	sent      atomic.Bool // a part of the request may have reached the backend
-	heard     bool        // something of an answer has come
-	unsent    error       // why not all of the request's head could be sent
+	response  *http1.Response // memory for the answer
+	upload    *upload         // nil: the request has no content
+	kept      bool            // the connection, from before
+	untouched bool            // so is the connection
+	sent      atomic.Bool     // a part of the request may have reached the backend
+	heard     bool            // something of an answer has come
+	unsent    error           // why not all of the request's head could be sent
 
 	over atomic.Bool // of the connection nothing more is used
 
@@ -51,7 +52,9 @@ type exchange struct {
 // exchange sends r over c, of HTTP/1.1, once, and returns the answer when that has
 // begun. Its errors are *[fault.Error].
 func (t *Transport) exchange(c *connection, r *http.Request) (*http.Response, error) {
-	x := &exchange{transport: t, c: c, r: r, kept: c.used.Load()}
+	a := attemptFor(r.Context())
+	x := &a.exchange
+	x.transport, x.c, x.r, x.response, x.kept = t, c, r, &a.response, c.used.Load()
 	err := x.send()
 	if err != nil {
 		return nil, x.fail(err)
@@ -176,7 +179,7 @@ func (x *exchange) begun(resp *http.Response, framing http1.Framing) error {
 func (x *exchange) head() (*http.Response, http1.Framing, error) {
 	h := x.c.http1
 	for range maxInterim {
-		resp, framing, err := h.in.ReadResponse(x.r.Method, maxResponseHeader)
+		resp, framing, err := h.in.ReadResponse(x.response, x.r.Method, maxResponseHeader)
 		if err != nil {
 			x.heard = x.heard || h.in.Buffered() > 0
 			return nil, framing, x.cause(err)
@@ -196,6 +199,7 @@ func (x *exchange) head() (*http.Response, http1.Framing, error) {
 				return nil, framing, err
 			}
 		}
+		x.response.Reset()
 	}
 	return nil, http1.Framing{}, http1.Malformed(fmt.Sprintf("more than %d interim responses", maxInterim))
 }

@@ -8,7 +8,7 @@ import (
 // PeerOf returns the other end of the connection that r came on, without a zone, or the
 // zero AddrPort where it has no address, as on a Unix socket.
 func PeerOf(r *http.Request) netip.AddrPort {
-	if x, ok := r.Context().Value(exchangeKey{}).(*clientExchange); ok && r.RemoteAddr == x.conn.remote {
+	if x := exchangeOf(r.Context()); x != nil && r.RemoteAddr == x.conn.remote {
 		return x.conn.peer
 	}
 	return parsePeer(r.RemoteAddr)

@@ -76,6 +76,12 @@ func (c *requestContext) Value(key any) any {
 // exchangeKey is that of the exchange that a context is of.
 type exchangeKey struct{}
 
+// exchangeOf returns the exchange that ctx is of, nil if that is none over HTTP/1.
+func exchangeOf(ctx context.Context) *clientExchange {
+	x, _ := ctx.Value(exchangeKey{}).(*clientExchange)
+	return x
+}
+
 // AfterFunc is what package context looks for in contexts of others, so that those
 // derived from this one need no goroutine.
 func (c *requestContext) AfterFunc(f func()) (stop func() bool) {

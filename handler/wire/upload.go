@@ -106,8 +106,8 @@ func (u *upload) isAtHand() bool {
 	if u.left < 0 || u.left > uploadAtOnce {
 		return false
 	}
-	asked, ok := u.x.r.Context().Value(exchangeKey{}).(*clientExchange)
-	return ok && asked.bodyCame()
+	asked := exchangeOf(u.x.r.Context())
+	return asked != nil && asked.bodyCame()
 }
 
 func expectsContinue(header http.Header) bool {

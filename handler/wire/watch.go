@@ -126,7 +126,7 @@ func (x *clientExchange) endWatch() {
 // has not come whole, or r came otherwise than by [Serve] over HTTP/1. f must not use
 // the connection.
 func OnNext(r *http.Request, f func()) bool {
-	x, _ := r.Context().Value(exchangeKey{}).(*clientExchange)
+	x := exchangeOf(r.Context())
 	if x == nil {
 		return false
 	}

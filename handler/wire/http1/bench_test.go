@@ -35,7 +35,7 @@ func BenchmarkResponse(b *testing.B) {
 	src := bytes.NewReader(nil)
 	in, theirs := http1.NewReader(src), bufio.NewReader(src)
 	r := &http.Request{Method: "GET"}
-	benchmark(b, "http1", src, typicalResponse, func() error { _, _, err := in.ReadResponse("GET", 4<<10); return err })
+	benchmark(b, "http1", src, typicalResponse, func() error { _, _, err := in.ReadResponse(new(http1.Response), "GET", 4<<10); return err })
 	benchmark(b, "net-http", src, typicalResponse, func() error { _, err := http.ReadResponse(theirs, r); return err })
 }
 
@@ -59,7 +59,7 @@ func BenchmarkChunks(b *testing.B) {
 	in, theirs := http1.NewReader(src), bufio.NewReader(src)
 	p := make([]byte, 32<<10)
 	benchmark(b, "http1", src, sent, func() error {
-		_, f, err := in.ReadResponse("GET", 4<<10)
+		_, f, err := in.ReadResponse(new(http1.Response), "GET", 4<<10)
 		if err != nil {
 			return err
 		}

@@ -24,18 +24,46 @@ type Framing struct {
 	codings codings
 }
 
-// parseFields reads the field lines in lines, each of which ends in CRLF, up to an
-// empty one, into a header. Its strings share the memory of lines. Host and
-// Transfer-Encoding are left out. The header has room for more fields, which need no
-// other memory.
-func parseFields(lines string, more int) (http.Header, Framing, error) {
+// fields is memory for a header, which can be used again. The zero value is ready to
+// use.
+type fields struct {
+	header http.Header
+	values [fewFields]string
+	used   int // of values
+}
+
+const (
+	fewFields = 24  // most headers have no more
+	maxKept   = 100 // fields, whose memory is used again
+)
+
+// reset forgets what is in it.
+func (m *fields) reset() {
+	clear(m.values[:m.used])
+	if m.used = 0; len(m.header) > maxKept {
+		m.header = nil
+	}
+	clear(m.header)
+}
+
+// parse reads the field lines in lines, each of which ends in CRLF, up to an empty one,
+// into a header. Its strings share the memory of lines. Host and Transfer-Encoding are
+// left out. The header has room for more fields, which need no other memory.
+func (m *fields) parse(lines string, more int) (http.Header, Framing, error) {
 	f := Framing{Length: -1}
 	n := strings.Count(lines, "\n") - 1
 	if n > maxFields {
 		return nil, f, ErrTooLarge
 	}
-	header := make(http.Header, n+more)
-	values := make([]string, n)
+	if m.header == nil {
+		m.header = make(http.Header, n+more)
+	}
+	header, values := m.header, m.values[:]
+	if n > len(values) {
+		values = make([]string, n)
+	} else {
+		m.used = n
+	}
 	for {
 		end := strings.IndexByte(lines, '\n')
 		line := lines[:end-1]

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing/iotest"
 
 	"spangate/handler/wire/http1"
@@ -29,15 +30,28 @@ type message struct {
 	rest                 string // what follows
 }
 
+// What is read has memory that others were read into, as it has in the program.
+var (
+	requests  = sync.Pool{New: func() any { return new(http1.Request) }}
+	responses = sync.Pool{New: func() any { return new(http1.Response) }}
+)
+
 // readRequest reads a request from src, its content by pieces of no more than size.
 func readRequest(src io.Reader, size int) (message, error) {
 	in := http1.NewReader(src)
-	r, f, err := in.ReadRequest(http1test.HeadLimit)
+	head, _, err := in.ReadRequestHead(http1test.HeadLimit)
+	if err != nil {
+		return message{}, err
+	}
+	memory := requests.Get().(*http1.Request)
+	defer requests.Put(memory)
+	defer memory.Reset()
+	r, f, err := memory.Parse(head)
 	if err != nil {
 		return message{}, err
 	}
 	m := message{
-		method: r.Method, target: r.RequestURI, host: r.Host, url: parts(r.URL), header: r.Header, announced: keys(r.Trailer), length: r.ContentLength, close: r.Close,
+		method: r.Method, target: r.RequestURI, host: r.Host, url: parts(r.URL), header: r.Header.Clone(), announced: keys(r.Trailer), length: r.ContentLength, close: r.Close,
 	}
 	return m, m.readContent(in, in.RequestBody(f), size)
 }
@@ -45,11 +59,14 @@ func readRequest(src io.Reader, size int) (message, error) {
 // readResponse reads a response to a request of that method.
 func readResponse(src io.Reader, method string, size int) (message, error) {
 	in := http1.NewReader(src)
-	r, f, err := in.ReadResponse(method, http1test.HeadLimit)
+	memory := responses.Get().(*http1.Response)
+	defer responses.Put(memory)
+	defer memory.Reset()
+	r, f, err := in.ReadResponse(memory, method, http1test.HeadLimit)
 	if err != nil {
 		return message{}, err
 	}
-	m := message{status: r.Status, header: r.Header, announced: keys(r.Trailer), length: r.ContentLength, close: r.Close}
+	m := message{status: r.Status, header: r.Header.Clone(), announced: keys(r.Trailer), length: r.ContentLength, close: r.Close}
 	return m, m.readContent(in, in.ResponseBody(f), size)
 }
 

@@ -13,7 +13,7 @@ func TestPlainTargets(t *testing.T) {
 		"/", "/a/b", "//host/path", "///", "/a:b@c", "/a;b=1,2&c$+~", "/%41", "/a%2Fb", "/a b", "/ä", "/a!b", "/(a)", "/[a]", "/a|b", "/a#b",
 		"/?", "/??", "/?a", "/?a=1&b=%zz", "/?a?b", "/?a#b", "/a?/b", "/?\"<>", "/?ä", "/*", "/./..", "/?a\tb", "/?a\x7f",
 	} {
-		r, err := parseRequestLine("GET " + target + " HTTP/1.1")
+		r, err := new(Request).parseLine("GET " + target + " HTTP/1.1")
 		want, wantErr := url.ParseRequestURI(target)
 		if err != nil {
 			if wantErr == nil && target != "/a b" && target != "/?a\tb" {

@@ -100,9 +100,9 @@ func TestTimeouts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			src := &late{Reader: strings.NewReader("HTTP/1.1 200 OK\r\n" + sent)}
 			r := NewReader(src)
-			_, f, err := r.ReadResponse(http.MethodGet, 1<<10)
+			_, f, err := r.ReadResponse(new(Response), http.MethodGet, 1<<10)
 			for err == os.ErrDeadlineExceeded {
-				_, f, err = r.ReadResponse(http.MethodGet, 1<<10)
+				_, f, err = r.ReadResponse(new(Response), http.MethodGet, 1<<10)
 			}
 			if err != nil {
 				t.Fatal(err)

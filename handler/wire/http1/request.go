@@ -17,29 +17,35 @@ type Unsupported struct {
 // Error implements error.
 func (u Unsupported) Error() string { return u.What }
 
-// ReadRequest reads the head of a request of no more than limit bytes; one empty line
-// before it is passed over (RFC 9112 §2.2). The request has no body yet: that is
-// [Reader.RequestBody] of what else is returned. Its fields are as in net/http, but
-// that nothing is added to its header: neither Host nor Transfer-Encoding are in it,
-// and Trailer is in its own field if there may be one. A version above HTTP/1.1 is
-// read as that (RFC 9110 §2.5).
+// Request is memory for a request, which can be used again. The zero value is ready to
+// use.
+type Request struct {
+	http.Request
+	url    url.URL
+	fields fields
+}
+
+// Reset forgets the request, of which nobody must hold more than strings.
+func (m *Request) Reset() {
+	m.Request, m.url = http.Request{}, url.URL{}
+	m.fields.reset()
+}
+
+// ReadRequestHead reads the head of a request of no more than limit bytes; one empty
+// line before it is passed over (RFC 9112 §2.2). [Request.Parse] reads what is in it.
 //
-// Errors are as those of [Reader.Head], [Unsupported] beside. A request that comes
-// with one has what is well-formed of its first line, and nothing else; it is nil if
-// that is not even a method, a target and a version.
-func (r *Reader) ReadRequest(limit int) (*http.Request, Framing, error) {
+// Errors are as those of [Reader.Head], and those of Parse for the first line, with
+// which what is well-formed of that is returned.
+func (r *Reader) ReadRequestHead(limit int) (string, *http.Request, error) {
 	if err := r.skipEmptyLine(); err != nil {
-		return nil, Framing{}, err
+		return "", nil, err
 	}
 	var out *http.Request
 	head, err := r.head(limit, func(line string) (err error) {
-		out, err = parseRequestLine(line)
+		out, err = new(Request).parseLine(line)
 		return err
 	})
-	if err != nil {
-		return out, Framing{}, err
-	}
-	return parseRequest(head)
+	return head, out, err
 }
 
 func (r *Reader) skipEmptyLine() error {
@@ -66,14 +72,23 @@ func (r *Reader) skipEmptyLine() error {
 // headers, for which it is no more than the least that there is.
 const forwarded = 7
 
-func parseRequest(head string) (*http.Request, Framing, error) {
+// Parse reads a head into m. The request has no body yet: that is
+// [Reader.RequestBody] of what else is returned. Its fields are as in net/http, but
+// that nothing is added to its header: neither Host nor Transfer-Encoding are in it,
+// and Trailer is in its own field if there may be one. A version above HTTP/1.1 is
+// read as that (RFC 9110 §2.5).
+//
+// Errors are [Malformed], [ErrTooLarge] or [Unsupported]. A request that comes
+// with one has what is well-formed of its first line, and nothing else; it is nil if
+// that is not even a method, a target and a version.
+func (m *Request) Parse(head string) (*http.Request, Framing, error) {
 	end := strings.IndexByte(head, '\n') + 1
 	line, fields := head[:end-len("\r\n")], head[end:]
-	out, err := parseRequestLine(line)
+	out, err := m.parseLine(line)
 	if err != nil {
 		return out, Framing{}, err
 	}
-	header, f, err := parseFields(fields, forwarded)
+	header, f, err := m.fields.parse(fields, forwarded)
 	if err != nil {
 		return out, f, err
 	}
@@ -151,8 +166,8 @@ func announced(header http.Header) (http.Header, error) {
 	return trailer, nil
 }
 
-// parseRequestLine reads a request's first line (RFC 9112 §3).
-func parseRequestLine(line string) (*http.Request, error) {
+// parseLine reads a request's first line (RFC 9112 §3).
+func (m *Request) parseLine(line string) (*http.Request, error) {
 	first := strings.IndexByte(line, ' ')
 	second := -1
 	if first >= 0 {
@@ -168,15 +183,12 @@ func parseRequestLine(line string) (*http.Request, error) {
 	case !isVersion(version):
 		return nil, malformed("version %.40q", version)
 	}
-	both := &struct {
-		http.Request
-		url url.URL
-	}{Request: http.Request{Method: method, RequestURI: target, Proto: version, ProtoMajor: int(version[5] - '0'), ProtoMinor: int(version[7] - '0')}}
-	r := &both.Request
+	r := &m.Request
+	r.Method, r.RequestURI, r.Proto, r.ProtoMajor, r.ProtoMinor = method, target, version, int(version[5]-'0'), int(version[7]-'0')
 	var err error
 	if path, query, asked := strings.Cut(target, "?"); isPlainPath(path) && isValue(query) && !strings.Contains(query, "\t") && (!asked || query != "") && method != http.MethodConnect {
-		both.url.Path, both.url.RawQuery = path, query
-		r.URL = &both.url
+		m.url.Path, m.url.RawQuery = path, query
+		r.URL = &m.url
 	} else {
 		r.URL, err = parseTarget(method, target)
 	}

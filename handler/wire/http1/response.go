@@ -5,29 +5,43 @@ import (
 	"strings"
 )
 
+// Response is memory for a response, which can be used again. The zero value is ready
+// to use.
+type Response struct {
+	http.Response
+	fields fields
+}
+
+// Reset forgets the response, of which nobody must hold more than strings.
+func (m *Response) Reset() {
+	m.Response = http.Response{}
+	m.fields.reset()
+}
+
 // ReadResponse reads the head of a response to a request of that method, of no more
-// than limit bytes; interim responses are responses too. It has no body yet: that is
+// than limit bytes, into m; interim responses are responses too. It has no body yet: that is
 // [Reader.ResponseBody] of what else is returned. Its fields are as in net/http, but
 // that nothing is taken out of its header save Transfer-Encoding, and Trailer, which
 // is in its own field.
 //
 // Errors are as those of [Reader.Head].
-func (r *Reader) ReadResponse(method string, limit int) (*http.Response, Framing, error) {
+func (r *Reader) ReadResponse(m *Response, method string, limit int) (*http.Response, Framing, error) {
 	head, err := r.head(limit, func(line string) error { return parseStatusLine(new(http.Response), line) })
 	if err != nil {
 		return nil, Framing{}, err
 	}
-	return parseResponse(head, method)
+	return m.parse(head, method)
 }
 
-func parseResponse(head, method string) (*http.Response, Framing, error) {
+func (m *Response) parse(head, method string) (*http.Response, Framing, error) {
 	end := strings.IndexByte(head, '\n') + 1
 	line, fields := head[:end-len("\r\n")], head[end:]
-	out := &http.Response{ProtoMajor: 1}
+	out := &m.Response
+	out.ProtoMajor = 1
 	if err := parseStatusLine(out, line); err != nil {
 		return nil, Framing{}, err
 	}
-	header, f, err := parseFields(fields, 0)
+	header, f, err := m.fields.parse(fields, 0)
 	if err != nil {
 		return nil, f, err
 	}

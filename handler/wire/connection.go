@@ -190,10 +190,14 @@ func (c *connection) reserve() bool {
 	return c.client.InFlight() < streamsPerConnection && c.client.Reserve() == nil
 }
 
-// tellGot tells whoever asked for it which connection r goes over.
+// tellGot tells which connection r goes over, also by [httptrace.ClientTrace.GotConn]
+// where r may have had to wait for others.
 func (t *Transport) tellGot(r *http.Request, c *connection) {
 	if t.connections.hooks.Got != nil {
 		t.connections.hooks.Got(r.Context(), c.conn, c.tls)
+	}
+	if t.pool.max == 0 {
+		return // to look through all contexts of a request takes time
 	}
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.used.Load()})

@@ -63,8 +63,8 @@ func newClientConn(s *server, conn net.Conn) *clientConn {
 	return c
 }
 
-// stackRest is how long a connection is idle before it is waited for on another
-// stack: that on which a request was handled is large.
+// stackRest is how long a connection is idle, at least, before it is waited for on
+// another stack: that on which a request was handled is large. It may be twice as long.
 const stackRest = 100 * time.Millisecond
 
 // serve serves requests until there are no more, and closes the connection, unless
@@ -135,11 +135,11 @@ func (c *clientConn) restUntil(worked bool) {
 		until = c.idleSince.Add(d)
 	}
 	if worked {
-		if rest := c.idleSince.Add(stackRest); until.IsZero() || rest.Before(until) {
+		if rest := c.idleSince.Add(2 * stackRest); until.IsZero() || rest.Before(until) {
 			until = rest
 		}
 		// Often the deadline of the request before will do.
-		if left := until.Sub(c.readBy); 0 <= left && left < stackRest/2 {
+		if left := until.Sub(c.readBy); 0 <= left && left < stackRest {
 			return
 		}
 	}

@@ -217,6 +217,9 @@ func (c *timedConn) Write(p []byte) (int, error) {
 
 // beforeWrite has the pause begin anew.
 func (c *timedConn) beforeWrite() {
+	if !c.moved.Load() {
+		return // who has the context watched sets a deadline
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.unwatch != nil && c.goesOn() {

@@ -11,21 +11,21 @@ import (
 
 // IsForwarded reports whether a field says whom a request comes from, and how, or
 // would be taken for one that does.
-func (o Origin) IsForwarded(name string) bool {
-	return isForwarded(name, field.Canonical(string(o.Header)))
-}
+func (o Origin) IsForwarded(name string) bool { return isForwarded(name, string(o.Header)) }
 
-// isForwarded is [Origin.IsForwarded], own being the canonical name of its field.
+// isForwarded is [Origin.IsForwarded], own being the name of its field.
 func isForwarded(name, own string) bool {
+	if !field.MayBeForwarded(name, own) {
+		return false
+	}
 	name = field.Canonical(name)
-	return field.IsForwarded(name) || name == own
+	return field.IsForwarded(name) || name == field.Canonical(own)
 }
 
 // removeForwarded deletes these fields from h.
 func (o Origin) removeForwarded(h http.Header) {
-	own := field.Canonical(string(o.Header))
 	for name := range h {
-		if isForwarded(name, own) {
+		if isForwarded(name, string(o.Header)) {
 			delete(h, name)
 		}
 	}

@@ -56,6 +56,30 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// What is told by a glance is what a closer look would say.
+func TestMayBeForwarded(t *testing.T) {
+	owns := []string{"", "X-Forwarded-For", "Fly-Client-Ip", "True_client", "_address", "9-Lives", "~"}
+	names := []string{"", "Accept", "Cookie", "User-Agent", "User_agent", "any-client-ip", "ANY_CLIENT_IP", "forwarded", "_forwarded", ".forwarded", "proxy", "Proxy-Status",
+		"x.forwarded", "ssl_client_dn", "front~end~https", "cf_visitor", "-address", "~address", "true-client", "TRUE.CLIENT", "9_lives", "-", "_", "x"}
+	for c := range 256 {
+		names = append(names, string([]byte{byte(c)}), string([]byte{byte(c)})+"-Forwarded", "X"+string([]byte{byte(c)})+"Forwarded", "Any-Client-I"+string([]byte{byte(c)}))
+	}
+	for _, name := range names {
+		for _, own := range owns {
+			canonical := field.Canonical(name)
+			is := field.IsForwarded(canonical) || name != "" && canonical == field.Canonical(own)
+			if is && !field.MayBeForwarded(name, own) {
+				t.Errorf("%q is taken for none, where %q is one", name, own)
+			}
+		}
+	}
+	for _, name := range []string{"Accept", "Accept-Encoding", "User-Agent", "Cookie", "Cache-Control", "Content-Type", "Sec-Fetch-Mode"} {
+		if field.MayBeForwarded(name, "X-Forwarded-For") {
+			t.Errorf("%q is looked at", name)
+		}
+	}
+}
+
 func BenchmarkEndHop(b *testing.B) {
 	fields := field.NewSet("X-Auth-Principal", "X-Request-Id")
 	h := http.Header{}

@@ -1,6 +1,10 @@
 package field
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // addresses, beside whatever ends with Client-Ip, name the client, in a list or
 // alone.
@@ -30,4 +34,39 @@ func NamesClient(canonical string) bool {
 // there who is not believed has to be removed.
 func IsForwarded(canonical string) bool {
 	return NamesClient(canonical) || forwarded.has(canonical) || forwardedToo.begin(canonical) || certificates.begin(canonical)
+}
+
+// MayBeForwarded reports whether [IsForwarded] may hold for what is the canonical form of
+// name, or that may be the one of own. It looks at the first two letters and the last one,
+// which tell most fields from these.
+func MayBeForwarded(name, own string) bool {
+	if len(name) < 2 || own != "" && (name[0]|0x20 == own[0]|0x20 || !plain[own[0]]) {
+		return true
+	}
+	return forwardedInitials[name[0]]&second(name) != 0 || name[len(name)-1]|0x20 == 'p'
+}
+
+// forwardedInitials are what names begin with for which [IsForwarded] holds, but for
+// those that it knows by their end: bits of their second letters, by their first. What
+// is no letter or digit may stand for a hyphen.
+var forwardedInitials = func() (set [256]uint32) {
+	for c := range set {
+		if !plain[c] {
+			set[c] = ^uint32(0)
+		}
+	}
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(addresses.all)), slices.Collect(maps.Keys(forwarded.all)), forwardedToo.all, certificates.all) {
+		set[name[0]] |= second(name)
+		set[name[0]|0x20] |= second(name)
+	}
+	return set
+}()
+
+// second returns a bit for the second letter of name.
+func second(name string) uint32 {
+	c := name[1]
+	if !plain[c] {
+		c = '-'
+	}
+	return 1 << (c % 32)
 }

@@ -1,6 +1,9 @@
 package http1
 
-import "strings"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // isToken reports whether s is a token (RFC 9110 §5.6.2), as methods and names of
 // fields are.
@@ -40,16 +43,39 @@ func isValue(s string) bool {
 	}
 	last := s[len(s)-8:] // which may overlap those before
 	for ; len(s) > 8; s = s[8:] {
-		if haveControl(eightOf(s)) && !areValue(s[:8]) {
+		if haveBelow(eightOf(s), ' ') && !areValue(s[:8]) {
 			return false
 		}
 	}
-	return !haveControl(eightOf(last)) || areValue(last)
+	return !haveBelow(eightOf(last), ' ') || areValue(last)
 }
 
 func areValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isVisible reports whether nothing in a target is a blank or a control character.
+func isVisible(target []byte) bool {
+	if len(target) < 8 {
+		return areVisible(target)
+	}
+	last := target[len(target)-8:] // which may overlap those before
+	for ; len(target) > 8; target = target[8:] {
+		if haveBelow(binary.LittleEndian.Uint64(target), '!') {
+			return false
+		}
+	}
+	return !haveBelow(binary.LittleEndian.Uint64(last), '!')
+}
+
+func areVisible(target []byte) bool {
+	for _, c := range target {
+		if c <= ' ' || c == 0x7f {
 			return false
 		}
 	}
@@ -75,11 +101,11 @@ func eightOf(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// haveControl reports whether one of eight bytes is a control character, a tab among
-// them.
-func haveControl(eight uint64) bool {
+// haveBelow reports whether one of eight bytes is less than least, which is of ASCII, or
+// is a DEL.
+func haveBelow(eight uint64, least byte) bool {
 	del := eight ^ 0x7f*each
-	return ((eight-' '*each)&^eight|(del-each)&^del)&highest != 0
+	return ((eight-uint64(least)*each)&^eight|(del-each)&^del)&highest != 0
 }
 
 // areLetters reports whether each of eight bytes is an ASCII letter or a hyphen.

@@ -26,10 +26,8 @@ func AppendRequest(b []byte, r *http.Request, length int64) ([]byte, error) {
 		return b, err
 	}
 	b = append(append(b, r.Method...), ' ')
-	at := len(b)
-	b = appendTarget(b, r.URL)
-	if slices.ContainsFunc(b[at:], func(c byte) bool { return c <= ' ' || c == 0x7f }) {
-		return b, malformed("target %.40q", b[at:])
+	if b, err = appendTarget(b, r.URL); err != nil {
+		return b, err
 	}
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, host...), "\r\n"...)
@@ -83,12 +81,15 @@ func hostOf(r *http.Request) (string, error) {
 
 // appendTarget appends u in the form of a request's target, see
 // [url.URL.RequestURI].
-func appendTarget(b []byte, u *url.URL) []byte {
-	path := u.Opaque
+func appendTarget(b []byte, u *url.URL) ([]byte, error) {
+	at, path := len(b), u.Opaque
 	switch {
 	case strings.HasPrefix(path, "//"):
 		b = append(append(b, u.Scheme...), ':')
-	case path == "":
+	case path != "":
+	case u.RawPath == "" && isPlainPath(u.Path):
+		path = u.Path
+	default:
 		if path = u.EscapedPath(); path == "" {
 			path = "/"
 		}
@@ -97,7 +98,10 @@ func appendTarget(b []byte, u *url.URL) []byte {
 	if u.ForceQuery || u.RawQuery != "" {
 		b = append(append(b, '?'), u.RawQuery...)
 	}
-	return b
+	if !isVisible(b[at:]) {
+		return b, malformed("target %.40q", b[at:])
+	}
+	return b, nil
 }
 
 func appendTrailerNames(b []byte, trailer http.Header, chunked bool) ([]byte, error) {

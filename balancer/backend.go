@@ -86,8 +86,7 @@ func (b *Backend) State() State { return b.health.State() }
 
 // attempt sends r to the backend, once. It changes r's URL, Host and header in place, as
 // RoundTrippers below [Retry] may: each attempt owns its request. Without a
-// response the outcome has an error. start is the time
-// now, followed is for the response's body.
+// response the outcome has an error. start is now, followed is for the response's body.
 func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBody) (*http.Response, Outcome) {
 	b.address(r)
 	if deadline, ok := r.Context().Deadline(); ok {

@@ -3,7 +3,6 @@
 package wire_test
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -30,28 +29,6 @@ func kilobyte(w http.ResponseWriter, _ *http.Request) {
 	w.Header()["Content-Length"] = contentLength
 	w.Header()["Content-Type"] = contentType
 	w.Write(content)
-}
-
-// asking returns a function that sends a request to addr and reads the answer.
-func asking(t testing.TB, addr string) func() {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	request := []byte("GET /path?query=1 HTTP/1.1\r\nHost: backend.test\r\nUser-Agent: test/1.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n")
-	answer := make([]byte, 16<<10)
-	conn.Write(request)
-	size, err := conn.Read(answer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		conn.Write(request)
-		if _, err := io.ReadFull(conn, answer[:size]); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // BenchmarkServe compares a GET with that of net/http's server, in one run.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -34,7 +33,7 @@ func see(w http.ResponseWriter, r *http.Request) seen {
 	_, ends := r.Context().Deadline()
 	return seen{
 		Method: r.Method, Target: r.RequestURI, URL: fmt.Sprintf("%#v", *r.URL), Proto: r.Proto, Host: r.Host, Content: string(content),
-		Length: r.ContentLength, Close: r.Close, Header: maps.Clone(r.Header), Trailer: maps.Clone(r.Trailer), Answer: maps.Clone(w.Header()),
+		Length: r.ContentLength, Close: r.Close, Header: r.Header.Clone(), Trailer: r.Trailer.Clone(), Answer: w.Header().Clone(),
 		Transfer: r.TransferEncoding, Form: []string{fmt.Sprint(r.Form, r.PostForm, r.MultipartForm, r.Pattern, r.Cancel, r.Response)}, Ended: ends || r.Context().Err() != nil,
 	}
 }
@@ -176,5 +175,27 @@ func TestCompanions(t *testing.T) {
 	}
 	if wire.CompanionOf(t.Context()) != nil {
 		t.Error("a context of no request has a companion")
+	}
+}
+
+// asking returns a function that sends a request to addr and reads the answer.
+func asking(t testing.TB, addr string) func() {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	request := []byte("GET /path?query=1 HTTP/1.1\r\nHost: backend.test\r\nUser-Agent: test/1.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n")
+	answer := make([]byte, 16<<10)
+	conn.Write(request)
+	size, err := conn.Read(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		conn.Write(request)
+		if _, err := io.ReadFull(conn, answer[:size]); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"spangate/handler/wire/wiretest"
 )
@@ -95,5 +96,24 @@ func TestUnreadResponsesHoldNobodyUp(t *testing.T) {
 	connections.Range(func(_, _ any) bool { n++; return true })
 	if n != 1 {
 		t.Errorf("over %d connections, want 1", n)
+	}
+}
+
+// TestAnEarlyAnswerTakesItsTime has a backend refuse an upload over HTTP/2 in an answer
+// with pauses, for which the client waits before it sends the rest.
+func TestAnEarlyAnswerTakesItsTime(t *testing.T) {
+	t.Parallel()
+	p := start(t, "PROBE_MODE=off", "BACKENDS=h2c://"+h2cServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusNotFound)
+		for _, part := range []string{"there ", "is ", "none"} {
+			io.WriteString(w, part)
+			http.NewResponseController(w).Flush()
+			time.Sleep(100 * time.Millisecond)
+		}
+	}))
+	c := newHTTP2Client(t, p.addr)
+	if got := c.answer(c.open(false, request("POST", "/")...)).String(); got != "404 there is none" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -25,31 +25,42 @@ const abortGrace = 250 * time.Millisecond
 // have been an interim one.
 const interimGrace = time.Second
 
+// lostGrace and brokenGrace are how long one and the same read of a response's body may
+// go on once nothing more comes of that: as the connection is lost, or what came was no
+// HTTP/2. Whoever reads may have been told already, and only wait for a processor.
+const (
+	lostGrace   = 250 * time.Millisecond
+	brokenGrace = 5 * time.Second
+)
+
 // givenUp ends the wait for an HTTP/2 response that will not come. When a
 // backend resets a stream, or its connection is lost, net/http closes the
-// request's body, and says so to whoever waits for the response only once its
-// read of that body has returned: never, while a client waits for the answer
-// before it sends the rest.
+// request's body, and says so to whoever waits for the header of the response only
+// once its read of that body has returned: never, while a client waits for the answer
+// before it sends the rest. Whoever reads the body of the response is told at once of
+// the end of the stream, which may be a regular one, and not of that of the connection.
 //
 // What has come goes before: only who waits with nothing at hand is told. A nil
 // givenUp ends nothing.
 type givenUp struct {
 	cancel context.CancelFunc // ends the wait for the header
+	lost   *atomic.Bool       // the connection is
 
 	begun atomic.Bool // a header has come, if only an interim one
 
 	mu       sync.Mutex
 	response io.ReadCloser // nil: its header is not handed out
+	goesOn   bool          // it may, as net/http takes it for a reason to send no more
 	reads    int           // of its body that have begun
 	reading  bool
 	over     bool
 }
 
 // overHTTP2 returns r, whose body u is, to be sent over HTTP/2, and what ends the
-// wait for its response.
-func (u *streamUpload) overHTTP2(r *http.Request) (*http.Request, *givenUp) {
+// wait for its response. Lost becomes true when the connection is.
+func (u *streamUpload) overHTTP2(r *http.Request, lost *atomic.Bool) (*http.Request, *givenUp) {
 	ctx, cancel := context.WithCancel(r.Context())
-	g := &givenUp{cancel: cancel}
+	g := &givenUp{cancel: cancel, lost: lost}
 	u.givenUp = g
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { g.begun.Store(true) }})
 	return r.WithContext(ctx), g
@@ -62,30 +73,33 @@ func (g *givenUp) bodyClosed() {
 	if g.begun.Load() {
 		grace = interimGrace
 	}
-	time.AfterFunc(givenUpGrace, func() { g.end(0, time.Now().Add(grace-givenUpGrace)) })
+	time.AfterFunc(givenUpGrace, func() { g.end(0, time.Now(), time.Now().Add(grace-givenUpGrace)) })
 }
 
-// end ends what has waited since the read of that number began, and the wait for
-// the header once it is late.
-func (g *givenUp) end(read int, late time.Time) {
+// end ends the read of that number, which has been seen to wait since then, if nothing
+// will come of it, and the wait for the header once it is late.
+func (g *givenUp) end(read int, since, late time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
+	now := time.Now()
+	if !g.reading || g.reads != read {
+		read, since = g.reads, now
+	}
+	switch waited := now.Sub(since); {
 	case g.over:
 		return
-	case g.response == nil && !time.Now().Before(late):
+	case g.response == nil && !now.Before(late):
 		g.cancel()
-	case g.reading && g.reads == read:
+	case g.lost.Load() && waited >= lostGrace, !g.goesOn && waited >= brokenGrace:
 		go g.response.Close() // which may wait in turn
 		return
 	}
-	read = g.reads
-	time.AfterFunc(givenUpGrace, func() { g.end(read, late) })
+	time.AfterFunc(givenUpGrace, func() { g.end(read, since, late) })
 }
 
 // answered has the response's body ended like the wait for its header, and
-// returns it.
-func (g *givenUp) answered(body io.ReadCloser) io.ReadCloser {
+// returns it. A status above 299 has net/http close the request's body, and read on.
+func (g *givenUp) answered(status int, body io.ReadCloser) io.ReadCloser {
 	if g == nil {
 		return body
 	}
@@ -95,7 +109,7 @@ func (g *givenUp) answered(body io.ReadCloser) io.ReadCloser {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.response = body
+	g.response, g.goesOn = body, status > 299
 	return &streamBody{body, g}
 }
 

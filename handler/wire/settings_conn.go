@@ -16,6 +16,7 @@ type settingsConn struct {
 	net.Conn
 	came  chan error   // gets one value: nil, or why it will not come
 	heard atomic.Int64 // bytes that have come
+	ended atomic.Bool  // nothing more comes
 
 	done   bool
 	header []byte // of the frame, as much as has been read
@@ -35,7 +36,16 @@ func newSettingsConn(conn net.Conn) *settingsConn {
 func (c *settingsConn) Read(p []byte) (int, error) {
 	n, err := c.read(p)
 	c.heard.Add(int64(n))
+	if err != nil {
+		c.ended.Store(true)
+	}
 	return n, err
+}
+
+// Close implements [net.Conn].
+func (c *settingsConn) Close() error {
+	c.ended.Store(true)
+	return c.Conn.Close()
 }
 
 func (c *settingsConn) read(p []byte) (int, error) {

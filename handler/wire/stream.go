@@ -53,7 +53,7 @@ func (t *Transport) overHTTP2(c *connection, r *http.Request, body *streamUpload
 	out := fieldsHTTP2(r)
 	var over *givenUp
 	if body != nil {
-		out, over = body.overHTTP2(out)
+		out, over = body.overHTTP2(out, &c.http2.ended)
 	}
 	if interim := interimOf(r.Context()); interim != nil {
 		out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
@@ -77,7 +77,7 @@ func (t *Transport) overHTTP2(c *connection, r *http.Request, body *streamUpload
 		}
 		return nil, e
 	}
-	resp.Body = over.answered(resp.Body)
+	resp.Body = over.answered(resp.StatusCode, resp.Body)
 	c.used.Store(true)
 	if t.announced != nil {
 		t.announced.after(c, resp)

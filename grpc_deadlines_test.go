@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -140,5 +141,59 @@ func TestDeadlinesOfClientsEjectNobody(t *testing.T) {
 	}
 	if diff := cmp.Diff([]balancer.State{balancer.Ready}, p.states(t)); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
+	}
+}
+
+// TestGRPCDeadlineOfAStream checks that a stream of gRPC ends in gRPC's words when its
+// time is over, however far it has come, and whether its client has more to say; others
+// are reset.
+func TestGRPCDeadlineOfAStream(t *testing.T) {
+	t.Parallel()
+	backend := "h2c://" + h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Content-Type"] = r.Header["Content-Type"]
+		if part := r.Header.Get("Part"); part != "none" {
+			io.WriteString(w, part)
+			http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	})
+	const inTime, reset = "grpc-status 4, NO_ERROR or none", "INTERNAL_ERROR"
+	for name, test := range map[string]struct {
+		kind, part string
+		ends       bool
+		want       string
+	}{
+		"before the header":                   {"application/grpc", "none", true, inTime},
+		"before the header, upload open":      {"application/grpc", "none", false, inTime},
+		"behind the header":                   {"application/grpc", "", true, inTime},
+		"behind the header, upload open":      {"application/grpc", "", false, inTime},
+		"behind a message":                    {"application/grpc+proto", "01234", true, inTime},
+		"amid a message, upload open":         {"application/grpc", "0123", false, inTime},
+		"before the header of gRPC-Web":       {"application/grpc-web", "none", true, inTime},
+		"behind the header of gRPC-Web":       {"application/grpc-web", "", true, reset},
+		"behind the header of something else": {"text/plain", "", true, reset},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "REQUEST_TIMEOUT=500ms", "PROBE_MODE=off", "BACKENDS="+backend)
+			c := newHTTP2Client(t, p.addr)
+			stream := c.open(test.ends, append(request("POST", "/a.B/C"), "te", "trailers", "content-type", test.kind, "part", test.part)...)
+			got := c.answer(stream)
+			for got.reset == "" && !test.ends {
+				c.read() // that nobody waits for the rest
+			}
+			is := got.reset
+			if got.header["grpc-status"] == "4" && (is == "" || is == "NO_ERROR") {
+				is = inTime
+			}
+			if is != test.want || test.part != "none" && got.body.String() != test.part {
+				t.Errorf("%s: %v, reset %q; want %s", got, got.header, got.reset, test.want)
+			}
+			p.stop()
+			s := p.span(t, "SERVER")
+			if status := s.Attributes["spangate.grpc.status"]; s.Attributes["error.type"] != "timeout" || (status == "DEADLINE_EXCEEDED") != (test.want == inTime) {
+				t.Errorf("span: %v", s.Attributes)
+			}
+		})
 	}
 }

@@ -98,6 +98,19 @@ func (f Failures) abort(r *http.Request, err error) {
 	panic(http.ErrAbortHandler)
 }
 
+// breakOff ends a response that has begun, and will not be whole, as abort does. A
+// stream of gRPC whose time is over ends with that status instead, in its trailer, as
+// it would have before it began: its client cannot tell a reset from a failure.
+func (f Failures) breakOff(w http.ResponseWriter, r *http.Request, err error) {
+	e := fault.Of(r.Context(), err)
+	if status := e.Type.Status(); status == http.StatusGatewayTimeout && endsInTrailer(r, w.Header()) {
+		f.report(r, e)
+		f.setGRPC(w.Header(), http.TrailerPrefix, r, f.problem(r, status, ""))
+		return
+	}
+	f.abort(r, err)
+}
+
 func (f Failures) report(r *http.Request, e *fault.Error) {
 	if f.Report != nil {
 		f.Report(r, e)
@@ -113,10 +126,7 @@ type problem struct {
 }
 
 func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	p := problem{Title: http.StatusText(status), Status: status, Detail: cmp.Or(detail, details[status])}
-	if f.TraceID != nil {
-		p.TraceID = f.TraceID(r.Context())
-	}
+	p := f.problem(r, status, detail)
 	if mediaType := field.GRPC(r.Header); mediaType != "" {
 		f.writeGRPC(w, r, mediaType, p)
 		return
@@ -136,6 +146,14 @@ func (f Failures) write(w http.ResponseWriter, r *http.Request, status int, deta
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+func (f Failures) problem(r *http.Request, status int, detail string) problem {
+	p := problem{Title: http.StatusText(status), Status: status, Detail: cmp.Or(detail, details[status])}
+	if f.TraceID != nil {
+		p.TraceID = f.TraceID(r.Context())
+	}
+	return p
 }
 
 // sentence says it in one line, beside a status of its own.

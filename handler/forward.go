@@ -96,7 +96,8 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := f.respond(on, w, r, resp); err != nil {
 		resp.Body.Close()
-		f.cfg.Failures.abort(r, err)
+		f.cfg.Failures.breakOff(w, r, err)
+		return
 	}
 	if body != nil && body.incomplete() {
 		// The backend has said all it will. Close would wait for the client to

@@ -6,22 +6,37 @@ import (
 	"strings"
 
 	"spangate/handler/fault"
+	"spangate/handler/field"
 )
 
 // writeGRPC is write for a client of gRPC, whose messages are of mediaType. It
 // understands a status of gRPC only, in an answer that HTTP calls successful and
 // that has nothing but a header: Trailers-Only in gRPC's words.
 func (f Failures) writeGRPC(w http.ResponseWriter, r *http.Request, mediaType string, p problem) {
-	if f.StandsFor != nil {
-		f.StandsFor(r, p.Status)
-	}
 	header := w.Header()
 	AnswerOf(r).Apply(header)
 	header.Set("Content-Type", mediaType)
-	header.Set("Grpc-Status", strconv.Itoa(int(fault.GRPCCodeOf(p.Status))))
-	header.Set("Grpc-Message", percentEncode(p.sentence()))
 	header.Set("Cache-Control", "no-store")
+	f.setGRPC(header, "", r, p)
 	w.WriteHeader(http.StatusOK)
+}
+
+// setGRPC sets the status of gRPC that p is to the client of r, in fields whose names
+// begin with prefix.
+func (f Failures) setGRPC(header http.Header, prefix string, r *http.Request, p problem) {
+	if f.StandsFor != nil {
+		f.StandsFor(r, p.Status)
+	}
+	header[prefix+"Grpc-Status"] = []string{strconv.Itoa(int(fault.GRPCCodeOf(p.Status)))}
+	header[prefix+"Grpc-Message"] = []string{percentEncode(p.sentence())}
+}
+
+// endsInTrailer reports whether an answer to r that has that header, and has begun, may
+// end with a status of gRPC: it is one of gRPC, and not of gRPC-Web, whose trailer is
+// content.
+func endsInTrailer(r *http.Request, header http.Header) bool {
+	mediaType := field.GRPC(header)
+	return r.ProtoMajor == 2 && mediaType != "" && !strings.HasPrefix(mediaType, "application/grpc-web")
 }
 
 // percentEncode encodes a message as grpc-message has it (Percent-Encoded in

@@ -17,7 +17,7 @@ func TestAllocations(t *testing.T) {
 		environ []string
 		gate    float64
 	}{
-		{"telemetry is off", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 5},
+		{"telemetry is off", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 4},
 	} {
 		backends := "BACKENDS=http://" + repeating(t, benchmarkAnswer) + ",http://" + repeating(t, benchmarkAnswer)
 		p := start(t, append(test.environ, backends)...)

@@ -64,7 +64,7 @@ type inquiryKey struct{}
 // newInquiry returns what is kept of the request with that context, in memory that is
 // used again with the request's where there is such.
 func newInquiry(ctx context.Context) *inquiry {
-	place := wire.CompanionOf(ctx)
+	place := wire.CompanionOf(ctx, wire.OfClient)
 	if place == nil {
 		return &inquiry{Context: ctx}
 	}

@@ -13,12 +13,12 @@ import (
 // can look at it any more, see [memory.release], it is used again for another request, of
 // whichever client. Strings never are: they may be kept.
 type memory struct {
-	exchange  clientExchange
-	request   http1.Request
-	header    http.Header // of the answer, unless another one has taken its place
-	attempt   attempt
-	attempted atomic.Bool // attempt is in use
-	companion Companion
+	exchange   clientExchange
+	request    http1.Request
+	header     http.Header // of the answer, unless another one has taken its place
+	attempt    attempt
+	attempted  atomic.Bool // attempt is in use
+	companions [places]Companion
 }
 
 // attempt is a request to a backend, and its answer.
@@ -39,12 +39,22 @@ func attemptFor(ctx context.Context) *attempt {
 // request's. Reset is called once nobody looks at it any more, and has it forget all.
 type Companion interface{ Reset() }
 
+// Place says which of the companions of a request one is.
+type Place int
+
+// The places.
+const (
+	OfClient  Place = iota // who asks
+	OfAttempt              // who is asked, the first time
+	places                 // how many there are
+)
+
 // CompanionOf returns the place for what is kept for the request with that context, in
 // which there may be that of an earlier one. It is nil where no memory is used again, as
 // over HTTP/2.
-func CompanionOf(ctx context.Context) *Companion {
+func CompanionOf(ctx context.Context, place Place) *Companion {
 	if x := exchangeOf(ctx); x != nil {
-		return &x.memory.companion
+		return &x.memory.companions[place]
 	}
 	return nil
 }
@@ -68,8 +78,10 @@ func (m *memory) release() {
 	m.attempt.exchange = exchange{}
 	m.attempt.response.Reset()
 	m.attempted.Store(false)
-	if m.companion != nil {
-		m.companion.Reset()
+	for _, c := range m.companions {
+		if c != nil {
+			c.Reset()
+		}
 	}
 	giveBack(m)
 }

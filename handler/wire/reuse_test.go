@@ -150,7 +150,10 @@ func TestContextsAreNotUsedAgain(t *testing.T) {
 }
 
 // companion counts how often it is reset.
-type companion struct{ resets int }
+type companion struct {
+	of     wire.Place
+	resets int
+}
 
 func (c *companion) Reset() { c.resets++ }
 
@@ -159,21 +162,23 @@ func (c *companion) Reset() { c.resets++ }
 func TestCompanions(t *testing.T) {
 	uses := map[*companion]int{}
 	addr := newServing(t, func(_ http.ResponseWriter, r *http.Request) {
-		place := wire.CompanionOf(r.Context())
-		if *place == nil {
-			*place = &companion{}
+		for _, of := range []wire.Place{wire.OfClient, wire.OfAttempt} {
+			place := wire.CompanionOf(r.Context(), of)
+			if *place == nil {
+				*place = &companion{of: of}
+			}
+			c := (*place).(*companion)
+			if c.resets != uses[c] || c.of != of {
+				t.Errorf("the one of %d is of %d, reset %d times after %d requests", of, c.of, c.resets, uses[c])
+			}
+			uses[c]++
 		}
-		c := (*place).(*companion)
-		if c.resets != uses[c] {
-			t.Errorf("reset %d times after %d requests", c.resets, uses[c])
-		}
-		uses[c]++
 	}, time.Second).addr
 	ask := asking(t, addr)
 	for range 100 {
 		ask()
 	}
-	if wire.CompanionOf(t.Context()) != nil {
+	if wire.CompanionOf(t.Context(), wire.OfAttempt) != nil {
 		t.Error("a context of no request has a companion")
 	}
 }

@@ -34,7 +34,7 @@ func see(w http.ResponseWriter, r *http.Request) seen {
 	return seen{
 		Method: r.Method, Target: r.RequestURI, URL: fmt.Sprintf("%#v", *r.URL), Proto: r.Proto, Host: r.Host, Content: string(content),
 		Length: r.ContentLength, Close: r.Close, Header: r.Header.Clone(), Trailer: r.Trailer.Clone(), Answer: w.Header().Clone(),
-		Transfer: r.TransferEncoding, Form: []string{fmt.Sprint(r.Form, r.PostForm, r.MultipartForm, r.Pattern, r.Cancel, r.Response)}, Ended: ends || r.Context().Err() != nil,
+		Transfer: r.TransferEncoding, Form: []string{fmt.Sprint(r.Form, r.PostForm, r.MultipartForm, r.Pattern, r.Response)}, Ended: ends || r.Context().Err() != nil,
 	}
 }
 

@@ -100,11 +100,12 @@ func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt in
 // try makes one attempt. When limit passes without the beginning of a response, the
 // attempt fails.
 func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*try, *http.Response, Outcome) {
-	try, start, queued := newTry(r.Context()), time.Now(), t.queued()
+	try, start, queued := wire.Keep[try](r.Context()), time.Now(), t.queued()
 	try.limit = limit
 	if limit.wait > 0 {
 		// It ends with the request at the latest: a response's body may need it
 		// until then.
+		try.Parent = r.Context()
 		ctx := context.Context(try)
 		if queued {
 			// A connection may be made in the same wait; BACKEND_CONNECT_TIMEOUT bounds that.
@@ -147,25 +148,6 @@ type try struct {
 	ended   bool
 	gaveUp  bool
 }
-
-// newTry returns an attempt at the request with that context. The first one is in memory
-// that is used again with the request's, where there is such.
-func newTry(ctx context.Context) *try {
-	place := wire.CompanionOf(ctx, wire.OfAttempt)
-	if place == nil {
-		return &try{Context: clock.Context{Parent: ctx}}
-	}
-	t, _ := (*place).(*try)
-	if t == nil || t.Parent != nil { // that is the attempt before
-		t = &try{}
-		*place = t
-	}
-	t.Parent = ctx
-	return t
-}
-
-// Reset implements [wire.Companion].
-func (t *try) Reset() { *t = try{} }
 
 // Done implements [context.Context].
 func (t *try) Done() <-chan struct{} {

@@ -61,25 +61,6 @@ type inquiry struct {
 
 type inquiryKey struct{}
 
-// newInquiry returns what is kept of the request with that context, in memory that is
-// used again with the request's where there is such.
-func newInquiry(ctx context.Context) *inquiry {
-	place := wire.CompanionOf(ctx, wire.OfClient)
-	if place == nil {
-		return &inquiry{Context: ctx}
-	}
-	i, _ := (*place).(*inquiry)
-	if i == nil || i.Context != nil { // of this request, identified before
-		i = &inquiry{}
-		*place = i
-	}
-	i.Context = ctx
-	return i
-}
-
-// Reset implements [wire.Companion].
-func (i *inquiry) Reset() { *i = inquiry{} }
-
 func (i *inquiry) Value(key any) any {
 	if key == (inquiryKey{}) {
 		return i
@@ -108,8 +89,9 @@ func (h *identifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // identify notes in r who sends it. What that takes of the stack is not below all that
 // follows.
 func (h *identifier) identify(r *http.Request) {
-	i := newInquiry(r.Context())
-	if i.client = h.origin.Client(r); !i.client.Trusted {
+	i := wire.Keep[inquiry](r.Context())
+	i.Context, i.client = r.Context(), h.origin.Client(r)
+	if !i.client.Trusted {
 		h.origin.removeForwarded(r.Header)
 	}
 	*r = *r.WithContext(i)

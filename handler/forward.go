@@ -200,6 +200,15 @@ func (f *forwarder) passHeader(w http.ResponseWriter, r *http.Request, resp *htt
 	return header, named
 }
 
+// add adds the fields of others that header does not have.
+func add(header, others http.Header) {
+	for name, values := range others {
+		if _, said := header[name]; !said {
+			header[name] = values
+		}
+	}
+}
+
 // fill adds the fields of header to that of w, and returns it. Where the answer can take
 // header for its own they are not copied.
 func fill(w http.ResponseWriter, header http.Header) http.Header {
@@ -207,10 +216,8 @@ func fill(w http.ResponseWriter, header http.Header) http.Header {
 	for {
 		switch over := w.(type) {
 		case interface{ TakeHeader(http.Header) }:
-			for name, values := range said {
-				if _, ok := header[name]; !ok {
-					header[name] = values
-				}
+			if len(said) > 0 {
+				add(header, said)
 			}
 			over.TakeHeader(header)
 			return header

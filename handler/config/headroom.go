@@ -28,9 +28,9 @@ type headroom struct {
 }
 
 const (
-	mostHeadroom = 24 << 20
+	mostHeadroom = 8 << 20
 	mostGrowth   = 400 // percent
-	leastGrowth  = 50
+	leastGrowth  = 33
 
 	// quietFor is how long no more than little is allocated when there is not much to do.
 	quietFor = 2 * time.Second

@@ -17,12 +17,12 @@ func TestHeadroom(t *testing.T) {
 		want        int // percent
 	}{
 		{limit: int64(noLimit), live: 0, want: 400},
-		{limit: int64(noLimit), live: 4 << 20, want: 400},
-		{limit: int64(noLimit), live: 16 << 20, want: 150},
-		{limit: int64(noLimit), live: 32 << 20, want: 75},
-		{limit: int64(noLimit), live: 1 << 30, want: 50},
-		{limit: 128 << 20, live: 4 << 20, want: 200},
-		{limit: 128 << 20, live: 64 << 20, want: 50},
+		{limit: int64(noLimit), live: 2 << 20, want: 400},
+		{limit: int64(noLimit), live: 4 << 20, want: 200},
+		{limit: int64(noLimit), live: 16 << 20, want: 50},
+		{limit: int64(noLimit), live: 1 << 30, want: 33},
+		{limit: 64 << 20, live: 4 << 20, want: 100},
+		{limit: 64 << 20, live: 64 << 20, want: 33},
 	} {
 		h := &headroom{most: headroomWithin(MemoryLimit(test.limit))}
 		if got := h.growth(test.live); got != test.want {

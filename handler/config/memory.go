@@ -16,7 +16,7 @@ import (
 // the heap has doubled, has it collect all the time where next to nothing lives:
 // a proxy's heap is a few megabytes, whatever its traffic.
 type Memory struct {
-	Growth HeapGrowth  `env:"GOGC" envDefault:"auto" doc:"percent by which the heap may grow before garbage is collected, or off; auto is 400, and less, down to 50, where that is more than 24 MiB or a sixteenth of GOMEMLIMIT, and has what is not in use given back to the system once there is little to do"`
+	Growth HeapGrowth  `env:"GOGC" envDefault:"auto" doc:"percent by which the heap may grow before garbage is collected, or off; auto is 400, and less, down to 33, where that is more than 8 MiB or a sixteenth of GOMEMLIMIT, and has what is not in use given back to the system once there is little to do"`
 	Limit  MemoryLimit `env:"GOMEMLIMIT" envDefault:"80%" doc:"memory at which garbage is collected however little the heap has grown: bytes such as 400MiB, or off, and no percentage: Go reads it before the program does, and ends with any other text; the default is of what the container may have, or else the machine has"`
 }
 

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// MaxBeside bounds what is kept of one request.
+const MaxBeside = maxBeside
+
 // TransportOver returns a transport of HTTP/1.1 over the connections of dial.
 func TransportOver(cfg TransportConfig, dial func() net.Conn) http.RoundTripper {
 	t := NewTransport(cfg, "http", "", nil, ConnectionHooks{})

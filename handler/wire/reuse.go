@@ -13,12 +13,12 @@ import (
 // can look at it any more, see [memory.release], it is used again for another request, of
 // whichever client. Strings never are: they may be kept.
 type memory struct {
-	exchange   clientExchange
-	request    http1.Request
-	header     http.Header // of the answer, unless another one has taken its place
-	attempt    attempt
-	attempted  atomic.Bool // attempt is in use
-	companions [places]Companion
+	exchange  clientExchange
+	request   http1.Request
+	header    http.Header // of the answer, unless another one has taken its place
+	attempt   attempt
+	attempted atomic.Bool // attempt is in use
+	beside    []beside
 }
 
 // attempt is a request to a backend, and its answer.
@@ -35,29 +35,41 @@ func attemptFor(ctx context.Context) *attempt {
 	return new(attempt)
 }
 
-// Companion is what a handler keeps for a request in memory that is used again with the
-// request's. Reset is called once nobody looks at it any more, and has it forget all.
-type Companion interface{ Reset() }
-
-// Place says which of the companions of a request one is.
-type Place int
-
-// The places.
-const (
-	OfClient  Place = iota // who asks
-	OfAttempt              // who is asked, the first time
-	places                 // how many there are
-)
-
-// CompanionOf returns the place for what is kept for the request with that context, in
-// which there may be that of an earlier one. It is nil where no memory is used again, as
-// over HTTP/2.
-func CompanionOf(ctx context.Context, place Place) *Companion {
-	if x := exchangeOf(ctx); x != nil {
-		return &x.memory.companions[place]
-	}
-	return nil
+// beside is what a handler keeps for a request in the request's memory.
+type beside struct {
+	value any // a pointer
+	used  bool
+	reset func()
 }
+
+// Keep returns memory, which is zero, for what is kept for the request with that context
+// until it is over: where the memory of requests is used again, as it is over HTTP/1, so
+// is this, by the same rule. It is for one goroutine at a time.
+func Keep[T any](ctx context.Context) *T {
+	x := exchangeOf(ctx)
+	if x == nil {
+		return new(T)
+	}
+	all := &x.memory.beside
+	for i := range *all {
+		b := &(*all)[i]
+		if value, ok := b.value.(*T); ok && !b.used {
+			b.used = true
+			return value
+		}
+	}
+	value := new(T)
+	if len(*all) < maxBeside {
+		*all = append(*all, beside{value, true, func() {
+			var zero T
+			*value = zero
+		}})
+	}
+	return value
+}
+
+// maxBeside bounds what is kept of requests of which some need many.
+const maxBeside = 4
 
 // maxKept is how many fields of an answer may have their memory used again.
 const maxKept = 100
@@ -78,9 +90,10 @@ func (m *memory) release() {
 	m.attempt.exchange = exchange{}
 	m.attempt.response.Reset()
 	m.attempted.Store(false)
-	for _, c := range m.companions {
-		if c != nil {
-			c.Reset()
+	for i := range m.beside {
+		if b := &m.beside[i]; b.used {
+			b.reset()
+			b.used = false
 		}
 	}
 	giveBack(m)

@@ -149,37 +149,29 @@ func TestContextsAreNotUsedAgain(t *testing.T) {
 	}
 }
 
-// companion counts how often it is reset.
-type companion struct {
-	of     wire.Place
-	resets int
-}
-
-func (c *companion) Reset() { c.resets++ }
-
-// What a handler keeps beside the memory of requests is reset after each request, and
-// before the next one that it is there for.
-func TestCompanions(t *testing.T) {
-	uses := map[*companion]int{}
+// What is kept beside the memory of a request is zero when it is there for another one,
+// and never that of two.
+func TestKeep(t *testing.T) {
+	type kept struct{ n int }
+	type other struct{ name string }
 	addr := newServing(t, func(_ http.ResponseWriter, r *http.Request) {
-		for _, of := range []wire.Place{wire.OfClient, wire.OfAttempt} {
-			place := wire.CompanionOf(r.Context(), of)
-			if *place == nil {
-				*place = &companion{of: of}
+		seen := map[*kept]bool{}
+		for i := range 2 * wire.MaxBeside {
+			k := wire.Keep[kept](r.Context())
+			if *k != (kept{}) || seen[k] {
+				t.Errorf("%d. is %v, seen %t", i, *k, seen[k])
 			}
-			c := (*place).(*companion)
-			if c.resets != uses[c] || c.of != of {
-				t.Errorf("the one of %d is of %d, reset %d times after %d requests", of, c.of, c.resets, uses[c])
+			k.n, seen[k] = 1, true
+			o := wire.Keep[other](r.Context())
+			if *o != (other{}) {
+				t.Error("another type's is not zero")
 			}
-			uses[c]++
+			o.name = "x"
 		}
 	}, time.Second).addr
-	ask := asking(t, addr)
-	for range 100 {
-		ask()
-	}
-	if wire.CompanionOf(t.Context(), wire.OfAttempt) != nil {
-		t.Error("a context of no request has a companion")
+	wiretest.Raw(t, addr, strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 100)+plainToEnd)
+	if k := wire.Keep[kept](t.Context()); *k != (kept{}) {
+		t.Error("without a request it is not zero")
 	}
 }
 

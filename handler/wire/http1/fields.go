@@ -3,6 +3,7 @@ package http1
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,21 +29,18 @@ type Framing struct {
 // use.
 type fields struct {
 	header http.Header
-	values [fewFields]string
-	used   int // of values
+	values []string // that are in it
 }
 
-const (
-	fewFields = 24  // most headers have no more
-	maxKept   = 100 // fields, whose memory is used again
-)
+// maxKept is how many fields may have their memory used again.
+const maxKept = 100
 
 // reset forgets what is in it.
 func (m *fields) reset() {
-	clear(m.values[:m.used])
-	if m.used = 0; len(m.header) > maxKept {
-		m.header = nil
+	if len(m.values) > maxKept || len(m.header) > maxKept {
+		*m = fields{}
 	}
+	clear(m.values)
 	clear(m.header)
 }
 
@@ -58,12 +56,8 @@ func (m *fields) parse(lines string, more int) (http.Header, Framing, error) {
 	if m.header == nil {
 		m.header = make(http.Header, n+more)
 	}
-	header, values := m.header, m.values[:]
-	if n > len(values) {
-		values = make([]string, n)
-	} else {
-		m.used = n
-	}
+	m.values = slices.Grow(m.values[:0], n)[:n]
+	header, values := m.header, m.values
 	for {
 		end := strings.IndexByte(lines, '\n')
 		line := lines[:end-1]

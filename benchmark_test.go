@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"spangate/handler/wire/wiretest"
 )
@@ -38,10 +39,14 @@ func skipHead(r *bufio.Reader) error {
 
 // repeating returns the address of a server that answers each request with
 // text, and allocates nothing for it.
-func repeating(t testing.TB, text string) string {
+func repeating(t testing.TB, text string) string { return repeatingAfter(t, 0, text) }
+
+// repeatingAfter is repeating where each answer takes as long as wait.
+func repeatingAfter(t testing.TB, wait time.Duration, text string) string {
 	answer := []byte(text)
 	return wiretest.Listen(t, func(conn net.Conn, _ int) {
 		for r := bufio.NewReader(conn); skipHead(r) == nil; {
+			time.Sleep(wait)
 			conn.Write(answer)
 		}
 	})

@@ -116,6 +116,9 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*try, *http.
 	if limit.wait == 0 || !queued {
 		try.began = start // nobody else has it yet
 	}
+	if limit.wait > 0 && limit.wait < wire.Watched {
+		try.Done() // or it would be noticed late that the time is over
+	}
 	if r.Body != nil {
 		r.Body = &awaitedBody{r.Body, try}
 	}

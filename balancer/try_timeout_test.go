@@ -11,6 +11,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 	"spangate/handler/wire/wiretest"
 )
 
@@ -86,6 +87,29 @@ func TestTryTimeout(t *testing.T) {
 					t.Errorf("%d requests in flight", a.Active())
 				}
 			})
+		})
+	}
+}
+
+// A limit that may pass before anybody waits for its end ends the attempt in time all the
+// same. Of a longer one nothing is made until somebody does.
+func TestShortTryTimeout(t *testing.T) {
+	for limit, want := range map[time.Duration]bool{100 * time.Millisecond: true, wire.Watched: false, time.Minute: false} {
+		synctest.Test(t, func(t *testing.T) {
+			a := named(nil, "a")[0]
+			a.Use(roundTripper(func(r *http.Request) (*http.Response, error) {
+				time.Sleep(limit)
+				synctest.Wait()
+				if ended := r.Context().Err() != nil; ended != want {
+					t.Errorf("after %v the attempt's context has ended: %t, want %t", limit, ended, want)
+				}
+				return answering(http.StatusOK).RoundTrip(r)
+			}))
+			cfg := balancer.Config{Retry: balancer.RetryConfig{TryTimeout: balancer.TryTimeout(limit)}}
+			rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), a))
+			if resp, err := rt.RoundTrip(httptest.NewRequest("GET", "/", nil)); err == nil {
+				resp.Body.Close()
+			}
 		})
 	}
 }

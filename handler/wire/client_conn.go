@@ -37,6 +37,7 @@ type clientConn struct {
 	receiving *clientExchange // whose body comes; nil: a head does
 	readBy    time.Time       // read deadline of Conn
 	writeBy   time.Time       // write deadline of Conn
+	memory    *memory         // for the next request; nil: there is none at hand
 	one       [1]byte         // of what comes next, where it cannot be seen
 	lingers   bool            // the client has yet to read the last word that it was told
 	taken     bool            // the connection belongs to somebody else
@@ -76,6 +77,7 @@ func (c *clientConn) serve() {
 	for worked := false; ; worked = true {
 		next, waited := c.await(worked)
 		if waited {
+			c.giveMemory()
 			go c.serve()
 			return
 		}
@@ -245,5 +247,6 @@ func (c *clientConn) end() {
 	default:
 		c.Conn.Close()
 	}
+	c.giveMemory()
 	c.server.clients.left(c)
 }

@@ -63,7 +63,7 @@ func (c *clientConn) next() *clientExchange {
 		c.refuse(r, err)
 		return nil
 	}
-	m := memories.Get().(*memory)
+	m := c.takeMemory()
 	r, f, err := m.request.Parse(head)
 	if err != nil {
 		c.refuse(r, err)

@@ -74,14 +74,35 @@ const maxBeside = 4
 // maxKept is how many fields of an answer may have their memory used again.
 const maxKept = 100
 
+// memories are those that no connection holds.
 var memories = sync.Pool{New: func() any { return &memory{header: http.Header{}} }}
+
+// takeMemory returns memory for the next request: that of the one before, if there was
+// one a moment ago. Thousands of connections would find a pool empty again and again, as
+// each collection of garbage empties it.
+func (c *clientConn) takeMemory() *memory {
+	m := c.memory
+	if c.memory = nil; m == nil {
+		m = memories.Get().(*memory)
+	}
+	return m
+}
+
+// giveMemory gives back what the connection holds for its next request.
+func (c *clientConn) giveMemory() {
+	if c.memory != nil {
+		memories.Put(c.memory)
+		c.memory = nil
+	}
+}
 
 // release has memory used again whose request is over, if nobody looks at it any more.
 // Handlers leave no goroutine behind but those that read content, or wait for the end of
 // the context; and a drain may know of the context too.
 func (m *memory) release() {
 	x := &m.exchange
-	if x.carries || x.watch.wanted || x.conn.server.leaving.Err() != nil || len(m.header) > maxKept {
+	c := x.conn
+	if x.carries || x.watch.wanted || c.server.leaving.Err() != nil || len(m.header) > maxKept {
 		return
 	}
 	m.exchange = clientExchange{}
@@ -96,5 +117,7 @@ func (m *memory) release() {
 			b.used = false
 		}
 	}
-	giveBack(m)
+	if usedAgain {
+		c.memory = m
+	}
 }

@@ -12,10 +12,22 @@ import (
 	"spangate/handler/wire/http1"
 )
 
-// unwatched is how long a request is on its way before anybody watches whether it is
+// unwatched is how long a request is on its way before anybody looks whether it is
 // still waited for. Most are answered before: to have a context watched costs more
 // than to wait for a client a little longer who is gone.
-const unwatched = 20 * time.Millisecond
+//
+// It costs more than a look at its connection, too. So who waits looks for himself, a
+// few times and each time after twice as long, before the context is watched, see
+// [timedConn.looks].
+const (
+	unwatched = 20 * time.Millisecond
+	maxLooks  = 5
+)
+
+// Watched is after how long a request is watched at the latest. Before, the end of its
+// context may be noticed some time later, unless it is that of a deadline, or somebody
+// waits for it.
+const Watched = unwatched << maxLooks
 
 // timedConn is a connection to a backend, below TLS. While a request is under way on
 // it, what waits for the backend ends with the request's context, at the limit that
@@ -24,7 +36,7 @@ const unwatched = 20 * time.Millisecond
 //
 // One deadline holds for all that is done in the first moments of a request, and
 // often of those that follow. Who meets with it goes on, and has the context watched
-// from then on.
+// once that is worth it.
 type timedConn struct {
 	net.Conn
 	pause  time.Duration // longest one in which the backend takes nothing; 0: no limit
@@ -41,6 +53,7 @@ type timedConn struct {
 	unwatch  func() bool     // nil: ctx is not watched yet
 	limit    time.Time       // of what is read; zero: none
 	writeBy  time.Time       // when the backend has to have taken some more; zero: unlimited
+	looked   int             // times that the client was, and was there
 	answered bool            // it may take its time, as it has begun to answer
 	over     bool            // nothing is waited for any more, see cut
 }
@@ -54,7 +67,7 @@ func (c *timedConn) begin(ctx context.Context, now time.Time, grace time.Duratio
 	c.turn++
 	c.ctx, c.late = ctx, late
 	c.limit, c.writeBy = time.Time{}, time.Time{}
-	c.answered, c.over = false, false
+	c.looked, c.answered, c.over = 0, false, false
 	if limit > 0 {
 		c.limit = now.Add(limit)
 	}
@@ -183,6 +196,24 @@ func (w waiting) Fill(in *http1.Reader) error {
 	}
 }
 
+// looks reports whether it is enough to look for the client again later, and sets the
+// deadline for that. The caller holds mu.
+func (c *timedConn) looks() bool {
+	if c.unwatch != nil || c.looked == maxLooks || !isThere(c.ctx) {
+		return false
+	}
+	until := time.Now().Add(unwatched << c.looked)
+	c.looked++
+	if ends, ok := c.ctx.Deadline(); ok && ends.Before(until) {
+		until = ends
+	}
+	if !c.limit.IsZero() && c.limit.Before(until) {
+		until = c.limit
+	}
+	c.SetReadDeadline(until)
+	return true
+}
+
 // readsOn reports whether to go on reading though a deadline has passed.
 func (c *timedConn) readsOn() bool {
 	c.mu.Lock()
@@ -192,8 +223,10 @@ func (c *timedConn) readsOn() bool {
 	}
 	late := c.late
 	if c.late = nil; late == nil {
-		c.watch()
-		c.SetReadDeadline(c.limit)
+		if !c.looks() {
+			c.watch()
+			c.SetReadDeadline(c.limit)
+		}
 		c.mu.Unlock()
 		return true
 	}

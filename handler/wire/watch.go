@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -105,6 +106,30 @@ func (x *clientExchange) begins() {
 	if whole := x.finished || x.written == x.length; !whole && !x.old && !x.halfClosed {
 		_, x.halfClosed = socketBelow(x.conn.Conn).look()
 	}
+}
+
+// isThere reports whether the client can be seen to be there, whose request has that
+// context, and nobody waits for the end of that. The request must have no content, which
+// somebody may read beside. It is for who handles the request.
+func isThere(ctx context.Context) bool {
+	x := exchangeOf(ctx)
+	if x == nil || x.carries {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.watch.wanted {
+		return false
+	}
+	socket := x.conn.socket
+	if socket == nil {
+		socket = socketBelow(x.conn.Conn)
+	}
+	if socket == nil {
+		return false
+	}
+	beginning, ended := socket.look()
+	return len(beginning) == 0 && !ended
 }
 
 // endWatch ends it, and returns when nobody looks any more.

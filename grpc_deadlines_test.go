@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2"
 
 	"spangate/balancer"
 	"spangate/handler/field"
@@ -146,11 +147,14 @@ func TestDeadlinesOfClientsEjectNobody(t *testing.T) {
 
 // TestGRPCDeadlineOfAStream checks that a stream of gRPC ends in gRPC's words when its
 // time is over, however far it has come, and whether its client has more to say; others
-// are reset.
+// are reset, as is one that may not end there or that its client does not take.
 func TestGRPCDeadlineOfAStream(t *testing.T) {
 	t.Parallel()
 	backend := "h2c://" + h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Content-Type"] = r.Header["Content-Type"]
+		if length := r.Header.Get("Length"); length != "" {
+			w.Header().Set("Content-Length", length)
+		}
 		if part := r.Header.Get("Part"); part != "none" {
 			io.WriteString(w, part)
 			http.NewResponseController(w).Flush()
@@ -162,22 +166,37 @@ func TestGRPCDeadlineOfAStream(t *testing.T) {
 		kind, part string
 		ends       bool
 		want       string
+		length     string // that the header says
+		window     uint32 // 0: as it is by default
 	}{
-		"before the header":                   {"application/grpc", "none", true, inTime},
-		"before the header, upload open":      {"application/grpc", "none", false, inTime},
-		"behind the header":                   {"application/grpc", "", true, inTime},
-		"behind the header, upload open":      {"application/grpc", "", false, inTime},
-		"behind a message":                    {"application/grpc+proto", "01234", true, inTime},
-		"amid a message, upload open":         {"application/grpc", "0123", false, inTime},
-		"before the header of gRPC-Web":       {"application/grpc-web", "none", true, inTime},
-		"behind the header of gRPC-Web":       {"application/grpc-web", "", true, reset},
-		"behind the header of something else": {"text/plain", "", true, reset},
+		"before the header":                   {kind: "application/grpc", part: "none", ends: true, want: inTime},
+		"before the header, upload open":      {kind: "application/grpc", part: "none", ends: false, want: inTime},
+		"behind the header":                   {kind: "application/grpc", part: "", ends: true, want: inTime},
+		"behind the header, upload open":      {kind: "application/grpc", part: "", ends: false, want: inTime},
+		"behind a message":                    {kind: "application/grpc+proto", part: "01234", ends: true, want: inTime},
+		"amid a message, upload open":         {kind: "application/grpc", part: "0123", ends: false, want: inTime},
+		"before the header of gRPC-Web":       {kind: "application/grpc-web", part: "none", ends: true, want: inTime},
+		"behind the header of gRPC-Web":       {kind: "application/grpc-web", part: "", ends: true, want: reset},
+		"behind the header of something else": {kind: "text/plain", part: "", ends: true, want: reset},
+
+		"behind less than its length": {kind: "application/grpc", part: "0123456", ends: true, want: reset, length: "20"},
+		"behind all of its length":    {kind: "application/grpc", part: "0123456", ends: true, want: inTime, length: "7"},
+		"not taken":                   {kind: "application/grpc", part: "0123456", ends: true, want: reset, window: 3},
+		"taken to the last byte":      {kind: "application/grpc", part: "0123456", ends: true, want: inTime, window: 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "REQUEST_TIMEOUT=500ms", "PROBE_MODE=off", "BACKENDS="+backend)
+			p := start(t, "REQUEST_TIMEOUT=500ms", "CLIENT_TIMEOUT=1s", "PROBE_MODE=off", "BACKENDS="+backend)
 			c := newHTTP2Client(t, p.addr)
-			stream := c.open(test.ends, append(request("POST", "/a.B/C"), "te", "trailers", "content-type", test.kind, "part", test.part)...)
+			fields := append(request("POST", "/a.B/C"), "te", "trailers", "content-type", test.kind, "part", test.part)
+			if test.length != "" {
+				fields = append(fields, "length", test.length)
+			}
+			if test.window > 0 {
+				c.try(c.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: test.window}))
+				test.part = test.part[:test.window]
+			}
+			stream := c.open(test.ends, fields...)
 			got := c.answer(stream)
 			for got.reset == "" && !test.ends {
 				c.read() // that nobody waits for the rest

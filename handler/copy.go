@@ -19,6 +19,8 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }
 type clientWriter struct {
 	w    http.ResponseWriter
 	left int64 // bytes that the response still has; negative when unknown
+
+	failed bool // the client takes nothing any more
 }
 
 func (c *clientWriter) control() *http.ResponseController { return http.NewResponseController(c.w) }
@@ -31,12 +33,21 @@ func (c *clientWriter) write(p []byte) error {
 		c.left -= int64(len(p))
 	}
 	if err == nil && c.left != 0 {
-		err = c.control().Flush()
+		return c.flush()
 	}
+	c.failed = err != nil
 	return err
 }
 
-func (c *clientWriter) flush() error { return c.control().Flush() }
+func (c *clientWriter) flush() error {
+	err := c.control().Flush()
+	c.failed = err != nil
+	return err
+}
+
+// mayEnd reports whether the response may end here: all that its header has promised has
+// gone out (RFC 9113 §8.1.1).
+func (c *clientWriter) mayEnd() bool { return c.left <= 0 && !c.failed }
 
 // copyFrom copies body to the client until its end. The error tells whose
 // fault it was: that of reading is the backend's, that of writing the client's.

@@ -100,12 +100,13 @@ func (f Failures) abort(r *http.Request, err error) {
 
 // breakOff ends a response that has begun, and will not be whole, as abort does. A
 // stream of gRPC whose time is over ends with that status instead, in its trailer, as
-// it would have before it began: its client cannot tell a reset from a failure.
-func (f Failures) breakOff(w http.ResponseWriter, r *http.Request, err error) {
-	e := fault.Of(r.Context(), err)
-	if status := e.Type.Status(); status == http.StatusGatewayTimeout && endsInTrailer(r, w.Header()) {
+// it would have before it began, where it may end: its client cannot tell a reset from a
+// failure.
+func (f Failures) breakOff(client *clientWriter, r *http.Request, err error) {
+	e, header := fault.Of(r.Context(), err), client.w.Header()
+	if status := e.Type.Status(); status == http.StatusGatewayTimeout && client.mayEnd() && endsInTrailer(r, header) {
 		f.report(r, e)
-		f.setGRPC(w.Header(), http.TrailerPrefix, r, f.problem(r, status, ""))
+		f.setGRPC(header, http.TrailerPrefix, r, f.problem(r, status, ""))
 		return
 	}
 	f.abort(r, err)

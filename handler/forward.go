@@ -96,7 +96,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := f.respond(on, w, r, resp); err != nil {
 		resp.Body.Close()
-		f.cfg.Failures.breakOff(w, r, err)
+		f.cfg.Failures.breakOff(&on.client, r, err)
 		return
 	}
 	if body != nil && body.incomplete() {

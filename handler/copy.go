@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
+	"spangate/handler/clock"
 	"spangate/handler/fault"
 )
 
@@ -37,6 +39,13 @@ func (c *clientWriter) write(p []byte) error {
 	}
 	c.failed = err != nil
 	return err
+}
+
+// limit ends the wait for the client with ctx, if that ends by itself.
+func (c *clientWriter) limit(ctx context.Context) {
+	if end, ends := clock.End(ctx); ends && time.Until(end) > 0 { // else who reads on finds out
+		c.control().SetWriteDeadline(end)
+	}
 }
 
 func (c *clientWriter) flush() error {

@@ -173,6 +173,7 @@ func (f *forwarder) respond(on *forwarding, w http.ResponseWriter, r *http.Reque
 
 	on.client = clientWriter{w: w, left: resp.ContentLength}
 	client := &on.client
+	client.limit(r.Context())
 	if resp.ContentLength < 0 && r.Method != http.MethodHead {
 		// It may be a stream, whose header does not wait for the first of it.
 		if err := client.flush(); err != nil {

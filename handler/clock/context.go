@@ -60,8 +60,36 @@ func (c *Context) Err() error {
 	return c.make().Err() // and that is what it stays
 }
 
+type contextKey struct{}
+
+// End returns when ctx ends by itself, if it does: where there is a [Context] in it that
+// has an end, by what that and those above it say, and else at its deadline. One may well
+// promise to end at a deadline, and be late.
+func End(ctx context.Context) (time.Time, bool) {
+	deadline, ends := ctx.Deadline()
+	if !ends {
+		return deadline, false
+	}
+	if c, ok := ctx.Value(contextKey{}).(*Context); ok {
+		if end, ends := c.end(); ends {
+			return end, true
+		}
+	}
+	return deadline, true
+}
+
+func (c *Context) end() (time.Time, bool) {
+	if end, ok := End(c.Parent); ok && (c.End.IsZero() || end.Before(c.End)) {
+		return end, true
+	}
+	return c.End, !c.End.IsZero()
+}
+
 // Value implements [context.Context].
 func (c *Context) Value(key any) any {
+	if key == (contextKey{}) {
+		return c
+	}
 	if m := c.made.Load(); m != nil {
 		if value := m.Value(key); value != nil {
 			return value

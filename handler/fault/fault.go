@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Type names what went wrong, once, for status, span, metric and log. The
@@ -163,11 +164,12 @@ func classify(ctx context.Context, err error) (kind Type, sent bool) {
 // OfClient names the failure of writing to the client of the request that ctx is of.
 func OfClient(ctx context.Context, err error) *Error {
 	kind := Gone(ctx).Type
-	if isTimeout(err) {
+	deadline, limited := ctx.Deadline()
+	switch {
+	case ctx.Err() == context.DeadlineExceeded, limited && isTimeout(err) && !time.Now().Before(deadline):
+		kind = Timeout // ctx may have been cancelled because of err
+	case isTimeout(err):
 		kind = ClientTimeout
-	}
-	if ctx.Err() == context.DeadlineExceeded {
-		kind = Timeout
 	}
 	return &Error{Type: kind, Sent: true, Err: err}
 }

@@ -53,13 +53,13 @@ func (x *clientExchange) sendNow(p, end []byte) {
 }
 
 // write writes p. It fails where the client takes nothing for [Config.ClientTimeout], and
-// an eighth or two of that more, or from by on, unless that is zero.
+// an eighth or two of that more, and from by on, unless that is zero.
 func (c *clientConn) write(p []byte, by time.Time) (written int, err error) {
 	last := c.limitWrite(by)
 	for {
 		n, err := c.writeNow(p[written:])
 		written += n
-		if err == nil || !by.IsZero() || !c.goesOn(n, err, &last) {
+		if err == nil || !c.goesOn(n, err, &last, by) {
 			return written, err
 		}
 	}
@@ -77,7 +77,7 @@ func (c *clientConn) writeParts(parts *net.Buffers, by time.Time) error {
 	last := c.limitWrite(by)
 	for {
 		n, err := parts.WriteTo(c.Conn)
-		if err == nil || !by.IsZero() || !c.goesOn(int(n), err, &last) {
+		if err == nil || !c.goesOn(int(n), err, &last, by) {
 			return err
 		}
 	}
@@ -88,9 +88,9 @@ func (c *clientConn) writeParts(parts *net.Buffers, by time.Time) error {
 func (c *clientConn) slice() time.Duration { return c.server.cfg.ClientTimeout / 8 }
 
 // goesOn reports whether a write that has failed with err, when n bytes of it had been
-// taken, goes on. last is when the client took something, at the latest. Over TLS that is
-// what [steadyConn] sees to.
-func (c *clientConn) goesOn(n int, err error, last *time.Time) bool {
+// taken, goes on, which it does until by. last is when the client took something, at the
+// latest. Over TLS that is what [steadyConn] sees to.
+func (c *clientConn) goesOn(n int, err error, last *time.Time, by time.Time) bool {
 	if c.secure != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
@@ -99,25 +99,35 @@ func (c *clientConn) goesOn(n int, err error, last *time.Time) bool {
 		*last = now
 	}
 	left := last.Add(c.server.cfg.ClientTimeout).Sub(now)
-	if left <= 0 {
+	if left <= 0 || !by.IsZero() && !now.Before(by) {
 		return false
 	}
-	c.writeUntil(now.Add(min(left, c.slice())))
+	c.writeUntil(sooner(now.Add(min(left, c.slice())), by))
 	return true
 }
 
-// limitWrite bounds the next write, which begins now: by by or, if that is zero, after
-// a slice, unless there is no limit. The bound is a slice more than it has to be, and
+// limitWrite bounds the next write, which begins now: by by, unless that is zero, and
+// by a slice, unless there is no limit. The latter is a slice more than it has to be, and
 // so it is as good for most of those that follow.
 func (c *clientConn) limitWrite(by time.Time) (now time.Time) {
-	if slice := c.slice(); by.IsZero() && slice > 0 && c.secure == nil {
+	if slice := c.slice(); slice > 0 && c.secure == nil {
 		now = time.Now()
-		if by = c.writeBy; by.Sub(now) < slice || by.Sub(now) > 2*slice {
-			by = now.Add(2 * slice)
+		until := c.writeBy
+		if left := until.Sub(now); left < slice || left > 2*slice {
+			until = now.Add(2 * slice)
 		}
+		by = sooner(until, by)
 	}
 	c.writeUntil(by)
 	return now
+}
+
+// sooner returns t, or by if that comes before it and is not zero.
+func sooner(t, by time.Time) time.Time {
+	if !by.IsZero() && by.Before(t) {
+		return by
+	}
+	return t
 }
 
 // writeUntil sets when writes fail; zero: never.

@@ -25,6 +25,7 @@ type steadyStream struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil until something was waited for
 	waits bool        // for the client; else ResponseWriter must not be used
+	by    time.Time   // write deadline; zero: none
 	late  bool        // the stream has been ended
 
 	since, looked time.Time        // the wait began, and somebody looked at it
@@ -44,6 +45,10 @@ const (
 	// manyTurns is what is sent on a connection until each of 250 streams, which are all
 	// that there may be, has sent two frames. net/http has them take turns.
 	manyTurns = 2 * 250 * piece
+
+	// moment is what a write has, at least, that began before its deadline. An answer that
+	// the client does take is not reset at that, but ended by the handler.
+	moment = 100 * time.Millisecond
 )
 
 // Unwrap is for [http.ResponseController].
@@ -77,37 +82,72 @@ func (s *steadyStream) FlushError() error {
 // end sends what is left of the body, or bounds how long net/http takes to do that.
 func (s *steadyStream) end() {
 	switch {
-	case s.pause == 0 || s.pending == 0:
+	case s.pause == 0 && s.by.IsZero() || s.pending == 0:
 	case s.flushed || s.size > answerBuffer:
 		s.FlushError() // others may have their turn for longer than a pause
 	default:
-		http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(s.pause))
+		now := time.Now()
+		by := s.waitsBy(now)
+		if s.pause > 0 {
+			by = sooner(now.Add(s.pause), by)
+		}
+		http.NewResponseController(s.ResponseWriter).SetWriteDeadline(by)
 	}
+}
+
+// SetWriteDeadline is for [http.ResponseController]. From t on the stream is reset once
+// the client is waited for; where t has passed that is at once. Zero is for never.
+func (s *steadyStream) SetWriteDeadline(t time.Time) error {
+	if !t.IsZero() && !t.After(time.Now()) {
+		return http.NewResponseController(s.ResponseWriter).SetWriteDeadline(t)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.by = t
+	return nil
 }
 
 // begin says that the client is waited for.
 func (s *steadyStream) begin() {
-	if s.pause == 0 {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.pause == 0 && s.by.IsZero() {
+		return
+	}
 	now, p := time.Now(), s.conn.Progress()
 	s.waits, s.since, s.looked, s.moved, s.first, s.last = true, now, now, now, p, p
 	if s.timer == nil {
-		s.timer = time.AfterFunc(s.pause/8, s.look)
+		s.timer = time.AfterFunc(s.untilLook(now), s.look)
 	} else {
-		s.timer.Reset(s.pause / 8)
+		s.timer.Reset(s.untilLook(now))
 	}
+}
+
+// waitsBy returns when a wait that began at since ends by the deadline, and the zero Time
+// if there is none.
+func (s *steadyStream) waitsBy(since time.Time) time.Time {
+	if end := since.Add(moment); !s.by.IsZero() && s.by.Before(end) {
+		return end
+	}
+	return s.by
+}
+
+// untilLook returns for how long nobody has to look, from now on. The caller holds mu.
+func (s *steadyStream) untilLook(now time.Time) time.Duration {
+	by := s.waitsBy(s.since)
+	if s.pause > 0 {
+		by = sooner(now.Add(s.pause/8), by)
+	}
+	return by.Sub(now)
 }
 
 // over says that the wait has ended with err, and returns what that comes of.
 func (s *steadyStream) over(err error) error {
-	if s.pause == 0 {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.waits {
+		return err
+	}
 	s.waits = false
 	s.timer.Stop()
 	if err != nil && (s.late || s.conn.Stuck()) {
@@ -130,8 +170,9 @@ func (s *steadyStream) look() {
 	}
 	s.looked, s.last = now, p
 	hadTurns := p.Sent-s.first.Sent > manyTurns && now.Sub(s.since) >= s.pause
-	if now.Sub(s.moved) < s.pause && !hadTurns {
-		s.timer.Reset(s.pause / 8)
+	paused := s.pause > 0 && (now.Sub(s.moved) >= s.pause || hadTurns)
+	if by := s.waitsBy(s.since); !paused && (by.IsZero() || now.Before(by)) {
+		s.timer.Reset(s.untilLook(now))
 		return
 	}
 	s.late = true

@@ -84,6 +84,25 @@ func TestGRPCDeadlines(t *testing.T) {
 	}
 }
 
+// TestGRPCDeadlineInTheQueue checks that the time of a call may also be over before its
+// turn has come.
+func TestGRPCDeadlineInTheQueue(t *testing.T) {
+	t.Parallel()
+	taken := make(chan struct{}, 1)
+	p := start(t, "MAX_CONCURRENT_REQUESTS=1", "MAX_QUEUE=1", "MAX_QUEUE_WAIT=1h", "PROBE_MODE=off", "BACKENDS=h2c://"+h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
+		taken <- struct{}{}
+		<-r.Context().Done()
+	}))
+	c := newHTTP2Client(t, p.addr)
+	call := append(request("POST", "/a.B/C"), "te", "trailers", "content-type", "application/grpc")
+	c.open(true, call...)
+	<-taken
+	got := c.answer(c.open(true, append(call, "grpc-timeout", "100m")...))
+	if got.header["grpc-status"] != "4" || got.header["retry-after"] != "" {
+		t.Errorf("%s: %v", got, got.header)
+	}
+}
+
 // TestGRPCDeadlineOfEachAttempt checks that a later attempt is told what the first
 // has left.
 func TestGRPCDeadlineOfEachAttempt(t *testing.T) {

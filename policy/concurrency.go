@@ -37,7 +37,8 @@ type ConcurrencyConfig struct {
 //
 //	queue_full     there is no room to wait, or a newer one took it
 //	queue_timeout  its turn did not come within the longest wait
-//	deadline       its turn did not come before its own deadline
+//	deadline       its turn did not come before its own deadline: 504, as wherever a
+//	               request waits when its time is over
 //	client_gone    it went away while it waited, which is no refusal
 type Concurrency struct {
 	refuse Refuse
@@ -110,9 +111,14 @@ func (v verdict) refusal(answer *field.Answer) fault.Refusal {
 	if v == clientGone {
 		return fault.Refusal{Policy: "concurrency", Reason: string(v), Status: fault.ClientDisconnected.Status(), Type: fault.ClientDisconnected}
 	}
-	answer.Set("Retry-After", "1")
+	kind := fault.Overloaded
+	if v == pastDeadline {
+		kind = fault.Timeout
+	} else {
+		answer.Set("Retry-After", "1")
+	}
 	return fault.Refusal{
-		Policy: "concurrency", Reason: string(v), Status: fault.Overloaded.Status(), Type: fault.Overloaded,
+		Policy: "concurrency", Reason: string(v), Status: kind.Status(), Type: kind,
 		Detail: "Too many requests are being handled at the moment.",
 	}
 }

@@ -170,7 +170,7 @@ func TestConcurrency(t *testing.T) {
 				c.send(ctx, "c", ms)
 				<-time.After(100 * ms)
 			},
-			want: []string{"0s a in", "50ms b deadline 503 1", "500ms c in"},
+			want: []string{"0s a in", "50ms b deadline 504", "500ms c in"},
 		},
 		"a deadline that has passed": {
 			cfg: policy.ConcurrencyConfig{Max: 1, Queue: 9, QueueWait: time.Second},
@@ -180,7 +180,7 @@ func TestConcurrency(t *testing.T) {
 				defer cancel()
 				c.send(past, "b", ms)
 			},
-			want: []string{"0s a in", "0s b deadline 503 1"},
+			want: []string{"0s a in", "0s b deadline 504"},
 		},
 		"a client that goes away": {
 			cfg: policy.ConcurrencyConfig{Max: 1, Queue: 1, QueueWait: time.Second},

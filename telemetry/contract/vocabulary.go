@@ -121,6 +121,6 @@ var policyReasons = []Value{
 	{"store_error", "rate_limit, 503: nobody counted"},
 	{"queue_full", "concurrency, 503: MAX_QUEUE wait already"},
 	{"queue_timeout", "concurrency, 503: MAX_QUEUE_WAIT is over"},
-	{"deadline", "concurrency, 503: the request's own comes first"},
+	{"deadline", "concurrency, 504: the request's own comes first"},
 	{"too_large", "body, 413"},
 }

@@ -34,7 +34,7 @@ type ForwardConfig struct {
 // path and the query above all, passes as it came. Bodies, trailers, interim
 // responses and upgraded connections pass while they arrive. A response that
 // breaks off ends the client's connection or stream, so that it never looks
-// complete.
+// complete; where the time of a call of gRPC is over, its status says so.
 //
 // What policies have to say in the answer ([AnswerOf]) goes before what the backend
 // says there.
@@ -266,6 +266,9 @@ func (i *interimResponses) Interim(status int, fields http.Header) error {
 	clear(header)
 	i.fields.EndHop(fields)
 	maps.Copy(header, fields)
+	// A field that an interim response must not have, so that net/http sends a copy:
+	// over HTTP/2 it goes on to read what it sends when the client resets the stream.
+	header["Content-Length"] = nil
 	i.w.WriteHeader(status)
 	clear(header)
 	if connection != nil {

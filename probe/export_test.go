@@ -1,7 +1,5 @@
 package probe
 
-import "context"
-
 // Names for tests from outside of what has none there.
 var (
 	HTTP = checkHTTP
@@ -9,4 +7,4 @@ var (
 	GRPC = checkGRPC
 )
 
-func (w *Watcher) Demand(ctx context.Context) <-chan struct{} { return w.demand(ctx) }
+func (w *Watcher) Demand() <-chan struct{} { return w.demand() }

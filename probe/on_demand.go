@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// demand is called as a request passes, with the request's context. When the
+// demand is called as a request passes. When the
 // last probe began longer than an interval ago, and the mode is ModeOnDemand,
 // it starts one beside the request and returns a channel that is closed when
 // the probe has ended, after PROBE_TIMEOUT at the latest; the request should
 // not be over before. Else it returns nil, and has cost one atomic load.
 //
-// The probe keeps the values of ctx but is not cancelled with it: that a client
-// goes away says nothing about the backend. Time is counted by the monotonic
-// clock, and after a pause of whatever length there is one probe to make.
-func (w *Watcher) demand(ctx context.Context) <-chan struct{} {
+// The probe has a context of its own: that a client goes away says nothing about the
+// backend, and the request's is another's once that is over. Time is counted by the
+// monotonic clock, and after a pause of whatever length there is one probe to make.
+func (w *Watcher) demand() <-chan struct{} {
 	if !w.claim() {
 		return nil
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		w.probeOnDemand(context.WithoutCancel(ctx))
+		w.probeOnDemand(context.Background())
 	}()
 	return ended
 }
@@ -53,7 +53,7 @@ func OnDemand(watchers func() []*Watcher) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			var started []<-chan struct{}
 			for _, w := range watchers() {
-				if ended := w.demand(r.Context()); ended != nil {
+				if ended := w.demand(); ended != nil {
 					started = append(started, ended)
 				}
 			}

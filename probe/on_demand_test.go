@@ -62,7 +62,7 @@ func TestDemand(t *testing.T) {
 				var probes []<-chan struct{}
 				for _, at := range test.at {
 					time.Sleep(at - time.Since(r.start))
-					if ended := w.Demand(t.Context()); ended != nil {
+					if ended := w.Demand(); ended != nil {
 						probes = append(probes, ended)
 					}
 					synctest.Wait()
@@ -85,7 +85,7 @@ func TestDemandOutlivesItsRequest(t *testing.T) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
 		check := func(ctx context.Context, _ *url.URL) error {
-			if probe.TriggerOf(ctx) != probe.TriggerRequest || ctx.Value(key{}) != "kept" {
+			if probe.TriggerOf(ctx) != probe.TriggerRequest || ctx.Value(key{}) != nil {
 				t.Errorf("trigger %q, value %v", probe.TriggerOf(ctx), ctx.Value(key{}))
 			}
 			<-ctx.Done()
@@ -95,11 +95,17 @@ func TestDemandOutlivesItsRequest(t *testing.T) {
 		cfg.Fall = 1
 		var reports []probe.Report
 		w := probe.NewWatcher(cfg, nil, check, func(r probe.Report) { reports = append(reports, r) })
-		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "kept"))
 		start := time.Now()
-		ended := w.Demand(ctx)
+		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "the request's"))
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+			probe.OnDemand(func() []*probe.Watcher { return []*probe.Watcher{w} })(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+		}()
+		synctest.Wait()
 		cancel()
-		<-ended
+		<-served
 		if took := time.Since(start); took != 2*time.Second {
 			t.Errorf("the probe took %v, want its timeout", took)
 		}
@@ -127,7 +133,7 @@ func TestDemandByManyAtOnce(t *testing.T) {
 		for range 50 {
 			requests.Go(func() {
 				for time.Since(start) < time.Minute {
-					w.Demand(t.Context())
+					w.Demand()
 					time.Sleep(10 * time.Millisecond)
 				}
 			})
@@ -147,7 +153,7 @@ func TestRunOnDemandProbesOnce(t *testing.T) {
 			t.Error(err)
 		}
 		w.Suspect()
-		if w.Demand(t.Context()) != nil {
+		if w.Demand() != nil {
 			t.Error("a second probe within the interval")
 		}
 		time.Sleep(time.Hour)
@@ -273,22 +279,20 @@ func BenchmarkDemand(b *testing.B) {
 		"active":      {},
 	} {
 		w := probe.NewWatcher(cfg, nil, check, func(probe.Report) {})
-		if ended := w.Demand(b.Context()); ended != nil {
+		if ended := w.Demand(); ended != nil {
 			<-ended
 		}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			ctx := b.Context()
 			for b.Loop() {
-				w.Demand(ctx)
+				w.Demand()
 			}
 		})
 		b.Run(name+"/parallel", func(b *testing.B) {
 			b.ReportAllocs()
-			ctx := b.Context()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					w.Demand(ctx)
+					w.Demand()
 				}
 			})
 		})
@@ -300,7 +304,7 @@ func BenchmarkOnDemand(b *testing.B) {
 	for range 3 {
 		w := probe.NewWatcher(probe.Config{Mode: probe.ModeOnDemand, Interval: time.Hour}, nil,
 			func(context.Context, *url.URL) error { return nil }, func(probe.Report) {})
-		<-w.Demand(b.Context())
+		<-w.Demand()
 		watchers = append(watchers, w)
 	}
 	h := probe.OnDemand(func() []*probe.Watcher { return watchers })(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -293,7 +293,7 @@ func TestWatcherOff(t *testing.T) {
 			t.Error(err)
 		}
 		w.Suspect()
-		if w.Demand(t.Context()) != nil || len(r.probes) > 0 {
+		if w.Demand() != nil || len(r.probes) > 0 {
 			t.Errorf("%d probes", len(r.probes))
 		}
 	})

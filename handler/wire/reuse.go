@@ -98,7 +98,8 @@ func (c *clientConn) giveMemory() {
 
 // release has memory used again whose request is over, if nobody looks at it any more.
 // Handlers leave no goroutine behind but those that read content, or wait for the end of
-// the context; and a drain may know of the context too.
+// the context: one that only asks the context for a value must have a context of its own.
+// A drain may know of the context too.
 func (m *memory) release() {
 	x := &m.exchange
 	c := x.conn

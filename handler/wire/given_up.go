@@ -40,9 +40,14 @@ const (
 // before it sends the rest. Whoever reads the body of the response is told at once of
 // the end of the stream, which may be a regular one, and not of that of the connection.
 //
+// net/http does not notice that the context ends, either, while its request's body waits
+// for the backend to take more: whoever reads the body of the response waits on, and so
+// does the backend. Both are told once that is closed.
+//
 // What has come goes before: only who waits with nothing at hand is told. A nil
 // givenUp ends nothing.
 type givenUp struct {
+	ctx    context.Context    // of the request
 	cancel context.CancelFunc // ends the wait for the header
 	lost   *atomic.Bool       // the connection is
 
@@ -54,13 +59,14 @@ type givenUp struct {
 	reads    int           // of its body that have begun
 	reading  bool
 	over     bool
+	unwatch  func() bool // ends the watch for the end of the context; nil: there is none
 }
 
 // overHTTP2 returns r, whose body u is, to be sent over HTTP/2, and what ends the
 // wait for its response. Lost becomes true when the connection is.
 func (u *streamUpload) overHTTP2(r *http.Request, lost *atomic.Bool) (*http.Request, *givenUp) {
 	ctx, cancel := context.WithCancel(r.Context())
-	g := &givenUp{cancel: cancel, lost: lost}
+	g := &givenUp{ctx: r.Context(), cancel: cancel, lost: lost}
 	u.givenUp = g
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { g.begun.Store(true) }})
 	return r.WithContext(ctx), g
@@ -94,7 +100,11 @@ func (g *givenUp) end(read int, since, late time.Time) {
 		go g.response.Close() // which may wait in turn
 		return
 	}
-	time.AfterFunc(givenUpGrace, func() { g.end(read, since, late) })
+	again := givenUpGrace
+	if now.Sub(since) > lostGrace {
+		again = lostGrace // it may take hours
+	}
+	time.AfterFunc(again, func() { g.end(read, since, late) })
 }
 
 // answered has the response's body ended like the wait for its header, and
@@ -110,6 +120,7 @@ func (g *givenUp) answered(status int, body io.ReadCloser) io.ReadCloser {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.response, g.goesOn = body, status > 299
+	g.unwatch = context.AfterFunc(g.ctx, func() { body.Close() })
 	return &streamBody{body, g}
 }
 
@@ -121,6 +132,9 @@ func (g *givenUp) finish() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.over = true
+	if g.unwatch != nil {
+		g.unwatch()
+	}
 }
 
 // streamBody is the body of an HTTP/2 response.

@@ -17,7 +17,7 @@ func TestNothingIsGivenUpAfterAnAnswerWithoutContent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended := 0
-				g := &givenUp{cancel: func() { ended++ }, lost: new(atomic.Bool)}
+				g := &givenUp{ctx: t.Context(), cancel: func() { ended++ }, lost: new(atomic.Bool)}
 				g.begun.Store(begun)
 				g.bodyClosed()
 				if body := g.answered(http.StatusOK, http.NoBody); body != http.NoBody {
@@ -62,7 +62,7 @@ func TestReadsThatAreGivenUp(t *testing.T) {
 				if test.told > 0 {
 					time.AfterFunc(test.told, func() { ends.Close() })
 				}
-				g := &givenUp{cancel: func() {}, lost: &lost}
+				g := &givenUp{ctx: t.Context(), cancel: func() {}, lost: &lost}
 				body := g.answered(test.status, closing{answer, func() { ends.CloseWithError(errClosed) }})
 				began := time.Now()
 				g.bodyClosed()

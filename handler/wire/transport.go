@@ -77,7 +77,7 @@ func clientHTTP2(cfg TransportConfig) *http.Transport {
 	}
 	t.Protocols.SetUnencryptedHTTP2(true) // so it looks: TLS, if any, is done already
 	t.HTTP2 = &http.HTTP2Config{
-		SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+		SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: cfg.ResponseTimeout,
 		MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: streamsPerConnection * streamBuffer,
 	}
 	return t

@@ -118,7 +118,5 @@ func (m *memory) release() {
 			b.used = false
 		}
 	}
-	if usedAgain {
-		c.memory = m
-	}
+	c.keepMemory(m)
 }

@@ -2,5 +2,5 @@
 
 package wire
 
-// usedAgain says that memory which has been reset is used again.
-const usedAgain = true
+// keepMemory keeps memory that has been reset for the next request.
+func (c *clientConn) keepMemory(m *memory) { c.memory = m }

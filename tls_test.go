@@ -38,6 +38,7 @@ func overTLS(t *testing.T, trust *tls.Config, http2 bool) *http.Transport {
 // ofHTTPS returns the address that p listens on for HTTPS beside HTTP.
 func (p *program) ofHTTPS(t *testing.T) string {
 	t.Helper()
+	p.await(`"msg":"listening for HTTPS"`) // it is said behind the line that start waits for
 	return p.line(t, "listening for HTTPS")["address"].(string)
 }
 

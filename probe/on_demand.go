@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// demand is called as a request passes. When the
-// last probe began longer than an interval ago, and the mode is ModeOnDemand,
-// it starts one beside the request and returns a channel that is closed when
-// the probe has ended, after PROBE_TIMEOUT at the latest; the request should
-// not be over before. Else it returns nil, and has cost one atomic load.
+// demand is called as a request passes. When the last probe began longer than an
+// interval ago, and the mode is ModeOnDemand, it starts one beside the request and
+// returns a channel that is closed when the probe has ended, after PROBE_TIMEOUT at
+// the latest; the request should not be over before. Else it returns nil, and has
+// cost one atomic load.
 //
 // The probe has a context of its own: that a client goes away says nothing about the
 // backend, and the request's is another's once that is over. Time is counted by the

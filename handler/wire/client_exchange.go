@@ -166,8 +166,8 @@ func (x *clientExchange) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline is for [http.ResponseController]: writes fail from t on, unless that
-// is zero.
+// SetWriteDeadline is for [http.ResponseController]: writes that begin behind it fail from
+// t on, unless that is zero.
 func (x *clientExchange) SetWriteDeadline(t time.Time) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()

@@ -65,6 +65,19 @@ func uploadTo(ctx context.Context, transport *Transport, addr string) error {
 	return err
 }
 
+// breaksOff waits until an answer has ended, which must not look complete.
+func breaksOff(t *testing.T, ended <-chan error, late <-chan time.Time) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the answer has ended well")
+		}
+	case <-late:
+		t.Fatal("the answer waits on")
+	}
+}
+
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
@@ -95,14 +108,7 @@ func TestStuckUploadsEndWithTheirContext(t *testing.T) {
 			t.Fatal("the backend is not told")
 		}
 	}
-	select {
-	case err := <-ended:
-		if err == nil {
-			t.Error("the answer has ended well")
-		}
-	case <-late:
-		t.Fatal("the answer waits on")
-	}
+	breaksOff(t, ended, late)
 }
 
 // A backend that takes nothing of a connection any more holds none but the requests that
@@ -123,14 +129,7 @@ func TestDeafConnectionsAreLeft(t *testing.T) {
 			t.Fatal("no request has come")
 		}
 	}
-	select {
-	case err := <-ended:
-		if err == nil {
-			t.Error("the answer has ended well")
-		}
-	case <-late:
-		t.Fatal("the answer waits on")
-	}
+	breaksOff(t, ended, late)
 	go func() { // on another connection
 		for range told {
 		}

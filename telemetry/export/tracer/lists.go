@@ -1,0 +1,101 @@
+package tracer
+
+import (
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// attributes are those of a span, written.
+type attributes struct {
+	of      *Ended // whose bytes they are; nil: there are none
+	n       int
+	dropped int
+	seen    uint64 // a bit for each key; different ones may have the same
+}
+
+// set adds an attribute, or replaces that with its key; it drops one that is not
+// valid, or one too many.
+func (a *attributes) set(kv attribute.KeyValue, limit int, within bounds) {
+	if !kv.Valid() || limit == 0 {
+		a.dropped++
+		return
+	}
+	b := a.of.Value.Bytes
+	bit := bitOf(kv.Key)
+	if a.seen&bit != 0 {
+		if from, to, ok := find(b, kv.Key); ok {
+			a.of.Value.Bytes = slices.Replace(b, from, to, appendAttribute(nil, attributesField, kv, within)...)
+			return
+		}
+	}
+	if limit > 0 && a.n >= limit {
+		a.dropped++
+		return
+	}
+	a.n++
+	a.seen |= bit
+	a.of.Value.Bytes = appendAttribute(b, attributesField, kv, within)
+}
+
+// bitOf returns the bit of a key that is not empty. Where names begin alike, their
+// lengths and ends differ.
+func bitOf(key attribute.Key) uint64 {
+	n := len(key)
+	return 1 << ((uint(n)*7 + uint(key[n-1])*5 + uint(key[n/2])) % 64)
+}
+
+// find returns where the attribute with a key is.
+func find(b []byte, key attribute.Key) (from, to int, ok bool) {
+	name := validText(string(key))
+	for from < len(b) {
+		message, n := protowire.ConsumeBytes(b[from+1:])
+		to = from + 1 + n
+		if written, n := protowire.ConsumeBytes(message[1:]); n > 0 && string(written) == name {
+			return from, to, true
+		}
+		from = to
+	}
+	return 0, 0, false
+}
+
+// list is what a span has of events or links, written.
+type list struct {
+	bytes   []byte
+	n       int
+	dropped int
+}
+
+// add appends what write does. Of more than the limit the oldest goes. Where there may
+// be none, none is counted as dropped: the SDK tells of no drops then.
+func (l *list) add(limit int, write func([]byte) []byte) {
+	if limit == 0 {
+		return
+	}
+	if limit > 0 && l.n == limit {
+		_, n := protowire.ConsumeBytes(l.bytes[1:])
+		l.bytes = slices.Delete(l.bytes, 0, 1+n)
+		l.n--
+		l.dropped++
+	}
+	l.bytes = write(l.bytes)
+	l.n++
+}
+
+// cut returns the attributes that an event or a link keeps, and how many it does not.
+func cut(attributes []attribute.KeyValue, limit int) (kept []attribute.KeyValue, dropped int) {
+	if limit < 0 || len(attributes) <= limit {
+		return attributes, 0
+	}
+	return attributes[:limit], len(attributes) - limit
+}
+
+// insert puts bytes before others.
+func insert(b, before []byte) []byte {
+	n := len(b)
+	b = append(b, before...) // makes room
+	copy(b[len(before):], b[:n])
+	copy(b, before)
+	return b
+}

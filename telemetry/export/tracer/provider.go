@@ -1,0 +1,127 @@
+// Package tracer records spans and writes each of them once: when it ends it becomes
+// the bytes that OTLP sends of it, and nothing else is kept.
+//
+// What a span is, is the SDK's to say: its samplers and limits decide here as they do
+// there, and a test holds that what is written is what the SDK's exporter writes. Only
+// the way from one to the other is shorter: there a span is copied three times before
+// it is bytes, for some hundred allocations.
+package tracer
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/embedded"
+
+	"spangate/telemetry/export/queue"
+)
+
+// Config says which spans are recorded, what they hold, and where they go.
+type Config struct {
+	Sampler sdktrace.Sampler
+	Limits  sdktrace.SpanLimits
+
+	// IDs makes identifiers; nil makes random ones.
+	IDs sdktrace.IDGenerator
+
+	// Export takes each span that has ended. It is called concurrently, by those who
+	// end spans, and must not wait. nil drops them all.
+	Export func(*Ended)
+}
+
+// Ended is a span that has ended, and a place for it in a queue.
+type Ended = queue.Item[Span]
+
+// Provider makes tracers. It is safe for concurrent use, as are its tracers and their
+// spans.
+type Provider struct {
+	embedded.TracerProvider
+
+	cfg   Config
+	spans bounds // of the values of spans' attributes
+	parts bounds // and of those of events and links
+	pool  sync.Pool
+
+	mu      sync.Mutex
+	tracers map[instrumentation.Scope]*tracer
+}
+
+// New returns a provider. A depth of attributes that is not set is the SDK's default.
+//
+// A span that ends is exported, as one of a trace that is sampled, also when the
+// sampler had it recorded alone: who does not want it does not end it.
+func New(cfg Config) *Provider {
+	if cfg.IDs == nil {
+		cfg.IDs = randomIDs{}
+	}
+	if cfg.Limits.AttributeValueDepthLimit == 0 {
+		cfg.Limits.AttributeValueDepthLimit = sdktrace.DefaultAttributeValueDepthLimit
+	}
+	return &Provider{
+		cfg:     cfg,
+		spans:   bounds{cfg.Limits.AttributeValueLengthLimit, cfg.Limits.AttributeValueDepthLimit},
+		parts:   bounds{-1, cfg.Limits.AttributeValueDepthLimit},
+		tracers: map[instrumentation.Scope]*tracer{},
+	}
+}
+
+// Tracer implements [trace.TracerProvider].
+func (p *Provider) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
+	config := trace.NewTracerConfig(options...)
+	scope := instrumentation.Scope{
+		Name: name, Version: config.InstrumentationVersion(),
+		SchemaURL: config.SchemaURL(), Attributes: config.InstrumentationAttributes(),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.tracers[scope]
+	if !ok {
+		t = &tracer{provider: p, scope: newScope(scope, p.parts)}
+		p.tracers[scope] = t
+	}
+	return t
+}
+
+const (
+	usualSpan   = 1 << 10 // bytes
+	largestKept = 1 << 14 // bytes of one whose memory is used again
+)
+
+// ended returns memory for a span's end.
+func (p *Provider) ended() *Ended {
+	if e, ok := p.pool.Get().(*Ended); ok {
+		return e
+	}
+	return &Ended{Value: Span{Bytes: make([]byte, 0, usualSpan)}}
+}
+
+// Release takes back the memory of a span that nobody reads any more.
+func (p *Provider) Release(e *Ended) {
+	if cap(e.Value.Bytes) <= largestKept {
+		e.Value = Span{Bytes: e.Value.Bytes[:0]}
+		p.pool.Put(e)
+	}
+}
+
+// randomIDs makes identifiers as the SDK does, which does not export its own.
+type randomIDs struct{}
+
+func (g randomIDs) NewIDs(ctx context.Context) (id trace.TraceID, _ trace.SpanID) {
+	for !id.IsValid() {
+		binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+		binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	}
+	return id, g.NewSpanID(ctx, id)
+}
+
+func (randomIDs) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
+	for !id.IsValid() {
+		binary.NativeEndian.PutUint64(id[:], rand.Uint64())
+	}
+	return id
+}

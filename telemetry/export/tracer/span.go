@@ -1,0 +1,244 @@
+package tracer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/embedded"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The numbers of a Span's fields.
+const (
+	attributesField = 9
+	eventsField     = 11
+	linksField      = 13
+)
+
+// span is one that is recorded. What it is told is written at once; what can change
+// until it ends, and comes before that, is kept.
+type span struct {
+	embedded.Span
+
+	tracer *tracer
+	sc     trace.SpanContext
+	parent trace.SpanID
+	remote bool // the parent is in another process
+	kind   trace.SpanKind
+	start  time.Time
+
+	mu         sync.Mutex
+	name       string
+	status     sdktrace.Status
+	attributes attributes
+	events     list
+	links      list
+	ended      bool
+}
+
+// SpanContext implements [trace.Span].
+func (s *span) SpanContext() trace.SpanContext { return s.sc }
+
+// TracerProvider implements [trace.Span].
+func (s *span) TracerProvider() trace.TracerProvider { return s.tracer.provider }
+
+// IsRecording implements [trace.Span]: it reports whether the span has not ended.
+func (s *span) IsRecording() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ended
+}
+
+// SetName implements [trace.Span].
+func (s *span) SetName(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.name = name
+	}
+}
+
+// SetStatus implements [trace.Span]: Ok goes before Error, and both go before Unset.
+func (s *span) SetStatus(code codes.Code, description string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.status.Code > code {
+		return
+	}
+	s.status = sdktrace.Status{Code: code}
+	if code == codes.Error {
+		s.status.Description = description
+	}
+}
+
+// SetAttributes implements [trace.Span].
+func (s *span) SetAttributes(attributes ...attribute.KeyValue) {
+	if len(attributes) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	p := s.tracer.provider
+	if s.attributes.of == nil {
+		s.attributes.of = p.ended()
+	}
+	for _, kv := range attributes {
+		s.attributes.set(kv, p.cfg.Limits.AttributeCountLimit, p.spans)
+	}
+}
+
+// AddEvent implements [trace.Span].
+func (s *span) AddEvent(name string, options ...trace.EventOption) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	config, p := trace.NewEventConfig(options...), s.tracer.provider
+	kept, dropped := cut(config.Attributes(), p.cfg.Limits.AttributePerEventCountLimit)
+	s.events.add(p.cfg.Limits.EventCountLimit, func(b []byte) []byte {
+		b, at := open(b, eventsField)
+		b = appendTime(b, 1, config.Timestamp().UnixNano())
+		b = appendText(b, 2, name)
+		b = appendAttributes(b, 3, kept, p.parts)
+		return shut(appendNumber(b, 4, dropped), at)
+	})
+}
+
+// AddLink implements [trace.Span]. A link that says nothing is left out.
+func (s *span) AddLink(link trace.Link) {
+	sc := link.SpanContext
+	if !sc.IsValid() && len(link.Attributes) == 0 && sc.TraceState().Len() == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	p := s.tracer.provider
+	kept, dropped := cut(link.Attributes, p.cfg.Limits.AttributePerLinkCountLimit)
+	s.links.add(p.cfg.Limits.LinkCountLimit, func(b []byte) []byte {
+		b, at := open(b, linksField)
+		b = appendIDs(b, sc)
+		b = appendAttributes(b, 4, kept, p.parts)
+		b = appendNumber(b, 5, dropped)
+		return shut(appendFlags(append(b, tag(6, protowire.Fixed32Type)), sc.TraceFlags(), sc.IsRemote()), at)
+	})
+}
+
+// RecordError implements [trace.Span]: the error becomes an event.
+func (s *span) RecordError(err error, options ...trace.EventOption) {
+	if err == nil || !s.IsRecording() {
+		return
+	}
+	options = append(options, trace.WithAttributes(
+		semconv.ExceptionType(typeName(err)), semconv.ExceptionMessage(err.Error())))
+	if config := trace.NewEventConfig(options...); config.StackTrace() {
+		stack := make([]byte, 2048)
+		stack = stack[:runtime.Stack(stack, false)]
+		options = append(options, trace.WithAttributes(semconv.ExceptionStacktrace(string(stack))))
+	}
+	s.AddEvent(semconv.ExceptionEventName, options...)
+}
+
+func typeName(v any) string {
+	t := reflect.TypeOf(v)
+	if t.PkgPath() == "" && t.Name() == "" {
+		return t.String() // such as a pointer's
+	}
+	return fmt.Sprintf("%s.%s", t.PkgPath(), t.Name())
+}
+
+// End implements [trace.Span]. It does not look for a panic.
+func (s *span) End(options ...trace.SpanEndOption) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	p := s.tracer.provider
+	if p.cfg.Export == nil {
+		return
+	}
+	config := trace.NewSpanEndConfig(options...)
+	end := config.Timestamp()
+	if end.IsZero() {
+		end = s.start.Add(time.Since(s.start)) // by the clock that has run on since
+	}
+	e := s.attributes.of
+	if e == nil {
+		e = p.ended()
+	}
+	e.Value = Span{s.tracer.scope, s.write(e.Value.Bytes, end)}
+	s.attributes.of = nil
+	p.cfg.Export(e)
+}
+
+// write makes a whole span of its attributes.
+func (s *span) write(b []byte, end time.Time) []byte {
+	b = appendNumber(b, 10, s.attributes.dropped)
+	b = append(b, s.events.bytes...)
+	b = appendNumber(b, 12, s.events.dropped)
+	b = append(b, s.links.bytes...)
+	b = appendNumber(b, 14, s.links.dropped)
+	b, at := open(b, 15)
+	b = appendText(b, 2, s.status.Description)
+	switch s.status.Code {
+	case codes.Ok:
+		b = appendNumber(b, 3, 1)
+	case codes.Error:
+		b = appendNumber(b, 3, 2)
+	}
+	b = shut(b, at)
+	b = protowire.AppendTag(b, 16, protowire.Fixed32Type)
+	b = appendFlags(b, s.sc.TraceFlags().WithSampled(true), s.remote)
+
+	var space [256]byte
+	before := appendIDs(space[:0], s.sc)
+	before = appendText(before, 3, s.sc.TraceState().String())
+	if s.parent.IsValid() {
+		before = append(before, tag(4, protowire.BytesType), byte(len(s.parent)))
+		before = append(before, s.parent[:]...)
+	}
+	before = appendText(before, 5, s.name)
+	before = appendNumber(before, 6, int(s.kind)) // the numbers are OTLP's
+	before = appendTime(before, 7, s.start.UnixNano())
+	before = appendTime(before, 8, end.UnixNano())
+	return insert(b, before)
+}
+
+func appendIDs(b []byte, sc trace.SpanContext) []byte {
+	traceID, spanID := sc.TraceID(), sc.SpanID()
+	b = append(b, tag(1, protowire.BytesType), byte(len(traceID)))
+	b = append(b, traceID[:]...)
+	b = append(b, tag(2, protowire.BytesType), byte(len(spanID)))
+	return append(b, spanID[:]...)
+}
+
+// The bits of SpanFlags above those of the trace context.
+const (
+	knowsRemote = 1 << 8
+	isRemote    = 1 << 9
+)
+
+func appendFlags(b []byte, flags trace.TraceFlags, remote bool) []byte {
+	all := uint32(flags) | knowsRemote
+	if remote {
+		all |= isRemote
+	}
+	return binary.LittleEndian.AppendUint32(b, all)
+}

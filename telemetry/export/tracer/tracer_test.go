@@ -1,0 +1,79 @@
+package tracer_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/proto"
+
+	coltraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+
+	"spangate/telemetry/export/tracer"
+)
+
+// What is no UTF-8 is told as far as it is: the SDK could send none of its batch.
+func TestTextsThatAreNotUTF8(t *testing.T) {
+	const bad = "a\xFFb"
+	request := ours(t, setting{sdktrace.NewSpanLimits(), sdktrace.AlwaysSample()}, func(p trace.TracerProvider) {
+		_, span := p.Tracer("test").Start(t.Context(), bad)
+		span.SetAttributes(attribute.String(bad, bad), attribute.StringSlice("list", []string{bad}), attribute.Map("map", attribute.String(bad, bad)))
+		span.SetAttributes(attribute.String(bad, bad+bad))
+		span.SetStatus(codes.Error, bad)
+		span.AddEvent(bad, trace.WithAttributes(attribute.String(bad, bad)))
+		span.End()
+	})
+	span := request.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()[0]
+	if n := len(span.GetAttributes()); n != 3 {
+		t.Errorf("%d attributes, want 3: %v", n, span)
+	}
+	if text := span.String(); strings.Count(text, "a\uFFFDb") != 11 {
+		t.Errorf("the texts are %s", text)
+	}
+}
+
+// Spans may be used by several at once, and their memory again.
+func TestSpansAtOnce(t *testing.T) {
+	var provider *tracer.Provider
+	resource := tracer.NewResource(from)
+	var mu sync.Mutex
+	var names int
+	provider = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) {
+		var request coltraces.ExportTraceServiceRequest
+		if err := proto.Unmarshal(resource.Request([]tracer.Span{e.Value}), &request); err != nil {
+			t.Error(err)
+		}
+		provider.Release(e)
+		mu.Lock()
+		defer mu.Unlock()
+		names++
+	}})
+	var running sync.WaitGroup
+	for range 4 {
+		running.Go(func() {
+			for range 100 {
+				ctx, span := provider.Tracer("test").Start(t.Context(), "span")
+				var inner sync.WaitGroup
+				for range 3 {
+					inner.Go(func() {
+						span.SetAttributes(attribute.String("key", strings.Repeat("x", 100)))
+						span.AddEvent("event")
+						_, child := provider.Tracer("test").Start(ctx, "child")
+						child.End()
+						span.End()
+						span.IsRecording()
+					})
+				}
+				inner.Wait()
+			}
+		})
+	}
+	running.Wait()
+	if names != 4*100*4 {
+		t.Errorf("%d spans ended, want %d", names, 4*100*4)
+	}
+}

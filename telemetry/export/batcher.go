@@ -3,19 +3,31 @@ package export
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"spangate/telemetry/export/queue"
 )
 
 // batcher gathers items and exports them in batches, in the order in which
 // they came. It accounts for every one of them: items added = exported +
-// failed + dropped, once shutdown has returned.
+// failed + dropped, once shutdown has returned. Who adds one takes no lock.
 //
 // The SDK's own batch processors count what a full queue drops only on
 // request, and what is left at a shutdown's deadline not at all.
 type batcher[T any] struct {
-	export func(context.Context, []T) error // never called concurrently
-	bounds bounds
+	export  func(context.Context, []T) error // never called concurrently
+	release func(*queue.Item[T])             // takes back what nobody reads any more; may be nil
+	bounds  bounds
+
+	queue    queue.Queue[T]
+	waiting  atomic.Int64 // in the queue and in the backlog, or about to be
+	overflow atomic.Int64 // dropped, as too many waited
+	late     atomic.Int64 // dropped, as they came after closed
+	closed   atomic.Bool  // a shutdown has begun
+	over     atomic.Bool  // nobody takes from the queue any more
 
 	ctx     context.Context // of the exports; ended by a shutdown's deadline
 	cancel  context.CancelFunc
@@ -25,11 +37,10 @@ type batcher[T any] struct {
 	done    chan struct{} // run has returned
 
 	mu      sync.Mutex
-	closed  bool
-	queue   []T
-	taken   int    // being exported and not yet counted
-	written bool   // and with the collector, which has not answered
-	hurried *hurry // nil when nobody wants it
+	backlog []*queue.Item[T] // taken from the queue, and not yet for a batch
+	taken   int              // being exported and not yet counted
+	written bool             // and with the collector, which has not answered
+	hurried *hurry           // nil when nobody wants it
 	counts  map[outcome]int64
 }
 
@@ -57,35 +68,51 @@ func newBatcher[T any](b bounds, export func(context.Context, []T) error) *batch
 
 // add queues an item, or drops it when the queue is full. It never waits for
 // an export.
-func (b *batcher[T]) add(item T) {
-	b.mu.Lock()
-	switch {
-	case b.closed:
-		b.counts[tooLate]++
-	case len(b.queue) >= b.bounds.queue:
-		b.counts[queueFull]++
-	default:
-		b.queue = append(b.queue, item)
+func (b *batcher[T]) add(value T) { b.enqueue(&queue.Item[T]{Value: value}) }
+
+// enqueue is add for an item that has its place in a queue. It is the batcher's then.
+func (b *batcher[T]) enqueue(item *queue.Item[T]) {
+	if b.closed.Load() {
+		b.late.Add(1)
+		return
 	}
-	full := len(b.queue) >= b.bounds.batch
-	b.mu.Unlock()
-	if full {
+	waiting := b.waiting.Add(1)
+	if waiting > int64(b.bounds.queue) {
+		b.waiting.Add(-1)
+		b.overflow.Add(1)
+		waiting--
+	} else {
+		b.queue.Push(item)
+	}
+	if waiting >= int64(b.bounds.batch) {
 		select {
 		case b.wake <- struct{}{}:
 		default:
 		}
 	}
+	if b.over.Load() {
+		b.sweep()
+	}
+}
+
+// sweep counts what was added when nobody took from the queue any more.
+func (b *batcher[T]) sweep() {
+	left := int64(len(b.queue.Take(nil)))
+	b.waiting.Add(-left)
+	b.late.Add(left)
 }
 
 func (b *batcher[T]) run() {
 	defer close(b.done)
+	defer b.sweep()
+	defer b.over.Store(true)
 	timer := time.NewTimer(b.bounds.delay)
 	for {
 		select {
 		case <-timer.C:
-			b.send(b.waiting(), nil)
+			b.send(b.all(), nil)
 		case <-b.wake:
-			n := b.waiting()
+			n := b.all()
 			b.send(n-n%b.bounds.batch, nil)
 		case <-b.hurry:
 			b.mu.Lock()
@@ -93,30 +120,31 @@ func (b *batcher[T]) run() {
 			b.hurried = nil
 			b.mu.Unlock()
 			sent := sync.OnceFunc(func() { close(hurried.sent) })
-			b.send(b.waiting(), sent)
+			b.send(b.all(), sent)
 			sent()
 			close(hurried.ended)
 		case <-b.closing:
-			b.send(b.waiting(), nil)
+			b.send(b.all(), nil)
 			return
 		}
 		timer.Reset(b.bounds.delay)
 	}
 }
 
-func (b *batcher[T]) waiting() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.queue)
-}
+// all returns how many wait.
+func (b *batcher[T]) all() int { return int(b.waiting.Load()) }
 
 // send exports the n oldest items, or fewer when a shutdown took them away. It
 // calls sent, if there is one, when the last of them are with the collector.
 func (b *batcher[T]) send(n int, sent func()) {
 	for n > 0 {
-		batch := b.take(min(n, b.bounds.batch))
-		if len(batch) == 0 {
+		items := b.take(min(n, b.bounds.batch))
+		if len(items) == 0 {
 			return
+		}
+		batch := make([]T, len(items))
+		for i, item := range items {
+			batch[i] = item.Value
 		}
 		n -= len(batch)
 		last := n <= 0
@@ -129,6 +157,11 @@ func (b *batcher[T]) send(n int, sent func()) {
 			}
 		})
 		b.settle(err)
+		if b.release != nil {
+			for _, item := range items {
+				b.release(item)
+			}
+		}
 	}
 }
 
@@ -150,16 +183,19 @@ func (b *batcher[T]) exportInTime(batch []T, is func(written bool)) error {
 	}
 }
 
-func (b *batcher[T]) take(n int) []T {
-	batch := make([]T, n) // before the lock that requests wait for
+// take returns the n oldest items, or fewer.
+func (b *batcher[T]) take(n int) []*queue.Item[T] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n = copy(batch, b.queue)
-	rest := copy(b.queue, b.queue[n:])
-	clear(b.queue[rest:])
-	b.queue = b.queue[:rest]
+	if len(b.backlog) < n {
+		b.backlog = b.queue.Take(b.backlog)
+	}
+	n = min(n, len(b.backlog))
+	items := slices.Clone(b.backlog[:n])
+	b.backlog = slices.Delete(b.backlog, 0, n)
+	b.waiting.Add(-int64(n))
 	b.taken, b.written = n, false
-	return batch[:n]
+	return items
 }
 
 // exportNow begins to export what is queued, without waiting for a timer; it
@@ -168,7 +204,7 @@ func (b *batcher[T]) take(n int) []T {
 func (b *batcher[T]) exportNow() *hurry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) == 0 && (b.taken == 0 || b.written) {
+	if b.waiting.Load() == 0 && (b.taken == 0 || b.written) {
 		return nil
 	}
 	return b.inAHurry()
@@ -186,7 +222,7 @@ func (b *batcher[T]) inAHurry() *hurry {
 // drain exports what is queued now, and returns when that has ended.
 func (b *batcher[T]) drain(ctx context.Context) error {
 	b.mu.Lock()
-	if len(b.queue) == 0 && b.taken == 0 {
+	if b.waiting.Load() == 0 && b.taken == 0 {
 		b.mu.Unlock()
 		return nil
 	}
@@ -206,9 +242,7 @@ func (b *batcher[T]) drain(ctx context.Context) error {
 // what is left is given up and counted; an export that runs is told to end, but
 // not waited for. Not safe for concurrent use with itself.
 func (b *batcher[T]) shutdown(ctx context.Context) error {
-	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
+	b.closed.Store(true)
 	close(b.closing)
 	defer b.cancel()
 	select {

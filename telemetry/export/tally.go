@@ -50,13 +50,18 @@ func (b *batcher[T]) count(o outcome, n int) {
 	}
 }
 
+// giveUp counts what waits as dropped and what is being exported as failed, and
+// returns how many these are.
 func (b *batcher[T]) giveUp() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	left := len(b.queue) + b.taken
-	b.count(queueCut, len(b.queue))
+	b.over.Store(true)
+	b.backlog = b.queue.Take(b.backlog)
+	queued, left := len(b.backlog), len(b.backlog)+b.taken
+	b.count(queueCut, queued)
 	b.count(exportCut, b.taken)
-	b.queue, b.taken = nil, 0
+	b.waiting.Add(-int64(queued))
+	b.backlog, b.taken = nil, 0
 	return left
 }
 
@@ -64,7 +69,13 @@ func (b *batcher[T]) giveUp() int {
 func (b *batcher[T]) account() account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return account{queued: len(b.queue), taken: b.taken, capacity: b.bounds.queue, counts: maps.Clone(b.counts)}
+	a := account{queued: b.all(), taken: b.taken, capacity: b.bounds.queue, counts: maps.Clone(b.counts)}
+	for outcome, n := range map[outcome]int64{queueFull: b.overflow.Load(), tooLate: b.late.Load()} {
+		if n > 0 {
+			a.counts[outcome] = n
+		}
+	}
+	return a
 }
 
 // sum returns how many items came to each result.

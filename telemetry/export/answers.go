@@ -81,6 +81,9 @@ func classify(err error) error {
 	if err == nil {
 		return nil
 	}
+	if p, ok := errors.AsType[*partial](err); ok {
+		return &partial{p.rejected, short{p.err}}
+	}
 	if _, ok := errors.AsType[*refused](err); ok {
 		return short{err}
 	}

@@ -19,7 +19,7 @@ import (
 // request, and what is left at a shutdown's deadline not at all.
 type batcher[T any] struct {
 	export  func(context.Context, []T) error // never called concurrently
-	release func(*queue.Item[T])             // takes back what nobody reads any more; may be nil
+	release func(*queue.Item[T])             // takes back what nobody reads any more; may be nil, and is set before anything is added
 	bounds  bounds
 
 	queue    queue.Queue[T]

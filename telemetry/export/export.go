@@ -28,6 +28,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/config"
+	"spangate/telemetry/export/tracer"
 )
 
 const (
@@ -53,9 +54,9 @@ type Pipelines struct {
 	once    sync.Once
 	err     error
 
-	spans   *batcher[sdktrace.ReadOnlySpan] // nil when no traces are exported
-	records *batcher[sdklog.Record]         // nil when no logs are exported
-	meters  *sdkmetric.MeterProvider        // nil when no metrics are exported
+	spans   *batcher[tracer.Span]    // nil when no traces are exported
+	records *batcher[sdklog.Record]  // nil when no logs are exported
+	meters  *sdkmetric.MeterProvider // nil when no metrics are exported
 	outage  *outage
 
 	traces, logs, metrics target // without a URL for a signal that has no collector
@@ -107,7 +108,7 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	// complain of values that mean something else to them.
 	otel.SetLogger(logr.Discard())
 	err = errors.Join(
-		p.startTraces(ctx, cfg, set.sampler, set.spans, res, to(set.traces), stdout),
+		p.startTraces(cfg, set.sampler, set.spans, res, to(set.traces), stdout),
 		p.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),
 		p.startMetrics(ctx, cfg, res, to(set.metrics), stdout))
 	if err != nil {
@@ -117,23 +118,23 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	return p, nil
 }
 
-func (p *Pipelines) startTraces(ctx context.Context, cfg Config, sampler sdktrace.Sampler, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
-	options := []sdktrace.TracerProviderOption{
-		sdktrace.WithSampler(sampler),
-		sdktrace.WithResource(res),
-		sdktrace.WithRawSpanLimits(cfg.spanLimits()),
+func (p *Pipelines) startTraces(cfg Config, sampler sdktrace.Sampler, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+	config := tracer.Config{Sampler: sampler, Limits: cfg.spanLimits()}
+	p.LongestText = config.Limits.AttributeValueLengthLimit
+	if len(cfg.TracesExporter) == 0 {
+		p.Tracer = tracer.New(config)
+		return nil
 	}
-	if len(cfg.TracesExporter) > 0 {
-		sinks, err := spanSinks(ctx, cfg.TracesExporter, d, stdout)
-		if err != nil {
-			return err
-		}
-		p.spanSinks = sinks
-		p.spans = newBatcher(b, repairing(repairSpans, all(p.spanSinks)))
-		options = append(options, sdktrace.WithSpanProcessor(processor{p.spans}))
+	sinks, err := spanSinks(cfg.TracesExporter, res, d, stdout)
+	if err != nil {
+		return err
 	}
-	p.Tracer = sdktrace.NewTracerProvider(options...)
-	p.LongestText = cfg.spanLimits().AttributeValueLengthLimit
+	config.Export = func(span *tracer.Ended) { p.spans.enqueue(span) }
+	provider := tracer.New(config)
+	p.spanSinks = sinks
+	p.spans = newBatcher(b, all(sinks))
+	p.spans.release = provider.Release
+	p.Tracer = provider
 	return nil
 }
 

@@ -1,14 +1,10 @@
 package export
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // keep says which requests are exported though the sampler said no. The zero
@@ -60,32 +56,4 @@ func (k keep) reason(failed bool, attempts int, answered time.Duration) string {
 		return "slow"
 	}
 	return ""
-}
-
-// processor hands spans to the batcher. A span that ends though it is not
-// sampled is one that is kept: the others of its kind are never ended.
-type processor struct {
-	next *batcher[sdktrace.ReadOnlySpan]
-}
-
-func (processor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
-
-func (p processor) OnEnd(s sdktrace.ReadOnlySpan) {
-	if !s.SpanContext().IsSampled() {
-		s = kept{s}
-	}
-	p.next.add(s)
-}
-
-func (p processor) ForceFlush(ctx context.Context) error { return p.next.drain(ctx) }
-
-// Shutdown leaves the batcher to Pipelines.Shutdown, which knows the order.
-func (processor) Shutdown(context.Context) error { return nil }
-
-// kept is a span that is exported though it was not sampled.
-type kept struct{ sdktrace.ReadOnlySpan }
-
-func (s kept) SpanContext() trace.SpanContext {
-	sc := s.ReadOnlySpan.SpanContext()
-	return sc.WithTraceFlags(sc.TraceFlags().WithSampled(true))
 }

@@ -7,7 +7,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // OTLP carries texts as UTF-8, and a batch with one that is something else
@@ -21,27 +20,6 @@ func repairing[T any](repair func([]T), export func(context.Context, []T) error)
 		return export(ctx, batch)
 	}
 }
-
-func repairSpans(batch []sdktrace.ReadOnlySpan) {
-	for i, s := range batch {
-		attributes, status := s.Attributes(), s.Status()
-		if !validTexts(attributes) || !utf8.ValidString(status.Description) {
-			status.Description = validText(status.Description)
-			batch[i] = repairedSpan{s, repairedTexts(attributes), status}
-		}
-	}
-}
-
-// repairedSpan is a span with texts that can be sent. Of what the program puts
-// on a span no other texts come from outside.
-type repairedSpan struct {
-	sdktrace.ReadOnlySpan
-	attributes []attribute.KeyValue
-	status     sdktrace.Status
-}
-
-func (s repairedSpan) Attributes() []attribute.KeyValue { return s.attributes }
-func (s repairedSpan) Status() sdktrace.Status          { return s.status }
 
 func repairRecords(batch []sdklog.Record) {
 	for i := range batch {

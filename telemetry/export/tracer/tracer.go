@@ -48,7 +48,7 @@ func (t *tracer) start(ctx context.Context, name string, config *trace.SpanConfi
 	of.TraceFlags = parent.TraceFlags().WithSampled(sampled.Decision == sdktrace.RecordAndSample)
 	sc := trace.NewSpanContext(of)
 	if sampled.Decision == sdktrace.Drop {
-		return unrecorded{tracer: t, sc: sc}
+		return unrecorded{nothing, t, sc}
 	}
 	s := &span{
 		tracer: t, sc: sc, parent: parent.SpanID(), remote: parent.IsRemote(),
@@ -67,11 +67,13 @@ func (t *tracer) start(ctx context.Context, name string, config *trace.SpanConfi
 
 // unrecorded is a span that the sampler drops.
 type unrecorded struct {
-	noop.Span
+	trace.Span // does nothing
 
 	tracer *tracer
 	sc     trace.SpanContext
 }
+
+var nothing trace.Span = noop.Span{}
 
 func (s unrecorded) SpanContext() trace.SpanContext       { return s.sc }
 func (s unrecorded) TracerProvider() trace.TracerProvider { return s.tracer.provider }

@@ -60,6 +60,8 @@ func find(b []byte, key attribute.Key) (from, to int, ok bool) {
 	return 0, 0, false
 }
 
+const usualPart = 64 // bytes of an event, or of a link, which most spans have none of
+
 // list is what a span has of events or links, written.
 type list struct {
 	bytes   []byte
@@ -78,6 +80,9 @@ func (l *list) add(limit int, write func([]byte) []byte) {
 		l.bytes = slices.Delete(l.bytes, 0, 1+n)
 		l.n--
 		l.dropped++
+	}
+	if l.bytes == nil {
+		l.bytes = make([]byte, 0, usualPart)
 	}
 	l.bytes = write(l.bytes)
 	l.n++

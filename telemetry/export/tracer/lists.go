@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"bytes"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -39,20 +40,22 @@ func (a *attributes) set(kv attribute.KeyValue, limit int, within bounds) {
 	a.of.Value.Bytes = appendAttribute(b, attributesField, kv, within)
 }
 
-// bitOf returns the bit of a key that is not empty. Where names begin alike, their
-// lengths and ends differ.
+// bitOf returns the bit of a key that is not empty. Names that begin alike differ in
+// their length, in their end, or on the way.
 func bitOf(key attribute.Key) uint64 {
 	n := len(key)
-	return 1 << ((uint(n)*7 + uint(key[n-1])*5 + uint(key[n/2])) % 64)
+	mixed := (uint32(n)<<24 | uint32(key[n-1])<<16 | uint32(key[n/2])<<8 | uint32(key[n/3])) * 0x9E3779B1 // Knuth's
+	return 1 << (mixed >> 26)
 }
 
 // find returns where the attribute with a key is.
 func find(b []byte, key attribute.Key) (from, to int, ok bool) {
-	name := validText(string(key))
+	var space [64]byte
+	first := appendText(space[:0], 1, string(key)) // with its length, so that it is that of no other
 	for from < len(b) {
 		message, n := protowire.ConsumeBytes(b[from+1:])
 		to = from + 1 + n
-		if written, n := protowire.ConsumeBytes(message[1:]); n > 0 && string(written) == name {
+		if bytes.HasPrefix(message, first) {
 			return from, to, true
 		}
 		from = to

@@ -81,6 +81,7 @@ func (b *batcher[T]) enqueue(item *queue.Item[T]) {
 		b.waiting.Add(-1)
 		b.overflow.Add(1)
 		waiting--
+		b.forget(item)
 	} else {
 		b.queue.Push(item)
 	}
@@ -157,11 +158,15 @@ func (b *batcher[T]) send(n int, sent func()) {
 			}
 		})
 		b.settle(err)
-		if b.release != nil {
-			for _, item := range items {
-				b.release(item)
-			}
+		for _, item := range items {
+			b.forget(item)
 		}
+	}
+}
+
+func (b *batcher[T]) forget(item *queue.Item[T]) {
+	if b.release != nil {
+		b.release(item)
 	}
 }
 

@@ -2,10 +2,10 @@
 // into providers of tracers and meters and a handler of log records, and
 // delivers what they record.
 //
-// It alone imports the OpenTelemetry SDK and its exporters. No request ever
-// waits for it: what is recorded is queued up to a bound, what comes on top is
-// dropped, and each span ends up counted as exported, failed or dropped in the
-// counter spangate.telemetry.spans.
+// With what is below it, it alone imports the OpenTelemetry SDK and its
+// exporters. No request ever waits for it: what is recorded is queued up to a
+// bound, what comes on top is dropped, and each span ends up counted as exported,
+// failed or dropped in the counter spangate.telemetry.spans.
 package export
 
 import (

@@ -44,34 +44,47 @@ func appendSet(b []byte, field protowire.Number, attributes attribute.Iterator, 
 // Request returns an ExportTraceServiceRequest with the spans, of which there is one
 // at least.
 func (r Resource) Request(spans []Span) []byte {
-	var scopes []*Scope
-	sizes := map[*Scope]int{}
-	for _, s := range spans {
-		if sizes[s.Scope] == 0 {
-			scopes = append(scopes, s.Scope)
-			sizes[s.Scope] = len(s.Scope.before) + len(s.Scope.after)
-		}
-		sizes[s.Scope] += sizeInField(len(s.Bytes))
-	}
+	groups := groupsOf(spans)
 	size := len(r.before) + len(r.after)
-	for _, scope := range scopes {
-		size += sizeInField(sizes[scope])
+	for _, g := range groups {
+		size += sizeInField(g.size)
 	}
 	b := make([]byte, 0, sizeInField(size))
 	b = appendLength(b, 1, size)
 	b = append(b, r.before...)
-	for _, scope := range scopes {
-		b = appendLength(b, 2, sizes[scope])
-		b = append(b, scope.before...)
+	for _, g := range groups {
+		b = appendLength(b, 2, g.size)
+		b = append(b, g.scope.before...)
 		for _, s := range spans {
-			if s.Scope == scope {
+			if s.Scope == g.scope {
 				b = appendLength(b, 2, len(s.Bytes))
 				b = append(b, s.Bytes...)
 			}
 		}
-		b = append(b, scope.after...)
+		b = append(b, g.scope.after...)
 	}
 	return append(b, r.after...)
+}
+
+// group is the spans of a scope.
+type group struct {
+	scope *Scope
+	size  int // of their ScopeSpans
+}
+
+// groupsOf returns those of the spans, in the order in which they come.
+func groupsOf(spans []Span) (groups []group) {
+	for _, s := range spans {
+		at := 0
+		for at < len(groups) && groups[at].scope != s.Scope {
+			at++
+		}
+		if at == len(groups) {
+			groups = append(groups, group{s.Scope, len(s.Scope.before) + len(s.Scope.after)})
+		}
+		groups[at].size += sizeInField(len(s.Bytes))
+	}
+	return groups
 }
 
 // sizeInField returns how many bytes a message of so many takes in a field.

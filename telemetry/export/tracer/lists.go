@@ -18,7 +18,7 @@ type attributes struct {
 
 // set adds an attribute, or replaces that with its key; it drops one that is not
 // valid, or one too many.
-func (a *attributes) set(kv attribute.KeyValue, limit int, within bounds) {
+func (a *attributes) set(kv *attribute.KeyValue, limit int, within bounds) {
 	if !kv.Valid() || limit == 0 {
 		a.dropped++
 		return

@@ -81,21 +81,21 @@ type bounds struct {
 }
 
 func appendAttributes(b []byte, field protowire.Number, attributes []attribute.KeyValue, within bounds) []byte {
-	for _, kv := range attributes {
-		b = appendAttribute(b, field, kv, within)
+	for i := range attributes {
+		b = appendAttribute(b, field, &attributes[i], within)
 	}
 	return b
 }
 
-func appendAttribute(b []byte, field protowire.Number, kv attribute.KeyValue, within bounds) []byte {
+func appendAttribute(b []byte, field protowire.Number, kv *attribute.KeyValue, within bounds) []byte {
 	b, at := open(b, field)
 	b = appendText(b, 1, string(kv.Key))
-	b = appendValue(b, 2, kv.Value, within)
+	b = appendValue(b, 2, &kv.Value, within)
 	return shut(b, at)
 }
 
 // appendValue appends an AnyValue.
-func appendValue(b []byte, field protowire.Number, v attribute.Value, within bounds) []byte {
+func appendValue(b []byte, field protowire.Number, v *attribute.Value, within bounds) []byte {
 	b, at := open(b, field)
 	switch v.Type() {
 	case attribute.EMPTY:
@@ -123,7 +123,7 @@ func appendValue(b []byte, field protowire.Number, v attribute.Value, within bou
 
 // appendCollection appends an ArrayValue or a KeyValueList, or nothing of one that is
 // too deep in others.
-func appendCollection(b []byte, v attribute.Value, within bounds) []byte {
+func appendCollection(b []byte, v *attribute.Value, within bounds) []byte {
 	if within.depth == 0 {
 		return b
 	}
@@ -131,11 +131,11 @@ func appendCollection(b []byte, v attribute.Value, within bounds) []byte {
 	if v.Type() == attribute.MAP {
 		b, at := open(b, 6)
 		entries := v.AsMap() // sorted by key
-		for i, entry := range entries {
-			if i+1 < len(entries) && entries[i+1].Key == entry.Key {
+		for i := range entries {
+			if i+1 < len(entries) && entries[i+1].Key == entries[i].Key {
 				continue // of several with one key the last one counts
 			}
-			b = appendAttribute(b, 1, entry, within)
+			b = appendAttribute(b, 1, &entries[i], within)
 		}
 		return shut(b, at)
 	}
@@ -157,7 +157,8 @@ func appendCollection(b []byte, v attribute.Value, within bounds) []byte {
 
 func appendEach[E any](b []byte, elements []E, value func(E) attribute.Value, within bounds) []byte {
 	for _, e := range elements {
-		b = appendValue(b, 1, value(e), within)
+		v := value(e)
+		b = appendValue(b, 1, &v, within)
 	}
 	return b
 }

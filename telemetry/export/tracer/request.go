@@ -36,7 +36,8 @@ func NewResource(r *resource.Resource) Resource {
 
 func appendSet(b []byte, field protowire.Number, attributes attribute.Iterator, within bounds) []byte {
 	for attributes.Next() {
-		b = appendAttribute(b, field, attributes.Attribute(), within)
+		kv := attributes.Attribute()
+		b = appendAttribute(b, field, &kv, within)
 	}
 	return b
 }

@@ -94,8 +94,8 @@ func (s *span) SetAttributes(attributes ...attribute.KeyValue) {
 	if s.attributes.of == nil {
 		s.attributes.of = p.ended()
 	}
-	for _, kv := range attributes {
-		s.attributes.set(kv, p.cfg.Limits.AttributeCountLimit, p.spans)
+	for i := range attributes {
+		s.attributes.set(&attributes[i], p.cfg.Limits.AttributeCountLimit, p.spans)
 	}
 }
 

@@ -99,7 +99,7 @@ func TestAllocations(t *testing.T) {
 		{"unsampled", recording(sdktrace.NeverSample()), 9, 21},
 		// As TRACE_KEEP has it: only if it turns out to be worth it does it get attributes.
 		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 10, 25},
-		{"sampled", recording(sdktrace.AlwaysSample()), 20, 41},
+		{"sampled", recording(sdktrace.AlwaysSample()), 18, 37},
 	} {
 		once, again := decorated(t, test.providers)
 		for _, each := range []struct {
@@ -131,7 +131,7 @@ func TestAllocationsOfDecisions(t *testing.T) {
 		gate    float64
 	}{
 		{"unsampled", sdktrace.NeverSample(), telemetry.Config{RateLimit: "all"}, 0},
-		{"sampled", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "all"}, 8},
+		{"sampled", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "all"}, 7},
 		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "denied"}, 0},
 	} {
 		provider := forgetful(test.sampler)

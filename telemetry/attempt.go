@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -62,8 +61,8 @@ func (a *attempt) end(err *fault.Error) {
 // tell implements [teller].
 func (a *attempt) tell(span trace.Span) {
 	t, c := a.client.telemetry, a.client
-	attrs := make([]attribute.KeyValue, 0, 16)
-	attrs = appendMethod(attrs, a.sent, a.method, t.longestText)
+	gathered := gather()
+	attrs := appendMethod(gathered.attributes, a.sent, a.method, t.longestText)
 	attrs = append(attrs,
 		semconv.URLFull(t.longestText.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
 		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
@@ -91,7 +90,7 @@ func (a *attempt) tell(span trace.Span) {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(a.errorType))
 		span.SetStatus(codes.Error, a.failure.Description())
 	}
-	span.SetAttributes(attrs...)
+	gathered.set(span, attrs)
 }
 
 // attemptError returns the error.type of an attempt, or "" for one that is no

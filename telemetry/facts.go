@@ -56,15 +56,15 @@ func (s *served) appendLine(attrs []slog.Attr) []slog.Attr {
 }
 
 // tell implements [teller]. All attributes are set at once, at the end: no
-// sampler that can be configured decides by them, and each time would copy those
-// before.
+// sampler that can be configured decides by them.
 func (s *served) tell(span trace.Span) {
-	attrs := make([]attribute.KeyValue, 0, 28)
+	gathered := gather()
+	attrs := gathered.attributes
 	for f := range s.facts {
 		attrs = f.span(attrs)
 	}
 	if s.outcome.spanError != "" {
 		span.SetStatus(codes.Error, "")
 	}
-	span.SetAttributes(attrs...)
+	gathered.set(span, attrs)
 }

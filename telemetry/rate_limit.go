@@ -74,8 +74,8 @@ type rateLimitDecision struct {
 // tell implements [teller]. To deny a request is no error.
 func (r *rateLimitDecision) tell(span trace.Span) {
 	d := r.d
-	attrs := make([]attribute.KeyValue, 0, 8)
-	attrs = append(attrs, rateLimitKeySourceKey.String(r.source), rateLimitResultKey.String(r.set.result))
+	gathered := gather()
+	attrs := append(gathered.attributes, rateLimitKeySourceKey.String(r.source), rateLimitResultKey.String(r.set.result))
 	if d.Store != "" {
 		attrs = append(attrs, rateLimitStoreKey.String(string(d.Store)))
 	}
@@ -91,7 +91,7 @@ func (r *rateLimitDecision) tell(span trace.Span) {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(string(fault.OfCall(r.err, rateLimitStoreError))))
 		span.SetStatus(codes.Error, "")
 	}
-	span.SetAttributes(attrs...)
+	gathered.set(span, attrs)
 }
 
 type rateLimitMetrics struct {

@@ -41,8 +41,8 @@ type retryWaited struct {
 
 // tell implements [teller].
 func (w *retryWaited) tell(span trace.Span) {
-	attrs := make([]attribute.KeyValue, 0, 4)
-	attrs = append(attrs,
+	gathered := gather()
+	attrs := append(gathered.attributes,
 		retryReasonKey.String(w.decision.Reason),
 		retryDelayKey.Float64(w.decision.Delay.Seconds()),
 		retryAttemptKey.Int(w.decision.Attempt),
@@ -51,7 +51,7 @@ func (w *retryWaited) tell(span trace.Span) {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(string(w.errorType)))
 		span.SetStatus(codes.Error, "")
 	}
-	span.SetAttributes(attrs...)
+	gathered.set(span, attrs)
 }
 
 // retryStopped notes why no further attempt is made, for the request's span,

@@ -70,8 +70,7 @@ func spanName(method string) string {
 func appendMethod(attrs []attribute.KeyValue, method, normalized string, longest textLimit) []attribute.KeyValue {
 	attrs = append(attrs, semconv.HTTPRequestMethodKey.String(normalized))
 	if normalized == otherMethod {
-		// A copy, as over HTTP/1.1 it is a part of the whole request line.
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(strings.Clone(longest.text(method))))
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(longest.text(method)))
 	}
 	return attrs
 }

@@ -19,18 +19,17 @@ type target struct {
 
 func (t *target) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	r := t.request
-	line := len(r.Method) + len(r.RequestURI) // over HTTP/1.1 parts of one text
 	attrs = appendMethod(attrs, r.Method, t.method, t.longest)
 	attrs = append(attrs,
 		semconv.URLScheme(t.scheme),
-		semconv.URLPath(t.longest.part(r.URL.EscapedPath(), line)),
+		semconv.URLPath(t.longest.text(r.URL.EscapedPath())),
 		semconv.NetworkProtocolVersion(t.version),
 	)
 	if r.URL.RawQuery != "" {
-		attrs = append(attrs, semconv.URLQuery(t.longest.part(redactQuery(r.URL.RawQuery), line)))
+		attrs = append(attrs, semconv.URLQuery(t.longest.text(redactQuery(r.URL.RawQuery))))
 	}
 	if host, port := splitHost(t.host, t.scheme); host != "" {
-		attrs = append(attrs, semconv.ServerAddress(t.longest.part(host, len(t.host))), semconv.ServerPort(port))
+		attrs = append(attrs, semconv.ServerAddress(t.longest.text(host)), semconv.ServerPort(port))
 	}
 	return attrs
 }

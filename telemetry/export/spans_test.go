@@ -35,7 +35,7 @@ func TestPartialSuccessIsRead(t *testing.T) {
 		"\x12\x01x\x0a\x02\x08\x05\x18a": "OTLP partial success: empty message (5 spans rejected)",
 		"\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01": "OTLP partial success: empty message (-1 spans rejected)",
 		"\x0a\x05\x08":     "unexpected EOF",
-		"<html>not found":  "proto: ",
+		"<html>not found":  "proto:",
 		"\x0a\x02\x12\x05": "unexpected EOF",
 	} {
 		var got string

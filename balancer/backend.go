@@ -23,6 +23,7 @@ type Backend struct {
 	Name    string   // as configured, without options: http://app-1:3000, echo:a; a metric label
 	URL     *url.URL // scheme, authority and an optional path prefix
 	Address string   // host:port that is dialled instead of the authority, for a member of a name or an address with a zone; else empty
+	Service string   // service.name of its own telemetry; empty: not said
 	Weight  int      // share of the traffic in proportion to the others'; at least 1
 
 	pool        *Pool             // whose member it is, or was

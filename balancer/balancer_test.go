@@ -62,7 +62,7 @@ func ExampleMembers() {
 	fmt.Println(members.UnmarshalText([]byte("a:3000")))
 	// Output:
 	// <nil>
-	// backend "http://a:3000;weigth=3": option "weigth=3" is none of weight=N, host=RULE, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off
+	// backend "http://a:3000;weigth=3": option "weigth=3" is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off
 	// backend "a:3000": must be a URL such as http://a:3000
 }
 
@@ -399,7 +399,7 @@ func TestMembers(t *testing.T) {
 }
 
 func FuzzMembers(f *testing.F) {
-	f.Add("http://a:3000;weight=3;host=preserve,https://b;proxy-protocol=v2,http+unix:///a;proxy-protocol=v1,echo:c")
+	f.Add("http://a:3000;weight=3;host=preserve,https://b;service=c;proxy-protocol=v2,http+unix:///a;proxy-protocol=v1,echo:c")
 	f.Add("http+unix:///run/x.sock,h2c://[::1]:8080/base")
 	f.Add("https://a;server-name=b;ca-file=/c;fingerprint=sha256:" + strings.Repeat("0a", 32) + ",https://b;tls-verify=off")
 	f.Fuzz(func(t *testing.T, text string) {

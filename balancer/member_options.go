@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // parseOptions reads what follows a member's URL. Its error joins all that is wrong
@@ -20,7 +22,7 @@ func (m *Member) parseOptions(options string) error {
 		err := m.parseOption(key, value)
 		switch {
 		case err == errNoOption:
-			err = fmt.Errorf("option %q is none of weight=N, host=RULE, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off", option)
+			err = fmt.Errorf("option %q is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off", option)
 		case given[key] && key != "fingerprint":
 			err = fmt.Errorf("%s is given twice", key)
 		}
@@ -46,11 +48,26 @@ func (m *Member) parseOption(key, value string) error {
 		if err := m.host.UnmarshalText([]byte(value)); err != nil {
 			return fmt.Errorf("host %q %w", value, err)
 		}
+	case "service":
+		return m.parseService(value)
 	case "proxy-protocol":
 		return m.parseProxyProtocol(value)
 	default:
 		return m.tls.parse(key, value)
 	}
+	return nil
+}
+
+// longestService bounds the name of a service: it stands on each span of an attempt.
+const longestService = 255
+
+// parseService reads what a backend's own telemetry calls the service that it is of.
+func (m *Member) parseService(name string) error {
+	ends := func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) } // a list, or is not seen
+	if name == "" || len(name) > longestService || !utf8.ValidString(name) || strings.ContainsFunc(name, ends) {
+		return fmt.Errorf("service %.300q must be the service.name of the backend's own telemetry: 1 to %d bytes that can be printed, without blanks", name, longestService)
+	}
+	m.service = name
 	return nil
 }
 
@@ -67,6 +84,9 @@ func (m Members) MarshalText() ([]byte, error) {
 		}
 		if member.host != "" {
 			b = fmt.Appendf(b, ";host=%s", member.host)
+		}
+		if member.service != "" {
+			b = fmt.Appendf(b, ";service=%s", member.service)
 		}
 		b = member.tls.append(member.appendProxyProtocol(b))
 	}

@@ -29,18 +29,19 @@ func (m Members) Names() (all []string) {
 
 // Member is one configured backend.
 type Member struct {
-	Name   string             // as written, without options
-	scheme string             // http, https, h2c, http+unix or echo; without dns+
-	url    *url.URL           // what to request: http or https, an authority, a path prefix; nil for echo
-	socket string             // for http+unix: the socket's path
-	zoned  string             // for an IPv6 address with a zone: what to dial, as the zone is no part of url
-	echo   string             // for echo: the name that it answers with
-	Weight int                // 1 unless given
-	host   HostRule           // empty unless given: the value of BACKEND_HOST holds
-	proxy  proxyproto.Version // 0 unless given: connections begin with no header of the PROXY protocol
-	tls    tlsOptions
-	lookup string // for dns+ schemes: the name to look up; the other fields hold for each backend found
-	srv    bool   // for dns+srv schemes: lookup has SRV records, else addresses
+	Name    string             // as written, without options
+	scheme  string             // http, https, h2c, http+unix or echo; without dns+
+	url     *url.URL           // what to request: http or https, an authority, a path prefix; nil for echo
+	socket  string             // for http+unix: the socket's path
+	zoned   string             // for an IPv6 address with a zone: what to dial, as the zone is no part of url
+	echo    string             // for echo: the name that it answers with
+	Weight  int                // 1 unless given
+	host    HostRule           // empty unless given: the value of BACKEND_HOST holds
+	service string             // empty unless given: what its telemetry calls itself
+	proxy   proxyproto.Version // 0 unless given: connections begin with no header of the PROXY protocol
+	tls     tlsOptions
+	lookup  string // for dns+ schemes: the name to look up; the other fields hold for each backend found
+	srv     bool   // for dns+srv schemes: lookup has SRV records, else addresses
 }
 
 const maxWeight = 1000

@@ -68,7 +68,7 @@ func (p *Pool) listen(m Member) (Member, error) {
 // newBackend returns a backend of m that is not a member yet. address, if not
 // empty, is what to dial instead of its URL's authority.
 func (p *Pool) newBackend(m Member, address string, weight int) *Backend {
-	b := &Backend{Name: m.Name, URL: m.url, Weight: weight, host: cmp.Or(m.host, p.cfg.Host), unverified: m.tls.verify == verifyOff}
+	b := &Backend{Name: m.Name, URL: m.url, Service: m.service, Weight: weight, host: cmp.Or(m.host, p.cfg.Host), unverified: m.tls.verify == verifyOff}
 	if m.socket == "" {
 		b.Address = address
 	}

@@ -73,6 +73,9 @@ func (a *attempt) tell(span trace.Span) {
 	if address := c.backend.Address; address != "" {
 		attrs = append(attrs, backendAddressKey.String(address))
 	}
+	if service := c.backend.Service; service != "" {
+		attrs = append(attrs, semconv.ServicePeerName(service))
+	}
 	if a.resend > 0 {
 		attrs = append(attrs, semconv.HTTPRequestResendCount(a.resend))
 	}

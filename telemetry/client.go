@@ -56,8 +56,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	options := clientKind
 	if e != nil {
 		a.resend = e.forwarded.attempts
-		e.forwarded.attempts++
-		e.forwarded.backend = c.backend.Name
+		e.forwarded.tried(c.backend)
 		if e.latest.IsValid() {
 			options = linked(clientKind, e.latest)
 		}

@@ -10,6 +10,7 @@ import (
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
+	"spangate/balancer"
 	"spangate/handler/fault"
 )
 
@@ -32,7 +33,7 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		if e := exchangeOf(ctx); e != nil {
 			e.forwarded.took = took
 			if err == nil {
-				e.forwarded.answered = e.forwarded.backend
+				e.forwarded.answered = e.forwarded.backend.Name
 			}
 			m.attempts.Record(ctx, int64(e.forwarded.attempts), m.each...)
 		}
@@ -43,9 +44,23 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 // forwarded is what became of a request's attempts.
 type forwarded struct {
 	attempts int
-	backend  string        // of the latest
-	answered string        // backend whose response is passed on; empty: none
-	took     time.Duration // to get a response, or to fail to; 0: nobody tried
+	backend  *balancer.Backend    // of the latest
+	before   []*balancer.Backend  // of those before it, in order
+	room     [2]*balancer.Backend // for these
+	answered string               // backend whose response is passed on; empty: none
+	took     time.Duration        // to get a response, or to fail to; 0: nobody tried
+}
+
+// tried notes that an attempt is made at b.
+func (f *forwarded) tried(b *balancer.Backend) {
+	switch {
+	case f.attempts == 1:
+		f.before = append(f.room[:0], f.backend)
+	case f.attempts > 1:
+		f.before = append(f.before, f.backend)
+	}
+	f.attempts++
+	f.backend = b
 }
 
 func (f *forwarded) span(attrs []attribute.KeyValue) []attribute.KeyValue {
@@ -58,7 +73,14 @@ func (f *forwarded) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 
 func (f *forwarded) line(attrs []slog.Attr) []slog.Attr {
 	if f.attempts > 0 {
-		attrs = append(attrs, slog.String("backend", f.backend), slog.Int("attempts", f.attempts))
+		attrs = append(attrs, slog.String("backend", f.backend.Name), slog.Int("attempts", f.attempts))
+	}
+	if f.before != nil {
+		var tried []byte
+		for _, b := range f.before {
+			tried = append(append(tried, b.ID()...), ',') // which no name has
+		}
+		attrs = append(attrs, slog.String("backends", string(tried)+f.backend.ID()))
 	}
 	return attrs
 }

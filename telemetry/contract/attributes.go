@@ -22,6 +22,7 @@ var Attributes = []Attribute{
 	{Name: "otel.component.type", Type: String, Stability: Development, Meaning: "the kind of component that the program's telemetry passes through"},
 	{Name: "server.address", Type: String, Stability: Stable, Meaning: "host that the client asked for; of an attempt the backend's and of an export the collector's, as configured"},
 	{Name: "server.port", Type: Int, Stability: Stable, Meaning: "port that the client asked for; of an attempt the backend's and of an export the collector's, as configured"},
+	{Name: "service.peer.name", Type: String, Stability: Development, Meaning: "what the backend's own telemetry calls itself, by ;service= in BACKENDS"},
 	{Name: "tls.cipher", Type: String, Stability: Development, Meaning: "the cipher suite, as IANA names it"},
 	{Name: "tls.curve", Type: String, Stability: Development, Meaning: "what keys were agreed on by, as IANA names the group: X25519MLKEM768 where both sides know it"},
 	{Name: "tls.next_protocol", Type: String, Stability: Development, Meaning: "what ALPN came to: h2 or http/1.1; absent where one side does without"},

@@ -20,7 +20,7 @@ var Spans = []Span{
 		Name: "{method}", Kind: "CLIENT", Meaning: "one attempt at one backend",
 		Attributes: []string{
 			"http.request.method", "http.request.method_original", "url.full", "server.address", "server.port",
-			"http.request.resend_count", "spangate.backend", "spangate.backend.address",
+			"http.request.resend_count", "spangate.backend", "spangate.backend.address", "service.peer.name",
 			"spangate.balancer.algorithm", "spangate.balancer.ready",
 			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "error.type",
 			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed",

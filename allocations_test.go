@@ -4,7 +4,10 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 )
@@ -13,6 +16,9 @@ import (
 // forwards, over connections that are kept. A gate that is passed is either raised
 // with a reason, or the change is mended.
 func TestAllocations(t *testing.T) {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	defer collector.Close()
+	otlp := "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL
 	for _, test := range []struct {
 		name    string
 		environ []string
@@ -21,7 +27,11 @@ func TestAllocations(t *testing.T) {
 		gate    float64
 	}{
 		{"telemetry is off", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 0, 1000, 4},
-		{"telemetry is off, a wait", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 50 * time.Millisecond, 20, 6},
+		{"telemetry is off, a wait", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 50 * time.Millisecond, 10, 6},
+		// A traced request has metrics and two spans, which with the URL and what the backend is
+		// told take four pieces of memory; that of others is used again.
+		{"every request is traced", []string{otlp, "ACCESS_LOG=off"}, 0, 1000, 8},
+		{"one request in a hundred is traced", []string{otlp, "ACCESS_LOG=off", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01"}, 0, 1000, 7},
 	} {
 		backends := "BACKENDS=http://" + repeatingAfter(t, test.wait, benchmarkAnswer) + ",http://" + repeatingAfter(t, test.wait, benchmarkAnswer)
 		p := start(t, append(test.environ, backends)...)
@@ -35,7 +45,7 @@ func TestAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range test.runs / 10 {
+		for range test.runs { // so that memory is there to be used again
 			ask()
 		}
 		if got := testing.AllocsPerRun(test.runs, ask); got > test.gate {

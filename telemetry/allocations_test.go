@@ -96,10 +96,10 @@ func TestAllocations(t *testing.T) {
 		once, again float64
 	}{
 		{"disabled", export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true}, 0, 0},
-		{"unsampled", recording(sdktrace.NeverSample()), 9, 21},
+		{"unsampled", recording(sdktrace.NeverSample()), 5, 14},
 		// As TRACE_KEEP has it: only if it turns out to be worth it does it get attributes.
-		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 10, 25},
-		{"sampled", recording(sdktrace.AlwaysSample()), 18, 37},
+		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 5, 17},
+		{"sampled", recording(sdktrace.AlwaysSample()), 6, 17},
 	} {
 		once, again := decorated(t, test.providers)
 		for _, each := range []struct {
@@ -130,8 +130,8 @@ func TestAllocationsOfDecisions(t *testing.T) {
 		cfg     telemetry.Config
 		gate    float64
 	}{
-		{"unsampled", sdktrace.NeverSample(), telemetry.Config{RateLimit: "all"}, 0},
-		{"sampled", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "all"}, 7},
+		{"unsampled", sdktrace.NeverSample(), telemetry.Config{RateLimit: "all"}, 4},
+		{"sampled", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "all"}, 4},
 		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "denied"}, 0},
 	} {
 		provider := forgetful(test.sampler)

@@ -32,6 +32,7 @@ type attempt struct {
 	method   string   // normalized
 	resend   int      // number of the retry; 0: the first attempt
 	ready    int      // backends
+	fields   ownContext
 
 	peer      net.Addr             // that was dialled; nil: no connection
 	tls       *tls.ConnectionState // of the connection; nil: without TLS
@@ -81,7 +82,7 @@ func (a *attempt) tell(span trace.Span) {
 	}
 	switch addr := a.peer.(type) {
 	case *net.TCPAddr:
-		attrs = append(attrs, semconv.NetworkPeerAddress(addr.IP.String()), semconv.NetworkPeerPort(addr.Port))
+		attrs = append(attrs, semconv.NetworkPeerAddress(c.peer.text(addr.AddrPort().Addr().Unmap())), semconv.NetworkPeerPort(addr.Port))
 	case *net.UnixAddr:
 		attrs = append(attrs, semconv.NetworkPeerAddress(addr.Name))
 	}

@@ -2,14 +2,38 @@ package telemetry
 
 import (
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
+
+// addressText keeps the text of one address for those that come again. The zero value
+// keeps none. It is safe for concurrent use.
+type addressText struct {
+	latest atomic.Pointer[writtenAddress]
+}
+
+type writtenAddress struct {
+	address netip.Addr
+	text    string
+}
+
+func (t *addressText) text(address netip.Addr) string {
+	if latest := t.latest.Load(); latest != nil && latest.address == address {
+		return latest.text
+	}
+	w := &writtenAddress{address, address.String()}
+	t.latest.Store(w)
+	return w.text
+}
 
 // splitHost returns host and port of an authority, with the scheme's port where
 // it names none.
 func splitHost(authority, scheme string) (string, int) {
-	if host, port, err := net.SplitHostPort(authority); err == nil {
+	if strings.IndexByte(authority, ':') < 0 {
+		// There is none, and SplitHostPort would take memory to say so.
+	} else if host, port, err := net.SplitHostPort(authority); err == nil {
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
 			return host, int(n)
 		}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -20,16 +21,32 @@ type caller struct {
 func (c *caller) agent() string { return c.request.Header.Get("User-Agent") }
 
 func (c *caller) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+	end, err := netip.ParseAddrPort(c.request.RemoteAddr)
+	peer := end.Addr().Unmap()
+	text := c.peerText(peer)
 	if c.client.IsValid() {
-		attrs = append(attrs, semconv.ClientAddress(c.client.String()))
+		client := text
+		if c.client != peer {
+			client = c.client.String()
+		}
+		attrs = append(attrs, semconv.ClientAddress(client))
 	}
-	if peer, err := netip.ParseAddrPort(c.request.RemoteAddr); err == nil {
-		attrs = append(attrs, semconv.NetworkPeerAddress(peer.Addr().Unmap().String()), semconv.NetworkPeerPort(int(peer.Port())))
+	if err == nil {
+		attrs = append(attrs, semconv.NetworkPeerAddress(text), semconv.NetworkPeerPort(int(end.Port())))
 	}
 	if agent := c.agent(); agent != "" {
 		attrs = append(attrs, semconv.UserAgentOriginal(c.longest.text(agent)))
 	}
 	return attrs
+}
+
+// peerText returns the text of the peer's address, which the request has already if it is
+// one of IPv4.
+func (c *caller) peerText(peer netip.Addr) string {
+	if at := c.request.RemoteAddr; peer.Is4() && at[0] != '[' {
+		return at[:strings.LastIndexByte(at, ':')]
+	}
+	return peer.String()
 }
 
 func (c *caller) line(attrs []slog.Attr) []slog.Attr {

@@ -14,6 +14,7 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // client returns what gives each attempt that next makes at b a CLIENT span and
@@ -40,6 +41,7 @@ type client struct {
 	next      http.RoundTripper
 	address   string
 	port      int
+	peer      addressText // of the attempt before
 	failing   atomic.Bool // since the last attempt that succeeded
 	sets      setCache[clientSet]
 	active    setCache[string]
@@ -48,10 +50,9 @@ type client struct {
 func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := c.telemetry
 	e := exchangeOf(r.Context())
-	a := &attempt{
-		client: c, exchange: e, ctx: r.Context(), start: time.Now(),
-		sent: r.Method, url: r.URL, method: t.cfg.KnownMethods.normalize(r.Method), ready: c.ready(),
-	}
+	a := wire.Keep[attempt](r.Context())
+	a.client, a.exchange, a.ctx, a.start = c, e, r.Context(), time.Now()
+	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
 	t.metrics.attempt.active.Add(a.ctx, 1, c.active.get(a.method).add...)
 	options := clientKind
 	if e != nil {
@@ -66,7 +67,8 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.latest, e.attempt = a.span.SpanContext(), a
 	}
 	if t.participates {
-		t.propagator.Inject(a.ctx, contextHeader(r.Header))
+		a.fields.header = contextHeader(r.Header)
+		t.propagator.Inject(a.ctx, &a.fields)
 	}
 	resp, err := c.next.RoundTrip(r)
 	if err != nil {

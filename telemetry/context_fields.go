@@ -55,6 +55,25 @@ func (h contextHeader) Values(key string) []string { return h[spelling(key)] }
 func (h contextHeader) Set(key, value string)      { h[spelling(key)] = []string{value} }
 func (h contextHeader) Keys() []string             { return slices.Collect(maps.Keys(h)) }
 
+// ownContext is what an attempt tells the backend of its own span, in that header. It
+// has room for what nearly all of that is.
+type ownContext struct {
+	header      contextHeader
+	traceparent [1]string
+}
+
+func (c *ownContext) Get(key string) string { return c.header.Get(key) }
+func (c *ownContext) Keys() []string        { return c.header.Keys() }
+
+func (c *ownContext) Set(key, value string) {
+	if key != "traceparent" {
+		c.header.Set(key, value)
+		return
+	}
+	c.traceparent[0] = value
+	c.header["Traceparent"] = c.traceparent[:]
+}
+
 // members returns the members of a list without those that are empty or white
 // space, which the propagator would take for a fault in all of it.
 func members(lines []string) string {

@@ -19,6 +19,7 @@ type held struct {
 	mu      sync.Mutex
 	settled bool
 	spans   []heldSpan
+	room    [1]heldSpan // for that of the only attempt
 }
 
 type heldSpan struct {
@@ -40,10 +41,13 @@ func (e *exchange) end(span trace.Span, at time.Time, of teller) {
 	case !span.IsRecording():
 	case span.SpanContext().IsSampled():
 		of.tell(span)
-		span.End(trace.WithTimestamp(at))
+		endSpan(span, at)
 	case e != nil:
 		e.held.mu.Lock()
 		defer e.held.mu.Unlock()
+		if e.held.spans == nil {
+			e.held.spans = e.held.room[:0]
+		}
 		if !e.held.settled {
 			e.held.spans = append(e.held.spans, heldSpan{span, at, of})
 		}
@@ -53,6 +57,16 @@ func (e *exchange) end(span trace.Span, at time.Time, of teller) {
 // endOf returns the present, of the clock that has run on since start: another
 // one may have been set meanwhile.
 func endOf(start time.Time) time.Time { return start.Add(time.Since(start)) }
+
+// endSpan ends a span at that time. The tracer that ships takes the time as it is; an
+// option takes memory.
+func endSpan(span trace.Span, at time.Time) {
+	if s, ok := span.(interface{ EndAt(time.Time) }); ok {
+		s.EndAt(at)
+		return
+	}
+	span.End(trace.WithTimestamp(at))
+}
 
 // settle ends the spans that are held, or forgets them.
 func (h *held) settle(kept bool) {
@@ -65,7 +79,7 @@ func (h *held) settle(kept bool) {
 	}
 	for _, s := range spans {
 		s.of.tell(s.span)
-		s.span.End(trace.WithTimestamp(s.at))
+		endSpan(s.span, s.at)
 	}
 }
 

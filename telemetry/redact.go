@@ -51,9 +51,8 @@ func isSecret(name string) bool {
 
 // fullURL returns the URL of a request for u by that scheme and host, redacted.
 func fullURL(scheme, host string, u *url.URL) string {
-	full := scheme + "://" + host + u.EscapedPath()
-	if u.RawQuery != "" {
-		full += "?" + redactQuery(u.RawQuery)
+	if u.RawQuery == "" {
+		return scheme + "://" + host + u.EscapedPath()
 	}
-	return full
+	return scheme + "://" + host + u.EscapedPath() + "?" + redactQuery(u.RawQuery)
 }

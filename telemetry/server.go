@@ -11,6 +11,7 @@ import (
 
 	"spangate/handler"
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // Server gives each request that next handles a SERVER span, its metrics and a
@@ -22,27 +23,7 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 		return t.logPanics(next)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who := handler.ClientOf(r)
-		method := t.cfg.KnownMethods.normalize(r.Method)
-		s := &served{
-			telemetry: t, start: time.Now(), cold: t.warmth.coldStart(),
-			target:  target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText},
-			caller:  caller{request: r, client: who.Addr, longest: t.longestText},
-			secured: secured{r.TLS, t.longestText},
-		}
-		active := t.server.activeSets.get(activeSet{method, who.Scheme})
-		t.server.active.Add(r.Context(), 1, active.add...)
-
-		ctx, options := t.receive(r)
-		s.Context, s.span = t.startServer(ctx, method, options)
-		s.response = countedResponse{ResponseWriter: w, of: s}
-		s.request = *r.WithContext(s)
-		var body *countedRequest
-		if r.ContentLength != 0 {
-			body = &countedRequest{Reader: r.Body}
-			s.request.Body = body
-		}
-
+		s := t.begin(w, r)
 		defer func() {
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
@@ -50,17 +31,37 @@ func (t *Telemetry) Server(next http.Handler) http.Handler {
 				s.exchange.failure = &fault.Error{Type: fault.InternalError}
 				panicked = http.ErrAbortHandler
 			}
-			if body != nil {
-				s.answer.received = body.n.Load()
-			}
 			s.end(panicked != nil)
-			t.server.active.Add(s, -1, active.add...)
 			if panicked != nil {
 				panic(panicked)
 			}
 		}()
 		next.ServeHTTP(&s.response, &s.request)
 	})
+}
+
+// begin starts what is known of a request. It is kept with the request, as is all that
+// is known of its first attempt.
+func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
+	who := handler.ClientOf(r)
+	method := t.cfg.KnownMethods.normalize(r.Method)
+	s := wire.Keep[served](r.Context())
+	s.telemetry, s.start, s.cold = t, time.Now(), t.warmth.coldStart()
+	s.target = target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText}
+	s.caller = caller{request: r, client: who.Addr, longest: t.longestText}
+	s.secured = secured{r.TLS, t.longestText}
+	s.active = t.server.activeSets.get(activeSet{method, who.Scheme})
+	t.server.active.Add(r.Context(), 1, s.active.add...)
+
+	ctx, options := t.receive(r)
+	s.Context, s.span = t.startServer(ctx, method, options)
+	s.response = countedResponse{ResponseWriter: w, of: s}
+	s.request = *r.WithContext(s)
+	if r.ContentLength != 0 {
+		s.body = countedRequest{Reader: r.Body}
+		s.request.Body = &s.body
+	}
+	return s
 }
 
 // logPanic is for whoever has recovered one, with its stack still there.
@@ -98,6 +99,8 @@ type served struct {
 	telemetry *Telemetry
 	span      trace.Span
 	start     time.Time
+	active    cachedSet
+	body      countedRequest // unless the request has none
 	response  countedResponse
 	exchange  exchange
 
@@ -122,6 +125,7 @@ func (s *served) Value(key any) any {
 // end records the request.
 func (s *served) end(aborted bool) {
 	t := s.telemetry
+	s.answer.received = s.body.n.Load()
 	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
 	if switches(s.target.method, s.answer.status) {
@@ -134,6 +138,7 @@ func (s *served) end(aborted bool) {
 	if t.access != nil {
 		t.access.Write(s, s.start, s.outcome.level(), s.appendLine)
 	}
+	t.server.active.Add(s, -1, s.active.add...)
 }
 
 // endSpan ends the span where it is exported; where not, nobody misses its end.
@@ -150,5 +155,5 @@ func (s *served) endSpan() {
 		}
 	}
 	s.tell(s.span)
-	s.span.End(trace.WithTimestamp(s.start.Add(s.answer.took)))
+	endSpan(s.span, s.start.Add(s.answer.took))
 }

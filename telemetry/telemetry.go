@@ -114,7 +114,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	}
 	t.tracer = t.ids
 	if t.silent {
-		t.tracer = noop.Tracer{}
+		t.tracer = silentTracer{}
 	}
 	t.propagates = len(t.propagator.Fields()) > 0
 	t.participates = t.propagates && !t.silent
@@ -124,6 +124,15 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	m := meter{Meter: providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))}
 	t.server, t.relayed, t.front = newServerMetrics(&m), newRelayed(&m), newFrontMetrics(&m)
 	return t, errors.Join(m.err, t.measure(m.Meter))
+}
+
+// silentTracer starts nothing, and has the context told of nothing.
+type silentTracer struct{ noop.Tracer }
+
+var noSpan trace.Span = noop.Span{}
+
+func (silentTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, noSpan
 }
 
 // traceID returns the id of the trace that ctx is part of, or "".

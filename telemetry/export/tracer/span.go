@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"reflect"
@@ -24,9 +25,10 @@ const (
 	linksField      = 13
 )
 
-// span is one that is recorded. What it is told is written at once; what can change
-// until it ends, and comes before that, is kept.
+// span is one that is recorded, and its context. What it is told is written at once;
+// what can change until it ends, and comes before that, is kept.
 type span struct {
+	context.Context
 	embedded.Span
 
 	tracer *tracer
@@ -43,6 +45,14 @@ type span struct {
 	events     list
 	links      list
 	ended      bool
+}
+
+// Value implements [context.Context].
+func (s *span) Value(key any) any {
+	if key == spanKey {
+		return s
+	}
+	return s.Context.Value(key)
 }
 
 // SpanContext implements [trace.Span].
@@ -164,6 +174,16 @@ func typeName(v any) string {
 
 // End implements [trace.Span]. It does not look for a panic.
 func (s *span) End(options ...trace.SpanEndOption) {
+	config := trace.NewSpanEndConfig(options...)
+	end := config.Timestamp()
+	if end.IsZero() {
+		end = s.start.Add(time.Since(s.start)) // by the clock that has run on since
+	}
+	s.EndAt(end)
+}
+
+// EndAt is End with that time, without an option, which would take memory.
+func (s *span) EndAt(end time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -173,11 +193,6 @@ func (s *span) End(options ...trace.SpanEndOption) {
 	p := s.tracer.provider
 	if p.cfg.Export == nil {
 		return
-	}
-	config := trace.NewSpanEndConfig(options...)
-	end := config.Timestamp()
-	if end.IsZero() {
-		end = s.start.Add(time.Since(s.start)) // by the clock that has run on since
 	}
 	e := s.attributes.of
 	if e == nil {

@@ -23,14 +23,10 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	span := t.start(ctx, name, &config)
-	return trace.ContextWithSpan(ctx, span), span
-}
-
-func (t *tracer) start(ctx context.Context, name string, config *trace.SpanConfig) trace.Span {
 	var parent trace.SpanContext
+	from := ctx
 	if config.NewRoot() {
-		ctx = trace.ContextWithSpanContext(ctx, parent)
+		from = trace.ContextWithSpanContext(ctx, parent)
 	} else {
 		parent = trace.SpanContextFromContext(ctx)
 	}
@@ -41,17 +37,18 @@ func (t *tracer) start(ctx context.Context, name string, config *trace.SpanConfi
 		of.TraceID, of.SpanID = t.provider.cfg.IDs.NewIDs(ctx)
 	}
 	sampled := t.provider.cfg.Sampler.ShouldSample(sdktrace.SamplingParameters{
-		ParentContext: ctx, TraceID: of.TraceID, Name: name,
+		ParentContext: from, TraceID: of.TraceID, Name: name,
 		Kind: config.SpanKind(), Attributes: config.Attributes(), Links: config.Links(),
 	})
 	of.TraceState = sampled.Tracestate
 	of.TraceFlags = parent.TraceFlags().WithSampled(sampled.Decision == sdktrace.RecordAndSample)
 	sc := trace.NewSpanContext(of)
 	if sampled.Decision == sdktrace.Drop {
-		return unrecorded{nothing, t, sc}
+		s := &unrecorded{ctx, nothing, t, sc}
+		return s, s
 	}
 	s := &span{
-		tracer: t, sc: sc, parent: parent.SpanID(), remote: parent.IsRemote(),
+		Context: ctx, tracer: t, sc: sc, parent: parent.SpanID(), remote: parent.IsRemote(),
 		kind: trace.ValidateSpanKind(config.SpanKind()), name: name, start: config.Timestamp(),
 	}
 	if s.start.IsZero() {
@@ -62,11 +59,30 @@ func (t *tracer) start(ctx context.Context, name string, config *trace.SpanConfi
 	}
 	s.SetAttributes(sampled.Attributes...)
 	s.SetAttributes(config.Attributes()...)
-	return s
+	return s, s
 }
 
-// unrecorded is a span that the sampler drops.
+// spanKey is what the API asks a context for its span by. It does not export it, but a
+// context that is asked gets to know it. So a span can be its own context, and takes no
+// second piece of memory for it.
+var spanKey = func() (key any) {
+	trace.SpanFromContext(asked{context.Background(), &key})
+	return key
+}()
+
+type asked struct {
+	context.Context
+	key *any
+}
+
+func (a asked) Value(key any) any {
+	*a.key = key
+	return nil
+}
+
+// unrecorded is a span that the sampler drops, and its context.
 type unrecorded struct {
+	context.Context
 	trace.Span // does nothing
 
 	tracer *tracer
@@ -75,5 +91,13 @@ type unrecorded struct {
 
 var nothing trace.Span = noop.Span{}
 
-func (s unrecorded) SpanContext() trace.SpanContext       { return s.sc }
-func (s unrecorded) TracerProvider() trace.TracerProvider { return s.tracer.provider }
+func (s *unrecorded) SpanContext() trace.SpanContext       { return s.sc }
+func (s *unrecorded) TracerProvider() trace.TracerProvider { return s.tracer.provider }
+
+// Value implements [context.Context].
+func (s *unrecorded) Value(key any) any {
+	if key == spanKey {
+		return s
+	}
+	return s.Context.Value(key)
+}

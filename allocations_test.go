@@ -28,9 +28,9 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"telemetry is off", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 0, 1000, 4},
 		{"telemetry is off, a wait", []string{"OTEL_SDK_DISABLED=true", "ACCESS_LOG=off"}, 50 * time.Millisecond, 10, 6},
-		// A traced request has metrics and two spans, which with the URL and what the backend is
-		// told take four pieces of memory; that of others is used again.
-		{"every request is traced", []string{otlp, "ACCESS_LOG=off"}, 0, 1000, 8},
+		// A traced request has metrics and two spans, which with the URL and the two fields that
+		// the backend is told take five pieces of memory; that of others is used again.
+		{"every request is traced", []string{otlp, "ACCESS_LOG=off"}, 0, 1000, 9},
 		{"one request in a hundred is traced", []string{otlp, "ACCESS_LOG=off", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01"}, 0, 1000, 7},
 	} {
 		backends := "BACKENDS=http://" + repeatingAfter(t, test.wait, benchmarkAnswer) + ",http://" + repeatingAfter(t, test.wait, benchmarkAnswer)

@@ -42,7 +42,11 @@ func TestTraceContext(t *testing.T) {
 				t.Errorf("SERVER span is in trace %s", server.TraceID)
 			}
 			header := <-received
-			if want := "00-" + client.TraceID + "-" + client.SpanID + "-01"; header.Get("Traceparent") != want {
+			flags := "-03" // the ids of its own are random
+			if server.TraceID == callersTrace {
+				flags = "-01"
+			}
+			if want := "00-" + client.TraceID + "-" + client.SpanID + flags; header.Get("Traceparent") != want {
 				t.Errorf("backend received traceparent %q, want the CLIENT span's, %q", header.Get("Traceparent"), want)
 			}
 			for _, name := range []string{"B3", "X-B3-Traceid", "Uber-Trace-Id", "X-Amzn-Trace-Id", "X-Cloud-Trace-Context"} {
@@ -107,10 +111,10 @@ func TestHostileTraceContext(t *testing.T) {
 		}
 		resp.Body.Close()
 		mu.Lock()
-		parents := got["Traceparent"]
+		parents, states := got["Traceparent"], got["Tracestate"]
 		for field := range got {
 			switch field {
-			case "Accept-Encoding", "User-Agent", "Via", "X-Request-Id", "Traceparent":
+			case "Accept-Encoding", "User-Agent", "Via", "X-Request-Id", "Traceparent", "Tracestate":
 			default:
 				if !strings.HasPrefix(field, "X-Forwarded-") && field != "Forwarded" {
 					t.Errorf("%s: the backend got %s: %.50q", name, field, got[field])
@@ -118,8 +122,8 @@ func TestHostileTraceContext(t *testing.T) {
 			}
 		}
 		mu.Unlock()
-		if len(parents) != 1 || strings.Contains(parents[0], parent[3:35]) {
-			t.Errorf("%s: the backend got the contexts %q", name, parents)
+		if len(parents) != 1 || strings.Contains(parents[0], parent[3:35]) || len(states) != 1 || states[0] != "ot=th:0" {
+			t.Errorf("%s: the backend got the contexts %q %.50q", name, parents, states)
 		}
 	}
 	p.stop()
@@ -127,7 +131,7 @@ func TestHostileTraceContext(t *testing.T) {
 		t.Errorf("strangers write to the log: %.500s", log)
 	}
 	for _, span := range p.spans("SERVER") {
-		if span.ParentID != "" || span.TraceState != "" {
+		if span.ParentID != "" || span.TraceState != "ot=th:0" {
 			t.Errorf("a stranger's context was adopted: %+v", span)
 		}
 	}
@@ -203,7 +207,7 @@ func TestServerTiming(t *testing.T) {
 		w.Header().Set("Server-Timing", "db;dur=1")
 		w.WriteHeader(http.StatusNoContent)
 	})
-	const ours = `traceparent;desc="00-TRACE-01", spangate;dur=0.0`
+	const ours = `traceparent;desc="00-TRACE-03", spangate;dur=0.0`
 	for name, test := range map[string]struct {
 		environ []string
 		want    []string // with identifiers and digits replaced
@@ -213,7 +217,7 @@ func TestServerTiming(t *testing.T) {
 		"refused":       {[]string{"SERVER_TIMING=true", "DENY_CIDRS=127.0.0.1"}, []string{ours}},
 		"nobody there":  {[]string{"SERVER_TIMING=true", "BACKENDS=http://" + refusing(t), "PROBE_MODE=off"}, []string{ours + ", backend;dur=0.0"}},
 		"disabled":      {[]string{"SERVER_TIMING=true", "OTEL_SDK_DISABLED=true", "DENY_CIDRS=127.0.0.1"}, []string{"spangate;dur=0.0"}},
-		"not a sampled": {[]string{"SERVER_TIMING=true", "OTEL_TRACES_SAMPLER=always_off", "DENY_CIDRS=127.0.0.1"}, []string{strings.Replace(ours, "TRACE-01", "TRACE-00", 1)}},
+		"not a sampled": {[]string{"SERVER_TIMING=true", "OTEL_TRACES_SAMPLER=always_off", "DENY_CIDRS=127.0.0.1"}, []string{strings.Replace(ours, "TRACE-03", "TRACE-02", 1)}},
 	} {
 		p := start(t, append([]string{"BACKENDS=" + backend}, test.environ...)...)
 		resp, _ := p.ask(t, "GET", "/", nil)
@@ -227,7 +231,7 @@ func TestServerTiming(t *testing.T) {
 		for i := range got {
 			if strings.Contains(got[i], "spangate") {
 				got[i] = regexp.MustCompile(`dur=[0-9]+\.[0-9]{3}`).ReplaceAllString(got[i], "dur=0.0")
-				got[i] = regexp.MustCompile(`00-[0-9a-f]{32}-[0-9a-f]{16}-00`).ReplaceAllString(got[i], "00-TRACE-00")
+				got[i] = regexp.MustCompile(`00-[0-9a-f]{32}-[0-9a-f]{16}-02`).ReplaceAllString(got[i], "00-TRACE-02")
 			}
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {

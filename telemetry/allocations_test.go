@@ -18,6 +18,7 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
@@ -100,6 +101,8 @@ func TestAllocations(t *testing.T) {
 		// As TRACE_KEEP has it: only if it turns out to be worth it does it get attributes.
 		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 5, 17},
 		{"sampled", recording(sdktrace.AlwaysSample()), 6, 17},
+		// Each attempt sends trace state, of which the text is made each time.
+		{"sampled, with a probability", recording(certain{}), 7, 19},
 	} {
 		once, again := decorated(t, test.providers)
 		for _, each := range []struct {
@@ -119,6 +122,17 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+// certain samples everything, and says so.
+type certain struct{}
+
+var ofCertain, _ = trace.ParseTraceState("ot=th:0")
+
+func (certain) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample, Tracestate: ofCertain}
+}
+
+func (certain) Description() string { return "certain" }
 
 // TestAllocationsOfDecisions holds what telemetry allocates for a decision of the
 // rate limit that lets a request in.

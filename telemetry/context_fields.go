@@ -58,20 +58,24 @@ func (h contextHeader) Keys() []string             { return slices.Collect(maps.
 // ownContext is what an attempt tells the backend of its own span, in that header. It
 // has room for what nearly all of that is.
 type ownContext struct {
-	header      contextHeader
-	traceparent [1]string
+	header                  contextHeader
+	traceparent, tracestate [1]string
 }
 
 func (c *ownContext) Get(key string) string { return c.header.Get(key) }
 func (c *ownContext) Keys() []string        { return c.header.Keys() }
 
 func (c *ownContext) Set(key, value string) {
-	if key != "traceparent" {
+	switch key {
+	case "traceparent":
+		c.traceparent[0] = value
+		c.header["Traceparent"] = c.traceparent[:]
+	case "tracestate":
+		c.tracestate[0] = value
+		c.header["Tracestate"] = c.tracestate[:]
+	default:
 		c.header.Set(key, value)
-		return
 	}
-	c.traceparent[0] = value
-	c.header["Traceparent"] = c.traceparent[:]
 }
 
 // members returns the members of a list without those that are empty or white

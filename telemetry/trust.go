@@ -74,14 +74,13 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 // it is in a format that is read here.
 func (t *Telemetry) extract(ctx context.Context, h http.Header) context.Context {
 	remote := t.propagator.Extract(ctx, readable(h))
-	sc := trace.SpanContextFromContext(remote)
-	if !sc.IsValid() && t.propagates { // none extracts nothing
-		sc = parseCloudTrace(h.Get(cloudTraceField))
-	}
-	if !sc.IsValid() {
+	if trace.SpanContextFromContext(remote).IsValid() || !t.propagates { // none extracts nothing
 		return remote
 	}
-	return trace.ContextWithRemoteSpanContext(remote, sc.WithTraceState(shortened(sc.TraceState())))
+	if sc := parseCloudTrace(h.Get(cloudTraceField)); sc.IsValid() {
+		return trace.ContextWithRemoteSpanContext(remote, sc)
+	}
+	return remote
 }
 
 // readable returns what propagators may read of h: of several traceparents none,

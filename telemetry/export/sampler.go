@@ -19,15 +19,15 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 	var root sdktrace.Sampler
 	switch name {
 	case "always_on":
-		root = sdktrace.AlwaysSample()
+		root = always
 		c.ratio(f) // what is no share is refused even when the sampler does not heed it
 	case "always_off":
 		root = sdktrace.NeverSample()
 		c.ratio(f)
 	case "traceidratio":
-		root = sdktrace.TraceIDRatioBased(c.ratio(f))
+		root = newByRatio(c.ratio(f))
 	case "rate_limited":
-		root = newRateLimited(c.rate(f))
+		root = unknown{newRateLimited(c.rate(f))}
 	default:
 		f.add(config.Wrong(&c.Sampler, "%w", new(sampler).UnmarshalText([]byte(c.Sampler))))
 		return nil
@@ -37,34 +37,34 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 		// request have one in common; but nothing is recorded on our own account.
 		return sdktrace.ParentBased(sdktrace.NeverSample())
 	}
+	whole := wholeRequests{root: root, own: always, keep: c.Keep.any()}
 	if name == "always_off" && !parentBased {
-		return root
+		whole.own, whole.keep = root, false
 	}
-	whole := wholeRequests{root: root, keep: c.Keep.any()}
 	if parentBased {
-		var unsampled []sdktrace.ParentBasedSamplerOption
+		callers := []sdktrace.ParentBasedSamplerOption{sdktrace.WithRemoteParentSampled(followed{})}
 		if c.UnsampledParent == resample {
-			unsampled = append(unsampled, sdktrace.WithRemoteParentNotSampled(root))
+			callers = append(callers, sdktrace.WithRemoteParentNotSampled(unknown{root}))
 		}
-		whole.root = sdktrace.ParentBased(root, unsampled...)
+		whole.root = sdktrace.ParentBased(root, callers...)
 	}
 	return whole
 }
 
 // wholeRequests asks root about requests, and has all spans of one share its
 // fate. Spans of the program's own, which are of probes and of backends that
-// changed, are always sampled.
+// changed, it asks own about.
 type wholeRequests struct {
-	root sdktrace.Sampler
-	keep bool // requests that root refuses are recorded, to be exported by what becomes of them
+	root, own sdktrace.Sampler
+	keep      bool // requests that root refuses are recorded, to be exported by what becomes of them
 }
 
 func (s wholeRequests) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
 	parent := trace.SpanFromContext(p.ParentContext)
 	sc := parent.SpanContext()
-	result := sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample, Tracestate: sc.TraceState()}
 	switch {
 	case sc.IsValid() && !sc.IsRemote():
+		result := sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample, Tracestate: sc.TraceState()}
 		if !sc.IsSampled() {
 			result.Decision = sdktrace.Drop
 			if s.keep && parent.IsRecording() {
@@ -73,12 +73,17 @@ func (s wholeRequests) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samp
 		}
 		return result
 	case p.Kind != trace.SpanKindServer:
-		return result
+		return s.own.ShouldSample(p)
 	}
-	result = s.root.ShouldSample(p)
-	if s.keep && result.Decision == sdktrace.Drop {
-		result.Decision = sdktrace.RecordOnly
+	result := s.root.ShouldSample(p)
+	if result.Decision == sdktrace.Drop {
+		// What is exported of it all the same is so for what became of it.
+		result.Tracestate = withThreshold(result.Tracestate, "")
+		if s.keep {
+			result.Decision = sdktrace.RecordOnly
+		}
 	}
+	result.Tracestate = shortened(result.Tracestate)
 	return result
 }
 

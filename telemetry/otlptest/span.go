@@ -14,7 +14,7 @@ type Span struct {
 	Name, Kind                string // SERVER, CLIENT, INTERNAL, PRODUCER or CONSUMER
 	TraceID, SpanID, ParentID string
 	TraceState                string
-	Sampled                   bool // the flag of the trace context
+	Sampled, Random           bool // the flags of the trace context
 	Start, End                time.Time
 	Attributes                map[string]any // values are string, bool, int64, float64, []byte, []any or map[string]any
 	Status, StatusMessage     string         // Unset, Ok or Error
@@ -50,6 +50,7 @@ func newSpan(p *traces.Span, resource map[string]any, scope string) Span {
 		ParentID:      hex.EncodeToString(p.GetParentSpanId()),
 		TraceState:    p.GetTraceState(),
 		Sampled:       p.GetFlags()&1 != 0,
+		Random:        p.GetFlags()&2 != 0,
 		Start:         instant(p.GetStartTimeUnixNano()),
 		End:           instant(p.GetEndTimeUnixNano()),
 		Attributes:    attributes(p.GetAttributes()),

@@ -26,7 +26,8 @@ type Config struct {
 	Sampler sdktrace.Sampler
 	Limits  sdktrace.SpanLimits
 
-	// IDs makes identifiers; nil makes random ones.
+	// IDs makes identifiers. nil makes random ones, and has traces that begin here say
+	// so (W3C Trace Context Level 2), which those of others do not.
 	IDs sdktrace.IDGenerator
 
 	// Export takes each span that has ended. It is called concurrently, by those who
@@ -42,10 +43,11 @@ type Ended = queue.Item[Span]
 type Provider struct {
 	embedded.TracerProvider
 
-	cfg   Config
-	spans bounds // of the values of spans' attributes
-	parts bounds // and of those of events and links
-	pool  sync.Pool
+	cfg    Config
+	random trace.TraceFlags // of traces that begin here
+	spans  bounds           // of the values of spans' attributes
+	parts  bounds           // and of those of events and links
+	pool   sync.Pool
 
 	mu      sync.Mutex
 	tracers map[instrumentation.Scope]*tracer
@@ -56,14 +58,16 @@ type Provider struct {
 // A span that ends is exported, as one of a trace that is sampled, also when the
 // sampler had it recorded alone: who does not want it does not end it.
 func New(cfg Config) *Provider {
+	var random trace.TraceFlags
 	if cfg.IDs == nil {
-		cfg.IDs = randomIDs{}
+		cfg.IDs, random = randomIDs{}, trace.FlagsRandom
 	}
 	if cfg.Limits.AttributeValueDepthLimit == 0 {
 		cfg.Limits.AttributeValueDepthLimit = sdktrace.DefaultAttributeValueDepthLimit
 	}
 	return &Provider{
 		cfg:     cfg,
+		random:  random,
 		spans:   bounds{cfg.Limits.AttributeValueLengthLimit, cfg.Limits.AttributeValueDepthLimit},
 		parts:   bounds{-1, cfg.Limits.AttributeValueDepthLimit},
 		tracers: map[instrumentation.Scope]*tracer{},

@@ -224,7 +224,7 @@ func (s *span) write(b []byte, end time.Time) []byte {
 
 	var space [256]byte
 	before := appendIDs(space[:0], s.sc)
-	before = appendText(before, 3, s.sc.TraceState().String())
+	before = appendState(before, s.sc.TraceState())
 	if s.parent.IsValid() {
 		before = append(before, tag(4, protowire.BytesType), byte(len(s.parent)))
 		before = append(before, s.parent[:]...)
@@ -242,6 +242,24 @@ func appendIDs(b []byte, sc trace.SpanContext) []byte {
 	b = append(b, traceID[:]...)
 	b = append(b, tag(2, protowire.BytesType), byte(len(spanID)))
 	return append(b, spanID[:]...)
+}
+
+// appendState appends a trace state as it stands in its field.
+func appendState(b []byte, state trace.TraceState) []byte {
+	if state.Len() == 0 {
+		return b
+	}
+	b, at := open(b, 3)
+	first := true
+	state.Walk(func(key, value string) bool {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(append(append(b, key...), '='), value...)
+		return true
+	})
+	return shut(b, at)
 }
 
 // The bits of SpanFlags above those of the trace context.

@@ -31,17 +31,19 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 		parent = trace.SpanContextFromContext(ctx)
 	}
 	of := trace.SpanContextConfig{TraceID: parent.TraceID()}
+	flags := parent.TraceFlags()
 	if of.TraceID.IsValid() {
 		of.SpanID = t.provider.cfg.IDs.NewSpanID(ctx, of.TraceID)
 	} else {
 		of.TraceID, of.SpanID = t.provider.cfg.IDs.NewIDs(ctx)
+		flags |= t.provider.random
 	}
 	sampled := t.provider.cfg.Sampler.ShouldSample(sdktrace.SamplingParameters{
 		ParentContext: from, TraceID: of.TraceID, Name: name,
 		Kind: config.SpanKind(), Attributes: config.Attributes(), Links: config.Links(),
 	})
 	of.TraceState = sampled.Tracestate
-	of.TraceFlags = parent.TraceFlags().WithSampled(sampled.Decision == sdktrace.RecordAndSample)
+	of.TraceFlags = flags.WithSampled(sampled.Decision == sdktrace.RecordAndSample)
 	sc := trace.NewSpanContext(of)
 	if sampled.Decision == sdktrace.Drop {
 		s := &unrecorded{ctx, nothing, t, sc}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"spangate/handler"
 )
 
 // AccessLog writes one line for each request. It is safe for concurrent use,
@@ -53,5 +55,9 @@ func (l *AccessLog) Write(ctx context.Context, start time.Time, level slog.Level
 	p.facts = p.facts[:0]
 	l.form.addTrace(ctx, &record)
 	p.handler.Handle(ctx, record)
+	if shown := handler.Visible(p.Bytes()); len(shown) != p.Len() {
+		p.Reset()
+		p.Buffer.Write(shown)
+	}
 	l.to.push(&p.line)
 }

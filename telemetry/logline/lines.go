@@ -43,9 +43,22 @@ func NewLines(w io.Writer) *Lines {
 
 var errBacklog = errors.New("the log is read too slowly")
 
-// Write adds p, which is one line or more. It never waits, and fails when p is
-// dropped.
+// Write adds p, which is one line or more, in which clients may have written what a
+// terminal would obey. It never waits, and fails when p is dropped.
 func (l *Lines) Write(p []byte) (int, error) {
+	if _, err := l.Shown().Write(handler.Visible(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Shown returns a writer that adds what it gets as it is, and is else like l: for lines
+// in which all is visible, and a terminal is told colours alone.
+func (l *Lines) Shown() io.Writer { return shown{l} }
+
+type shown struct{ *Lines }
+
+func (l shown) Write(p []byte) (int, error) {
 	added := &line{}
 	added.Buffer.Write(p)
 	if !l.push(added) {
@@ -96,12 +109,8 @@ func (l *Lines) writeOut() {
 	}
 }
 
-// push adds n, in which clients may have written what a terminal would obey.
+// push adds n, in which all is visible.
 func (l *Lines) push(n *line) (kept bool) {
-	if shown := handler.Visible(n.Bytes()); len(shown) != n.Len() {
-		n.Reset()
-		n.Buffer.Write(shown)
-	}
 	if l.backlog.Add(int64(n.Len())) > maxBacklog {
 		l.dropped.Add(1)
 		l.free(n)

@@ -25,6 +25,7 @@ var rooms = [][]string{
 	{"spangate/handler"},
 	{"spangate/probe"},
 	{"spangate/balancer", "spangate/policy"},
+	{"spangate/telemetry/export/console"},
 	{"spangate/policy/redis", "spangate/telemetry/export", "spangate/telemetry/logline"},
 	{"spangate/telemetry"},
 	{"spangate/handler/admin"},

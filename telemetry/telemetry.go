@@ -74,7 +74,8 @@ func New(cfg Config, process Process, stdout io.Writer) (*Telemetry, error) {
 	lines := logline.NewLines(stdout)
 	go lines.Run()
 	toStdout := logline.NewHandler(cfg.Log, lines)
-	pipelines, err := export.New(cfg.Export, process, slog.New(toStdout), lines)
+	process.Coloured = logline.Coloured(stdout, process.Environ)
+	pipelines, err := export.New(cfg.Export, process, slog.New(toStdout), lines.Shown())
 	if err != nil {
 		lines.Close(time.Second)
 		return nil, err

@@ -14,12 +14,18 @@ type bounds struct {
 	timeout time.Duration // of one export, repetitions included
 }
 
-// bounds resolves the settings. delay is what holds where none is set.
-func (b *Batch) bounds(f *faults, delay time.Duration) bounds {
+// bounds resolves the settings of what goes to exporters. delay is what holds where
+// none is set. On the console alone each item is shown at once, as the specification
+// wants it: it waits for no batch to fill.
+func (b *Batch) bounds(f *faults, delay time.Duration, exporters Exporters) bounds {
 	queue := b.QueueSize.or(max(2048, b.Size.or(0)))
+	size := 512
+	if len(exporters) > 0 && !exporters.has("otlp") {
+		size = 1
+	}
 	r := bounds{
 		queue:   queue,
-		batch:   b.Size.or(min(512, queue)),
+		batch:   b.Size.or(min(size, queue)),
 		delay:   b.Delay.or(delay),
 		timeout: b.Timeout.or(30 * time.Second),
 	}

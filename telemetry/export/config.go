@@ -20,7 +20,7 @@ type Config struct {
 	UnsampledParent unsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" needs:"OTEL_TRACES_SAMPLER*=parentbased" auto:"follow" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
 	Keep            keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
 
-	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none, with which trace context of callers that are believed passes as it is"`
+	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console (a tree for each trace, to be read by people) and console_json (OTLP in JSON, a line for each export), or none, with which trace context of callers that are believed passes as it is"`
 	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
 	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
 
@@ -63,7 +63,7 @@ type Batch struct {
 	Delay     milliseconds `env:"SCHEDULE_DELAY" doc:"longest milliseconds that a span (default 5000) or log record (default 1000) waits for its batch to fill"`
 	Timeout   milliseconds `env:"EXPORT_TIMEOUT" doc:"longest milliseconds that the export of one batch may take, repetitions included; default 30000"`
 	QueueSize limit        `env:"MAX_QUEUE_SIZE" envDefault:"2048" doc:"how many may wait; what comes on top is dropped and counted"`
-	Size      limit        `env:"MAX_EXPORT_BATCH_SIZE" doc:"how many are exported at once; default 512, or the whole queue when that is less"`
+	Size      limit        `env:"MAX_EXPORT_BATCH_SIZE" doc:"how many are exported at once; default 512, or the whole queue when that is less; 1 where all go to the console"`
 }
 
 // AttributeLimits bounds the attributes of one span or log record.

@@ -6,7 +6,7 @@ import (
 )
 
 // Destinations says, for each signal, where it goes: the console, a collector's
-// URL, both, or none.
+// URL, several of these, or none.
 func (p *Pipelines) Destinations() []slog.Attr {
 	var all []slog.Attr
 	for _, signal := range []struct {
@@ -19,8 +19,10 @@ func (p *Pipelines) Destinations() []slog.Attr {
 		{"logs", p.exporters.logs, p.logs},
 	} {
 		var where []string
-		if signal.exporters.has("console") {
-			where = append(where, "console")
+		for _, name := range []string{"console", "console_json"} {
+			if signal.exporters.has(name) {
+				where = append(where, name)
+			}
 		}
 		if signal.exporters.has("otlp") {
 			where = append(where, signal.collector.url)

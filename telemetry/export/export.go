@@ -24,7 +24,6 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/config"
@@ -71,8 +70,9 @@ type Pipelines struct {
 //
 // What goes wrong later is logged to log, which must not lead to Events: at most
 // one line a minute while telemetry cannot be delivered. The console exporters
-// write to stdout, whole documents and several at once; a write that waits for a
-// reader holds up the other exporters and the shutdown. What New has started
+// write to stdout, whole lines and several at once, in which all is visible and no
+// terminal is told anything but colours; a write that waits for a reader holds up the
+// other exporters and the shutdown. What New has started
 // Shutdown ends; it has ended what it started when it fails.
 func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipelines, error) {
 	set, err := cfg.settings()
@@ -107,8 +107,8 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	// The exporters read the process's environment before their options, and
 	// complain of values that mean something else to them.
 	otel.SetLogger(logr.Discard())
+	p.startTraces(cfg, set, res, to(set.traces), stdout, process.Coloured)
 	err = errors.Join(
-		p.startTraces(cfg, set.sampler, set.spans, res, to(set.traces), stdout),
 		p.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),
 		p.startMetrics(ctx, cfg, res, to(set.metrics), stdout))
 	if err != nil {
@@ -118,24 +118,20 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	return p, nil
 }
 
-func (p *Pipelines) startTraces(cfg Config, sampler sdktrace.Sampler, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
-	config := tracer.Config{Sampler: sampler, Limits: cfg.spanLimits()}
+func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) {
+	config := tracer.Config{Sampler: set.sampler, Limits: cfg.spanLimits()}
 	p.LongestText = config.Limits.AttributeValueLengthLimit
 	if len(cfg.TracesExporter) == 0 {
 		p.Tracer = tracer.New(config)
-		return nil
+		return
 	}
-	sinks, err := spanSinks(cfg.TracesExporter, res, d, stdout)
-	if err != nil {
-		return err
-	}
+	sinks := spanSinks(cfg.TracesExporter, res, d, stdout, coloured)
 	config.Export = func(span *tracer.Ended) { p.spans.enqueue(span) }
 	provider := tracer.New(config)
 	p.spanSinks = sinks
-	p.spans = newBatcher(b, all(sinks))
+	p.spans = newBatcher(set.spans, all(sinks))
 	p.spans.release = provider.Release
 	p.Tracer = provider
-	return nil
 }
 
 func (p *Pipelines) startLogs(ctx context.Context, cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {

@@ -1,11 +1,13 @@
 package export_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/propagation"
@@ -23,15 +25,69 @@ func TestConsole(t *testing.T) {
 	record(t, pipelines, 1)
 	shutdown(t, pipelines)
 
-	for _, want := range []string{`"Name":"span 0"`, `"test.count"`, `"backend is down"`} {
+	for _, want := range []string{"span 0                    INTERNAL", `"test.count"`, `"backend is down"`} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("standard output lacks %s", want)
 		}
 	}
+}
+
+// A trace is on the console as soon as it has ended, in a tree and in JSON alike, unless
+// a schedule is set, or that of a collector holds.
+func TestConsoleIsShownAtOnce(t *testing.T) {
+	for _, test := range []struct{ exporters, batch, want string }{
+		{"console", "", "span 0 "}, {"console_json", "", `"name":"span 0"`}, {"console,console_json", "", "span 0 "},
+		{"console", "2", ""}, {"otlp,console", "", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			stdout := newLogged()
+			pipelines := start(t, map[string]string{
+				"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+				"OTEL_TRACES_EXPORTER": test.exporters, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": test.batch,
+			}, slog.New(slog.DiscardHandler), stdout)
+			record(t, pipelines, 1)
+			synctest.Wait()
+			if got := stdout.String(); !strings.Contains(got, test.want) || test.want == "" && got != "" {
+				t.Errorf("%+v: %q", test, got)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			pipelines.Shutdown(ctx)
+		})
+	}
+}
+
+// Lines of OTLP's JSON are what a collector would get.
+func TestConsoleJSON(t *testing.T) {
+	stdout := newLogged()
+	pipelines := start(t, map[string]string{
+		"OTEL_TRACES_EXPORTER": "console_json", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_SERVICE_NAME": "a\x1bb\u202e",
+	}, slog.New(slog.DiscardHandler), stdout)
+	record(t, pipelines, 2)
+	shutdown(t, pipelines)
+	var names []string
 	for line := range strings.Lines(stdout.String()) {
-		if !json.Valid([]byte(line)) {
-			t.Errorf("not a line of JSON: %s", line)
+		var data struct {
+			ResourceSpans []struct {
+				Resource struct {
+					Attributes []struct{ Value map[string]any }
+				}
+				ScopeSpans []struct {
+					Spans []struct{ Name, TraceID string }
+				}
+			}
 		}
+		if err := json.Unmarshal([]byte(line), &data); err != nil || strings.ContainsAny(line, "\x1b\u202e") {
+			t.Fatalf("%v in %q", err, line)
+		}
+		for _, span := range data.ResourceSpans[0].ScopeSpans[0].Spans {
+			if names = append(names, span.Name); len(span.TraceID) != 32 {
+				t.Errorf("the trace's id is %q", span.TraceID)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"span 0", "span 1"}, names); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
 	}
 }
 
@@ -44,7 +100,7 @@ func TestConsoleBesideOTLP(t *testing.T) {
 	}, slog.New(slog.DiscardHandler), stdout)
 	record(t, pipelines, 1)
 	shutdown(t, pipelines)
-	if !strings.Contains(stdout.String(), `"span 0"`) || len(collector.Spans()) != 2 {
+	if !strings.Contains(stdout.String(), "span 0") || len(collector.Spans()) != 2 {
 		t.Errorf("console: %s\ncollector: %v", stdout, collector.Spans())
 	}
 	if diff := cmp.Diff(map[string]float64{"exported": 2}, spanCounts(collector.Metrics())); diff != "" {

@@ -33,13 +33,8 @@ func (c *Config) InForce() map[any]string {
 	if c.Sampler == "always_off" {
 		text[&c.Keep] = "none"
 	}
-	for batch, delay := range map[*Batch]time.Duration{&c.SpanBatch: spanDelay, &c.RecordBatch: recordDelay} {
-		b := batch.bounds(new(faults), delay)
-		text[&batch.Delay] = inMilliseconds(b.delay)
-		text[&batch.Timeout] = inMilliseconds(b.timeout)
-		text[&batch.QueueSize] = strconv.Itoa(b.queue)
-		text[&batch.Size] = strconv.Itoa(b.batch)
-	}
+	c.SpanBatch.inForce(text, spanDelay, c.TracesExporter)
+	c.RecordBatch.inForce(text, recordDelay, c.LogsExporter)
 	for _, signal := range []struct {
 		exporters *Exporters
 		own       *OTLP
@@ -51,6 +46,14 @@ func (c *Config) InForce() map[any]string {
 		signal.target.inForce(text, &c.OTLP, signal.own)
 	}
 	return text
+}
+
+func (b *Batch) inForce(text map[any]string, delay time.Duration, exporters Exporters) {
+	bounds := b.bounds(new(faults), delay, exporters)
+	text[&b.Delay] = inMilliseconds(bounds.delay)
+	text[&b.Timeout] = inMilliseconds(bounds.timeout)
+	text[&b.QueueSize] = strconv.Itoa(bounds.queue)
+	text[&b.Size] = strconv.Itoa(bounds.batch)
 }
 
 // inForce adds what holds for one signal.

@@ -44,7 +44,7 @@ func (e metricExporter) Shutdown(ctx context.Context) error { return e.shutdown(
 func (c Config) metricReaders(ctx context.Context, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
 	var sinks []sink[metricBatch] // all, before a reader is made, which runs
 	if c.MetricsExporter.has("console") {
-		e, err := stdoutmetric.New(stdoutmetric.WithWriter(stdout))
+		e, err := stdoutmetric.New(stdoutmetric.WithWriter(visible{stdout}))
 		if err != nil {
 			return nil, err
 		}

@@ -53,7 +53,7 @@ func recordSinks(ctx context.Context, exporters Exporters, d delivery, stdout io
 	var sinks []sink[recordBatch]
 	var errs []error
 	if exporters.has("console") {
-		e, err := stdoutlog.New(stdoutlog.WithWriter(stdout))
+		e, err := stdoutlog.New(stdoutlog.WithWriter(visible{stdout}))
 		errs = append(errs, err)
 		sinks = append(sinks, sink[recordBatch]{export: e.Export, shutdown: e.Shutdown})
 	}

@@ -19,6 +19,7 @@ const name = "spangate"
 type Process struct {
 	Platform string   // where it runs, by a name of PLATFORM that is not auto
 	Environ  []string // what is set there, NAME=value: it says more
+	Coloured bool     // what reads the standard output shows colours
 }
 
 // resource says who sends the telemetry. It asks nobody over the network.

@@ -5,6 +5,8 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"spangate/handler/config"
 )
 
 // settings are what a configuration comes to once its variables are seen
@@ -34,8 +36,13 @@ func (c *Config) settings() (settings, error) {
 		return s, f.err()
 	}
 	s.sampler = c.sampler(&f)
-	s.spans = c.SpanBatch.bounds(&f, spanDelay)
-	s.records = c.RecordBatch.bounds(&f, recordDelay)
+	s.spans = c.SpanBatch.bounds(&f, spanDelay, c.TracesExporter)
+	s.records = c.RecordBatch.bounds(&f, recordDelay, c.LogsExporter)
+	for _, exporters := range []*Exporters{&c.MetricsExporter, &c.LogsExporter} {
+		if exporters.has("console_json") {
+			f.add(config.Wrong(exporters, "console_json is for traces"))
+		}
+	}
 	collector := func(exporters Exporters, signal string, own *OTLP) target {
 		if !exporters.has("otlp") {
 			return target{signal: signal}

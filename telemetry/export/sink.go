@@ -3,6 +3,9 @@ package export
 import (
 	"context"
 	"errors"
+	"io"
+
+	"spangate/handler"
 )
 
 // sink is one place that a signal goes to. B is what is exported at once.
@@ -38,4 +41,12 @@ func shutdownAll[B any](ctx context.Context, sinks []sink[B]) error {
 		errs = append(errs, s.shutdown(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// visible writes what it gets so that nothing is hidden in it.
+type visible struct{ io.Writer }
+
+func (w visible) Write(p []byte) (int, error) {
+	_, err := w.Writer.Write(handler.Visible(p))
+	return len(p), err
 }

@@ -5,42 +5,52 @@ import (
 	"cmp"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
 
-	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"spangate/handler/version"
+	"spangate/telemetry/export/console"
 	"spangate/telemetry/export/tracer"
 )
 
 type spanBatch = []tracer.Span
 
-func spanSinks(exporters Exporters, res *resource.Resource, d delivery, stdout io.Writer) ([]sink[spanBatch], error) {
+func spanSinks(exporters Exporters, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) []sink[spanBatch] {
 	var sinks []sink[spanBatch]
-	var errs []error
 	written := tracer.NewResource(res)
 	if exporters.has("console") {
-		e, err := stdouttrace.New(stdouttrace.WithWriter(stdout))
-		errs = append(errs, err)
+		trees := console.NewTrees(stdout, coloured)
 		sinks = append(sinks, sink[spanBatch]{
-			export: func(ctx context.Context, batch spanBatch) error {
-				spans, err := readSpans(written.Request(batch), res)
-				return errors.Join(err, e.ExportSpans(ctx, spans))
+			export:   func(_ context.Context, batch spanBatch) error { return trees.Export(messages(batch)) },
+			shutdown: func(context.Context) error { return trees.Shutdown() },
+		})
+	}
+	if exporters.has("console_json") {
+		sinks = append(sinks, sink[spanBatch]{
+			export: func(_ context.Context, batch spanBatch) error {
+				_, err := stdout.Write(console.TracesJSON(written.Request(batch)))
+				return err
 			},
-			shutdown: e.Shutdown,
+			shutdown: func(context.Context) error { return nil },
 		})
 	}
 	if exporters.has("otlp") {
 		c := &spanClient{delivery: d, client: d.target.client(), resource: written}
 		sinks = append(sinks, sink[spanBatch]{export: c.export, shutdown: func(context.Context) error { return nil }})
 	}
-	return sinks, errors.Join(errs...)
+	return sinks
+}
+
+func messages(batch spanBatch) (all [][]byte) {
+	for _, span := range batch {
+		all = append(all, span.Bytes)
+	}
+	return all
 }
 
 // spanClient sends spans to a collector, one batch at a time.

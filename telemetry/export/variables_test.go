@@ -310,7 +310,7 @@ func variableCases(t *testing.T) map[string]variableCase {
 			see: func(o *observed) any { return o.span().Name }, want: "",
 		},
 		"OTEL_TRACES_EXPORTER": {value: "console", see: func(o *observed) any {
-			return len(o.usual.Spans()) == 0 && strings.Contains(o.stdout.String(), `"Name":"request"`)
+			return len(o.usual.Spans()) == 0 && strings.Contains(o.stdout.String(), "request  ")
 		}, want: true},
 		"OTEL_METRICS_EXPORTER": {value: "console", see: func(o *observed) any {
 			return len(o.usual.Metrics()) == 0 && strings.Contains(o.stdout.String(), "test.duration")
@@ -381,8 +381,8 @@ func variableCases(t *testing.T) map[string]variableCase {
 			}, want: 9,
 		},
 		"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": {
-			beside: []string{"OTEL_TRACES_EXPORTER=console", "OTEL_SPAN_EVENT_COUNT_LIMIT=200"}, value: "9",
-			see: func(o *observed) any { return strings.Count(o.stdout.String(), `"Key":"e`) }, want: 8, // and the long one
+			beside: []string{"OTEL_TRACES_EXPORTER=console_json", "OTEL_SPAN_EVENT_COUNT_LIMIT=200"}, value: "9",
+			see: func(o *observed) any { return strings.Count(o.stdout.String(), `"key":"e`) }, want: 8, // and the long one
 		},
 	}
 	for prefix, signal := range map[string]string{

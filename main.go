@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -44,7 +43,7 @@ type Config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	return errors.Join(c.Route.Check(), c.Wire.Check(), c.HTTPS.Check(&c.Wire.TLS, &c.Route.Policy.Auth), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
+	return errors.Join(c.Route.Check(), c.Wire.Check(c.Telemetry.Export.Scraped()), c.HTTPS.Check(&c.Wire.TLS, &c.Route.Policy.Auth), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
 }
 
 func main() {
@@ -124,7 +123,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer cfg.Memory.Apply()()
-	listeners, err := wire.Listen(ctx, cfg.Wire) // a port in use is the first thing to know
+	listeners, err := wire.Listen(ctx, cfg.Wire, cfg.Telemetry.Export.Scraped()) // a port in use is the first thing to know
 	if err != nil {
 		return err
 	}
@@ -170,12 +169,10 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	serve := func(ctx context.Context) error {
 		return wire.Serve(ctx, listeners.Requests(), around.Over(site.Over(routes)), cfg.Wire, tel.Log)
 	}
-	if listeners.Admin == nil {
-		return supervise.Run(ctx, serve, routes.Run, listeners.Run, tel.Certificates(shown))
+	serveOwn := func(ctx context.Context) error {
+		return admin.Serve(ctx, listeners, around.Over(endpoints), tel.Scrapes(), cfg.Wire, tel.Log)
 	}
-	return supervise.Run(ctx, serve, routes.Run, listeners.Run, tel.Certificates(shown), func(ctx context.Context) error {
-		return wire.ServeBriefly(ctx, []net.Listener{listeners.Admin}, around.Over(endpoints), cfg.Wire, tel.Log)
-	})
+	return supervise.Run(ctx, serve, serveOwn, routes.Run, listeners.Run, tel.Certificates(shown))
 }
 
 // announce tells the log what begins.

@@ -149,6 +149,7 @@ func TestPortsInUse(t *testing.T) {
 	}{
 		"PORT":               {[]string{"PORT=" + port}, "HOST, PORT: "},
 		"ADMIN_PORT":         {[]string{"PORT=" + other, "ADMIN_PORT=" + port}, "HOST, ADMIN_PORT: "},
+		"that of scrapes":    {[]string{"PORT=" + other, "OTEL_METRICS_EXPORTER=prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1", "OTEL_EXPORTER_PROMETHEUS_PORT=" + port}, "OTEL_EXPORTER_PROMETHEUS_HOST, OTEL_EXPORTER_PROMETHEUS_PORT: "},
 		"PORT, and warnings": {[]string{"PORT=" + port, "LOG_LEVLE=debug"}, "HOST, PORT: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,9 @@ func (t *Telemetry) Destinations() []slog.Attr { return t.delivery.pipelines.Des
 // Status returns how the delivery of each signal that is exported does.
 func (t *Telemetry) Status() []export.Status { return t.delivery.pipelines.Status() }
 
+// Scrapes returns what answers those who come for metrics, or nil where nobody is to.
+func (t *Telemetry) Scrapes() http.Handler { return t.delivery.pipelines.Scrapes }
+
 // InRequests returns what has telemetry exported while requests are in flight,
 // which belongs around all else, or nil where a timer will do.
 func (t *Telemetry) InRequests() func(http.Handler) http.Handler {

@@ -102,8 +102,7 @@ func (a *Endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !below || name != "/live" && name != "/ready" && name != "/status", name == "/status" && !a.showsStatus(r):
 		http.NotFound(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		refuseMethod(w)
 	case name == "/status":
 		answerJSON(w, a.snapshot())
 	case name == "/ready":
@@ -111,6 +110,11 @@ func (a *Endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, nil)
 	}
+}
+
+func refuseMethod(w http.ResponseWriter) {
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 }
 
 var errLeaving = errors.New("shutting down")

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"time"
@@ -26,11 +27,29 @@ type Config struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"100ms" doc:"from SIGTERM or SIGINT to exit: requests in flight are finished, then telemetry is flushed in the last fifth"`
 	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0" doc:"how long, less than three quarters of SHUTDOWN_TIMEOUT, new connections are still accepted after readiness went off"`
 
-	AdminPort uint16 `env:"ADMIN_PORT" zero:"PORT's" doc:"TCP port of the proxy's own endpoints, which are then not on PORT; on PORT when empty or 0"`
+	AdminPort uint16  `env:"ADMIN_PORT" zero:"PORT's" doc:"TCP port of the proxy's own endpoints, which are then not on PORT; on PORT when empty or 0"`
+	Metrics   Metrics `envPrefix:"OTEL_EXPORTER_PROMETHEUS_"`
 }
 
-// Check returns what is wrong with values that are right by themselves.
-func (c *Config) Check() error {
+// Metrics is where those come who scrape metrics. The zero value leaves it to others:
+// they are on the port of the proxy's own endpoints if that is not [Config.Port].
+type Metrics struct {
+	Host Host   `env:"HOST" needs:"OTEL_METRICS_EXPORTER*=prometheus" zero:"localhost" doc:"IP address or host name on which metrics are scraped, below /metrics; default localhost, but with ADMIN_PORT and without OTEL_EXPORTER_PROMETHEUS_PORT they are on that instead"`
+	Port uint16 `env:"PORT" needs:"OTEL_METRICS_EXPORTER*=prometheus" zero:"9464" doc:"TCP port on which metrics are scraped, below /metrics, and not on ADMIN_PORT then; default 9464, but with ADMIN_PORT and without OTEL_EXPORTER_PROMETHEUS_HOST they are on that instead"`
+}
+
+// scrapes returns where metrics have a port of their own: 0 where they have none, if
+// anybody is to scrape them.
+func (c *Config) scrapes() (host Host, port uint16) {
+	if c.Metrics == (Metrics{}) && c.AdminPort != 0 {
+		return "", 0
+	}
+	return cmp.Or(c.Metrics.Host, "localhost"), cmp.Or(c.Metrics.Port, 9464)
+}
+
+// Check returns what is wrong with values that are right by themselves, if metrics are
+// scraped or not.
+func (c *Config) Check(scraped bool) error {
 	wrong := []error{c.TLS.check()}
 	if c.TLS.Port != 0 && c.TLS.Port == c.Port {
 		wrong = append(wrong, config.Wrong(&c.TLS.Port, "must not be that of %s; leave it empty to have HTTPS alone there", &c.Port))
@@ -40,6 +59,17 @@ func (c *Config) Check() error {
 	}
 	if c.AdminPort != 0 && c.AdminPort == c.Port {
 		wrong = append(wrong, config.Wrong(&c.AdminPort, "must not be that of %s; leave it empty to have both on one", &c.Port))
+	}
+	if _, port := c.scrapes(); scraped && port != 0 {
+		for _, taken := range []*uint16{&c.Port, &c.TLS.Port, &c.AdminPort} {
+			switch {
+			case *taken != port:
+			case c.Metrics.Port != 0:
+				wrong = append(wrong, config.Wrong(&c.Metrics.Port, "must not be that of %s", taken))
+			default:
+				wrong = append(wrong, config.Wrong(taken, "must not be that of scrapes, unless %s gives these another one", &c.Metrics.Port))
+			}
+		}
 	}
 	if c.ShutdownTimeout > 0 && c.ShutdownDelay >= c.drainTimes().drain {
 		wrong = append(wrong, config.Wrong(&c.ShutdownDelay, "must be less than three quarters of %s, which is %v", &c.ShutdownTimeout, c.ShutdownTimeout))

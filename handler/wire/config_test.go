@@ -17,7 +17,7 @@ func TestConfigCheck(t *testing.T) {
 	} {
 		got := ""
 		cfg := wire.Config{Port: test.port, AdminPort: test.admin}
-		if err := config.Named(&cfg, cfg.Check()); err != nil {
+		if err := config.Named(&cfg, cfg.Check(false)); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {

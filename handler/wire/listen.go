@@ -22,13 +22,15 @@ type Listeners struct {
 	HTTPS net.Listener // nil: HTTP alone is spoken
 	Admin net.Listener // of the proxy's own endpoints alone, over HTTP; nil: they are where requests are
 
+	Metrics net.Listener // of scrapes alone, over HTTP; nil: they are where Admin is, or nowhere
+
 	security *security // of HTTPS
 	hooks    Hooks
 }
 
-// Listen opens the sockets that cfg asks for, all of them or none. Its error
-// names the variables.
-func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
+// Listen opens the sockets that cfg asks for, all of them or none, also for scrapes of
+// metrics if there are to be any. Its error names the variables.
+func Listen(ctx context.Context, cfg Config, scraped bool) (l Listeners, err error) {
 	defer func() {
 		if err != nil {
 			l.Close()
@@ -40,17 +42,18 @@ func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 			return l, err
 		}
 	}
-	open := func(ln *net.Listener, port *uint16) {
+	openAt := func(ln *net.Listener, host Host, port uint16, fields config.Fields) {
 		if err != nil {
 			return
 		}
-		opened, failed := listen(ctx, cfg.Host, *port)
+		opened, failed := listen(ctx, host, port)
 		if failed != nil {
-			err = config.Wrong(config.Fields{&cfg.Host, port}, "%w", failed)
+			err = config.Wrong(fields, "%w", failed)
 			return
 		}
 		*ln = opened
 	}
+	open := func(ln *net.Listener, port *uint16) { openAt(ln, cfg.Host, *port, config.Fields{&cfg.Host, port}) }
 	switch {
 	case l.security == nil:
 		open(&l.HTTP, &cfg.Port)
@@ -62,6 +65,9 @@ func Listen(ctx context.Context, cfg Config) (l Listeners, err error) {
 	}
 	if cfg.AdminPort != 0 {
 		open(&l.Admin, &cfg.AdminPort)
+	}
+	if host, port := cfg.scrapes(); scraped && port != 0 {
+		openAt(&l.Metrics, host, port, config.Fields{&cfg.Metrics.Host, &cfg.Metrics.Port})
 	}
 	return l, err
 }
@@ -92,7 +98,7 @@ type Hooks struct {
 // for requests of the peers that trusts knows, and above it with TLS where it belongs.
 func (l Listeners) With(cfg Config, trusts func(peer netip.Addr) bool, hooks Hooks) Listeners {
 	l.hooks = hooks
-	for _, ln := range []*net.Listener{&l.HTTP, &l.HTTPS, &l.Admin} {
+	for _, ln := range []*net.Listener{&l.HTTP, &l.HTTPS, &l.Admin, &l.Metrics} {
 		if *ln != nil {
 			*ln = watchedListener{*ln, hooks}
 		}
@@ -135,7 +141,7 @@ func open(all ...net.Listener) []net.Listener {
 
 // Close closes the sockets, unless somebody has done so already.
 func (l Listeners) Close() {
-	for _, ln := range open(l.HTTP, l.HTTPS, l.Admin) {
+	for _, ln := range open(l.HTTP, l.HTTPS, l.Admin, l.Metrics) {
 		ln.Close()
 	}
 }
@@ -143,13 +149,13 @@ func (l Listeners) Close() {
 // Announce tells log where clients are listened to: for requests to backends, and
 // for the proxy's own endpoints below a path where these have a port of their own.
 func (l Listeners) Announce(log *slog.Logger, cfg Config, below string, backends []string) {
-	says := "listening"
+	says, host := "listening", cfg.Host
 	tell := func(ln net.Listener, scheme, path string, more ...any) {
 		if ln == nil {
 			return
 		}
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		url := scheme + "://" + net.JoinHostPort(cmp.Or(string(cfg.Host), "localhost"), port) + path
+		url := scheme + "://" + net.JoinHostPort(cmp.Or(string(host), "localhost"), port) + path
 		log.Info(says, append([]any{"address", ln.Addr().String(), "url", url}, more...)...)
 	}
 	tell(l.HTTP, "http", "", "backends", backends)
@@ -159,6 +165,8 @@ func (l Listeners) Announce(log *slog.Logger, cfg Config, below string, backends
 	tell(l.HTTPS, "https", "", "backends", backends)
 	says = "listening for the proxy's own endpoints"
 	tell(l.Admin, "http", below)
+	says, host = "listening for scrapes of metrics", cfg.Metrics.Host
+	tell(l.Metrics, "http", "/metrics")
 }
 
 // Own returns the scheme and the port of the proxy's own endpoints.

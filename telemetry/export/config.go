@@ -21,7 +21,7 @@ type Config struct {
 	Keep            keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
 
 	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console (a tree for each trace, to be read by people) and console_json (OTLP in JSON, a line for each export), or none, with which trace context of callers that are believed passes as it is"`
-	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
+	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console and prometheus, which answers scrapes (see OTEL_EXPORTER_PROMETHEUS_PORT), or none"`
 	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
 
 	OTLP        OTLP `envPrefix:"OTEL_EXPORTER_OTLP_"`

@@ -63,7 +63,7 @@ func TestMalformedVariables(t *testing.T) {
 		{"no propagators and one", []string{"OTEL_PROPAGATORS", "none,b3"}, []string{"Propagators", "none goes with no other"}},
 		{"sampler", []string{"OTEL_TRACES_SAMPLER", "dice"}, []string{"Sampler", "must be always_on, always_off, traceidratio"}},
 		{"sampler with a service", []string{"OTEL_TRACES_SAMPLER", "parentbased_jaeger_remote"}, []string{"Sampler", "jaeger_remote is not supported"}},
-		{"exporter", []string{"OTEL_TRACES_EXPORTER", "otlp,zipkin"}, []string{"TracesExporter", `"zipkin" must be otlp, console, console_json or none`}},
+		{"exporter", []string{"OTEL_TRACES_EXPORTER", "otlp,zipkin"}, []string{"TracesExporter", `"zipkin" must be otlp, console, console_json, prometheus or none`}},
 		{"none and more", []string{"OTEL_METRICS_EXPORTER", "none,otlp"}, []string{"MetricsExporter", "none must stand alone"}},
 		{"protocol", []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"}, []string{"Protocol", "must be http/protobuf or grpc"}},
 		{"compression", []string{"OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd"}, []string{"Compression", "must be none or gzip"}},

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Destinations says, for each signal, where it goes: the console, a collector's
+// Destinations says, for each signal, where it goes: the console, Prometheus, a collector's
 // URL, several of these, or none.
 func (p *Pipelines) Destinations() []slog.Attr {
 	var all []slog.Attr
@@ -26,6 +26,9 @@ func (p *Pipelines) Destinations() []slog.Attr {
 		}
 		if signal.exporters.has("otlp") {
 			where = append(where, signal.collector.url)
+		}
+		if signal.exporters.has("prometheus") {
+			where = append(where, "prometheus")
 		}
 		if where == nil {
 			where = []string{"none"}

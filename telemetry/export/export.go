@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/config"
+	"spangate/telemetry/export/exposition"
 	"spangate/telemetry/export/tracer"
 )
 
@@ -47,6 +49,10 @@ const (
 // signal.
 type Pipelines struct {
 	Providers
+
+	// Scrapes answers those who come for metrics, whatever path they ask for, while the
+	// pipelines run. It is nil where [Config.Scraped] says that nobody is to.
+	Scrapes http.Handler
 
 	log     *slog.Logger
 	leaving chan struct{}
@@ -160,6 +166,11 @@ func (p *Pipelines) startMetrics(ctx context.Context, cfg Config, res *resource.
 	options, err := cfg.metricReaders(ctx, d, stdout)
 	if err != nil {
 		return err
+	}
+	if cfg.Scraped() {
+		reader := sdkmetric.NewManualReader() // cumulative
+		options = append(options, sdkmetric.WithReader(reader))
+		p.Scrapes = exposition.Handler(reader.Collect)
 	}
 	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()),
 		sdkmetric.WithCardinalityLimit(maxSeries))

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Exporters is where one signal goes: some of "otlp", "console" and "console_json", or
-// nowhere when it is empty.
+// Exporters is where one signal goes: some of "otlp", "console", "console_json" and
+// "prometheus", or nowhere when it is empty.
 type Exporters []string
 
-// UnmarshalText parses a comma list of otlp, console and console_json, or none. Its
-// error joins one for each item that is wrong.
+// UnmarshalText parses a comma list of exporters, or none. Its error joins one for each
+// item that is wrong. Which signals each of them is for [Config.Check] knows.
 func (e *Exporters) UnmarshalText(text []byte) error {
 	*e = nil
 	var wrong []error
@@ -23,10 +23,10 @@ func (e *Exporters) UnmarshalText(text []byte) error {
 		case item == "none" && len(items) > 1:
 			wrong = append(wrong, errors.New("none must stand alone"))
 		case item == "none", slices.Contains(*e, item):
-		case item == "otlp", item == "console", item == "console_json":
+		case item == "otlp", item == "console", item == "console_json", item == "prometheus":
 			*e = append(*e, item)
 		default:
-			wrong = append(wrong, fmt.Errorf("%q must be otlp, console, console_json or none", item))
+			wrong = append(wrong, fmt.Errorf("%q must be otlp, console, console_json, prometheus or none", item))
 		}
 	}
 	return errors.Join(wrong...)

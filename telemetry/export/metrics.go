@@ -67,6 +67,12 @@ func (c Config) metricReaders(ctx context.Context, d delivery, stdout io.Writer)
 	return options, nil
 }
 
+// Scraped reports whether metrics are for those who come for them, whoever else gets
+// them.
+func (c *Config) Scraped() bool {
+	return c.Disabled != "true" && c.MetricsExporter.has("prometheus")
+}
+
 func metricClient(ctx context.Context, t target) (*otlpmetrichttp.Exporter, error) {
 	compression := otlpmetrichttp.NoCompression
 	if t.gzip {

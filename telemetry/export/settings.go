@@ -38,9 +38,17 @@ func (c *Config) settings() (settings, error) {
 	s.sampler = c.sampler(&f)
 	s.spans = c.SpanBatch.bounds(&f, spanDelay, c.TracesExporter)
 	s.records = c.RecordBatch.bounds(&f, recordDelay, c.LogsExporter)
-	for _, exporters := range []*Exporters{&c.MetricsExporter, &c.LogsExporter} {
-		if exporters.has("console_json") {
-			f.add(config.Wrong(exporters, "console_json is for traces"))
+	for _, of := range []struct {
+		exporter, signal string
+		others           []*Exporters
+	}{
+		{"console_json", "traces", []*Exporters{&c.MetricsExporter, &c.LogsExporter}},
+		{"prometheus", "metrics", []*Exporters{&c.TracesExporter, &c.LogsExporter}},
+	} {
+		for _, exporters := range of.others {
+			if exporters.has(of.exporter) {
+				f.add(config.Wrong(exporters, "%s is for %s", of.exporter, of.signal))
+			}
 		}
 	}
 	collector := func(exporters Exporters, signal string, own *OTLP) target {

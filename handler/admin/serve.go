@@ -1,0 +1,44 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"spangate/handler/supervise"
+	"spangate/handler/wire"
+)
+
+// Serve answers on the ports that are the proxy's own: with endpoints on that of the
+// endpoints, and with scrapes, unless it is nil, for /metrics on the port of scrapes or,
+// where they have none, on that as well. It is [wire.ServeBriefly] for both.
+func Serve(ctx context.Context, l wire.Listeners, endpoints, scrapes http.Handler, cfg wire.Config, log *slog.Logger) error {
+	on := func(ln net.Listener, h http.Handler) func(context.Context) error {
+		var lns []net.Listener // without any it waits for ctx
+		if ln != nil {
+			lns = append(lns, ln)
+		}
+		return func(ctx context.Context) error { return wire.ServeBriefly(ctx, lns, h, cfg, log) }
+	}
+	alone := metrics(scrapes, http.NotFoundHandler())
+	if l.Metrics == nil {
+		endpoints = metrics(scrapes, endpoints)
+	}
+	return supervise.All(ctx, on(l.Admin, endpoints), on(l.Metrics, alone))
+}
+
+// metrics returns what answers for /metrics with scrapes, unless that is nil, and leaves
+// other paths to next.
+func metrics(scrapes, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case scrapes == nil || r.URL.Path != "/metrics":
+			next.ServeHTTP(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			refuseMethod(w)
+		default:
+			scrapes.ServeHTTP(w, r)
+		}
+	})
+}

@@ -208,14 +208,15 @@ func TestServerTiming(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	const ours = `traceparent;desc="00-TRACE-03", spangate;dur=0.0`
+	const made = ", backend;dur=0.0, attempt-queue;dur=0.0, attempt-connect;dur=0.0"
 	for name, test := range map[string]struct {
 		environ []string
 		want    []string // with identifiers and digits replaced
 	}{
 		"off":           {nil, []string{"db;dur=1"}},
-		"forwarded":     {[]string{"SERVER_TIMING=true"}, []string{"db;dur=1", ours + ", backend;dur=0.0"}},
+		"forwarded":     {[]string{"SERVER_TIMING=true"}, []string{"db;dur=1", ours + made + ", attempt-send;dur=0.0, attempt-wait;dur=0.0"}},
 		"refused":       {[]string{"SERVER_TIMING=true", "DENY_CIDRS=127.0.0.1"}, []string{ours}},
-		"nobody there":  {[]string{"SERVER_TIMING=true", "BACKENDS=http://" + refusing(t), "PROBE_MODE=off"}, []string{ours + ", backend;dur=0.0"}},
+		"nobody there":  {[]string{"SERVER_TIMING=true", "BACKENDS=http://" + refusing(t), "PROBE_MODE=off"}, []string{ours + made}},
 		"disabled":      {[]string{"SERVER_TIMING=true", "OTEL_SDK_DISABLED=true", "DENY_CIDRS=127.0.0.1"}, []string{"spangate;dur=0.0"}},
 		"not a sampled": {[]string{"SERVER_TIMING=true", "OTEL_TRACES_SAMPLER=always_off", "DENY_CIDRS=127.0.0.1"}, []string{strings.Replace(ours, "TRACE-03", "TRACE-02", 1)}},
 	} {

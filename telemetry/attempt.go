@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/fault"
+	"spangate/handler/wire"
 )
 
 // attempt is one request to one backend. It stands in for its response's body,
@@ -26,22 +26,21 @@ type attempt struct {
 	exchange *exchange       // nil: of no request
 	ctx      context.Context // of the request, and with the span
 	span     trace.Span
-	start    time.Time
-	sent     string   // the method
-	url      *url.URL // of this attempt alone
-	method   string   // normalized
-	resend   int      // number of the retry; 0: the first attempt
-	ready    int      // backends
+	course   wire.Course // from when it began
+	sent     string      // the method
+	url      *url.URL    // of this attempt alone
+	method   string      // normalized
+	resend   int         // number of the retry; 0: the first attempt
+	ready    int         // backends
 	fields   ownContext
 
-	peer      net.Addr             // that was dialled; nil: no connection
-	tls       *tls.ConnectionState // of the connection; nil: without TLS
-	status    int                  // 0: none received
-	answered  time.Duration        // from start to the response's header
+	status    int           // 0: none received
+	answered  time.Duration // from its start to the response's header
 	version   string
 	body      io.ReadCloser
-	ended     atomic.Bool  // by the body's end, or by who closes it amid a read
-	errorType string       // once it has ended
+	ended     atomic.Bool // by the body's end, or by who closes it amid a read
+	took      time.Duration
+	errorType string       // once it has ended, as took
 	failure   *fault.Error // what it ended with; nil: with a complete answer
 }
 
@@ -51,11 +50,11 @@ func (a *attempt) end(err *fault.Error) {
 		return
 	}
 	a.errorType, a.failure = attemptError(a.status, err), err
-	now := endOf(a.start)
-	a.exchange.end(a.span, now, a)
+	a.took = time.Since(a.course.Start)
+	a.exchange.end(a.span, a.course.Start.Add(a.took), a)
 	t, c := a.client.telemetry, a.client
 	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType})
-	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, now.Sub(a.start)).Seconds(), set.record...)
+	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, a.took).Seconds(), set.record...)
 	t.metrics.attempt.active.Add(a.ctx, -1, c.active.get(a.method).add...)
 }
 
@@ -80,13 +79,13 @@ func (a *attempt) tell(span trace.Span) {
 	if a.resend > 0 {
 		attrs = append(attrs, semconv.HTTPRequestResendCount(a.resend))
 	}
-	switch addr := a.peer.(type) {
+	switch addr := a.course.Peer.(type) {
 	case *net.TCPAddr:
 		attrs = append(attrs, semconv.NetworkPeerAddress(c.peer.text(addr.AddrPort().Addr().Unmap())), semconv.NetworkPeerPort(addr.Port))
 	case *net.UnixAddr:
 		attrs = append(attrs, semconv.NetworkPeerAddress(addr.Name))
 	}
-	attrs = appendTLS(attrs, a.tls)
+	attrs = a.appendCourse(appendTLS(attrs, a.course.TLS))
 	if a.status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
 	}

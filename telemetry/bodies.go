@@ -68,6 +68,6 @@ func (c *countedResponse) begin(status int) {
 		if !t.silent {
 			span = c.of.span.SpanContext()
 		}
-		addServerTiming(c.Header(), span, c.firstByte, c.of.exchange.forwarded.took)
+		addServerTiming(c.Header(), span, c.firstByte, &c.of.exchange)
 	}
 }

@@ -51,7 +51,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := c.telemetry
 	e := exchangeOf(r.Context())
 	a := wire.Keep[attempt](r.Context())
-	a.client, a.exchange, a.ctx, a.start = c, e, r.Context(), time.Now()
+	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), time.Now()
 	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
 	t.metrics.attempt.active.Add(a.ctx, 1, c.active.get(a.method).add...)
 	options := clientKind
@@ -75,7 +75,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		a.end(fault.Of(a.ctx, err))
 		return nil, err
 	}
-	a.status, a.version, a.answered = resp.StatusCode, protocolVersion(resp.ProtoMajor, resp.ProtoMinor), time.Since(a.start)
+	a.status, a.version, a.answered = resp.StatusCode, protocolVersion(resp.ProtoMajor, resp.ProtoMinor), time.Since(a.course.Start)
 	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status})
 	t.metrics.attempt.firstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
 	a.body = resp.Body

@@ -9,7 +9,7 @@ import (
 type Config struct {
 	Log          logline.Config
 	Trust        trust           `env:"TRACE_TRUST" envDefault:"auto" auto:"link" doc:"trace context from peers outside TRUSTED_PROXIES: link (a new trace, linked), ignore or trust; auto is link"`
-	ServerTiming bool            `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, and how long the proxy and the backend took"`
+	ServerTiming bool            `env:"SERVER_TIMING" envDefault:"false" doc:"true tells clients in Server-Timing which span is theirs, how long the proxy and the backend took, and of the last attempt its phases"`
 	Probes       tracedProbes    `env:"TRACE_PROBES" envDefault:"all" needs:"PROBE_MODE!=off" doc:"probes that have spans, whatever OTEL_TRACES_SAMPLER is but always_off: all, failed (and those that changed a backend's state) or changes (those that did, alone)"`
 	RateLimit    tracedDecisions `env:"TRACE_RATE_LIMIT" envDefault:"all" needs:"RATE_LIMIT" doc:"decisions of the rate limit that have spans, in requests that are sampled: all, or denied, which leaves out those that let a request in"`
 	Baggage      baggageKeys     `env:"TRACE_BAGGAGE" list:"true" zero:"none" doc:"comma list of the keys of baggage that pass from peers outside TRUSTED_PROXIES to the backends, or * for all; none when empty"`

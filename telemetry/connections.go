@@ -2,8 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -16,18 +14,14 @@ import (
 )
 
 // connections returns what records how long connections to b are open, counts
-// those on which something came that nobody had asked for, and notes the peer of
-// each attempt.
+// those on which something came that nobody had asked for, and says where the course
+// of each attempt is noted.
 func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 	host, port := splitHost(b.URL.Host, b.URL.Scheme)
 	lifetime := t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))
 	name := t.meter.with(backendKey.String(b.Name))
 	return wire.ConnectionHooks{
-		Got: func(ctx context.Context, conn net.Conn, agreed *tls.ConnectionState) {
-			if e := exchangeOf(ctx); e != nil && e.attempt != nil {
-				e.attempt.peer, e.attempt.tls = conn.RemoteAddr(), agreed
-			}
-		},
+		Course: t.courseOf,
 		Ended: func(d time.Duration) {
 			t.metrics.connection.duration.Record(context.Background(), d.Seconds(), lifetime)
 		},

@@ -15,13 +15,15 @@ import (
 //	spangate     what passed here until the response began, without the next
 //	backend      from the first attempt to the header of the response that is
 //	             passed on, retries and waits included; only if there was one
-func addServerTiming(h http.Header, span trace.SpanContext, total, backend time.Duration) {
+//	attempt-…    of that the parts of the last attempt, as its span has them
+func addServerTiming(h http.Header, span trace.SpanContext, total time.Duration, e *exchange) {
+	backend := e.forwarded.took
 	value := "spangate;dur=" + milliseconds(total-backend)
 	if span.IsValid() {
 		value = `traceparent;desc="00-` + span.TraceID().String() + "-" + span.SpanID().String() + "-" + span.TraceFlags().String() + `", ` + value
 	}
 	if backend > 0 {
-		value += ", backend;dur=" + milliseconds(backend)
+		value = e.attempt.appendTiming(value + ", backend;dur=" + milliseconds(backend))
 	}
 	h.Add("Server-Timing", value)
 }

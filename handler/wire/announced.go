@@ -68,24 +68,25 @@ func announcing(next dialFunc, v proxyproto.Version) dialFunc {
 
 // take returns a connection for r. Its errors are *[fault.Error], with nothing of r
 // sent.
-func (a *announced) take(r *http.Request, needs protocol) (*connection, error) {
+func (a *announced) take(r *http.Request, needs protocol) delivery {
 	ctx := r.Context()
 	if a.room != nil {
 		select {
 		case a.room <- struct{}{}:
 		case <-ctx.Done():
-			return nil, notSent(ctx)
+			return delivery{err: notSent(ctx), waited: true}
 		}
 	}
 	with := ctx
 	if a.whose != nil {
 		with = context.WithValue(ctx, announcementKey{}, a.whose(r))
 	}
-	c, err := a.connect(with, a.target(r), needs, a.closed)
+	m := &making{}
+	c, err := a.connect(with, a.target(r), needs, m, a.closed)
 	if err != nil && ctx.Err() != nil {
-		return nil, notSent(ctx)
+		err = notSent(ctx)
 	}
-	return c, err
+	return delivery{c, err, true, m}
 }
 
 func (a *announced) closed() {

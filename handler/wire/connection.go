@@ -48,16 +48,17 @@ type connector struct {
 	connections *connections
 }
 
-// connect makes a connection, and has closed called when that is closed; when
-// there is none, at once. Its errors are *[fault.Error], with nothing sent.
-func (d *connector) connect(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error) {
-	conn, err := d.dial(ctx, "tcp", authority)
+// connect implements [connectFunc]. Its errors are *[fault.Error], with nothing sent.
+func (d *connector) connect(ctx context.Context, authority string, needs protocol, m *making, closed func()) (*connection, error) {
+	m.enter(Connect)
+	defer m.end()
+	conn, err := d.dial(m.lookups(ctx), "tcp", authority)
 	if err != nil {
 		closed()
 		return nil, err
 	}
 	timed := &timedConn{Conn: direct(conn), pause: d.pause, closed: d.connections.count(closed)}
-	c, err := d.establish(ctx, timed, authority, needs)
+	c, err := d.establish(ctx, timed, authority, needs, m)
 	if err != nil {
 		timed.Close()
 		return nil, err
@@ -65,13 +66,14 @@ func (d *connector) connect(ctx context.Context, authority string, needs protoco
 	return c, nil
 }
 
-func (d *connector) establish(ctx context.Context, conn *timedConn, authority string, needs protocol) (*connection, error) {
+func (d *connector) establish(ctx context.Context, conn *timedConn, authority string, needs protocol, m *making) (*connection, error) {
 	if d.trust == nil {
 		if d.http2 != nil {
 			return d.establishHTTP2(ctx, conn)
 		}
 		return d.establishHTTP1(conn, conn), nil
 	}
+	m.enter(TLS)
 	secure, err := d.secure(ctx, conn, authority, needs)
 	if err != nil {
 		d.connections.shaken(tls.ConnectionState{}, fault.Of(ctx, err).Err)
@@ -81,6 +83,7 @@ func (d *connector) establish(ctx context.Context, conn *timedConn, authority st
 	d.connections.shaken(state, nil)
 	c := d.establishHTTP1(secure, conn)
 	if state.NegotiatedProtocol == "h2" {
+		m.enter(Connect)
 		if c, err = d.establishHTTP2(ctx, secure); err != nil {
 			return nil, d.connections.refused(&state, fault.Of(ctx, err))
 		}
@@ -190,12 +193,9 @@ func (c *connection) reserve() bool {
 	return c.client.InFlight() < streamsPerConnection && c.client.Reserve() == nil
 }
 
-// tellGot tells which connection r goes over, also by [httptrace.ClientTrace.GotConn]
-// where r may have had to wait for others.
+// tellGot tells [httptrace.ClientTrace.GotConn] which connection r goes over, where it
+// may have had to wait for others.
 func (t *Transport) tellGot(r *http.Request, c *connection) {
-	if t.connections.hooks.Got != nil {
-		t.connections.hooks.Got(r.Context(), c.conn, c.tls)
-	}
 	if t.pool.max == 0 {
 		return // to look through all contexts of a request takes time
 	}

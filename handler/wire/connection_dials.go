@@ -25,7 +25,8 @@ func (p *connectionPool) dialMore() (superfluous []*connection) {
 		}
 		p.open++
 		p.dialing[needs]++
-		go p.dial(p.target, needs)
+		p.making[needs] = &making{}
+		go p.dial(p.target, needs, p.making[needs])
 	}
 	return superfluous
 }
@@ -57,10 +58,10 @@ func (p *connectionPool) unused() []*connection {
 
 // dial makes a connection for whoever waits when it is there. It does not end
 // with the request that needed it: another one may use what comes of it.
-func (p *connectionPool) dial(target string, needs protocol) {
+func (p *connectionPool) dial(target string, needs protocol, m *making) {
 	var c *connection
 	lost := false // it was closed before it could be added; guarded by mu
-	made, err := p.connect(context.Background(), target, needs, func() {
+	made, err := p.connect(context.Background(), target, needs, m, func() {
 		p.mu.Lock()
 		p.open--
 		lost = true
@@ -74,16 +75,19 @@ func (p *connectionPool) dial(target string, needs protocol) {
 	p.mu.Lock()
 	c = made
 	p.dialing[needs]--
+	if p.making[needs] == m {
+		p.making[needs] = nil
+	}
 	switch {
 	case err != nil:
-		p.fail(needs, err)
+		p.fail(needs, delivery{err: err, making: m})
 	case c.http1 == nil:
-		p.share(c, lost)
+		p.share(delivery{c: c, making: m}, lost)
 	default:
 		if needs == anyProtocol {
 			p.room = 1
 		}
-		if !p.deliver(c) && (lost || !p.store(c)) {
+		if !p.deliver(delivery{c: c, making: m}) && (lost || !p.store(c)) {
 			discard(c)
 		}
 	}
@@ -92,8 +96,9 @@ func (p *connectionPool) dial(target string, needs protocol) {
 	discard(idle...)
 }
 
-// share has c, of HTTP/2, serve those who wait. The caller holds mu.
-func (p *connectionPool) share(c *connection, lost bool) {
+// share has a connection of HTTP/2 serve those who wait. The caller holds mu.
+func (p *connectionPool) share(d delivery, lost bool) {
+	c := d.c
 	c.client.SetStateHook(func(*http.ClientConn) {
 		if p.waiters.Load() > 0 && !p.serving.Swap(true) {
 			go p.serve() // the caller may hold what serve needs
@@ -105,11 +110,11 @@ func (p *connectionPool) share(c *connection, lost bool) {
 	p.room = min(max(c.client.Available(), 1), streamsPerConnection)
 	served := false
 	for p.waiting[anyProtocol].Len() > 0 && c.reserve() {
-		p.answer(anyProtocol, delivery{c: c})
+		p.answer(anyProtocol, d)
 		served = true
 	}
 	if !served {
-		p.fail(anyProtocol, &fault.Error{Type: fault.ConnectionReset, Err: errNoStream})
+		p.fail(anyProtocol, delivery{err: &fault.Error{Type: fault.ConnectionReset, Err: errNoStream}, making: d.making})
 	}
 }
 
@@ -117,9 +122,9 @@ var errNoStream = errors.New("a new connection of HTTP/2 that takes no request")
 
 // fail tells those for whom there would have been room in a connection why there
 // is none. The caller holds mu.
-func (p *connectionPool) fail(needs protocol, err error) {
+func (p *connectionPool) fail(needs protocol, d delivery) {
 	for n := p.roomFor(needs); n > 0 && p.waiting[needs].Len() > 0; n-- {
-		p.answer(needs, delivery{err: err})
+		p.answer(needs, d)
 	}
 }
 

@@ -46,17 +46,18 @@ type connectionPool struct {
 	shared  []*connection // of HTTP/2
 	waiting [protocols]list.List
 	dialing [protocols]int
-	arrived uint64 // waiters so far
-	open    int    // connections, those being made included
-	room    int    // requests that a new connection is expected to carry at once
-	retired bool   // keeps none, until one is asked for
+	making  [protocols]*making // the one begun last; nil: it is over
+	arrived uint64             // waiters so far
+	open    int                // connections, those being made included
+	room    int                // requests that a new connection is expected to carry at once
+	retired bool               // keeps none, until one is asked for
 	sweep   *time.Timer
 	look    *time.Timer // for streams that have become free; nil: nobody waits
 }
 
-// connectFunc makes a connection for what a request needs, and has closed called when
-// that is closed; when there is none, at once.
-type connectFunc func(ctx context.Context, authority string, needs protocol, closed func()) (*connection, error)
+// connectFunc makes a connection for what a request needs, tells m how that goes, and
+// has closed called when the connection is closed; when there is none, at once.
+type connectFunc func(ctx context.Context, authority string, needs protocol, m *making, closed func()) (*connection, error)
 
 // waiter is a request without a connection.
 type waiter struct {
@@ -64,26 +65,32 @@ type waiter struct {
 	got    chan delivery // has room for one
 }
 
+// delivery is what comes of asking for a connection.
 type delivery struct {
-	c   *connection
-	err error
+	c      *connection
+	err    error   // why there is none
+	waited bool    // it was not at hand
+	making *making // that was waited for; nil: others' requests were
 }
 
 // take returns a connection for one request. One that was used before is looked
 // at first: whether it still is open, and nothing has come on it. Its errors are
 // *[fault.Error], with nothing sent.
-func (p *connectionPool) take(ctx context.Context, u *url.URL, needs protocol) (*connection, error) {
+func (p *connectionPool) take(ctx context.Context, u *url.URL, needs protocol) delivery {
+	waited := false
 	for {
-		c, err := p.next(ctx, u, needs)
-		if err != nil || !c.used.Load() || c.quiet() {
-			return c, err
+		d := p.next(ctx, u, needs)
+		d.waited = d.waited || waited
+		if d.err != nil || !d.c.used.Load() || d.c.quiet() {
+			return d
 		}
-		discard(c)
+		discard(d.c)
+		waited = d.waited
 	}
 }
 
 // next returns a connection that is free, or waits for one.
-func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (*connection, error) {
+func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) delivery {
 	p.mu.Lock()
 	p.retired = false
 	if p.target == "" {
@@ -96,7 +103,7 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 		}
 		p.mu.Unlock()
 		if !dead {
-			return c, nil
+			return delivery{c: c}
 		}
 		discard(c)
 		p.mu.Lock()
@@ -112,10 +119,12 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 
 	select {
 	case d := <-w.got:
-		return d.c, d.err
+		d.waited = true
+		return d
 	case <-ctx.Done():
 	}
 	p.mu.Lock()
+	making := p.making[needs]
 	select {
 	case d := <-w.got:
 		p.mu.Unlock()
@@ -127,7 +136,7 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) (
 		p.waiters.Add(-1)
 		p.mu.Unlock()
 	}
-	return nil, notSent(ctx)
+	return delivery{err: notSent(ctx), waited: true, making: making}
 }
 
 // free takes a connection that is there. One that is dead is to be closed, and
@@ -175,21 +184,21 @@ func (p *connectionPool) giveBack(c *connection) {
 	}
 	c.taken = time.Time{}
 	p.mu.Lock()
-	kept := p.deliver(c) || p.store(c)
+	kept := p.deliver(delivery{c: c}) || p.store(c)
 	p.mu.Unlock()
 	if !kept {
 		discard(c)
 	}
 }
 
-// deliver gives c, of HTTP/1.1, to the one who has waited longest. The caller
+// deliver gives a connection of HTTP/1.1 to the one who has waited longest. The caller
 // holds mu.
-func (p *connectionPool) deliver(c *connection) bool {
+func (p *connectionPool) deliver(d delivery) bool {
 	first := p.firstWaiting()
 	if first == protocols {
 		return false
 	}
-	p.answer(first, delivery{c: c})
+	p.answer(first, d)
 	return true
 }
 

@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,10 +13,9 @@ import (
 // ConnectionHooks listen to the connections of a transport. Each is called
 // concurrently, and not at all when it is nil.
 type ConnectionHooks struct {
-	// Got is told which connection a request goes over, by the goroutine that sends
-	// it, before it does, and what was agreed on with TLS, or nil without. The context
-	// is the request's.
-	Got func(context.Context, net.Conn, *tls.ConnectionState)
+	// Course returns where it is to be noted how a request goes on its way, or nil. The
+	// context is the request's.
+	Course func(context.Context) *Course
 	// Handshake is told how each of TLS went: what was agreed on, or why it failed. One
 	// that the backend turns out not to be content with is told of again, with the error.
 	Handshake func(tls.ConnectionState, error)
@@ -46,6 +44,14 @@ func (c *connections) count(closed func()) (ended func()) {
 		}
 		closed()
 	})
+}
+
+// course returns where the course of the request with that context is noted, or nil.
+func (c *connections) course(ctx context.Context) *Course {
+	if c.hooks.Course == nil {
+		return nil
+	}
+	return c.hooks.Course(ctx)
 }
 
 // shaken tells how a handshake of TLS went.

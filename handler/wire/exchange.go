@@ -33,6 +33,7 @@ type exchange struct {
 	transport *Transport
 	c         *connection
 	r         *http.Request
+	course    *Course
 	response  *http1.Response // memory for the answer
 	upload    *upload         // nil: the request has no content
 	kept      bool            // the connection, from before
@@ -51,10 +52,10 @@ type exchange struct {
 
 // exchange sends r over c, of HTTP/1.1, once, and returns the answer when that has
 // begun. Its errors are *[fault.Error].
-func (t *Transport) exchange(c *connection, r *http.Request) (*http.Response, error) {
+func (t *Transport) exchange(c *connection, r *http.Request, course *Course) (*http.Response, error) {
 	a := attemptFor(r.Context())
 	x := &a.exchange
-	x.transport, x.c, x.r, x.response, x.kept = t, c, r, &a.response, c.used.Load()
+	x.transport, x.c, x.r, x.course, x.response, x.kept = t, c, r, course, &a.response, c.used.Load()
 	err := x.send()
 	if err != nil {
 		return nil, x.fail(err)
@@ -110,6 +111,7 @@ func (x *exchange) send() error {
 	if err := x.write(head); err != nil {
 		return x.sentInPart(err)
 	}
+	x.course.isSent()
 	return nil
 }
 

@@ -40,7 +40,7 @@ func TestPingsAsGRPCAllows(t *testing.T) {
 				}
 			}
 		}()
-		c, err := d.connect(t.Context(), "backend:80", anyProtocol, func() {})
+		c, err := d.connect(t.Context(), "backend:80", anyProtocol, &making{}, func() {})
 		if err != nil {
 			t.Fatal(err)
 		}

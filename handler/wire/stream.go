@@ -15,11 +15,13 @@ import (
 )
 
 // stream sends r over c, of HTTP/2, once.
-func (t *Transport) stream(c *connection, r *http.Request) (*http.Response, error) {
+func (t *Transport) stream(c *connection, r *http.Request, course *Course) (*http.Response, error) {
 	var body *streamUpload
 	if r.Body != nil && r.Body != http.NoBody {
-		body = newStreamUpload(r)
+		body = newStreamUpload(r, course)
 		r.Body = body
+	} else {
+		course.sentAtOnce()
 	}
 	resp, err := t.overHTTP2(c, r, body)
 	if err != nil {

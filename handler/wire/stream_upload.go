@@ -13,6 +13,7 @@ import (
 // it was read. A nil one is that of a request without one.
 type streamUpload struct {
 	io.ReadCloser
+	course *Course
 	left   int64 // bytes still to come; not above 0 when their number is unknown
 	begun  atomic.Bool
 	ended  atomic.Bool
@@ -28,8 +29,8 @@ type streamUpload struct {
 // newStreamUpload returns the body of r, and gives r a trailer of its own, which is
 // filled when the body has ended: the transport goes through the names while the
 // body of an attempt that was given up may be coming to its end.
-func newStreamUpload(r *http.Request) *streamUpload {
-	u := &streamUpload{ReadCloser: r.Body, left: r.ContentLength, trailer: r.Trailer}
+func newStreamUpload(r *http.Request, course *Course) *streamUpload {
+	u := &streamUpload{ReadCloser: r.Body, course: course, left: r.ContentLength, trailer: r.Trailer}
 	if r.Trailer != nil {
 		u.sent = make(http.Header, len(r.Trailer))
 		for name := range r.Trailer {
@@ -54,6 +55,9 @@ func (u *streamUpload) Read(p []byte) (int, error) {
 	u.left -= int64(n)
 	if err != nil && err != io.EOF && !errors.Is(err, fault.ErrGivenUp) { // else it was closed, which is not why the attempt failed
 		u.broken.Store(true)
+	}
+	if (last || err == io.EOF) && !u.ended.Load() {
+		u.course.isSent() // but for what net/http is about to
 	}
 	if last || err != nil {
 		u.ended.Store(true)

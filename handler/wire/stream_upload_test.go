@@ -24,7 +24,7 @@ func TestABodyThatIsClosedHasNotFailed(t *testing.T) {
 		"broken by a client": {&fault.RequestBodyError{Err: errors.New("reset")}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := newStreamUpload(httptest.NewRequest("POST", "/", iotest.ErrReader(test.err)))
+			u := newStreamUpload(httptest.NewRequest("POST", "/", iotest.ErrReader(test.err)), nil)
 			u.Read(make([]byte, 1))
 			if got := u.failed(); got != test.want {
 				t.Errorf("failed is %v, want %v", got, test.want)

@@ -121,7 +121,7 @@ func (t *Transport) OpenConnections() int64 { return t.connections.open.Load() }
 // it: with TLS once hands are shaken, with HTTP/2 once the backend has begun to speak
 // it.
 func (t *Transport) Connect(ctx context.Context, u *url.URL) error {
-	c, err := t.connector.connect(ctx, target(u), anyProtocol, func() {})
+	c, err := t.connector.connect(ctx, target(u), anyProtocol, &making{}, func() {})
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,8 @@ func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }
 // RoundTrip sends r, which it may change, once. A response counts as one when
 // it has begun: where its length says that there is content, with the first of that.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	c, err := t.connection(r)
+	course := t.connections.course(r.Context())
+	c, err := t.connection(r, course)
 	if err != nil {
 		if r.Body != nil {
 			r.Body.Close()
@@ -147,9 +148,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Close = true
 	}
 	if c.http1 != nil {
-		return t.exchange(c, r)
+		return t.exchange(c, r, course)
 	}
-	return t.stream(c, r)
+	return t.stream(c, r, course)
 }
 
 // noApplicationProtocol is the alert which says that a backend has none of what
@@ -164,19 +165,21 @@ func lacksHTTP1(err error) bool {
 }
 
 // connection returns a connection for r.
-func (t *Transport) connection(r *http.Request) (*connection, error) {
+func (t *Transport) connection(r *http.Request, course *Course) (*connection, error) {
 	needs := anyProtocol
 	if t.upgrades && r.Header["Upgrade"] != nil {
 		needs = onlyHTTP1
 	}
-	c, err := t.take(r, needs)
-	if needs == onlyHTTP1 && lacksHTTP1(err) {
-		return t.take(r, anyProtocol)
+	d := t.take(r, needs)
+	course.hears(d)
+	if needs == onlyHTTP1 && lacksHTTP1(d.err) {
+		d = t.take(r, anyProtocol)
+		course.hears(d)
 	}
-	return c, err
+	return d.c, d.err
 }
 
-func (t *Transport) take(r *http.Request, needs protocol) (*connection, error) {
+func (t *Transport) take(r *http.Request, needs protocol) delivery {
 	if t.announced != nil {
 		return t.announced.take(r, needs)
 	}

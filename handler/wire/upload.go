@@ -145,6 +145,9 @@ func (u *upload) send() bool {
 		if !ok {
 			return false
 		}
+		if last {
+			u.x.course.isSent() // before: the backend may be quicker than Write's return
+		}
 		if err := u.x.write(piece); err != nil {
 			u.failed(err)
 			return false

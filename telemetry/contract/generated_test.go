@@ -96,8 +96,9 @@ func ours(name string) bool { return strings.HasPrefix(name, "spangate.") }
 func identifier(name string) string {
 	words := strings.FieldsFunc(strings.TrimPrefix(name, "spangate."), func(r rune) bool { return r == '.' || r == '_' })
 	for i, word := range words[1:] {
-		if word == "id" {
-			word = "ID"
+		switch word {
+		case "id", "dns", "tls":
+			word = strings.ToUpper(word)
 		}
 		words[i+1] = strings.ToUpper(word[:1]) + word[1:]
 	}

@@ -23,7 +23,9 @@ var Spans = []Span{
 			"http.request.resend_count", "spangate.backend", "spangate.backend.address", "service.peer.name",
 			"spangate.balancer.algorithm", "spangate.balancer.ready",
 			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "error.type",
-			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed",
+			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed", "spangate.connection.reused",
+			"spangate.attempt.queue", "spangate.attempt.dns", "spangate.attempt.connect", "spangate.attempt.tls",
+			"spangate.attempt.send", "spangate.attempt.wait", "spangate.attempt.receive",
 		},
 	},
 	{

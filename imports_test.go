@@ -18,7 +18,7 @@ import (
 var rooms = [][]string{
 	{"spangate/handler/clock", "spangate/handler/supervise", "spangate/handler/version"},
 	{"spangate/handler/reload"},
-	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/handler/wire/http1", "spangate/handler/wire/websocket", "spangate/handler/wire/xconnect", "spangate/handler/wire/proxyproto", "spangate/policy/jwks", "spangate/telemetry/contract", "spangate/telemetry/export/queue", "spangate/telemetry/export/series", "spangate/handler/certificate", "spangate/telemetry/export/exposition"},
+	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/handler/wire/http1", "spangate/handler/wire/websocket", "spangate/handler/wire/xconnect", "spangate/handler/wire/proxyproto", "spangate/policy/jwks", "spangate/telemetry/contract", "spangate/telemetry/export/queue", "spangate/telemetry/export/otlp", "spangate/telemetry/export/series", "spangate/handler/certificate", "spangate/telemetry/export/exposition"},
 	{"spangate/policy/redis/connect", "spangate/telemetry/export/tracer"},
 	{"spangate/handler/acme"},
 	{"spangate/handler/wire", "spangate/balancer/echo"},
@@ -34,7 +34,11 @@ var rooms = [][]string{
 }
 
 // forTests are packages that no binary holds.
-var forTests = []string{"spangate/telemetry/otlptest", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "spangate/handler/wire/http1/http1test", "spangate/handler/certificate/certtest", "testing"}
+var forTests = []string{"spangate/telemetry/otlptest", "spangate/telemetry/otlptest/corpus", "spangate/balancer/dnstest", "spangate/handler/wire/wiretest", "spangate/handler/wire/http1/http1test", "spangate/handler/certificate/certtest", "testing"}
+
+// tooLarge are packages that no binary holds either, with what is below them: what is
+// needed of them is little beside what they bring along.
+var tooLarge = []string{"google.golang.org/grpc", "google.golang.org/genproto", "google.golang.org/protobuf/proto", "github.com/grpc-ecosystem/grpc-gateway", "go.opentelemetry.io/proto/otlp"}
 
 // foreign lists who may import what of others; the first path that holds it
 // decides.
@@ -94,7 +98,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, p := range goList(t, "-deps", ".") {
-		if slices.Contains(forTests, p.ImportPath) {
+		if slices.ContainsFunc(slices.Concat(forTests, tooLarge), func(path string) bool { return within(p.ImportPath, path) }) {
 			t.Errorf("the binary holds %s", p.ImportPath)
 		}
 	}

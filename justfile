@@ -74,6 +74,7 @@ e2e *args:
     # The package's other tests that count run longer here than in just test.
     go test -tags e2e -count=1 -timeout=8m "$@" ./policy/redis -run-for=10s
     {{just_executable()}} nested telemetry/e2e "$@"
+    {{just_executable()}} nested telemetry/export/otlp/stock "$@"
     {{just_executable()}} nested handler/clients "$@"
     {{just_executable()}} nested handler/wire/bench "$@"
     {{just_executable()}} nested deploy/schema "$@"

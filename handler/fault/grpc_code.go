@@ -8,16 +8,20 @@ import (
 // GRPCCode is a status code of gRPC.
 type GRPCCode int
 
-// The codes that are told of an answer of the proxy's own.
+// The codes that are told of an answer of the proxy's own, or that say whether a call
+// may be repeated.
 const (
 	GRPCCanceled          GRPCCode = 1
 	GRPCUnknown           GRPCCode = 2
 	GRPCDeadlineExceeded  GRPCCode = 4
 	GRPCPermissionDenied  GRPCCode = 7
 	GRPCResourceExhausted GRPCCode = 8
+	GRPCAborted           GRPCCode = 10
+	GRPCOutOfRange        GRPCCode = 11
 	GRPCUnimplemented     GRPCCode = 12
 	GRPCInternal          GRPCCode = 13
 	GRPCUnavailable       GRPCCode = 14
+	GRPCDataLoss          GRPCCode = 15
 	GRPCUnauthenticated   GRPCCode = 16
 )
 

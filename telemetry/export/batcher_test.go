@@ -81,13 +81,13 @@ func TestBatcherAccountsForEveryItem(t *testing.T) {
 		{"none arrives", 100, func(context.Context, []int) error { return errDown }, false,
 			map[outcome]int64{exported: 0, exportFailed: 10}},
 		{"the collector takes some", 100, func(context.Context, []int) error {
-			return classify(errors.New("OTLP partial success: too old (1 spans rejected)"))
+			return &partial{1, errors.New("too old")}
 		}, false, map[outcome]int64{exported: 7, exportRejected: 3}},
 		{"the collector counts wrong", 100, func(context.Context, []int) error {
-			return classify(errors.New("OTLP partial success: too old (99 spans rejected)"))
+			return &partial{99, errors.New("too old")}
 		}, false, map[outcome]int64{exported: 0, exportRejected: 10}},
 		{"the collector only warns", 100, func(context.Context, []int) error {
-			return classify(errors.New("OTLP partial success: (soon) too old (0 spans rejected)"))
+			return &partial{0, errors.New("soon too old")}
 		}, false, map[outcome]int64{exported: 10}},
 		{"the deadline comes first", 100, hang, true,
 			map[outcome]int64{exported: 0, exportCut: 4, queueCut: 6}},

@@ -19,9 +19,8 @@ const (
 	lastWait = 100 * time.Millisecond
 )
 
-// delivery repeats exports that found the collector unavailable. The exporters'
-// own repetition is off: it does not see refused connections, and its waits of
-// up to 30 seconds do not end early when the program leaves.
+// delivery repeats exports that found the collector unavailable, with waits that end
+// early when the program leaves.
 type delivery struct {
 	target  target
 	leaving <-chan struct{} // closed when Shutdown begins
@@ -80,9 +79,12 @@ func gaveUp(ctx context.Context, last error) error {
 func (d delivery) try(ctx context.Context, attempt func(context.Context) error) error {
 	tryCtx, cancel := context.WithTimeout(ctx, d.target.timeout)
 	defer cancel()
-	err := classify(attempt(tryCtx))
-	if err != nil && tryCtx.Err() != nil && ctx.Err() == nil {
-		return &unavailable{err: err}
+	err := attempt(tryCtx)
+	switch {
+	case err == nil:
+		return nil
+	case tryCtx.Err() != nil && ctx.Err() == nil:
+		return &unavailable{err: short{err}}
 	}
-	return err
+	return short{err}
 }

@@ -28,6 +28,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/config"
+	"spangate/telemetry/export/console"
 	"spangate/telemetry/export/exposition"
 	"spangate/telemetry/export/tracer"
 )
@@ -63,12 +64,10 @@ type Pipelines struct {
 	records *batcher[sdklog.Record]  // nil when no logs are exported
 	meters  *sdkmetric.MeterProvider // nil when no metrics are exported
 	outage  *outage
+	trees   *console.Trees // nil when none are printed
 
 	traces, logs, metrics target // without a URL for a signal that has no collector
 	exporters             struct{ traces, logs, metrics Exporters }
-
-	spanSinks   []sink[spanBatch]
-	recordSinks []sink[recordBatch]
 }
 
 // New starts what cfg asks for, unless [Config.Check] finds fault with it. It
@@ -110,13 +109,13 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	p.exporters.traces, p.exporters.logs, p.exporters.metrics = cfg.TracesExporter, cfg.LogsExporter, cfg.MetricsExporter
 	to := func(t target) delivery { return delivery{target: t, leaving: p.leaving, outage: p.outage} }
 
-	// The exporters read the process's environment before their options, and
-	// complain of values that mean something else to them.
+	// The SDK reads the process's environment before its options, and complains
+	// of values that mean something else to it.
 	otel.SetLogger(logr.Discard())
 	p.startTraces(cfg, set, res, to(set.traces), stdout, process.Coloured)
 	err = errors.Join(
-		p.startLogs(ctx, cfg, set.records, res, to(set.logs), stdout),
-		p.startMetrics(ctx, cfg, res, to(set.metrics), stdout))
+		p.startLogs(cfg, set.records, res, to(set.logs), stdout),
+		p.startMetrics(cfg, res, to(set.metrics), stdout))
 	if err != nil {
 		return nil, errors.Join(err, p.Shutdown(ctx))
 	}
@@ -131,25 +130,23 @@ func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource
 		p.Tracer = tracer.New(config)
 		return
 	}
-	sinks := spanSinks(cfg.TracesExporter, res, d, stdout, coloured)
+	sinks := p.spanSinks(cfg.TracesExporter, res, d, stdout, coloured)
 	config.Export = func(span *tracer.Ended) { p.spans.enqueue(span) }
 	provider := tracer.New(config)
-	p.spanSinks = sinks
 	p.spans = newBatcher(set.spans, all(sinks))
 	p.spans.release = provider.Release
 	p.Tracer = provider
 }
 
-func (p *Pipelines) startLogs(ctx context.Context, cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
 	if len(cfg.LogsExporter) == 0 {
 		return nil
 	}
-	sinks, err := recordSinks(ctx, cfg.LogsExporter, d, stdout)
+	sinks, err := recordSinks(cfg.LogsExporter, res, d, stdout)
 	if err != nil {
 		return err
 	}
-	p.recordSinks = sinks
-	p.records = newBatcher(b, repairing(repairRecords, all(p.recordSinks)))
+	p.records = newBatcher(b, all(sinks))
 	length, count := cfg.recordLimits()
 	p.Events = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),
@@ -159,11 +156,11 @@ func (p *Pipelines) startLogs(ctx context.Context, cfg Config, b bounds, res *re
 	return nil
 }
 
-func (p *Pipelines) startMetrics(ctx context.Context, cfg Config, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery, stdout io.Writer) error {
 	if len(cfg.MetricsExporter) == 0 {
 		return nil
 	}
-	options, err := cfg.metricReaders(ctx, d, stdout)
+	options, err := cfg.metricReaders(res, d, stdout)
 	if err != nil {
 		return err
 	}

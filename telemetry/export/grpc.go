@@ -8,16 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
+	"spangate/handler/fault"
 )
 
 // grpcPaths are the methods that take each signal.
@@ -27,11 +25,11 @@ var grpcPaths = map[string]string{
 	"logs":    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
 
-// callGRPC makes a gRPC call of what an OTLP/HTTP exporter posts, and an answer
-// of OTLP/HTTP of its outcome: both carry the same messages, so that a frame of
+// callGRPC makes a gRPC call of what is posted in OTLP/HTTP, and an answer of
+// OTLP/HTTP of its outcome: both carry the same messages, so that a frame of
 // five bytes and a status in the trailers are all that differs. The gRPC
-// exporters would do the same for more than a megabyte of binary, and with
-// waits between connections that nothing can cut short.
+// exporters would do the same for megabytes of binary, and with waits between
+// connections that nothing can cut short.
 type callGRPC struct{ next http.RoundTripper }
 
 func (g callGRPC) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -55,8 +53,8 @@ func (g callGRPC) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, errors.New("the answer is not one of gRPC: it has no grpc-status")
 	}
-	if codes.Code(code) != codes.OK {
-		return refusal(r, codes.Code(code), trailer("Grpc-Message"), trailer("Grpc-Status-Details-Bin")), nil
+	if code != 0 {
+		return refusal(r, fault.GRPCCode(code), trailer("Grpc-Message"), trailer("Grpc-Status-Details-Bin")), nil
 	}
 	if len(body) < frameHeader || body[0] != 0 {
 		return nil, errors.New("the answer is not one of gRPC: it has no plain message")
@@ -93,17 +91,17 @@ func frame(r *http.Request, message []byte) *http.Request {
 
 // refusal is what OTLP/HTTP would have answered: 503 where OTLP/gRPC lets the
 // client repeat, else 400.
-func refusal(r *http.Request, code codes.Code, message, details string) *http.Response {
+func refusal(r *http.Request, code fault.GRPCCode, message, details string) *http.Response {
 	if plain, err := url.PathUnescape(message); err == nil {
 		message = plain
 	}
 	after, hinted := retryInfo(details)
 	httpStatus := http.StatusBadRequest
 	switch code {
-	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted,
-		codes.OutOfRange, codes.Unavailable, codes.DataLoss:
+	case fault.GRPCCanceled, fault.GRPCDeadlineExceeded, fault.GRPCAborted,
+		fault.GRPCOutOfRange, fault.GRPCUnavailable, fault.GRPCDataLoss:
 		httpStatus = http.StatusServiceUnavailable
-	case codes.ResourceExhausted:
+	case fault.GRPCResourceExhausted:
 		// Without a hint it means that no repetition will fit either.
 		if hinted {
 			httpStatus = http.StatusServiceUnavailable
@@ -118,21 +116,35 @@ func refusal(r *http.Request, code codes.Code, message, details string) *http.Re
 	return resp
 }
 
-// retryInfo reads the pause that the collector asks for.
+// retryInfo reads the pause that the collector asks for: of a google.rpc.Status the
+// detail that is a RetryInfo.
 func retryInfo(details string) (after time.Duration, ok bool) {
 	// Binary headers come with padding and without.
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(details, "="))
-	var s status.Status
-	if err != nil || proto.Unmarshal(raw, &s) != nil {
+	status, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(details, "="))
+	if err != nil {
 		return 0, false
 	}
-	for _, detail := range s.GetDetails() {
-		var info errdetails.RetryInfo
-		if detail.UnmarshalTo(&info) == nil {
-			return info.GetRetryDelay().AsDuration(), true
+	for detail, err := range fields(status) {
+		if err != nil {
+			return 0, false
+		}
+		url, _ := fieldOf(detail.bytes, 1)
+		if detail.number == 3 && bytes.HasSuffix(url.bytes, []byte("/google.rpc.RetryInfo")) {
+			info, _ := fieldOf(detail.bytes, 2)
+			delay, _ := fieldOf(info.bytes, 1)
+			return duration(delay.bytes), true
 		}
 	}
 	return 0, false
+}
+
+// duration reads a google.protobuf.Duration. One that is too long is a very long one.
+func duration(message []byte) time.Duration {
+	seconds, _ := fieldOf(message, 1)
+	nanoseconds, _ := fieldOf(message, 2)
+	const most = math.MaxInt32 // as a Retry-After
+	whole := min(int64(seconds.n), most)
+	return time.Duration(whole)*time.Second + time.Duration(int32(nanoseconds.n))
 }
 
 func answer(r *http.Request, code int, text string, body []byte) *http.Response {

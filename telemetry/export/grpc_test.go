@@ -68,7 +68,7 @@ func TestAnswersOfAGRPCCollector(t *testing.T) {
 	}{
 		{"takes all", []error{nil}, all, ""},
 		{"takes some", []error{rejects(2)}, map[string]float64{"exported": 1, "failed rejected": 2}, "too old"},
-		{"is down, then takes all", []error{grpcError(t, codes.Unavailable, "später", 0), nil}, all, "status 14 Unavailable"},
+		{"is down, then takes all", []error{grpcError(t, codes.Unavailable, "später", 0), nil}, all, "status 14 UNAVAILABLE"},
 		{"is full for good", []error{grpcError(t, codes.ResourceExhausted, "too much", 0)}, none, "too much"},
 		{"is full for now", []error{grpcError(t, codes.ResourceExhausted, "too much", time.Millisecond), nil}, all, "too much"},
 		{"refuses for good", []error{grpcError(t, codes.Unauthenticated, "wer? 100%", 0)}, none, "wer? 100%"},

@@ -4,18 +4,20 @@ import (
 	"context"
 	"io"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"spangate/telemetry/export/otlp"
 )
 
 type metricBatch = *metricdata.ResourceMetrics
 
 // metricExporter is a sink in the shape that the SDK's periodic reader takes.
 type metricExporter struct {
-	sink[metricBatch]
+	sink sink[metricBatch]
 	sdkmetric.TemporalitySelector
 	sdkmetric.AggregationSelector
 }
@@ -31,31 +33,26 @@ func (e metricExporter) Aggregation(k sdkmetric.InstrumentKind) sdkmetric.Aggreg
 // Export marks its errors as told already: the reader has nobody to hand them
 // to but the process-wide error handler.
 func (e metricExporter) Export(ctx context.Context, batch metricBatch) error {
-	if err := e.export(ctx, batch); err != nil {
+	if err := e.sink(ctx, batch); err != nil {
 		return told{err}
 	}
 	return nil
 }
 
 func (e metricExporter) ForceFlush(context.Context) error { return nil }
+func (e metricExporter) Shutdown(context.Context) error   { return nil }
 
-func (e metricExporter) Shutdown(ctx context.Context) error { return e.shutdown(ctx) }
-
-func (c Config) metricReaders(ctx context.Context, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
+func (c Config) metricReaders(res *resource.Resource, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
 	var sinks []sink[metricBatch] // all, before a reader is made, which runs
 	if c.MetricsExporter.has("console") {
 		e, err := stdoutmetric.New(stdoutmetric.WithWriter(visible{stdout}))
 		if err != nil {
 			return nil, err
 		}
-		sinks = append(sinks, sink[metricBatch]{export: e.Export, shutdown: e.Shutdown})
+		sinks = append(sinks, e.Export)
 	}
 	if c.MetricsExporter.has("otlp") {
-		e, err := metricClient(ctx, d.target)
-		if err != nil {
-			return nil, err
-		}
-		sinks = append(sinks, sink[metricBatch]{export: e.Export, shutdown: e.Shutdown}.through(d))
+		sinks = append(sinks, sendMetrics(newSender(d, res)))
 	}
 	var options []sdkmetric.Option
 	for _, s := range sinks {
@@ -73,20 +70,16 @@ func (c *Config) Scraped() bool {
 	return c.Disabled != "true" && c.MetricsExporter.has("prometheus")
 }
 
-func metricClient(ctx context.Context, t target) (*otlpmetrichttp.Exporter, error) {
-	compression := otlpmetrichttp.NoCompression
-	if t.gzip {
-		compression = otlpmetrichttp.GzipCompression
+// sendMetrics returns an export of metrics by a sender. Those that OTLP has no word for
+// are logged, and cost the others nothing.
+func sendMetrics(s *sender) sink[metricBatch] {
+	return func(ctx context.Context, batch metricBatch) error {
+		items, err := otlp.Metrics(batch.ScopeMetrics)
+		if err != nil {
+			s.delivery.outage.log.Error("telemetry", "error", err.Error())
+		}
+		return s.send(ctx, items)
 	}
-	return otlpmetrichttp.New(ctx,
-		otlpmetrichttp.WithEndpointURL(t.url),
-		otlpmetrichttp.WithHTTPClient(t.client()),
-		otlpmetrichttp.WithTLSClientConfig(t.tls),
-		otlpmetrichttp.WithHeaders(t.headers),
-		otlpmetrichttp.WithTimeout(t.timeout),
-		otlpmetrichttp.WithCompression(compression),
-		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{}),
-	)
 }
 
 func (c Config) temporality() sdkmetric.TemporalitySelector {

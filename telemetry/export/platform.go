@@ -5,6 +5,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/telemetry/export/otlp"
 )
 
 // fact is an attribute of the resource: what a variable says, or a value.
@@ -59,7 +61,7 @@ func platformAttributes(platform string, environ []string) []attribute.KeyValue 
 		if f.variable == "" {
 			attributes = append(attributes, f.attribute)
 		} else if value := given[f.variable]; value != "" {
-			attributes = append(attributes, f.attribute.Key.String(validText(value)))
+			attributes = append(attributes, f.attribute.Key.String(otlp.ValidText(value)))
 		}
 	}
 	return attributes

@@ -6,9 +6,11 @@ import (
 	"io"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"spangate/telemetry/export/otlp"
 )
 
 type recordBatch = []sdklog.Record
@@ -49,34 +51,19 @@ func (p recordProcessor) ForceFlush(ctx context.Context) error { return p.drain(
 // Shutdown leaves the batcher to Pipelines.Shutdown, which knows the order.
 func (p recordProcessor) Shutdown(context.Context) error { return nil }
 
-func recordSinks(ctx context.Context, exporters Exporters, d delivery, stdout io.Writer) ([]sink[recordBatch], error) {
+func recordSinks(exporters Exporters, res *resource.Resource, d delivery, stdout io.Writer) ([]sink[recordBatch], error) {
 	var sinks []sink[recordBatch]
 	var errs []error
 	if exporters.has("console") {
 		e, err := stdoutlog.New(stdoutlog.WithWriter(visible{stdout}))
 		errs = append(errs, err)
-		sinks = append(sinks, sink[recordBatch]{export: e.Export, shutdown: e.Shutdown})
+		sinks = append(sinks, e.Export)
 	}
 	if exporters.has("otlp") {
-		e, err := recordClient(ctx, d.target)
-		errs = append(errs, err)
-		sinks = append(sinks, sink[recordBatch]{export: e.Export, shutdown: e.Shutdown}.through(d))
+		s := newSender(d, res)
+		sinks = append(sinks, func(ctx context.Context, batch recordBatch) error {
+			return s.send(ctx, otlp.Records(batch))
+		})
 	}
 	return sinks, errors.Join(errs...)
-}
-
-func recordClient(ctx context.Context, t target) (*otlploghttp.Exporter, error) {
-	compression := otlploghttp.NoCompression
-	if t.gzip {
-		compression = otlploghttp.GzipCompression
-	}
-	return otlploghttp.New(ctx,
-		otlploghttp.WithEndpointURL(t.url),
-		otlploghttp.WithHTTPClient(t.client()),
-		otlploghttp.WithTLSClientConfig(t.tls),
-		otlploghttp.WithHeaders(t.headers),
-		otlploghttp.WithTimeout(t.timeout),
-		otlploghttp.WithCompression(compression),
-		otlploghttp.WithRetry(otlploghttp.RetryConfig{}),
-	)
 }

@@ -32,12 +32,9 @@ func (p *Pipelines) shutdown(ctx context.Context) error {
 	if p.meters != nil {
 		errs = append(errs, within(ctx, 1, "metrics", p.meters.Shutdown))
 	}
-	// These close connections. An export that was given up could hold them
-	// up, and ctx may have ended.
-	ended, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	cancel()
-	_ = shutdownAll(ended, p.spanSinks)
-	_ = shutdownAll(ended, p.recordSinks)
+	if p.trees != nil {
+		_ = p.trees.Shutdown() // what standard output does not take is nobody's loss
+	}
 	p.tellLosses()
 	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@ import (
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"spangate/telemetry/export/otlp"
 	"spangate/telemetry/export/tracer"
 )
 
@@ -48,7 +49,7 @@ func request(t trace.Tracer) {
 func BenchmarkRequest(b *testing.B) {
 	const batch = 512
 	b.Run("ours", func(b *testing.B) {
-		resource := tracer.NewResource(from)
+		resource := otlp.NewResource(from)
 		var ended []*tracer.Ended
 		var spans []tracer.Span
 		var p *tracer.Provider

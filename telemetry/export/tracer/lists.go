@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"spangate/telemetry/export/otlp"
 )
 
 // attributes are those of a span, written.
@@ -18,7 +20,7 @@ type attributes struct {
 
 // set adds an attribute, or replaces that with its key; it drops one that is not
 // valid, or one too many.
-func (a *attributes) set(kv *attribute.KeyValue, limit int, within bounds) {
+func (a *attributes) set(kv *attribute.KeyValue, limit int, within otlp.Bounds) {
 	if !kv.Valid() || limit == 0 {
 		a.dropped++
 		return
@@ -27,7 +29,7 @@ func (a *attributes) set(kv *attribute.KeyValue, limit int, within bounds) {
 	bit := bitOf(kv.Key)
 	if a.seen&bit != 0 {
 		if from, to, ok := find(b, kv.Key); ok {
-			a.of.Value.Bytes = slices.Replace(b, from, to, appendAttribute(nil, attributesField, kv, within)...)
+			a.of.Value.Bytes = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
 			return
 		}
 	}
@@ -37,7 +39,7 @@ func (a *attributes) set(kv *attribute.KeyValue, limit int, within bounds) {
 	}
 	a.n++
 	a.seen |= bit
-	a.of.Value.Bytes = appendAttribute(b, attributesField, kv, within)
+	a.of.Value.Bytes = otlp.AppendAttribute(b, attributesField, kv, within)
 }
 
 // bitOf returns the bit of a key that is not empty. Names that begin alike differ in
@@ -51,7 +53,7 @@ func bitOf(key attribute.Key) uint64 {
 // find returns where the attribute with a key is.
 func find(b []byte, key attribute.Key) (from, to int, ok bool) {
 	var space [64]byte
-	first := appendText(space[:0], 1, string(key)) // with its length, so that it is that of no other
+	first := otlp.AppendText(space[:0], 1, string(key)) // with its length, so that it is that of no other
 	for from < len(b) {
 		message, n := protowire.ConsumeBytes(b[from+1:])
 		to = from + 1 + n

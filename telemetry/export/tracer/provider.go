@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 
+	"spangate/telemetry/export/otlp"
 	"spangate/telemetry/export/queue"
 )
 
@@ -35,6 +36,9 @@ type Config struct {
 	Export func(*Ended)
 }
 
+// Span is one that has ended, as a message of OTLP.
+type Span = otlp.Item
+
 // Ended is a span that has ended, and a place for it in a queue.
 type Ended = queue.Item[Span]
 
@@ -45,8 +49,8 @@ type Provider struct {
 
 	cfg    Config
 	random trace.TraceFlags // of traces that begin here
-	spans  bounds           // of the values of spans' attributes
-	parts  bounds           // and of those of events and links
+	spans  otlp.Bounds      // of the values of spans' attributes
+	parts  otlp.Bounds      // and of those of events and links
 	pool   sync.Pool
 
 	mu      sync.Mutex
@@ -68,8 +72,8 @@ func New(cfg Config) *Provider {
 	return &Provider{
 		cfg:     cfg,
 		random:  random,
-		spans:   bounds{cfg.Limits.AttributeValueLengthLimit, cfg.Limits.AttributeValueDepthLimit},
-		parts:   bounds{-1, cfg.Limits.AttributeValueDepthLimit},
+		spans:   otlp.Bounds{Length: cfg.Limits.AttributeValueLengthLimit, Depth: cfg.Limits.AttributeValueDepthLimit},
+		parts:   otlp.Bounds{Length: -1, Depth: cfg.Limits.AttributeValueDepthLimit},
 		tracers: map[instrumentation.Scope]*tracer{},
 	}
 }
@@ -85,7 +89,7 @@ func (p *Provider) Tracer(name string, options ...trace.TracerOption) trace.Trac
 	defer p.mu.Unlock()
 	t, ok := p.tracers[scope]
 	if !ok {
-		t = &tracer{provider: p, scope: newScope(scope, p.parts)}
+		t = &tracer{provider: p, scope: otlp.NewScope(scope, p.parts)}
 		p.tracers[scope] = t
 	}
 	return t

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"spangate/telemetry/export/otlp"
 	"spangate/telemetry/export/tracer"
 )
 
@@ -60,7 +61,7 @@ func ours(t testing.TB, with setting, record func(trace.TracerProvider)) *coltra
 	if len(ended) == 0 {
 		return request
 	}
-	if err := proto.Unmarshal(tracer.NewResource(from).Request(ended), request); err != nil {
+	if err := proto.Unmarshal(otlp.NewResource(from).Request(ended), request); err != nil {
 		t.Fatal(err)
 	}
 	return request

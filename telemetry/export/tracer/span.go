@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"spangate/telemetry/export/otlp"
 )
 
 // The numbers of a Span's fields.
@@ -119,11 +121,11 @@ func (s *span) AddEvent(name string, options ...trace.EventOption) {
 	config, p := trace.NewEventConfig(options...), s.tracer.provider
 	kept, dropped := cut(config.Attributes(), p.cfg.Limits.AttributePerEventCountLimit)
 	s.events.add(p.cfg.Limits.EventCountLimit, func(b []byte) []byte {
-		b, at := open(b, eventsField)
-		b = appendTime(b, 1, config.Timestamp().UnixNano())
-		b = appendText(b, 2, name)
-		b = appendAttributes(b, 3, kept, p.parts)
-		return shut(appendNumber(b, 4, dropped), at)
+		b, at := otlp.Open(b, eventsField)
+		b = otlp.AppendTime(b, 1, config.Timestamp())
+		b = otlp.AppendText(b, 2, name)
+		b = otlp.AppendAttributes(b, 3, kept, p.parts)
+		return otlp.Shut(otlp.AppendNumber(b, 4, dropped), at)
 	})
 }
 
@@ -141,11 +143,11 @@ func (s *span) AddLink(link trace.Link) {
 	p := s.tracer.provider
 	kept, dropped := cut(link.Attributes, p.cfg.Limits.AttributePerLinkCountLimit)
 	s.links.add(p.cfg.Limits.LinkCountLimit, func(b []byte) []byte {
-		b, at := open(b, linksField)
+		b, at := otlp.Open(b, linksField)
 		b = appendIDs(b, sc)
-		b = appendAttributes(b, 4, kept, p.parts)
-		b = appendNumber(b, 5, dropped)
-		return shut(appendFlags(append(b, tag(6, protowire.Fixed32Type)), sc.TraceFlags(), sc.IsRemote()), at)
+		b = otlp.AppendAttributes(b, 4, kept, p.parts)
+		b = otlp.AppendNumber(b, 5, dropped)
+		return otlp.Shut(appendFlags(append(b, otlp.Tag(6, protowire.Fixed32Type)), sc.TraceFlags(), sc.IsRemote()), at)
 	})
 }
 
@@ -198,27 +200,27 @@ func (s *span) EndAt(end time.Time) {
 	if e == nil {
 		e = p.ended()
 	}
-	e.Value = Span{s.tracer.scope, s.write(e.Value.Bytes, end)}
+	e.Value = Span{Scope: s.tracer.scope, Bytes: s.write(e.Value.Bytes, end)}
 	s.attributes.of = nil
 	p.cfg.Export(e)
 }
 
 // write makes a whole span of its attributes.
 func (s *span) write(b []byte, end time.Time) []byte {
-	b = appendNumber(b, 10, s.attributes.dropped)
+	b = otlp.AppendNumber(b, 10, s.attributes.dropped)
 	b = append(b, s.events.bytes...)
-	b = appendNumber(b, 12, s.events.dropped)
+	b = otlp.AppendNumber(b, 12, s.events.dropped)
 	b = append(b, s.links.bytes...)
-	b = appendNumber(b, 14, s.links.dropped)
-	b, at := open(b, 15)
-	b = appendText(b, 2, s.status.Description)
+	b = otlp.AppendNumber(b, 14, s.links.dropped)
+	b, at := otlp.Open(b, 15)
+	b = otlp.AppendText(b, 2, s.status.Description)
 	switch s.status.Code {
 	case codes.Ok:
-		b = appendNumber(b, 3, 1)
+		b = otlp.AppendNumber(b, 3, 1)
 	case codes.Error:
-		b = appendNumber(b, 3, 2)
+		b = otlp.AppendNumber(b, 3, 2)
 	}
-	b = shut(b, at)
+	b = otlp.Shut(b, at)
 	b = protowire.AppendTag(b, 16, protowire.Fixed32Type)
 	b = appendFlags(b, s.sc.TraceFlags().WithSampled(true), s.remote)
 
@@ -226,21 +228,21 @@ func (s *span) write(b []byte, end time.Time) []byte {
 	before := appendIDs(space[:0], s.sc)
 	before = appendState(before, s.sc.TraceState())
 	if s.parent.IsValid() {
-		before = append(before, tag(4, protowire.BytesType), byte(len(s.parent)))
+		before = append(before, otlp.Tag(4, protowire.BytesType), byte(len(s.parent)))
 		before = append(before, s.parent[:]...)
 	}
-	before = appendText(before, 5, s.name)
-	before = appendNumber(before, 6, int(s.kind)) // the numbers are OTLP's
-	before = appendTime(before, 7, s.start.UnixNano())
-	before = appendTime(before, 8, end.UnixNano())
+	before = otlp.AppendText(before, 5, s.name)
+	before = otlp.AppendNumber(before, 6, int(s.kind)) // the numbers are OTLP's
+	before = otlp.AppendTime(before, 7, s.start)
+	before = otlp.AppendTime(before, 8, end)
 	return insert(b, before)
 }
 
 func appendIDs(b []byte, sc trace.SpanContext) []byte {
 	traceID, spanID := sc.TraceID(), sc.SpanID()
-	b = append(b, tag(1, protowire.BytesType), byte(len(traceID)))
+	b = append(b, otlp.Tag(1, protowire.BytesType), byte(len(traceID)))
 	b = append(b, traceID[:]...)
-	b = append(b, tag(2, protowire.BytesType), byte(len(spanID)))
+	b = append(b, otlp.Tag(2, protowire.BytesType), byte(len(spanID)))
 	return append(b, spanID[:]...)
 }
 
@@ -249,7 +251,7 @@ func appendState(b []byte, state trace.TraceState) []byte {
 	if state.Len() == 0 {
 		return b
 	}
-	b, at := open(b, 3)
+	b, at := otlp.Open(b, 3)
 	first := true
 	state.Walk(func(key, value string) bool {
 		if !first {
@@ -259,7 +261,7 @@ func appendState(b []byte, state trace.TraceState) []byte {
 		b = append(append(append(b, key...), '='), value...)
 		return true
 	})
-	return shut(b, at)
+	return otlp.Shut(b, at)
 }
 
 // The bits of SpanFlags above those of the trace context.

@@ -8,13 +8,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"spangate/telemetry/export/otlp"
 )
 
 type tracer struct {
 	embedded.Tracer
 
 	provider *Provider
-	scope    *Scope
+	scope    *otlp.Scope
 }
 
 // Start implements [trace.Tracer].

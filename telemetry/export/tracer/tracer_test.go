@@ -13,6 +13,7 @@ import (
 
 	coltraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 
+	"spangate/telemetry/export/otlp"
 	"spangate/telemetry/export/tracer"
 )
 
@@ -39,7 +40,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 // Spans may be used by several at once, and their memory again.
 func TestSpansAtOnce(t *testing.T) {
 	var provider *tracer.Provider
-	resource := tracer.NewResource(from)
+	resource := otlp.NewResource(from)
 	var mu sync.Mutex
 	var names int
 	provider = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) {

@@ -1,7 +1,7 @@
 package export
 
 import (
-	"context"
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,18 +9,22 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/resource"
 
-	"spangate/telemetry/export/tracer"
+	"spangate/telemetry/export/otlp"
 )
 
 // A batch that no collector takes is not sent.
 func TestLargestRequest(t *testing.T) {
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was sent") }))
 	defer collector.Close()
-	to := target{signal: "traces", url: collector.URL}
-	c := &spanClient{delivery: delivery{target: to}, client: to.client(), resource: tracer.NewResource(resource.Empty())}
-	err := c.export(context.Background(), spanBatch{{Scope: &tracer.Scope{}, Bytes: make([]byte, largestRequest)}})
+	var lines bytes.Buffer
+	d := testDelivery(&lines, nothingLost)
+	d.target.url = collector.URL
+	err := newSender(d, resource.Empty()).send(t.Context(), []otlp.Item{{Scope: &otlp.Scope{}, Bytes: make([]byte, largestRequest)}})
 	if err == nil || !strings.Contains(err.Error(), "of which 67108864 can be sent at once") {
 		t.Errorf("it failed of %v", err)
+	}
+	if !strings.Contains(lines.String(), "telemetry is not delivered") {
+		t.Errorf("it is not told: %q", lines.String())
 	}
 }
 
@@ -29,11 +33,11 @@ func TestPartialSuccessIsRead(t *testing.T) {
 		"":                               "",
 		"\x0a\x00":                       "",
 		"\x0a\x02\x08\x00":               "",
-		"\x0a\x02\x08\x05":               "OTLP partial success: empty message (5 spans rejected)",
-		"\x0a\x05\x12\x03why":            "OTLP partial success: why (0 spans rejected)",
-		"\x0a\x07\x08\x05\x12\x03why":    "OTLP partial success: why (5 spans rejected)",
-		"\x12\x01x\x0a\x02\x08\x05\x18a": "OTLP partial success: empty message (5 spans rejected)",
-		"\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01": "OTLP partial success: empty message (-1 spans rejected)",
+		"\x0a\x02\x08\x05":               "partial success: empty message (5 rejected)",
+		"\x0a\x05\x12\x03why":            "partial success: why (0 rejected)",
+		"\x0a\x07\x08\x05\x12\x03why":    "partial success: why (5 rejected)",
+		"\x12\x01x\x0a\x02\x08\x05\x18a": "partial success: empty message (5 rejected)",
+		"\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01": "partial success: empty message (-1 rejected)",
 		"\x0a\x05\x08":     "unexpected EOF",
 		"<html>not found":  "proto:",
 		"\x0a\x02\x12\x05": "unexpected EOF",

@@ -11,10 +11,7 @@ import (
 	"testing"
 	"time"
 
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
-
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
@@ -42,10 +39,7 @@ func forgetful(sampler sdktrace.Sampler) *tracer.Provider {
 // around another that is made again.
 func decorated(t testing.TB, providers export.Providers) (once, again http.Handler) {
 	t.Helper()
-	tel, err := telemetry.From(telemetry.Config{}, providers, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tel := telemetry.From(telemetry.Config{}, providers, nil, slog.New(slog.DiscardHandler))
 	resp := &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1}
 	backend := &balancer.Backend{Name: "http://b", URL: &url.URL{Scheme: "http", Host: "b"}}
 	var client http.RoundTripper = roundTrip(func(*http.Request) (*http.Response, error) {
@@ -87,7 +81,7 @@ func TestAllocations(t *testing.T) {
 	recording := func(sampler sdktrace.Sampler) export.Providers {
 		return export.Providers{
 			Tracer:     forgetful(sampler),
-			Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+			Meter:      unread(),
 			Propagator: propagation.TraceContext{},
 		}
 	}
@@ -96,7 +90,7 @@ func TestAllocations(t *testing.T) {
 		providers   export.Providers
 		once, again float64
 	}{
-		{"disabled", export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true}, 0, 0},
+		{"disabled", export.Providers{Tracer: tracenoop.NewTracerProvider(), Off: true}, 0, 0},
 		{"unsampled", recording(sdktrace.NeverSample()), 5, 14},
 		// As TRACE_KEEP has it: only if it turns out to be worth it does it get attributes.
 		{"unsampled, to be kept", recording(sdktrace.AlwaysRecord(sdktrace.NeverSample())), 5, 17},
@@ -149,12 +143,9 @@ func TestAllocationsOfDecisions(t *testing.T) {
 		{"sampled, without a span", sdktrace.AlwaysSample(), telemetry.Config{RateLimit: "denied"}, 0},
 	} {
 		provider := forgetful(test.sampler)
-		tel, err := telemetry.From(test.cfg, export.Providers{
-			Tracer: provider, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+		tel := telemetry.From(test.cfg, export.Providers{
+			Tracer: provider, Meter: unread(),
 		}, nil, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
 		limit := tel.Limiter(func(context.Context, policy.Key) (policy.Decision, error) { return decision, nil }, policy.RateLimitConfig{})
 		ctx, span := provider.Tracer("test").Start(t.Context(), "request")
 		if got := testing.AllocsPerRun(1000, func() { limit(ctx, policy.Key{Source: "client-ip"}) }); got > test.gate {
@@ -176,12 +167,12 @@ func BenchmarkRequest(b *testing.B) {
 	recording := func(sampler sdktrace.Sampler) http.Handler {
 		h, _ := decorated(b, export.Providers{
 			Tracer:     forgetful(sampler),
-			Meter:      sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+			Meter:      unread(),
 			Propagator: propagation.TraceContext{},
 		})
 		return h
 	}
-	disabled, _ := decorated(b, export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Off: true})
+	disabled, _ := decorated(b, export.Providers{Tracer: tracenoop.NewTracerProvider(), Off: true})
 	for _, bench := range []struct {
 		name string
 		h    http.Handler

@@ -17,6 +17,7 @@ import (
 
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // attempt is one request to one backend. It stands in for its response's body,
@@ -32,6 +33,8 @@ type attempt struct {
 	method   string      // normalized
 	resend   int         // number of the retry; 0: the first attempt
 	ready    int         // backends
+	active   *series.Sum
+	recorded recent[clientSet, clientSeries]
 	fields   ownContext
 
 	status    int           // 0: none received
@@ -52,10 +55,8 @@ func (a *attempt) end(err *fault.Error) {
 	a.errorType, a.failure = attemptError(a.status, err), err
 	a.took = time.Since(a.course.Start)
 	a.exchange.end(a.span, a.course.Start.Add(a.took), a)
-	t, c := a.client.telemetry, a.client
-	set := c.sets.get(clientSet{a.method, a.version, a.status, a.errorType})
-	t.metrics.attempt.duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, a.took).Seconds(), set.record...)
-	t.metrics.attempt.active.Add(a.ctx, -1, c.active.get(a.method).add...)
+	a.series().duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, a.took))
+	a.active.Add(a.ctx, -1)
 }
 
 // tell implements [teller].

@@ -20,7 +20,7 @@ func (t *Telemetry) handshakeWithBackend(b *balancer.Backend, err error) {
 		return
 	}
 	ctx, reason := context.Background(), fault.HandshakeReason(err)
-	t.front.handshakes.failed(ctx, handshakeSet{"backend", reason})
+	t.front.handshakes.failures.of(handshakeSet{"backend", reason}).Add(ctx, 1)
 	failures, passes := t.front.handshakes.logOfBackends.Pass()
 	if !passes {
 		return

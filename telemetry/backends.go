@@ -1,10 +1,7 @@
 package telemetry
 
 import (
-	"context"
-
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
@@ -16,27 +13,26 @@ import (
 // ObserveBackends reports at each collection the state of each member, how many
 // requests are in flight there, and how many connections are open. Backends of
 // one name, as discovery finds them, are added up.
-func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) error {
+func (t *Telemetry) ObserveBackends(members func() []*balancer.Backend) {
 	m := t.meter
-	connections := convention(&m, httpconv.NewClientOpenConnectionsObservable).Inst() // callbacks take no wrapped instruments
+	connections := m.observed(httpconv.ClientOpenConnectionsObservable{}.Name())
 	requests, status := m.observed(backendActiveRequestsName), m.observed(backendStatusName)
-	return m.callback(func(_ context.Context, o metric.Observer) error {
+	m.OnCollect(func() {
 		all := members()
 		for name, left := range leastLeft(shownBy(all)) {
-			o.ObserveFloat64(t.front.expiresIn, left, m.with(backendKey.String(name)))
+			t.front.expiresIn.Observe(left, m.with(backendKey.String(name))...)
 		}
 		for b, sum := range sumUp(all) {
 			server := []attribute.KeyValue{semconv.ServerAddress(b.host), semconv.ServerPort(b.port)}
-			o.ObserveInt64(connections, sum.active, m.with(append(server, semconv.HTTPConnectionStateActive)...))
-			o.ObserveInt64(connections, sum.idle, m.with(append(server, semconv.HTTPConnectionStateIdle)...))
+			connections.Observe(sum.active, m.with(append(server, semconv.HTTPConnectionStateActive)...)...)
+			connections.Observe(sum.idle, m.with(append(server, semconv.HTTPConnectionStateIdle)...)...)
 			name := backendKey.String(b.name)
-			o.ObserveInt64(requests, sum.inFlight, m.with(name))
+			requests.Observe(sum.inFlight, m.with(name)...)
 			for _, state := range balancer.States {
-				o.ObserveInt64(status, sum.states[state], m.with(name, backendStateKey.String(string(state))))
+				status.Observe(sum.states[state], m.with(name, backendStateKey.String(string(state)))...)
 			}
 		}
-		return nil
-	}, requests, connections, status, t.front.expiresIn)
+	})
 }
 
 // shownBy returns the certificates that backends show, under the names of these.

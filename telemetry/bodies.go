@@ -62,7 +62,7 @@ func (c *countedResponse) Write(p []byte) (int, error) {
 func (c *countedResponse) begin(status int) {
 	t := c.of.telemetry
 	c.status, c.firstByte = status, time.Since(c.of.start)
-	t.server.began(c.of, c.of.series(status, ""), c.firstByte)
+	c.of.recordBegin(status, c.firstByte)
 	if t.cfg.ServerTiming {
 		var span trace.SpanContext
 		if !t.silent {

@@ -7,7 +7,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -38,7 +37,7 @@ func (t *Telemetry) ordered(o acme.Order) {
 		span.SetStatus(codes.Error, o.Err.Error())
 	}
 	span.End(trace.WithTimestamp(o.Ended))
-	t.front.orders.Add(ctx, 1, metric.WithAttributes(count...))
+	t.front.orders.Of(count...).Add(ctx, 1)
 	level, says, event := slog.LevelInfo, "an authority has issued a certificate", tlsCertificateIssuedEvent
 	if o.Err != nil {
 		level, says, event = slog.LevelWarn, "an authority was to issue a certificate and has not", tlsCertificateOrderFailedEvent

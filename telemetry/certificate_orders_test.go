@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mholt/acmez/v3/acme"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -25,14 +24,12 @@ import (
 // An order is a span for as long as it took, an event, and counted.
 func TestOrders(t *testing.T) {
 	t.Parallel()
-	recorder, reader := tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
+	recorder := tracetest.NewSpanRecorder()
+	meter, reader := metering()
 	var log bytes.Buffer
-	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
-		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+	tel := telemetry.From(telemetry.Config{}, export.Providers{
+		Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: meter,
 	}, nil, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	hooks := tel.Front().Issued
 	began := time.Now().Add(-time.Minute)
 	limited := acme.Problem{Type: acme.ProblemTypeRateLimited, Status: 429, Detail: "too many\nof them"}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	"spangate/handler/certificate"
 )
 
@@ -19,20 +17,19 @@ const day = 24 * time.Hour
 // and then returns nil.
 func (t *Telemetry) Certificates(shown func() []certificate.Info) func(context.Context) error {
 	return func(ctx context.Context) error {
-		m, warn := t.meter, func(c certificate.Info) { t.warnOf(c) }
+		warn := func(c certificate.Info) { t.warnOf(c) }
 		t.expiry.look(shown(), warn)
-		err := m.callback(func(_ context.Context, o metric.Observer) error {
+		t.meter.OnCollect(func() {
 			all := shown()
 			t.expiry.look(all, warn) // where the processor stops between requests, so do timers
 			for name, left := range leastLeft(all) {
-				o.ObserveFloat64(t.front.expiresIn, left, m.with(tlsCertificateKey.String(name)))
+				t.front.expiresIn.Observe(left, t.meter.with(tlsCertificateKey.String(name))...)
 			}
-			return nil
-		}, t.front.expiresIn)
-		for err == nil && t.expiry.wait(ctx) == nil {
+		})
+		for t.expiry.wait(ctx) == nil {
 			t.expiry.look(shown(), warn)
 		}
-		return err
+		return nil
 	}
 }
 

@@ -6,15 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
-
 	"spangate/balancer"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // client returns what gives each attempt that next makes at b a CLIENT span and
@@ -28,7 +23,7 @@ func (t *Telemetry) client(algorithm balancer.Algorithm) func(b *balancer.Backen
 			telemetry: t, backend: b, algorithm: algorithm, ready: ready, next: next,
 			address: host, port: port,
 		}
-		c.sets, c.active = newSets(&t.meter, c.attributes), newSets(&t.meter, c.activeAttributes)
+		c.active, c.ended = t.metrics.attempt.of(&t.meter, c)
 		return c
 	}
 }
@@ -41,10 +36,10 @@ type client struct {
 	next      http.RoundTripper
 	address   string
 	port      int
-	peer      addressText // of the attempt before
-	failing   atomic.Bool // since the last attempt that succeeded
-	sets      setCache[clientSet]
-	active    setCache[string]
+	peer      addressText                // of the attempt before
+	failing   atomic.Bool                // since the last attempt that succeeded
+	active    *bound[string, series.Sum] // by method
+	ended     *bound[clientSet, clientSeries]
 }
 
 func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -53,7 +48,8 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := wire.Keep[attempt](r.Context())
 	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), time.Now()
 	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
-	t.metrics.attempt.active.Add(a.ctx, 1, c.active.get(a.method).add...)
+	a.active = c.active.of(a.method)
+	a.active.Add(a.ctx, 1)
 	options := clientKind
 	if e != nil {
 		a.resend = e.forwarded.attempts
@@ -76,8 +72,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version, a.answered = resp.StatusCode, protocolVersion(resp.ProtoMajor, resp.ProtoMinor), time.Since(a.course.Start)
-	set := c.sets.get(clientSet{method: a.method, version: a.version, status: a.status})
-	t.metrics.attempt.firstByte.Record(a.ctx, a.answered.Seconds(), set.record...)
+	a.series().firstByte.Record(a.ctx, a.answered)
 	a.body = resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}
@@ -85,46 +80,4 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = a
 	}
 	return resp, nil
-}
-
-type clientSet struct {
-	method, version string
-	status          int
-	errorType       string
-}
-
-func (c *client) attributes(s clientSet) []attribute.KeyValue {
-	attrs := []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(s.method),
-		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
-	}
-	if s.status != 0 {
-		attrs = append(attrs, semconv.HTTPResponseStatusCode(s.status), semconv.NetworkProtocolVersion(s.version))
-	}
-	if s.errorType != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
-	}
-	return attrs
-}
-
-func (c *client) activeAttributes(method string) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(method),
-		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
-	}
-}
-
-// attemptMetrics are those of attempts.
-type attemptMetrics struct {
-	duration  metric.Float64Histogram
-	active    metric.Int64UpDownCounter
-	firstByte metric.Float64Histogram
-}
-
-func newAttemptMetrics(m *meter) attemptMetrics {
-	return attemptMetrics{
-		duration:  convention(m, httpconv.NewClientRequestDuration).Inst(),
-		active:    convention(m, httpconv.NewClientActiveRequests).Inst(),
-		firstByte: m.histogram(attemptTimeToFirstByteName),
-	}
 }

@@ -6,37 +6,33 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
+
+	"spangate/telemetry/export/series"
 )
 
 // ObserveConcurrency reports, at each collection, how many requests are being
 // handled under the limit and how many wait for their turn.
-func (t *Telemetry) ObserveConcurrency(active, queued func() int64) error {
-	m := t.meter
-	activeRequests, queuedRequests, series := m.observed(concurrencyActiveName), m.observed(concurrencyQueuedName), m.with()
-	return m.callback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(activeRequests, active(), series)
-		o.ObserveInt64(queuedRequests, queued(), series)
-		return nil
-	}, activeRequests, queuedRequests)
+func (t *Telemetry) ObserveConcurrency(active, queued func() int64) {
+	activeRequests, queuedRequests := t.meter.observed(concurrencyActiveName), t.meter.observed(concurrencyQueuedName)
+	route := t.meter.with()
+	t.meter.OnCollect(func() {
+		activeRequests.Observe(active(), route...)
+		queuedRequests.Observe(queued(), route...)
+	})
 }
 
 // noteWait notes how long the request that ctx is of waited for its turn.
 func (t *Telemetry) noteWait(ctx context.Context, d time.Duration) {
-	t.metrics.queue.wait.Record(ctx, d.Seconds(), t.metrics.queue.each...)
+	t.metrics.queue.Record(ctx, d)
 	if e := exchangeOf(ctx); e != nil {
 		e.waited = waited{true, d}
 	}
 }
 
-type queueMetrics struct {
-	wait metric.Float64Histogram
-	each []metric.RecordOption
-}
+// queueMetrics are of how long requests waited.
+type queueMetrics = *series.Distribution[time.Duration]
 
-func newQueueMetrics(m *meter) queueMetrics {
-	return queueMetrics{wait: m.histogram(concurrencyWaitName), each: m.each()}
-}
+func newQueueMetrics(m *meter) queueMetrics { return m.durations(concurrencyWaitName).Of(m.with()...) }
 
 // waited is for how long a request waited for its turn.
 type waited struct {

@@ -4,13 +4,12 @@ import (
 	"context"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 
 	"spangate/balancer"
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // connections returns what records how long connections to b are open, counts
@@ -18,26 +17,24 @@ import (
 // of each attempt is noted.
 func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 	host, port := splitHost(b.URL.Host, b.URL.Scheme)
-	lifetime := t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))
-	name := t.meter.with(backendKey.String(b.Name))
+	lifetime := t.metrics.connection.duration.Of(t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))...)
+	unsolicited := t.metrics.connection.unsolicited.Of(t.meter.with(backendKey.String(b.Name))...)
 	return wire.ConnectionHooks{
-		Course: t.courseOf,
-		Ended: func(d time.Duration) {
-			t.metrics.connection.duration.Record(context.Background(), d.Seconds(), lifetime)
-		},
-		Unsolicited: func() { t.metrics.connection.unsolicited.Add(context.Background(), 1, name) },
+		Course:      t.courseOf,
+		Ended:       func(d time.Duration) { lifetime.Record(context.Background(), d) },
+		Unsolicited: func() { unsolicited.Add(context.Background(), 1) },
 	}
 }
 
 // connectionMetrics are those of connections to backends.
 type connectionMetrics struct {
-	duration    metric.Float64Histogram
-	unsolicited metric.Int64Counter
+	duration    *series.Histogram[time.Duration]
+	unsolicited *series.Counter
 }
 
 func newConnectionMetrics(m *meter) connectionMetrics {
 	return connectionMetrics{
-		duration:    convention(m, httpconv.NewClientConnectionDuration).Float64Histogram,
+		duration:    m.durations(httpconv.ClientConnectionDuration{}.Name()),
 		unsolicited: m.counter(backendUnsolicitedResponseName),
 	}
 }

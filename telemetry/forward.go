@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/telemetry/export/series"
 )
 
 // Forward records how long next takes to get a response for a request and how
@@ -28,14 +28,14 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 			errorType = string(fault.Of(ctx, err).Type)
 		}
 		took := time.Since(start)
-		m := &t.metrics.forward
-		m.duration.Record(ctx, took.Seconds(), m.sets.get(errorType).record...)
+		of := t.metrics.forward.of(errorType)
+		of.duration.Record(ctx, took)
 		if e := exchangeOf(ctx); e != nil {
 			e.forwarded.took = took
 			if err == nil {
 				e.forwarded.answered = e.forwarded.backend.Name
 			}
-			m.attempts.Record(ctx, int64(e.forwarded.attempts), m.each...)
+			of.attempts.Record(ctx, int64(e.forwarded.attempts))
 		}
 		return resp, err
 	})
@@ -85,26 +85,24 @@ func (f *forwarded) line(attrs []slog.Attr) []slog.Attr {
 	return attrs
 }
 
-// forwardMetrics are those of all attempts of a request together.
-type forwardMetrics struct {
-	duration metric.Float64Histogram
-	attempts metric.Int64Histogram
-	sets     setCache[string] // by error.type
-	each     []metric.RecordOption
+// forwardMetrics are those of all attempts of a request together, by error.type.
+type forwardMetrics = *bound[string, forwardSeries]
+
+// forwardSeries are what they are recorded with.
+type forwardSeries struct {
+	duration *series.Distribution[time.Duration]
+	attempts *series.Distribution[int64] // whatever they came to
 }
 
 func newForwardMetrics(m *meter) forwardMetrics {
-	return forwardMetrics{
-		duration: m.histogram(forwardDurationName),
-		attempts: m.intHistogram(forwardAttemptsName),
-		sets: newSets(m, func(errorType string) []attribute.KeyValue {
-			if errorType == "" {
-				return nil
-			}
-			return []attribute.KeyValue{semconv.ErrorTypeKey.String(errorType)}
-		}),
-		each: m.each(),
-	}
+	duration, attempts := m.durations(forwardDurationName), m.histogram(forwardAttemptsName).Of(m.with()...)
+	return bind(m, func(errorType string) *forwardSeries {
+		attributes := m.with()
+		if errorType != "" {
+			attributes = m.with(semconv.ErrorTypeKey.String(errorType))
+		}
+		return &forwardSeries{duration: duration.Of(attributes...), attempts: attempts}
+	})
 }
 
 // roundTripper is a function as an [http.RoundTripper].

@@ -1,9 +1,8 @@
 package telemetry
 
 import (
-	"go.opentelemetry.io/otel/metric"
-
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // Front returns what is told of what happens before there is a request, or instead of one.
@@ -23,9 +22,9 @@ func (t *Telemetry) Front() wire.Hooks {
 type frontMetrics struct {
 	handshakes *handshakeMetrics
 	unreadable *unreadable
-	reloads    metric.Int64Counter
-	orders     metric.Int64Counter
-	expiresIn  metric.Float64ObservableGauge
+	reloads    *series.Counter
+	orders     *series.Counter
+	expiresIn  *series.Observed[float64]
 	warned     daily // of backends' certificates
 }
 

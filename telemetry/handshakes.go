@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
@@ -14,6 +13,7 @@ import (
 	"spangate/handler/clock"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // betweenHandshakes is the least time from one event of a handshake that failed to
@@ -25,7 +25,7 @@ const betweenHandshakes = time.Second
 func (t *Telemetry) handshakeOfClient(failed wire.FailedHandshake) {
 	ctx := context.Background()
 	reason := fault.HandshakeReason(failed.Err)
-	t.front.handshakes.failed(ctx, handshakeSet{"client", reason})
+	t.front.handshakes.failures.of(handshakeSet{"client", reason}).Add(ctx, 1)
 	failures, passes := t.front.handshakes.log.Pass()
 	if !passes {
 		return
@@ -59,7 +59,7 @@ func (t *Telemetry) reloaded(err error) {
 	if err != nil {
 		result = "rejected"
 	}
-	t.front.reloads.Add(ctx, 1, metric.WithAttributes(tlsReloadResultKey.String(result)))
+	t.front.reloads.Of(tlsReloadResultKey.String(result)).Add(ctx, 1)
 	if err != nil {
 		t.Log.LogAttrs(ctx, slog.LevelWarn, "files of TLS have changed and cannot be used: those before stay in force",
 			slog.String("event.name", tlsCertificateRejectedEvent), slog.String(string(semconv.ExceptionMessageKey), err.Error()))
@@ -70,8 +70,7 @@ func (t *Telemetry) reloaded(err error) {
 }
 
 type handshakeMetrics struct {
-	failures metric.Int64Counter
-	sets     setCache[handshakeSet]
+	failures *bound[handshakeSet, series.Sum]
 	log      clock.Pace // of those with clients
 
 	logOfBackends clock.Pace
@@ -79,13 +78,9 @@ type handshakeMetrics struct {
 
 func newHandshakeMetrics(m *meter) *handshakeMetrics {
 	return &handshakeMetrics{
-		failures: m.counter(tlsHandshakeFailuresName), sets: newSets(m, handshakeSet.attributes),
-		log: clock.Pace{Every: betweenHandshakes}, logOfBackends: clock.Pace{Every: betweenHandshakes},
+		failures: counted(m, tlsHandshakeFailuresName, handshakeSet.attributes),
+		log:      clock.Pace{Every: betweenHandshakes}, logOfBackends: clock.Pace{Every: betweenHandshakes},
 	}
-}
-
-func (m *handshakeMetrics) failed(ctx context.Context, s handshakeSet) {
-	m.failures.Add(ctx, 1, m.sets.get(s).add...)
 }
 
 type handshakeSet struct {

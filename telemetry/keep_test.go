@@ -16,8 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
 
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
-
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -52,9 +50,8 @@ func TestKeep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				recorder := tracetest.NewSpanRecorder()
-				tel, err := telemetry.From(telemetry.Config{}, export.Providers{
+				tel := telemetry.From(telemetry.Config{}, export.Providers{
 					Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysRecord(sdktrace.NeverSample()))),
-					Meter:  metricnoop.NewMeterProvider(),
 					Keep: func(failed bool, attempts int, answered time.Duration) string {
 						switch {
 						case failed:
@@ -67,9 +64,6 @@ func TestKeep(t *testing.T) {
 						return ""
 					},
 				}, nil, slog.New(slog.DiscardHandler))
-				if err != nil {
-					t.Fatal(err)
-				}
 				limit := tel.Limiter(func(context.Context, policy.Key) (policy.Decision, error) { return policy.Decision{Allowed: true}, nil }, policy.RateLimitConfig{})
 				hooks := tel.Balancer("")
 				wait := hooks.RetryWait(func(context.Context, balancer.RetryDecision) error { return nil })
@@ -88,6 +82,7 @@ func TestKeep(t *testing.T) {
 							resp.Body.Close()
 							wait(r.Context(), balancer.RetryDecision{Attempt: attempt})
 						}
+						var err error
 						if resp, err = client.RoundTrip(r.Clone(r.Context())); err != nil {
 							t.Error(err)
 						}

@@ -1,89 +1,59 @@
 package telemetry
 
 import (
-	"errors"
+	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"spangate/telemetry/contract"
+	"spangate/telemetry/export/series"
 )
 
-// meter makes the instruments of one route, which the contract describes, and keeps
-// what went wrong. Names that the contract does not know panic. Made again for
-// another route, an instrument is the same one: what tells routes apart is an
-// attribute of each series.
+// meter makes the instruments of one route, which the contract describes. Names that it
+// does not know panic. Made again for another route, an instrument is the same one:
+// what tells routes apart is an attribute of each series.
 type meter struct {
-	metric.Meter
+	*series.Meter
 	route []attribute.KeyValue // that attribute; none without a route
-	err   error
 }
 
 // with returns the attributes of a series.
-func (m *meter) with(attrs ...attribute.KeyValue) metric.MeasurementOption {
-	return metric.WithAttributes(append(attrs, m.route...)...)
+func (m *meter) with(attributes ...attribute.KeyValue) []attribute.KeyValue {
+	return slices.Concat(attributes, m.route)
 }
 
-// each returns the options of a measurement whose series has no attribute but the
-// route's.
-func (m *meter) each() []metric.RecordOption {
-	if len(m.route) == 0 {
-		return nil
-	}
-	return []metric.RecordOption{m.with()}
+func described(name string) (series.Description, []float64) {
+	row := contract.MetricOf(name)
+	return series.Description{Name: row.Name, Unit: row.Unit, Meaning: row.Meaning}, row.Buckets
 }
 
-func described(name string) (contract.Metric, metric.InstrumentOption, metric.InstrumentOption) {
-	m := contract.MetricOf(name)
-	return m, metric.WithUnit(m.Unit), metric.WithDescription(m.Meaning)
+func (m *meter) counter(name string) *series.Counter {
+	d, _ := described(name)
+	return m.Counter(d)
 }
 
-func made[T any](m *meter, instrument T, err error) T {
-	m.err = errors.Join(m.err, err)
-	return instrument
+func (m *meter) upDownCounter(name string) *series.Counter {
+	d, _ := described(name)
+	return m.UpDownCounter(d)
 }
 
-// convention makes an instrument of the semantic conventions.
-func convention[T, O any](m *meter, from func(metric.Meter, ...O) (T, error)) T {
-	instrument, err := from(m.Meter)
-	return made(m, instrument, err)
+func (m *meter) durations(name string) *series.Histogram[time.Duration] {
+	d, buckets := described(name)
+	return m.Durations(d, buckets...)
 }
 
-func (m *meter) counter(name string) metric.Int64Counter {
-	_, unit, description := described(name)
-	c, err := m.Int64Counter(name, unit, description)
-	return made(m, c, err)
+func (m *meter) histogram(name string) *series.Histogram[int64] {
+	d, buckets := described(name)
+	return m.Histogram(d, buckets...)
 }
 
-func (m *meter) histogram(name string) metric.Float64Histogram {
-	row, unit, description := described(name)
-	h, err := m.Float64Histogram(name, unit, description, metric.WithExplicitBucketBoundaries(row.Buckets...))
-	return made(m, h, err)
+func (m *meter) observed(name string) *series.Observed[int64] {
+	d, _ := described(name)
+	return m.ObservedUpDownCounter(d)
 }
 
-func (m *meter) intHistogram(name string) metric.Int64Histogram {
-	row, unit, description := described(name)
-	h, err := m.Int64Histogram(name, unit, description, metric.WithExplicitBucketBoundaries(row.Buckets...))
-	return made(m, h, err)
-}
-
-func (m *meter) observed(name string) metric.Int64ObservableUpDownCounter {
-	_, unit, description := described(name)
-	c, err := m.Int64ObservableUpDownCounter(name, unit, description)
-	return made(m, c, err)
-}
-
-func (m *meter) gauge(name string) metric.Float64ObservableGauge {
-	_, unit, description := described(name)
-	g, err := m.Float64ObservableGauge(name, unit, description)
-	return made(m, g, err)
-}
-
-// callback lets read report the values of instruments at each collection.
-func (m *meter) callback(read metric.Callback, of ...metric.Observable) error {
-	if m.err != nil {
-		return m.err
-	}
-	_, err := m.RegisterCallback(read, of...)
-	return err
+func (m *meter) gauge(name string) *series.Observed[float64] {
+	d, _ := described(name)
+	return m.ObservedGauge(d)
 }

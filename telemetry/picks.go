@@ -4,32 +4,26 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/telemetry/export/series"
 )
 
 // picked returns what counts the choices of that algorithm.
 func (t *Telemetry) picked(algorithm balancer.Algorithm) func(*http.Request, *balancer.Backend) {
-	m := &t.metrics.pick
 	return func(r *http.Request, b *balancer.Backend) {
 		set := pickSet{algorithm: algorithm}
 		if b != nil {
 			set.backend = b.Name
 		}
-		m.picks.Add(r.Context(), 1, m.sets.get(set).add...)
+		t.metrics.pick.of(set).Add(r.Context(), 1)
 	}
 }
 
-type pickMetrics struct {
-	picks metric.Int64Counter
-	sets  setCache[pickSet]
-}
+type pickMetrics = *bound[pickSet, series.Sum]
 
-func newPickMetrics(m *meter) pickMetrics {
-	return pickMetrics{picks: m.counter(balancerPicksName), sets: newSets(m, pickSet.attributes)}
-}
+func newPickMetrics(m *meter) pickMetrics { return counted(m, balancerPicksName, pickSet.attributes) }
 
 // pickSet is a series of choices. The backend is empty when there was none.
 type pickSet struct {

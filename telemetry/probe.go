@@ -10,7 +10,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -18,6 +17,7 @@ import (
 	"spangate/balancer"
 	"spangate/handler/fault"
 	"spangate/probe"
+	"spangate/telemetry/export/series"
 )
 
 // probe records how long each probe of b that next makes takes, and gives it a
@@ -32,11 +32,10 @@ func (t *Telemetry) probe(b *balancer.Backend, kind probe.Type, next probe.Check
 		}
 		p.err = next(context.WithValue(ctx, probedKey{}, p), u)
 		p.end = time.Now()
-		set := t.metrics.probe.sets.get(probeSet{b.Name, kind, p.result(), p.errorType()})
 		if t.cfg.Probes.atOnce(p.err) && ctx.Err() == nil {
 			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
-		t.metrics.probe.duration.Record(ctx, p.end.Sub(p.start).Seconds(), set.record...)
+		t.metrics.probe.of(probeSet{b.Name, kind, p.result(), p.errorType()}).Record(ctx, p.end.Sub(p.start))
 		if p.result() != probeInconclusive {
 			t.causes.probed(b, p.err, p.span, p.asked)
 		}
@@ -166,13 +165,12 @@ func (c *probeCall) span(ctx context.Context, tracer trace.Tracer) {
 	span.End(trace.WithTimestamp(c.end))
 }
 
-type probeMetrics struct {
-	duration metric.Float64Histogram
-	sets     setCache[probeSet]
-}
+// probeMetrics are of how long probes take.
+type probeMetrics = *bound[probeSet, series.Distribution[time.Duration]]
 
 func newProbeMetrics(m *meter) probeMetrics {
-	return probeMetrics{duration: m.histogram(probeDurationName), sets: newSets(m, probeSet.attributes)}
+	duration := m.durations(probeDurationName)
+	return bind(m, func(s probeSet) *series.Distribution[time.Duration] { return duration.Of(m.with(s.attributes()...)...) })
 }
 
 type probeSet struct {

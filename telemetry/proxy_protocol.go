@@ -6,17 +6,16 @@ import (
 	"net"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/handler/clock"
 	"spangate/handler/wire/proxyproto"
+	"spangate/telemetry/export/series"
 )
 
 // relayed is what there is to tell of connections that load balancers pass on.
 type relayed struct {
-	failures metric.Int64Counter
+	failures *series.Counter
 	log      clock.Pace
 }
 
@@ -28,7 +27,7 @@ func newRelayed(m *meter) *relayed {
 // log at most once a minute, as a load balancer that is set up wrong makes any
 // number of them. peer is the load balancer.
 func (t *Telemetry) proxyHeaderFailed(peer net.Addr, err *proxyproto.Error) {
-	t.relayed.failures.Add(context.Background(), 1, t.meter.with(semconv.ErrorTypeKey.String(err.ErrorType())))
+	t.relayed.failures.Of(t.meter.with(semconv.ErrorTypeKey.String(err.ErrorType()))...).Add(context.Background(), 1)
 	if failures, passes := t.relayed.log.Pass(); passes {
 		t.Log.Warn("connection closed for its PROXY protocol header", slog.String("peer", peer.String()),
 			slog.String("reason", err.ErrorType()), slog.Int("failures", failures), slog.String("error", err.Error()))

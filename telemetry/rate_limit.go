@@ -6,13 +6,13 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/fault"
 	"spangate/policy"
+	"spangate/telemetry/export/series"
 )
 
 // What can become of a request under the rate limit.
@@ -43,7 +43,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		if recording && span == nil && set.result != rateLimitAllowed {
 			ctx, span = t.tracer.Start(ctx, rateLimitSpan, trace.WithTimestamp(start))
 		}
-		t.metrics.rateLimit.decisions.Add(ctx, 1, t.metrics.rateLimit.sets.get(set).add...)
+		t.metrics.rateLimit.of(set).Add(ctx, 1)
 		if span != nil {
 			exchangeOf(ctx).end(span, endOf(start), &rateLimitDecision{key.Source, set, d, err})
 		}
@@ -94,13 +94,10 @@ func (r *rateLimitDecision) tell(span trace.Span) {
 	gathered.set(span, attrs)
 }
 
-type rateLimitMetrics struct {
-	decisions metric.Int64Counter
-	sets      setCache[rateLimitSet]
-}
+type rateLimitMetrics = *bound[rateLimitSet, series.Sum]
 
 func newRateLimitMetrics(m *meter) rateLimitMetrics {
-	return rateLimitMetrics{decisions: m.counter(rateLimitDecisionsName), sets: newSets(m, rateLimitSet.attributes)}
+	return counted(m, rateLimitDecisionsName, rateLimitSet.attributes)
 }
 
 // rateLimitSet is a series of decisions. The limit is one of those that are
@@ -123,11 +120,7 @@ func (s rateLimitSet) attributes() []attribute.KeyValue {
 }
 
 // ObserveKeys reports, at each collection, how many keys counts are kept of.
-func (t *Telemetry) ObserveKeys(keys func() int) error {
-	m := t.meter
-	kept, series := m.observed(rateLimitKeysName), m.with()
-	return m.callback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(kept, int64(keys()), series)
-		return nil
-	}, kept)
+func (t *Telemetry) ObserveKeys(keys func() int) {
+	kept, route := t.meter.observed(rateLimitKeysName), t.meter.with()
+	t.meter.OnCollect(func() { kept.Observe(int64(keys()), route...) })
 }

@@ -60,14 +60,12 @@ func ExampleTelemetry_Limiter() {
 // watched returns telemetry whose spans and metrics can be read.
 func watched(t testing.TB, sampler sdktrace.Sampler) (*telemetry.Telemetry, *sdktrace.TracerProvider, *tracetest.SpanRecorder, *sdkmetric.ManualReader) {
 	t.Helper()
-	recorder, reader := tracetest.NewSpanRecorder(), sdkmetric.NewManualReader()
+	recorder := tracetest.NewSpanRecorder()
+	meter, reader := metering()
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sampler))
-	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
-		Tracer: tracers, Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+	tel := telemetry.From(telemetry.Config{}, export.Providers{
+		Tracer: tracers, Meter: meter,
 	}, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
 	return tel, tracers, recorder, reader
 }
 
@@ -199,9 +197,7 @@ func TestUnrecordedDecisionsHaveNoSpan(t *testing.T) {
 func TestObserveKeys(t *testing.T) {
 	tel, _, _, reader := watched(t, sdktrace.NeverSample())
 	keys := 3
-	if err := tel.ObserveKeys(func() int { return keys }); err != nil {
-		t.Fatal(err)
-	}
+	tel.ObserveKeys(func() int { return keys })
 	for _, keys = range []int{3, 5, 0} {
 		if diff := cmp.Diff(map[string]int64{" {key}": int64(keys)}, points(t, reader, "spangate.rate_limit.keys")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -212,13 +208,10 @@ func TestObserveKeys(t *testing.T) {
 func BenchmarkLimiter(b *testing.B) {
 	for name, sampler := range map[string]sdktrace.Sampler{"sampled": sdktrace.AlwaysSample(), "unsampled": sdktrace.NeverSample()} {
 		b.Run(name, func(b *testing.B) {
-			tel, err := telemetry.From(telemetry.Config{}, export.Providers{
+			tel := telemetry.From(telemetry.Config{}, export.Providers{
 				Tracer: sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)),
-				Meter:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
+				Meter:  unread(),
 			}, nil, slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
 			limit := tel.Limiter(func(context.Context, policy.Key) (policy.Decision, error) {
 				return policy.Decision{Allowed: true, Limit: perSecond, Store: policy.StoreMemory}, nil
 			}, policy.RateLimitConfig{})

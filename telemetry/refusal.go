@@ -6,10 +6,10 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"spangate/handler/fault"
 	"spangate/policy"
+	"spangate/telemetry/export/series"
 )
 
 // Refuse notes each request that a policy refuses, for its span and its line in
@@ -43,7 +43,7 @@ func (t *Telemetry) refused(ctx context.Context, why fault.Refusal) {
 		t.events.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("event.name", policyRejectedEvent),
 			slog.String(string(policyRejectionKey), why.Policy), slog.String(string(policyReasonKey), why.Reason))
 	}
-	t.metrics.refusal.refusals.Add(ctx, 1, t.metrics.refusal.sets.get(refusalSet{why.Policy, why.Reason}).add...)
+	t.metrics.refusal.of(refusalSet{why.Policy, why.Reason}).Add(ctx, 1)
 }
 
 // refusal is by which policy a request was refused, and why. Without a policy none
@@ -64,13 +64,10 @@ func (r *refusal) line(attrs []slog.Attr) []slog.Attr {
 	return attrs
 }
 
-type refusalMetrics struct {
-	refusals metric.Int64Counter
-	sets     setCache[refusalSet]
-}
+type refusalMetrics = *bound[refusalSet, series.Sum]
 
 func newRefusalMetrics(m *meter) refusalMetrics {
-	return refusalMetrics{refusals: m.counter(policyRejectionsName), sets: newSets(m, refusalSet.attributes)}
+	return counted(m, policyRejectionsName, refusalSet.attributes)
 }
 
 type refusalSet struct{ policy, reason string }

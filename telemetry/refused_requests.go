@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/handler/clock"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // betweenRefusals and betweenFloods are the least times from one event to the next:
@@ -28,9 +28,8 @@ const (
 // unreadable is what there is to tell of requests that no handler gets, and of
 // connections that end for what is no request.
 type unreadable struct {
-	refusals metric.Int64Counter
-	sets     setCache[unreadableSet]
-	floods   metric.Int64Counter
+	refusals *bound[unreadableSet, series.Sum]
+	floods   *series.Sum
 
 	logOfRefusals clock.Pace
 	logOfFloods   clock.Pace
@@ -38,7 +37,7 @@ type unreadable struct {
 
 func newUnreadable(m *meter) *unreadable {
 	return &unreadable{
-		refusals: m.counter(requestRefusalsName), sets: newSets(m, unreadableSet.attributes), floods: m.counter(floodsName),
+		refusals: counted(m, requestRefusalsName, unreadableSet.attributes), floods: m.counter(floodsName).Of(),
 		logOfRefusals: clock.Pace{Every: betweenRefusals}, logOfFloods: clock.Pace{Every: betweenFloods},
 	}
 }
@@ -54,7 +53,7 @@ func (s unreadableSet) attributes() []attribute.KeyValue {
 // it has a span, its metrics and a line in the access log.
 func (t *Telemetry) requestRefused(refused wire.RefusedRequest) {
 	ctx, u := context.Background(), t.front.unreadable
-	u.refusals.Add(ctx, 1, u.sets.get(unreadableSet{refused.Err.Type}).add...)
+	u.refusals.of(unreadableSet{refused.Err.Type}).Add(ctx, 1)
 	if n, passes := u.logOfRefusals.Pass(); passes {
 		line := []slog.Attr{
 			slog.String("event.name", requestRefusedEvent),

@@ -7,20 +7,20 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
 	"spangate/handler/fault"
+	"spangate/telemetry/export/series"
 )
 
 // retryWait gives each wait before a retry a span between those of the two
 // attempts, and counts the decision.
 func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
-		t.metrics.retry.decided(ctx, "retry", d.Reason)
+		t.metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
 		start := time.Now()
 		ctx, span := t.tracer.Start(ctx, retrySpan)
 		err := next(ctx, d)
@@ -61,7 +61,7 @@ func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason
 		e.retryStop = retryStop(reason)
 	}
 	if reason != balancer.StopSuccess {
-		t.metrics.retry.decided(ctx, "stop", string(reason))
+		t.metrics.retry.of(retrySet{"stop", string(reason)}).Add(ctx, 1)
 	}
 }
 
@@ -78,26 +78,15 @@ func (r *retryStop) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 func (*retryStop) line(attrs []slog.Attr) []slog.Attr { return attrs }
 
 // ObserveBudget reports, at each collection, how many retries may be made.
-func (t *Telemetry) ObserveBudget(left func() float64) error {
-	m := t.meter
-	budget, series := m.gauge(retryBudgetName), m.with()
-	return m.callback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveFloat64(budget, left(), series)
-		return nil
-	}, budget)
+func (t *Telemetry) ObserveBudget(left func() float64) {
+	budget, route := t.meter.gauge(retryBudgetName), t.meter.with()
+	t.meter.OnCollect(func() { budget.Observe(left(), route...) })
 }
 
-type retryMetrics struct {
-	decisions metric.Int64Counter
-	sets      setCache[retrySet]
-}
+type retryMetrics = *bound[retrySet, series.Sum]
 
 func newRetryMetrics(m *meter) retryMetrics {
-	return retryMetrics{decisions: m.counter(retryDecisionsName), sets: newSets(m, retrySet.attributes)}
-}
-
-func (m *retryMetrics) decided(ctx context.Context, decision, reason string) {
-	m.decisions.Add(ctx, 1, m.sets.get(retrySet{decision, reason}).add...)
+	return counted(m, retryDecisionsName, retrySet.attributes)
 }
 
 type retrySet struct{ decision, reason string }

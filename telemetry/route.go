@@ -5,7 +5,8 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
+
+	"spangate/telemetry/export/series"
 )
 
 // routeKey is on every series of a route, on its requests' spans and their lines in
@@ -21,18 +22,17 @@ func (t *Telemetry) Route(name string) *Telemetry {
 	}
 	r := *t
 	r.route = name
-	r.measure(t.meter.Meter) // makes what there is already, which does not fail
+	r.measure(t.meter.Meter) // makes what there is already
 	return &r
 }
 
 // measure makes the instruments of t's route.
-func (t *Telemetry) measure(with metric.Meter) error {
+func (t *Telemetry) measure(with *series.Meter) {
 	t.meter = meter{Meter: with}
 	if t.route != "" {
 		t.meter.route = []attribute.KeyValue{routeKey.String(t.route)}
 	}
 	t.metrics, t.causes = newMetrics(&t.meter), &causes{}
-	return t.meter.err
 }
 
 // Enter notes that a request has come to t's route.

@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -48,13 +47,10 @@ func TestRoutes(t *testing.T) {
 		{"two", []string{"api", "docs"}, []string{"api", "docs"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			reader := sdkmetric.NewManualReader()
-			tel, err := telemetry.From(telemetry.Config{}, export.Providers{
-				Tracer: tracenoop.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+			meter, reader := metering()
+			tel := telemetry.From(telemetry.Config{}, export.Providers{
+				Tracer: tracenoop.NewTracerProvider(), Meter: meter,
 			}, nil, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
 			front, peer := tel.Front(), &net.TCPAddr{}
 			front.ProxyHeader(peer, &proxyproto.Error{Reason: proxyproto.Missing})
 			front.Refused(wire.RefusedRequest{Peer: peer, Status: http.StatusBadRequest, Err: &fault.Error{Type: fault.MalformedRequest, Err: io.ErrUnexpectedEOF}})
@@ -110,14 +106,10 @@ func TestRouteOfARequest(t *testing.T) {
 func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 	b := &balancer.Backend{Name: "http://b", URL: &url.URL{Scheme: "http", Host: "b"}}
 	one := func() int64 { return 1 }
-	if err := errors.Join(
-		route.ObserveBackends(func() []*balancer.Backend { return []*balancer.Backend{b} }),
-		route.ObserveBudget(func() float64 { return 1 }),
-		route.ObserveConcurrency(one, one),
-		route.ObserveKeys(func() int { return 1 }),
-	); err != nil {
-		t.Fatal(err)
-	}
+	route.ObserveBackends(func() []*balancer.Backend { return []*balancer.Backend{b} })
+	route.ObserveBudget(func() float64 { return 1 })
+	route.ObserveConcurrency(one, one)
+	route.ObserveKeys(func() int { return 1 })
 	pool, policies := route.Balancer(balancer.RoundRobin), route.Policies()
 	attempt := pool.Attempt(b, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}, nil

@@ -12,6 +12,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
+	"spangate/telemetry/export/series"
 )
 
 // Server gives each request that next handles a SERVER span, its metrics and a
@@ -50,8 +51,8 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	s.target = target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText}
 	s.caller = caller{request: r, client: who.Addr, longest: t.longestText}
 	s.secured = secured{r.TLS, t.longestText}
-	s.active = t.server.activeSets.get(activeSet{method, who.Scheme})
-	t.server.active.Add(r.Context(), 1, s.active.add...)
+	s.active = t.server.active.of(activeSet{method, who.Scheme})
+	s.active.Add(r.Context(), 1)
 
 	ctx, options := t.receive(r)
 	s.Context, s.span = t.startServer(ctx, method, options)
@@ -99,7 +100,8 @@ type served struct {
 	telemetry *Telemetry
 	span      trace.Span
 	start     time.Time
-	active    cachedSet
+	active    *series.Sum
+	recorded  recent[serverSet, serverSeries]
 	body      countedRequest // unless the request has none
 	response  countedResponse
 	exchange  exchange
@@ -134,11 +136,10 @@ func (s *served) end(aborted bool) {
 	s.grpc = grpcStatusOf(s.response.Header())
 	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
 	s.endSpan()
-	t.server.ended(s, s.series(s.outcome.status, s.outcome.spanError), &s.answer)
+	s.recordEnd()
 	if t.access != nil {
 		t.access.Write(s, s.start, s.outcome.level(), s.appendLine)
 	}
-	t.server.active.Add(s, -1, s.active.add...)
 }
 
 // endSpan ends the span where it is exported; where not, nobody misses its end.

@@ -1,51 +1,56 @@
 package telemetry
 
 import (
-	"context"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
+
+	"spangate/telemetry/export/series"
 )
 
 // serverMetrics are those of whole requests, whichever route they come to.
 type serverMetrics struct {
-	duration     metric.Float64Histogram
-	active       metric.Int64UpDownCounter
-	requestSize  metric.Int64Histogram
-	responseSize metric.Int64Histogram
-	firstByte    metric.Float64Histogram
+	active *bound[activeSet, series.Sum]
+	ended  *bound[serverSet, serverSeries]
+}
 
-	sets       setCache[serverSet]
-	activeSets setCache[activeSet]
+// serverSeries are what a request is recorded with.
+type serverSeries struct {
+	duration, firstByte       *series.Distribution[time.Duration]
+	requestSize, responseSize *series.Distribution[int64]
 }
 
 func newServerMetrics(m *meter) *serverMetrics {
+	active := m.upDownCounter(httpconv.ServerActiveRequests{}.Name())
+	duration, firstByte := m.durations(httpconv.ServerRequestDuration{}.Name()), m.durations(timeToFirstByteName)
+	requestSize, responseSize := m.histogram(httpconv.ServerRequestBodySize{}.Name()), m.histogram(httpconv.ServerResponseBodySize{}.Name())
 	return &serverMetrics{
-		duration:     convention(m, httpconv.NewServerRequestDuration).Inst(),
-		active:       convention(m, httpconv.NewServerActiveRequests).Inst(),
-		requestSize:  convention(m, httpconv.NewServerRequestBodySize).Inst(),
-		responseSize: convention(m, httpconv.NewServerResponseBodySize).Inst(),
-		firstByte:    m.histogram(timeToFirstByteName),
-		sets:         newSets(m, serverSet.attributes),
-		activeSets:   newSets(m, activeSet.attributes),
+		active: bind(m, func(s activeSet) *series.Sum { return active.Of(m.with(s.attributes()...)...) }),
+		ended: bind(m, func(s serverSet) *serverSeries {
+			attributes := m.with(s.attributes()...)
+			return &serverSeries{
+				duration: duration.Of(attributes...), firstByte: firstByte.Of(attributes...),
+				requestSize: requestSize.Of(attributes...), responseSize: responseSize.Of(attributes...),
+			}
+		}),
 	}
 }
 
-// began records how long an answer took to begin.
-func (m *serverMetrics) began(ctx context.Context, series serverSet, firstByte time.Duration) {
-	m.firstByte.Record(ctx, firstByte.Seconds(), m.sets.get(series).record...)
+// recordBegin records how long the answer took to begin.
+func (s *served) recordBegin(status int, firstByte time.Duration) {
+	s.series(status, "").firstByte.Record(s, firstByte)
 }
 
-// ended records a request.
-func (m *serverMetrics) ended(ctx context.Context, series serverSet, a *answer) {
-	set := m.sets.get(series)
-	m.duration.Record(ctx, requestDuration(series.method, a.status, a.firstByte, a.took).Seconds(), set.record...)
-	m.requestSize.Record(ctx, a.received, set.record...)
-	m.responseSize.Record(ctx, a.sent, set.record...)
+// recordEnd records the request.
+func (s *served) recordEnd() {
+	a, of := &s.answer, s.series(s.outcome.status, s.outcome.spanError)
+	of.duration.Record(s, requestDuration(s.target.method, a.status, a.firstByte, a.took))
+	of.requestSize.Record(s, a.received)
+	of.responseSize.Record(s, a.sent)
+	s.active.Add(s, -1)
 }
 
 type activeSet struct{ method, scheme string }
@@ -62,9 +67,9 @@ type serverSet struct {
 	route                   route
 }
 
-// series returns that of s, by what it has come to.
-func (s *served) series(status int, errorType string) serverSet {
-	return serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.exchange.route}
+// series returns those of s, by what it has come to.
+func (s *served) series(status int, errorType string) *serverSeries {
+	return s.recorded.of(s.telemetry.server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.exchange.route})
 }
 
 func (s serverSet) attributes() []attribute.KeyValue {

@@ -5,12 +5,12 @@ import (
 	"log/slog"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
+	"spangate/telemetry/export/series"
 )
 
 // stateChanged gives a change of a backend's state a span of its own, with
@@ -18,8 +18,8 @@ import (
 // the event of that name.
 func (t *Telemetry) stateChanged(c balancer.StateChange) {
 	ctx := context.Background()
-	t.metrics.state.changes.Add(ctx, 1, t.meter.with(
-		backendKey.String(c.Backend.Name), backendStateKey.String(string(c.To)), backendReasonKey.String(string(c.Reason))))
+	t.metrics.state.Of(t.meter.with(
+		backendKey.String(c.Backend.Name), backendStateKey.String(string(c.To)), backendReasonKey.String(string(c.Reason)))...).Add(ctx, 1)
 	attrs := []attribute.KeyValue{
 		backendKey.String(c.Backend.Name),
 		backendStateKey.String(string(c.To)), backendPreviousStateKey.String(string(c.From)),
@@ -51,8 +51,7 @@ func (t *Telemetry) stateChanged(c balancer.StateChange) {
 	t.Log.LogAttrs(ctx, level, "backend state changed", line...)
 }
 
-type stateMetrics struct{ changes metric.Int64Counter }
+// stateMetrics count changes.
+type stateMetrics = *series.Counter
 
-func newStateMetrics(m *meter) stateMetrics {
-	return stateMetrics{changes: m.counter(backendStateChangesName)}
-}
+func newStateMetrics(m *meter) stateMetrics { return m.counter(backendStateChangesName) }

@@ -52,13 +52,10 @@ func TestStreams(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				reader := sdkmetric.NewManualReader()
-				tel, err := telemetry.From(telemetry.Config{}, export.Providers{
-					Tracer: tracenoop.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+				meter, reader := metering()
+				tel := telemetry.From(telemetry.Config{}, export.Providers{
+					Tracer: tracenoop.NewTracerProvider(), Meter: meter,
 				}, nil, slog.New(slog.DiscardHandler))
-				if err != nil {
-					t.Fatal(err)
-				}
 				backend := &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}
 				forward := tel.Forward(tel.Balancer("").Attempt(backend, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 					time.Sleep(toAnswer)

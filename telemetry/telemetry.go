@@ -19,12 +19,10 @@ package telemetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -84,17 +82,13 @@ func New(cfg Config, process Process, stdout io.Writer) (*Telemetry, error) {
 	if pipelines.Events != nil {
 		log = slog.NewMultiHandler(toStdout, pipelines.Events)
 	}
-	t, err := from(cfg, pipelines.Providers, logline.NewAccessLog(cfg.Log, lines), slog.New(log))
+	t := from(cfg, pipelines.Providers, logline.NewAccessLog(cfg.Log, lines), slog.New(log))
 	t.delivery = delivery{pipelines, cfg.Export.Schedule, lines, slog.New(toStdout)}
-	if err != nil {
-		t.Flush(time.Second, nil)
-		return nil, err
-	}
 	return t, nil
 }
 
 // from returns the decorators for providers. access may be nil.
-func from(cfg Config, providers export.Providers, access *logline.AccessLog, log *slog.Logger) (*Telemetry, error) {
+func from(cfg Config, providers export.Providers, access *logline.AccessLog, log *slog.Logger) *Telemetry {
 	version := trace.WithSchemaURL(semconv.SchemaURL)
 	t := &Telemetry{
 		Log:         log,
@@ -122,9 +116,10 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	if providers.Events != nil {
 		t.events = slog.New(providers.Events)
 	}
-	m := meter{Meter: providers.Meter.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))}
+	m := meter{Meter: providers.Meter.Meter(scope, semconv.SchemaURL)}
 	t.server, t.relayed, t.front = newServerMetrics(&m), newRelayed(&m), newFrontMetrics(&m)
-	return t, errors.Join(m.err, t.measure(m.Meter))
+	t.measure(m.Meter)
+	return t
 }
 
 // silentTracer starts nothing, and has the context told of nothing.

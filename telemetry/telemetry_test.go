@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -25,15 +24,12 @@ import (
 
 func newTelemetry(recorder *tracetest.SpanRecorder, access *logline.AccessLog) *telemetry.Telemetry {
 	providers := export.Providers{
-		Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(), Propagator: propagation.TraceContext{},
+		Tracer: tracenoop.NewTracerProvider(), Propagator: propagation.TraceContext{},
 	}
 	if recorder != nil {
 		providers.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
 	}
-	t, err := telemetry.From(telemetry.Config{}, providers, access, slog.New(slog.DiscardHandler))
-	if err != nil {
-		panic(err)
-	}
+	t := telemetry.From(telemetry.Config{}, providers, access, slog.New(slog.DiscardHandler))
 	return t
 }
 
@@ -85,12 +81,9 @@ func TestServerOutlivesAPanic(t *testing.T) {
 // Where nothing is recorded, a panic is logged all the same.
 func TestPanicsAreLoggedWhenNothingIsRecorded(t *testing.T) {
 	var log bytes.Buffer
-	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
-		Off: true, Tracer: tracenoop.NewTracerProvider(), Meter: metricnoop.NewMeterProvider(),
+	tel := telemetry.From(telemetry.Config{}, export.Providers{
+		Off: true, Tracer: tracenoop.NewTracerProvider(),
 	}, nil, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, panicked := range []any{"oh no", http.ErrAbortHandler} {
 		log.Reset()
 		func() {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -23,16 +22,13 @@ import (
 func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
 	const requests, sent, limit = 200, 60_000, 100
 	var waiting []*tracer.Ended
-	tel, err := telemetry.From(telemetry.Config{}, export.Providers{
+	tel := telemetry.From(telemetry.Config{}, export.Providers{
 		Tracer: tracer.New(tracer.Config{
 			Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(),
 			Export: func(span *tracer.Ended) { waiting = append(waiting, span) },
 		}),
-		Meter: metricnoop.NewMeterProvider(), LongestText: limit,
+		LongestText: limit,
 	}, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
 	h := tel.Server(http.NotFoundHandler())
 	for _, part := range []string{"method", "path", "query", "host", "agent", "path behind an unknown method", "method before a path"} {
 		before := heap()
@@ -85,12 +81,9 @@ func TestCutTexts(t *testing.T) {
 		{"short", "short"}, {"exactly ten", "exactly te"}, {"nine byteé", "nine byte"}, {strings.Repeat("\xff", 11), strings.Repeat("\xff", 10)}, {strings.Repeat("\xbf", 20), strings.Repeat("\xbf", 7)},
 	} {
 		recorder := tracetest.NewSpanRecorder()
-		tel, err := telemetry.From(telemetry.Config{}, export.Providers{
-			Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), Meter: metricnoop.NewMeterProvider(), LongestText: 10,
+		tel := telemetry.From(telemetry.Config{}, export.Providers{
+			Tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), LongestText: 10,
 		}, nil, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("User-Agent", test.sent)
 		tel.Server(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)

@@ -105,19 +105,20 @@ func build(cfg Config, front Front, tel *telemetry.Telemetry, listening balancer
 	for _, name := range cfg.Balancer.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
 	}
-	return r, r.observe(retrier, tel)
+	r.observe(retrier, tel)
+	return r, nil
 }
 
 // observe has metrics tell how the route does.
-func (r *Route) observe(retrier *balancer.Retrier, tel *telemetry.Telemetry) error {
-	errs := []error{tel.ObserveBackends(r.pool.Members), tel.ObserveBudget(retrier.BudgetLeft)}
+func (r *Route) observe(retrier *balancer.Retrier, tel *telemetry.Telemetry) {
+	tel.ObserveBackends(r.pool.Members)
+	tel.ObserveBudget(retrier.BudgetLeft)
 	if r.limit != nil {
-		errs = append(errs, tel.ObserveKeys(r.limit.keys))
+		tel.ObserveKeys(r.limit.keys)
 	}
 	if r.concurrency != nil {
-		errs = append(errs, tel.ObserveConcurrency(r.concurrency.Active, r.concurrency.Queued))
+		tel.ObserveConcurrency(r.concurrency.Active, r.concurrency.Queued)
 	}
-	return errors.Join(errs...)
 }
 
 // Run does what is to be done beside requests, until ctx is done: it probes and

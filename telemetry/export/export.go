@@ -21,7 +21,6 @@ import (
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -30,6 +29,7 @@ import (
 	"spangate/handler/config"
 	"spangate/telemetry/export/console"
 	"spangate/telemetry/export/exposition"
+	"spangate/telemetry/export/series"
 	"spangate/telemetry/export/tracer"
 )
 
@@ -89,7 +89,6 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 			Off:        cfg.Disabled == "true",
 			Silent:     cfg.Disabled == "true" || len(cfg.TracesExporter) == 0,
 			Tracer:     tracenoop.NewTracerProvider(),
-			Meter:      metricnoop.NewMeterProvider(),
 			Propagator: set.propagator,
 			Keep:       cfg.Keep.reason,
 		},
@@ -160,7 +159,8 @@ func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery,
 	if len(cfg.MetricsExporter) == 0 {
 		return nil
 	}
-	options, err := cfg.metricReaders(res, d, stdout)
+	p.Meter = series.New(series.Config{Exemplars: cfg.exemplars(), Limit: maxSeries})
+	options, err := cfg.metricReaders(p.Meter, res, d, stdout)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,6 @@ func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery,
 	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()),
 		sdkmetric.WithCardinalityLimit(maxSeries))
 	p.meters = sdkmetric.NewMeterProvider(options...)
-	p.Meter = p.meters
 	return errors.Join(runtime.Start(runtime.WithMeterProvider(p.meters)), p.selfMetrics(p.meters))
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"spangate/telemetry/export"
+	"spangate/telemetry/export/series"
 	"spangate/telemetry/otlptest"
 )
 
@@ -64,16 +65,12 @@ func shutdown(t testing.TB, pipelines *export.Pipelines) {
 // record makes n spans, a measurement and an event.
 func record(t testing.TB, pipelines *export.Pipelines, n int) {
 	t.Helper()
-	tracer, meter := pipelines.Tracer.Tracer("test"), pipelines.Meter.Meter("test")
+	tracer, meter := pipelines.Tracer.Tracer("test"), pipelines.Meter.Meter("test", "")
 	for i := range n {
 		_, span := tracer.Start(t.Context(), fmt.Sprint("span ", i))
 		span.End()
 	}
-	counter, err := meter.Int64Counter("test.count")
-	if err != nil {
-		t.Fatal(err)
-	}
-	counter.Add(t.Context(), 7)
+	meter.Counter(series.Description{Name: "test.count"}).Of().Add(t.Context(), 7)
 	if pipelines.Events != nil {
 		ctx, span := tracer.Start(t.Context(), "with event")
 		slog.New(pipelines.Events).InfoContext(ctx, "backend is down", "event.name", "spangate.backend.state", "backend", "a")

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"spangate/telemetry/export/otlp"
+	"spangate/telemetry/export/series"
 )
 
 type metricBatch = *metricdata.ResourceMetrics
@@ -42,7 +43,7 @@ func (e metricExporter) Export(ctx context.Context, batch metricBatch) error {
 func (e metricExporter) ForceFlush(context.Context) error { return nil }
 func (e metricExporter) Shutdown(context.Context) error   { return nil }
 
-func (c Config) metricReaders(res *resource.Resource, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
+func (c Config) metricReaders(recorded *series.Provider, res *resource.Resource, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
 	var sinks []sink[metricBatch] // all, before a reader is made, which runs
 	if c.MetricsExporter.has("console") {
 		e, err := stdoutmetric.New(stdoutmetric.WithWriter(visible{stdout}))
@@ -58,6 +59,7 @@ func (c Config) metricReaders(res *resource.Resource, d delivery, stdout io.Writ
 	for _, s := range sinks {
 		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(
 			metricExporter{s, c.temporality(), c.aggregation()},
+			sdkmetric.WithProducer(recorded.Producer(c.temporality(), c.aggregation())),
 			sdkmetric.WithInterval(c.MetricInterval.or(defaultMetricInterval)),
 			sdkmetric.WithTimeout(c.MetricTimeout.or(defaultMetricTimeout)))))
 	}

@@ -5,13 +5,14 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"spangate/telemetry/export/series"
 	"spangate/telemetry/otlptest"
 )
 
@@ -130,11 +131,8 @@ func TestMetricPreferences(t *testing.T) {
 		"OTEL_METRICS_EXEMPLAR_FILTER":                             "always_on",
 		"OTEL_METRIC_EXPORT_INTERVAL":                              "10",
 	}, slog.New(slog.DiscardHandler), io.Discard)
-	histogram, err := pipelines.Meter.Meter("test").Float64Histogram("test.duration")
-	if err != nil {
-		t.Fatal(err)
-	}
-	histogram.Record(t.Context(), 0.5)
+	histogram := pipelines.Meter.Meter("test", "").Durations(series.Description{Name: "test.duration"}).Of()
+	histogram.Record(t.Context(), time.Second/2)
 	collector.WaitMetrics(t, func(metrics []otlptest.Metric) bool {
 		for _, m := range metrics {
 			if m.Name == "test.duration" && len(m.Points[0].Exemplars) == 1 {
@@ -223,12 +221,9 @@ func TestLimitsByDefault(t *testing.T) {
 	span.SetAttributes(attribute.String("long", long))
 	span.End()
 	slog.New(pipelines.Events).Info("test", "long", long)
-	counter, err := pipelines.Meter.Meter("test").Int64Counter("test.count")
-	if err != nil {
-		t.Fatal(err)
-	}
+	counter := pipelines.Meter.Meter("test", "").Counter(series.Description{Name: "test.count"})
 	for i := range 2 * most {
-		counter.Add(t.Context(), 1, metric.WithAttributes(attribute.Int("i", i)))
+		counter.Of(attribute.Int("i", i)).Add(t.Context(), 1)
 	}
 	if err := pipelines.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)

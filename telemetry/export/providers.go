@@ -4,13 +4,14 @@ import (
 	"log/slog"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/telemetry/export/series"
 )
 
 // Providers are what spans, metrics and events are recorded with. What is not set
-// records nothing, save that the tracer and the meter must be set.
+// records nothing, save that the tracer must be set.
 type Providers struct {
 	// Off says that all of these record nothing.
 	Off bool
@@ -22,7 +23,7 @@ type Providers struct {
 	Silent bool
 
 	Tracer trace.TracerProvider
-	Meter  metric.MeterProvider
+	Meter  *series.Provider
 
 	// Propagator reads and writes trace context.
 	Propagator propagation.TextMapPropagator

@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/config"
+	"spangate/telemetry/export/series"
 	"spangate/telemetry/otlptest"
 )
 
@@ -167,7 +168,7 @@ func observe(t *testing.T, variables []string, await func(*testing.T, *observed)
 	if o.fault = config.Named(&o.cfg, o.cfg.Check()); o.fault != nil {
 		return o
 	}
-	pipelines, err := New(o.cfg, Process{}, slog.New(slog.NewTextHandler(&o.log, nil)), &o.stdout)
+	pipelines, err := New(o.cfg, Process{}, slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug})), &o.stdout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,11 +234,8 @@ func (o *observed) emit(t *testing.T, pipelines *Pipelines) {
 		}
 	}
 	pipelines.Propagator.Inject(trace.ContextWithSpanContext(t.Context(), there), o.injected)
-	histogram, err := pipelines.Meter.Meter("test").Float64Histogram("test.duration")
-	if err != nil {
-		t.Fatal(err)
-	}
-	histogram.Record(ctx, 1)
+	histogram := pipelines.Meter.Meter("test", "").Durations(series.Description{Name: "test.duration"}).Of()
+	histogram.Record(ctx, time.Second)
 	if pipelines.Events != nil {
 		var attrs []any
 		for _, kv := range attributes("r") {

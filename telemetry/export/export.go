@@ -165,7 +165,8 @@ func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery,
 		return err
 	}
 	if cfg.Scraped() {
-		reader := sdkmetric.NewManualReader() // cumulative
+		cumulative, explicit := sdkmetric.CumulativeTemporalitySelector, sdkmetric.DefaultAggregationSelector
+		reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(p.Meter.Producer(cumulative, explicit)))
 		options = append(options, sdkmetric.WithReader(reader))
 		p.Scrapes = exposition.Handler(reader.Collect)
 	}

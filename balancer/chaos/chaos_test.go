@@ -241,7 +241,7 @@ func (tr *traffic) takeShares() map[string]int {
 func TestNoErrorThatCouldHaveBeenAvoided(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "spangate")
-	if out, err := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", program, "spangate").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program, "spangate").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	var backends []*backend

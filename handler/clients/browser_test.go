@@ -60,7 +60,7 @@ func run(m *testing.M) int {
 	// As just build and the Containerfile build it.
 	spangateBinary = filepath.Join(dir, "spangate")
 	build := exec.Command("go", "build", "-o", spangateBinary, "-buildvcs=false",
-		"-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", ".")
+		"-trimpath", "-ldflags=-s -w", ".")
 	build.Dir = "../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -66,7 +66,7 @@ func startPrograms(t *testing.T, binary string, n int, redis connect.URL) *progr
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "spangate")
-	build := exec.Command("go", "build", "-o", binary, "-buildvcs=false", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", "spangate")
+	build := exec.Command("go", "build", "-o", binary, "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "spangate")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", build, err, out)

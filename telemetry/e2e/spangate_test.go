@@ -48,7 +48,7 @@ func run(m *testing.M) int {
 	// As just build and the Containerfile build it.
 	spangateBinary = filepath.Join(dir, "spangate")
 	program := exec.Command("go", "build", "-o", spangateBinary, "-buildvcs=false",
-		"-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", ".")
+		"-trimpath", "-ldflags=-s -w", ".")
 	program.Dir = "../.."
 	program.Env = append(os.Environ(), "CGO_ENABLED=0")
 

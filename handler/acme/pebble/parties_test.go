@@ -51,7 +51,7 @@ func setUp(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	bin = dir
 	for _, args := range [][]string{
-		{"-C", "../../..", "build", "-tags", "grpcnotrace", "-o", filepath.Join(dir, "spangate"), "."},
+		{"-C", "../../..", "build", "-o", filepath.Join(dir, "spangate"), "."},
 		{"build", "-o", dir, "github.com/letsencrypt/pebble/v2/cmd/pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv"},
 	} {
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {

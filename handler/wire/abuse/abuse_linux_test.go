@@ -36,7 +36,7 @@ func run(m *testing.M) int {
 
 	// As just build and the Containerfile build it.
 	binary = filepath.Join(dir, "spangate")
-	program := exec.Command("go", "build", "-o", binary, "-buildvcs=false", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", ".")
+	program := exec.Command("go", "build", "-o", binary, "-buildvcs=false", "-trimpath", "-ldflags=-s -w", ".")
 	program.Dir = "../../.."
 	program.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := program.CombinedOutput(); err != nil {

@@ -214,7 +214,7 @@ type program struct{ binary, commit string }
 // newProgram builds it as just build does.
 func newProgram(ctx context.Context, dir string) (program, error) {
 	p := program{binary: filepath.Join(dir, "spangate")}
-	err := build(ctx, "../../..", p.binary, ".", append([]string{"-tags=grpcnotrace"}, stripped...)...)
+	err := build(ctx, "../../..", p.binary, ".", stripped...)
 	if err != nil {
 		return program{}, err
 	}

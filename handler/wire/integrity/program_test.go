@@ -21,7 +21,7 @@ const patience = 30 * time.Second
 // buildProgram builds it as just build and the Containerfile do.
 func buildProgram(dir string) (path string, err error) {
 	path = filepath.Join(dir, "spangate")
-	cmd := exec.Command("go", "build", "-o", path, "-buildvcs=false", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", ".")
+	cmd := exec.Command("go", "build", "-o", path, "-buildvcs=false", "-trimpath", "-ldflags=-s -w", ".")
 	cmd.Dir = "../../.."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -30,7 +30,7 @@ type delivery struct {
 // do runs attempt until it succeeds, fails for good, or ctx is done. Each
 // attempt has the target's timeout.
 func (d delivery) do(ctx context.Context, attempt func(context.Context) error) error {
-	wait := firstWait
+	wait, last := firstWait, false
 	for first := true; ; first = false {
 		err := d.try(ctx, attempt)
 		if err == nil {
@@ -52,7 +52,7 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 		}
 		d.outage.failed(d.target, err)
 		u, again := errors.AsType[*unavailable](err)
-		if !again {
+		if !again || last {
 			return err
 		}
 		pause := max(u.after, wait/2+rand.N(wait/2))
@@ -63,7 +63,8 @@ func (d delivery) do(ctx context.Context, attempt func(context.Context) error) e
 			if clock.Sleep(ctx, lastWait) != nil {
 				return gaveUp(ctx, err)
 			}
-			return d.try(ctx, attempt)
+			last = true
+			continue
 		default:
 		}
 		if !clock.Await(ctx, d.leaving, pause) && ctx.Err() != nil {

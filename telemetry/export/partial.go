@@ -25,7 +25,7 @@ func partialSuccess(answer []byte) error {
 	rejected, errRejected := fieldOf(success.bytes, 1)
 	text, errText := fieldOf(success.bytes, 2)
 	if err := cmp.Or(err, errRejected, errText); err != nil {
-		return err
+		return fmt.Errorf("the answer is no message: %v", err) // not wrapped: it is no connection's end
 	}
 	n, message := int64(rejected.n), string(text.bytes)
 	if n == 0 && message == "" {

@@ -38,9 +38,9 @@ func TestPartialSuccessIsRead(t *testing.T) {
 		"\x0a\x07\x08\x05\x12\x03why":    "partial success: why (5 rejected)",
 		"\x12\x01x\x0a\x02\x08\x05\x18a": "partial success: empty message (5 rejected)",
 		"\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01": "partial success: empty message (-1 rejected)",
-		"\x0a\x05\x08":     "unexpected EOF",
-		"<html>not found":  "proto:",
-		"\x0a\x02\x12\x05": "unexpected EOF",
+		"\x0a\x05\x08":     "the answer is no message: unexpected EOF",
+		"<html>not found":  "the answer is no message: proto:",
+		"\x0a\x02\x12\x05": "the answer is no message: unexpected EOF",
 	} {
 		var got string
 		if err := partialSuccess([]byte(answer)); err != nil {

@@ -97,7 +97,8 @@ func TestDoorsFailClosed(t *testing.T) {
 }
 
 // What a name means to users of other servers, or to an application, starts
-// nothing and stops nothing: it is named in a warning.
+// nothing and stops nothing: it is named in a warning. One that stands for a whole
+// configuration stops the start, as does what seems to be one of ours.
 func TestNamesByMeaning(t *testing.T) {
 	for given, want := range map[string]string{
 		"UPSTREAMS":        "unknown; did you mean BACKENDS?",
@@ -114,12 +115,22 @@ func TestNamesByMeaning(t *testing.T) {
 		"HTTPS_PORT":       "unknown; did you mean TLS_PORT?",
 		"JWT_ISSUER":       "unknown; did you mean AUTH_JWT_ISSUER?",
 		"ROUTES":           "unknown; all requests go to BACKENDS, whatever their host and path",
-		"OTEL_CONFIG_FILE": "declarative configuration is not supported, and the file not read; the other OTEL_* variables are heeded",
 	} {
 		t.Run(given, func(t *testing.T) {
 			_, warnings, err := config.Load(&Config{}, []string{backends, given + "=x"})
 			if diff := cmp.Diff([]string{given + ": " + want}, warnings); err != nil || diff != "" {
 				t.Errorf("faults are %v, warnings (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+	const declarative = "declarative configuration is not supported; say what the file says with other OTEL_* variables"
+	for _, given := range []string{"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE", "SPANGATE_OTEL_CONFIG_FILE"} {
+		t.Run(given, func(t *testing.T) {
+			if diff := cmp.Diff([]string{given + ": " + declarative}, faultsOf(t, given+"=/etc/otel.yaml")); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+			if got := faultsOf(t, given+"="); len(got) != 0 {
+				t.Errorf("of an empty one the faults are %q", got)
 			}
 		})
 	}

@@ -7,9 +7,10 @@ import (
 
 // meaning is what is meant by a name that is none of ours.
 type meaning struct {
-	name string // of ours; empty: there is nothing like it
-	door bool   // not to heed it would leave open what somebody wants closed
-	why  string // instead of "unknown"
+	name  string // of ours; empty: there is nothing like it
+	door  bool   // not to heed it would leave open what somebody wants closed
+	whole bool   // it stands for many of ours, and without it there is another configuration than was asked for
+	why   string // instead of "unknown"
 }
 
 func (m meaning) String() string {
@@ -110,7 +111,8 @@ var meanings = []struct {
 	{meaning{name: "TLS_ACME_EMAIL"}, "ACME_EMAIL"},
 	{meaning{name: "TLS_ACME_CA"}, "ACME_DIRECTORY ACME_CA ACME_SERVER"},
 	{meaning{why: "unknown; all requests go to BACKENDS, whatever their host and path"}, "ROUTES ROUTE ROUTER ROUTE_RULES ROUTING_RULES LOCATIONS PATH_PREFIX STRIP_PREFIX"},
-	{meaning{why: "declarative configuration is not supported, and the file not read; the other OTEL_* variables are heeded"}, "OTEL_CONFIG_FILE OTEL_EXPERIMENTAL_CONFIG_FILE"},
+	// By the specification all other variables of OpenTelemetry are to be ignored for the file.
+	{meaning{whole: true, why: "declarative configuration is not supported; say what the file says with other OTEL_* variables"}, "OTEL_CONFIG_FILE OTEL_EXPERIMENTAL_CONFIG_FILE"},
 }
 
 // meant has what is meant by each name. It is made when there is a name that is not

@@ -22,7 +22,7 @@ var doors = []string{"ALLOW_CIDR", "AUTH_", "DENY_CIDR", "RATE_LIMIT"}
 // misspelled returns a line for each given name that is not known but seems to
 // be meant for us: it means the same as one of ours, or is spelled nearly alike.
 // It is wrong under a prefix of ours, or when a door would be open that somebody
-// thinks closed. Else it is a warning, for which it must be one or two slips away
+// thinks closed, or when it stands for a whole configuration. Else it is a warning, for which it must be one or two slips away
 // from a known name; not from HOST, PORT and the like, to which too much is near.
 func misspelled(given map[string]string, known []string) (wrong, warnings []string) {
 	begins := func(name string, prefixes []string) bool {
@@ -52,7 +52,7 @@ func misspelled(given map[string]string, known []string) (wrong, warnings []stri
 		switch {
 		case given[name] == "" && !m.door && !begins(name, doors):
 			continue
-		case m.door, isOurs, ours && (isMeant || isNear):
+		case m.door, m.whole, isOurs, ours && (isMeant || isNear):
 			lines = &wrong
 		case isMeant, isNear && len(m.name) >= len("BACKENDS"):
 			lines = &warnings

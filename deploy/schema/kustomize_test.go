@@ -2,9 +2,14 @@ package schema
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,9 +18,9 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// TestTLS holds that the component makes of the Deployment one whose files and
-// ports are there, and that what it makes is still let in.
-func TestTLS(t *testing.T) {
+// with returns the Deployment and the Service of the program that come of a component.
+func with(t *testing.T, component string) (deployment appsv1.Deployment, service corev1.Service) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../kubernetes")); err != nil {
 		t.Fatal(err)
@@ -25,19 +30,18 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := bytes.Replace(text, []byte("# components: [tls]"), []byte("components: [tls]"), 1)
-	if bytes.Equal(with, text) {
-		t.Fatal("kustomization.yaml does not offer the component")
+	offered := regexp.MustCompile(`(?m)^# components: \[(.*)\]$`).FindSubmatch(text)
+	if offered == nil || !slices.Contains(strings.Split(string(offered[1]), ", "), component) {
+		t.Fatalf("kustomization.yaml does not offer %s", component)
 	}
-	if err := os.WriteFile(file, with, 0o600); err != nil {
+	text = bytes.Replace(text, offered[0], []byte("components: ["+component+"]"), 1)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var deployment appsv1.Deployment
-	var service corev1.Service
 	for _, object := range made.Resources() {
 		text, err := object.AsYAML()
 		if err != nil {
@@ -51,20 +55,47 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	secure(t, deployment.Spec.Template)
+	return deployment, service
+}
 
-	container := deployment.Spec.Template.Spec.Containers[0]
-	ports := map[string]int32{}
+// variables returns those of a container, and its ports by their names.
+func variables(container corev1.Container) (env map[string]string, ports map[string]int32) {
+	env, ports = map[string]string{}, map[string]int32{}
 	for _, port := range container.Ports {
 		ports[port.Name] = port.ContainerPort
 	}
+	for _, variable := range container.Env {
+		env[variable.Name] = variable.Value
+	}
+	return env, ports
+}
+
+// TestPrometheus holds that what scrapes are told is where the program answers them, and
+// that the Service leads to the same port as before.
+func TestPrometheus(t *testing.T) {
+	deployment, service := with(t, "prometheus")
+	template := deployment.Spec.Template
+	env, ports := variables(template.Spec.Containers[0])
+	want := map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": env["OTEL_EXPORTER_PROMETHEUS_PORT"], "prometheus.io/path": "/metrics"}
+	if !maps.Equal(template.Annotations, want) {
+		t.Errorf("annotations are %v, want %v", template.Annotations, want)
+	}
+	if fmt.Sprint(ports["metrics"]) != env["OTEL_EXPORTER_PROMETHEUS_PORT"] || ports["http"] != 8080 || env["OTEL_METRICS_EXPORTER"] != "prometheus" || env["BACKENDS"] == "" || len(service.Spec.Ports) != 1 {
+		t.Errorf("variables are %v, ports %v, those of the Service %v", env, ports, service.Spec.Ports)
+	}
+}
+
+// TestTLS holds that the component makes of the Deployment one whose files and
+// ports are there, and that what it makes is still let in.
+func TestTLS(t *testing.T) {
+	deployment, service := with(t, "tls")
+
+	container := deployment.Spec.Template.Spec.Containers[0]
+	env, ports := variables(container)
 	for _, port := range service.Spec.Ports {
 		if ports[port.TargetPort.String()] == 0 {
 			t.Errorf("port %d of the Service leads to %s, which is none of %v", port.Port, port.TargetPort.String(), ports)
 		}
-	}
-	env := map[string]string{}
-	for _, variable := range container.Env {
-		env[variable.Name] = variable.Value
 	}
 	if env["BACKENDS"] == "" || env["TLS_PORT"] != "8443" || ports["https"] != 8443 || len(service.Spec.Ports) != 2 {
 		t.Errorf("variables are %v, ports %v, those of the Service %v", env, ports, service.Spec.Ports)

@@ -41,7 +41,7 @@ service:
 `
 
 // TestPrometheus holds that the dashboard's panels show something, and that the
-// alerts fire, while what they are for happens.
+// alerts fire, while what they are for happens, by whichever way metrics come.
 func TestPrometheus(t *testing.T) {
 	text, err := os.ReadFile(alertsFile)
 	if err != nil {
@@ -49,10 +49,25 @@ func TestPrometheus(t *testing.T) {
 	}
 	// How long it has to last is TestAlertRules', which has no need to wait.
 	rules := regexp.MustCompile(`(?m)^( +for:).*$`).ReplaceAllString(string(text), "$1 0s")
-	prometheus := startPrometheus(t, rules)
-	startFleet(t, prometheus)
-	t.Run("dashboard", func(t *testing.T) { testDashboard(t, prometheus) })
-	t.Run("alerts", func(t *testing.T) { testAlerts(t, prometheus, rules) })
+	test := func(t *testing.T, prometheus *prometheus, exports ...[]string) {
+		startFleet(t, prometheus, exports)
+		t.Run("dashboard", func(t *testing.T) { testDashboard(t, prometheus) })
+		t.Run("alerts", func(t *testing.T) { testAlerts(t, prometheus, rules) })
+	}
+	t.Run("of a collector", func(t *testing.T) {
+		pushed := []string{"OTEL_METRIC_EXPORT_INTERVAL=200"}
+		test(t, startPrometheus(t, rules), pushed, pushed, pushed, pushed)
+	})
+	t.Run("scraped", func(t *testing.T) {
+		var targets []string
+		var exports [][]string
+		for range fleetSize["instance"] {
+			port := freePort(t)
+			targets = append(targets, `"localhost:`+port+`"`)
+			exports = append(exports, []string{"OTEL_METRICS_EXPORTER=prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT=" + port})
+		}
+		test(t, startPrometheus(t, rules, targets...), exports...)
+	})
 }
 
 // apiKey lets in at those instances that ask for credentials.
@@ -63,11 +78,15 @@ var fleetSize = map[string]int{"job": 1, "instance": 4, "backend": 7}
 
 // startFleet runs instances of one service under traffic until the test ends:
 // between them, all that has a panel or an alert happens again and again.
-func startFleet(t *testing.T, prometheus *prometheus) {
+//
+// Each of them has variables of its own that say how it exports metrics.
+func startFleet(t *testing.T, prometheus *prometheus, exports [][]string) {
 	t.Helper()
 	collector := runCollector(t, fmt.Sprintf(prometheusConfig, prometheus.url))
-	export := append(collector.environment("http/protobuf"),
-		"OTEL_METRIC_EXPORT_INTERVAL=200", "ACCESS_LOG=off")
+	export := func(instance int, environ ...string) []string {
+		all := append(collector.environment("http/protobuf"), "ACCESS_LOG=off")
+		return append(append(all, exports[instance]...), environ...)
+	}
 
 	// One with all policies, before backends of which one fails requests, and
 	// one comes and goes.
@@ -79,7 +98,7 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 		}
 		return http.StatusOK
 	}, backendTime)
-	busy := startSpangate(t, append(export,
+	busy := startSpangate(t, export(0,
 		"BACKENDS="+strings.Join([]string{serving(200), serving(200), serving(503), flapping}, ","),
 		"PROBE_PATH=/healthz", "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
 		"OUTLIER_FAILURES=0", "RETRY_BUDGET=0%",
@@ -105,7 +124,7 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	// One without a backend, whose certificate expires, is not believed, and changes
 	// for one that cannot be used.
 	certificate, port := expiring(t), freePort(t)
-	alone := startSpangate(t, append(export, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
+	alone := startSpangate(t, export(1, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
 		"TLS_CERT_FILE="+certificate, "TLS_PORT="+port, "TLS_RELOAD_INTERVAL=50ms")...)
 	distrust(t, "localhost:"+port)
 	spoil(t, certificate)
@@ -113,13 +132,13 @@ func startFleet(t *testing.T, prometheus *prometheus) {
 	ask(t, alone.url, "GET")
 
 	// One whose only backend fails requests, and is left out as far as that goes.
-	failing := startSpangate(t, append(export, "BACKENDS="+serving(503), "PROBE_MODE=off", "RETRY_ATTEMPTS=0",
+	failing := startSpangate(t, export(2, "BACKENDS="+serving(503), "PROBE_MODE=off", "RETRY_ATTEMPTS=0",
 		"OUTLIER_FAILURES=1", "OUTLIER_MAX_PERCENT=100", "OUTLIER_EJECTION=1h")...)
 	ask(t, failing.url, "GET")
 
 	// One whose backend is slow, and which reaches neither the store of its rate
 	// limit nor what takes its spans.
-	slow := startSpangate(t, append(export,
+	slow := startSpangate(t, export(3,
 		"BACKENDS="+backend(t, http.StatusOK, func() int { return http.StatusOK }, 1100*time.Millisecond),
 		"RATE_LIMIT=100000/s", "RATE_LIMIT_REDIS_URL=redis://"+refusing(t),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"+refusing(t)+"/v1/traces",

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,11 +43,14 @@ func prometheusTool(t *testing.T, name string) string {
 }
 
 // startPrometheus returns once the server is ready to take metrics. It evaluates
-// the rules as often as spangate exports here.
-func startPrometheus(t *testing.T, rules string) *prometheus {
+// the rules, and scrapes the targets, as often as spangate exports here.
+func startPrometheus(t *testing.T, rules string, targets ...string) *prometheus {
 	t.Helper()
 	dir := t.TempDir()
-	config := "global: {evaluation_interval: 200ms}\nrule_files: [rules.yaml]\n"
+	config := "global: {evaluation_interval: 200ms, scrape_interval: 200ms, scrape_timeout: 200ms}\nrule_files: [rules.yaml]\n"
+	if len(targets) > 0 {
+		config += fmt.Sprintf("scrape_configs: [{job_name: spangate, static_configs: [{targets: [%s]}]}]\n", strings.Join(targets, ", "))
+	}
 	for name, text := range map[string]string{"prometheus.yaml": config, "rules.yaml": rules} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)

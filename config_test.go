@@ -175,7 +175,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		},
 		"two words of a list": {
 			[]string{"RETRY_ON=5xx,gateway-error"},
-			[]string{`RETRY_ON: "5xx" must be connect, reset, timeout or a status code`, `RETRY_ON: "gateway-error" must be connect, reset, timeout or a status code`},
+			[]string{`RETRY_ON: "5xx" must be connect, reset, timeout, a status code or grpc:NAME`, `RETRY_ON: "gateway-error" must be connect, reset, timeout, a status code or grpc:NAME`},
 		},
 		"three parts of a URL": {
 			[]string{"BACKENDS=http://u:p@b:3000/x?y=1#z"},

@@ -99,26 +99,25 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 	resp, err := b.transport.RoundTrip(r)
 	if err != nil {
 		b.active.Add(-1)
-		outcome := b.judge(0, fault.Of(r.Context(), err))
-		latency.end(began, nil, outcome.Err)
+		outcome := b.judge(Outcome{Err: fault.Of(r.Context(), err)})
+		latency.end(began, outcome)
 		b.health.inVain(outcome.Err, time.Since(start))
 		b.concluded(r.Context(), outcome)
 		return nil, outcome
 	}
-	latency.end(began, resp, nil)
 	b.health.heard()
-	outcome, settled := b.judge(resp.StatusCode, nil), settled(r, resp)
+	code, ends := fault.GRPCStatus(resp.Header) // with which an answer of gRPC ends that has no content
+	outcome, settled := b.judge(Outcome{Status: resp.StatusCode, Code: code}), ends || settled(r, resp)
+	latency.end(began, outcome)
 	if settled {
 		b.concluded(r.Context(), outcome)
 	}
-	*followed = followedBody{ReadCloser: resp.Body, backend: b, ctx: r.Context(), outcome: outcome, settled: settled}
+	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, ctx: r.Context(), outcome: outcome, settled: settled}
 	resp.Body = followed.body()
 	return resp, outcome
 }
 
-func (b *Backend) judge(status int, err *fault.Error) Outcome {
-	return b.pool.cfg.Outlier.On.judge(status, err)
-}
+func (b *Backend) judge(o Outcome) Outcome { return b.pool.cfg.Outlier.On.judge(o) }
 
 // concluded hands on how an attempt went, once that is known: first to who
 // listens, as the attempt is a cause of the change of state that may follow.
@@ -152,12 +151,13 @@ func (b *Backend) address(r *http.Request) {
 // closed, and tells how it ends.
 type followedBody struct {
 	io.ReadCloser
-	backend *Backend
-	ctx     context.Context
-	outcome Outcome // of the attempt if nothing breaks off
-	settled bool    // nothing but an error is left to tell
-	ended   bool    // nothing is left to tell
-	closed  atomic.Bool
+	response *http.Response // whose trailer is there once the body has ended
+	backend  *Backend
+	ctx      context.Context
+	outcome  Outcome // of the attempt if nothing breaks off
+	settled  bool    // nothing but an error is left to tell
+	ended    bool    // nothing is left to tell
+	closed   atomic.Bool
 }
 
 // body returns f. The body of a 101 response stays a connection that can be written
@@ -178,8 +178,11 @@ func (f *followedBody) Read(p []byte) (int, error) {
 	switch {
 	case f.outcome.Status == http.StatusSwitchingProtocols: // has no content that could break off
 	case err != io.EOF:
-		f.backend.concluded(f.ctx, f.backend.judge(0, fault.OfBody(f.ctx, err)))
+		f.backend.concluded(f.ctx, f.backend.judge(Outcome{Err: fault.OfBody(f.ctx, err)}))
 	case !f.settled:
+		if code, said := fault.GRPCStatus(f.response.Trailer); said {
+			f.outcome = f.backend.judge(Outcome{Status: f.outcome.Status, Code: code})
+		}
 		f.backend.concluded(f.ctx, f.outcome)
 	}
 	return n, err

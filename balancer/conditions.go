@@ -18,9 +18,11 @@ import (
 //	timeout     no header in time
 //	100 … 599   a response with this status, and the failures that the proxy
 //	            itself answers with it: 502 and 504
+//	grpc:NAME   a response with this status of gRPC, such as grpc:unavailable
 type Conditions struct {
 	connect, reset, timeout bool
 	statuses                []int
+	codes                   uint32 // one bit for each of gRPC
 }
 
 // UnmarshalText parses a list of conditions. Its error joins one for each that is
@@ -29,18 +31,29 @@ func (c *Conditions) UnmarshalText(text []byte) error {
 	*c = Conditions{}
 	var wrong []error
 	for word := range strings.SplitSeq(string(text), ",") {
-		switch word = strings.TrimSpace(word); word {
-		case "connect":
+		word = strings.TrimSpace(word)
+		name, grpc := strings.CutPrefix(word, "grpc:")
+		switch {
+		case word == "connect":
 			c.connect = true
-		case "reset":
+		case word == "reset":
 			c.reset = true
-		case "timeout":
+		case word == "timeout":
 			c.timeout = true
+		case grpc:
+			code, known := fault.GRPCCodeNamed(name)
+			switch {
+			case !known:
+				wrong = append(wrong, fmt.Errorf("%q must be grpc: and one of %s", word, strings.Join(fault.GRPCWords(), ", ")))
+			case code == fault.GRPCOK:
+				wrong = append(wrong, errors.New(word+" is not the status of a failure"))
+			}
+			c.codes |= 1 << code
 		default:
 			status, err := strconv.Atoi(word)
 			switch {
 			case err != nil || status < 100 || status > 599:
-				wrong = append(wrong, fmt.Errorf("%q must be connect, reset, timeout or a status code", word))
+				wrong = append(wrong, fmt.Errorf("%q must be connect, reset, timeout, a status code or grpc:NAME", word))
 			case status < 400:
 				wrong = append(wrong, errors.New(word+" is not the status of a failure"))
 			case !slices.Contains(c.statuses, status):
@@ -63,6 +76,11 @@ func (c Conditions) MarshalText() ([]byte, error) {
 	for _, status := range c.statuses {
 		words = append(words, strconv.Itoa(status))
 	}
+	for _, word := range fault.GRPCWords() {
+		if code, _ := fault.GRPCCodeNamed(word); c.lists(code) {
+			words = append(words, "grpc:"+word)
+		}
+	}
 	return []byte(strings.Join(words, ",")), nil
 }
 
@@ -70,7 +88,7 @@ func (c Conditions) MarshalText() ([]byte, error) {
 // ways. What the client caused never counts.
 func (c *Conditions) match(o Outcome) bool {
 	if o.Err == nil {
-		return o.Status >= http.StatusBadRequest && slices.Contains(c.statuses, o.Status)
+		return o.Status >= http.StatusBadRequest && slices.Contains(c.statuses, o.Status) || c.lists(o.Code)
 	}
 	named := false
 	switch o.Err.Type {
@@ -86,6 +104,9 @@ func (c *Conditions) match(o Outcome) bool {
 	}
 	return named || slices.Contains(c.statuses, o.Err.Type.Status())
 }
+
+// lists reports whether a code of gRPC is among them. OK never is.
+func (c *Conditions) lists(code fault.GRPCCode) bool { return c.codes>>code&1 != 0 }
 
 // timeouts reports whether a response that does not come in time is among them.
 func (c *Conditions) timeouts() bool {

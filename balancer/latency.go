@@ -62,7 +62,7 @@ func (l *latency) begin(r *http.Request, now time.Time) time.Time {
 }
 
 // end notes how the attempt that began then went.
-func (l *latency) end(began time.Time, resp *http.Response, err *fault.Error) {
+func (l *latency) end(began time.Time, o Outcome) {
 	if began.IsZero() {
 		return
 	}
@@ -73,16 +73,16 @@ func (l *latency) end(began time.Time, resp *http.Response, err *fault.Error) {
 	average, at := unpack(l.average.Load())
 	known := average * l.faded(now, at)
 	switch {
-	case err != nil && err.Type == fault.ClientDisconnected:
+	case o.Err != nil && o.Err.Type == fault.ClientDisconnected:
 		// The answer would have taken longer still.
 		if took <= known {
 			return
 		}
-	case err != nil && err.Blameless():
+	case o.Err != nil && o.Err.Blameless():
 		return
-	case err != nil, resp.StatusCode >= http.StatusInternalServerError && known == 0:
+	case o.Err != nil, o.ofServer() && known == 0:
 		took = max(took, 2*known, unanswered.Seconds())
-	case resp.StatusCode >= http.StatusInternalServerError:
+	case o.ofServer():
 		// Relative to what is usual, so that an error here and there, which all
 		// backends may have, does not drown the differences between them.
 		took = max(took, 2*known)

@@ -10,7 +10,7 @@ import (
 // OutlierConfig says when a backend is left out for failing requests. The zero
 // value never does.
 type OutlierConfig struct {
-	On         Conditions    `env:"OUTLIER_ON" envDefault:"connect,reset,timeout,502,503,504" list:"true" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" doc:"failures of requests that count against a backend, in the words of RETRY_ON"`
+	On         Conditions    `env:"OUTLIER_ON" envDefault:"connect,reset,timeout,502,503,504" list:"true" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" doc:"failures of requests that count against a backend, in the words of RETRY_ON; a status of gRPC counts wherever it stands in an answer"`
 	MaxEjected int           `env:"OUTLIER_MAX_PERCENT" envDefault:"50" min:"0" max:"100" needs:"OUTLIER_FAILURES" doc:"most backends, in percent, that may be left out for failing requests at once"`
 	Failures   int           `env:"OUTLIER_FAILURES" envDefault:"5" min:"0" zero:"never" doc:"requests that a backend must fail in a row to be left out for a time; 0: never"`
 	Ejection   time.Duration `env:"OUTLIER_EJECTION" envDefault:"30s" min:"1ms" needs:"OUTLIER_FAILURES" doc:"how long it is left out; twice as long the second time, and so on up to ten times, less again once it has stayed for as long"`

@@ -22,7 +22,7 @@ import (
 // value never tries again.
 type RetryConfig struct {
 	Attempts   int            `env:"RETRY_ATTEMPTS" envDefault:"2" min:"0" zero:"none" doc:"further attempts after the first, at other backends while there are; 0 turns retries off"`
-	On         Conditions     `env:"RETRY_ON" envDefault:"connect,502,503,504" list:"true" needs:"RETRY_ATTEMPTS" doc:"failures to try again: connect, reset, timeout, or status codes; 502 and 504 also mean the failures that are answered with them"`
+	On         Conditions     `env:"RETRY_ON" envDefault:"connect,502,503,504" list:"true" needs:"RETRY_ATTEMPTS" doc:"failures to try again: connect, reset, timeout, status codes, of which 502 and 504 also mean the failures that are answered with them, or grpc:NAME with a status of gRPC, such as grpc:unavailable, of an answer that has no content"`
 	Backoff    time.Duration  `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" needs:"RETRY_ATTEMPTS" within:"RETRY_MAX_BACKOFF" doc:"wait before a backend that was tried already is tried again; doubles each time"`
 	MaxBackoff time.Duration  `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" needs:"RETRY_ATTEMPTS" doc:"longest such wait, also where a backend's Retry-After asks for one"`
 	Budget     config.Percent `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
@@ -48,6 +48,7 @@ const (
 	StopDeadline           StopReason = "deadline"            // the request's own comes first, or all waits together reach BACKEND_RESPONSE_TIMEOUT
 	StopNotIdempotent      StopReason = "not_idempotent"      // a backend may have acted on it
 	StopBodyNotReplayable  StopReason = "body_not_replayable" // more of the body was read than is kept
+	StopPushback           StopReason = "pushback"            // the backend asks for no other, or for one that is later than RETRY_MAX_BACKOFF
 	StopNoOtherBackend     StopReason = "no_other_backend"    // none may be used any more
 	StopClientDisconnected StopReason = "client_disconnected" // nobody waits for it
 	StopShutdown           StopReason = "shutdown"            // the proxy stops
@@ -71,7 +72,9 @@ type Retrier struct {
 // and to another one when that fails in a way that RETRY_ON lists, the request
 // can be repeated, and budget and deadline allow. It can be repeated when no
 // byte of it has reached a backend, or when its method is idempotent (RFC 9110
-// §9.2.2) or it carries an Idempotency-Key, and its body is kept.
+// §9.2.2) or it carries an Idempotency-Key, and its body is kept. All calls of gRPC have
+// one method, which says nothing: those that are answered with a code that RETRY_ON
+// lists can be repeated, as whoever lists it says.
 //
 // Whoever was waited for in vain is not asked again: a time-out is followed by an
 // attempt at a backend that was not tried yet, or by none. So is an attempt that
@@ -218,12 +221,16 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend,
 		return nil, d, stopOf(fault.Of(r.Context(), r.Context().Err()))
 	case attempt > t.cfg.Attempts:
 		return nil, d, StopMaxAttempts
-	case outcome.sent() && !idempotent(r):
+	case outcome.sent() && !idempotent(r) && !t.cfg.On.lists(outcome.Code):
 		return nil, d, StopNotIdempotent
 	case body != nil && resp != nil && body.waiting(): // an answer is at hand, the client may be long
 		return nil, d, StopBodyNotReplayable
 	case body != nil && !body.replayable():
 		return nil, d, StopBodyNotReplayable
+	}
+	pushback := pushback(resp)
+	if pushback < 0 || pushback > t.cfg.MaxBackoff {
+		return nil, d, StopPushback
 	}
 	avoid := tried
 	if len(inVain) > 0 && !t.pool.hasOther(nil, tried) {
@@ -243,6 +250,7 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend,
 			d.Delay = after
 		}
 	}
+	d.Delay = max(d.Delay, pushback)
 	if deadline, ok := r.Context().Deadline(); ok && time.Until(deadline) <= d.Delay {
 		return nil, d, StopDeadline
 	}
@@ -294,6 +302,19 @@ func idempotent(r *http.Request) bool {
 		return true
 	}
 	return r.Header["Idempotency-Key"] != nil
+}
+
+// pushback returns how long a server of gRPC asks its clients to wait before they try
+// again, wherever that is, or less than zero for it asks them not to (gRFC A6).
+func pushback(resp *http.Response) time.Duration {
+	if resp == nil || len(resp.Header["Grpc-Retry-Pushback-Ms"]) == 0 {
+		return 0
+	}
+	ms, err := strconv.ParseUint(resp.Header["Grpc-Retry-Pushback-Ms"][0], 10, 31)
+	if err != nil {
+		return -1
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // retryAfter returns how long the backend asks to be left alone.

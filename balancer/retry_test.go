@@ -521,12 +521,13 @@ func ExampleConditions() {
 	// Output:
 	// <nil>
 	// true false
-	// "5xx" must be connect, reset, timeout or a status code
+	// "5xx" must be connect, reset, timeout, a status code or grpc:NAME
 }
 
 func FuzzConditions(f *testing.F) {
 	f.Add("connect,502,503,504")
 	f.Add("reset, timeout,429")
+	f.Add("grpc:unavailable, grpc:deadline_exceeded,grpc:")
 	f.Fuzz(func(t *testing.T, text string) {
 		var c, again balancer.Conditions
 		if c.UnmarshalText([]byte(text)) != nil {

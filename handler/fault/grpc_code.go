@@ -3,14 +3,16 @@ package fault
 import (
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // GRPCCode is a status code of gRPC.
 type GRPCCode int
 
-// The codes that are told of an answer of the proxy's own, or that say whether a call
-// may be repeated.
+// The codes that are told of an answer of the proxy's own, or that say whose fault one
+// of a backend's is, or whether a call may be repeated.
 const (
+	GRPCOK                GRPCCode = 0
 	GRPCCanceled          GRPCCode = 1
 	GRPCUnknown           GRPCCode = 2
 	GRPCDeadlineExceeded  GRPCCode = 4
@@ -48,6 +50,51 @@ func ParseGRPCCode(value string) GRPCCode {
 		return GRPCUnknown
 	}
 	return GRPCCode(code)
+}
+
+// GRPCStatus returns the code that an answer's header, or its trailer, says in
+// grpc-status, and whether it says one. A trailer that is yet to be sent may stand in
+// the header, as [http.TrailerPrefix] has it.
+func GRPCStatus(fields http.Header) (code GRPCCode, said bool) {
+	lines := fields["Grpc-Status"]
+	if len(lines) == 0 {
+		lines = fields[http.TrailerPrefix+"Grpc-Status"]
+	}
+	if len(lines) == 0 {
+		return GRPCOK, false
+	}
+	return ParseGRPCCode(lines[0]), true
+}
+
+// OfServer reports whether c says that the server has failed, and not its client: what
+// OpenTelemetry's conventions for gRPC take for an error of a server's span.
+func (c GRPCCode) OfServer() bool {
+	switch c {
+	case GRPCUnknown, GRPCDeadlineExceeded, GRPCUnimplemented, GRPCInternal, GRPCUnavailable, GRPCDataLoss:
+		return true
+	}
+	return false
+}
+
+// Word returns the name of c as variables have it, such as deadline-exceeded.
+func (c GRPCCode) Word() string { return strings.ToLower(strings.ReplaceAll(c.String(), "_", "-")) }
+
+// GRPCWords are those of all codes that are failures, in the order of their numbers.
+func GRPCWords() (words []string) {
+	for code := range grpcNames[1:] {
+		words = append(words, GRPCCode(code+1).Word())
+	}
+	return words
+}
+
+// GRPCCodeNamed returns the code of that name, in lower case, its words joined by - or _.
+func GRPCCodeNamed(name string) (GRPCCode, bool) {
+	for code := range grpcNames {
+		if GRPCCode(code).Word() == strings.ReplaceAll(name, "_", "-") {
+			return GRPCCode(code), true
+		}
+	}
+	return GRPCUnknown, false
 }
 
 // GRPCCodeOf returns what a status of HTTP is to a client of gRPC: the one place

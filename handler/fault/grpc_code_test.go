@@ -1,6 +1,9 @@
 package fault_test
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,5 +47,54 @@ func TestGRPCNames(t *testing.T) {
 	}
 	if got := fault.GRPCCode(-1).String(); got != "UNKNOWN" {
 		t.Errorf("-1 is %s", got)
+	}
+}
+
+func TestGRPCWords(t *testing.T) {
+	words := fault.GRPCWords()
+	if len(words) != 16 || words[0] != "cancelled" || words[15] != "unauthenticated" {
+		t.Errorf("the words are %q", words)
+	}
+	for i, word := range words {
+		for _, name := range []string{word, strings.ReplaceAll(word, "-", "_")} {
+			if code, ok := fault.GRPCCodeNamed(name); !ok || int(code) != i+1 {
+				t.Errorf("%s is %v, %v", name, code, ok)
+			}
+		}
+	}
+	for _, name := range []string{"", "UNAVAILABLE", "14", "canceled", "data--loss"} {
+		if code, ok := fault.GRPCCodeNamed(name); ok {
+			t.Errorf("%q is %v", name, code)
+		}
+	}
+}
+
+// TestGRPCFaultsOfServers has those of OpenTelemetry's conventions for gRPC.
+func TestGRPCFaultsOfServers(t *testing.T) {
+	var got []string
+	for code := range fault.GRPCCode(17) {
+		if code.OfServer() {
+			got = append(got, code.String())
+		}
+	}
+	if diff := cmp.Diff([]string{"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestGRPCStatusOfFields(t *testing.T) {
+	for want, fields := range map[string]http.Header{
+		"OK false":           {},
+		"OK true":            {"Grpc-Status": {"0"}},
+		"UNAVAILABLE true":   {"Grpc-Status": {"14", "0"}},
+		"DATA_LOSS true":     {"Trailer:Grpc-Status": {"15"}},
+		"INTERNAL true":      {"Grpc-Status": {"13"}, "Trailer:Grpc-Status": {"15"}},
+		"UNKNOWN true":       {"Grpc-Status": {"unavailable"}},
+		"OK false, no lines": {"Grpc-Status": {}},
+	} {
+		code, said := fault.GRPCStatus(fields)
+		if got := fmt.Sprint(code, " ", said); !strings.HasPrefix(want, got) {
+			t.Errorf("%v says %s, want %s", fields, got, want)
+		}
 	}
 }

@@ -167,7 +167,7 @@ func TestGRPCStreams(t *testing.T) {
 				seen[fmt.Sprint(s.Attributes["spangate.grpc.status"], " ", s.Attributes["error.type"], " ", s.Status)]++
 			}
 			if diff := cmp.Diff(map[any]int{
-				"OK <nil> Unset": 3, "OUT_OF_RANGE <nil> Unset": 1, "NOT_FOUND <nil> Unset": 1, "UNIMPLEMENTED <nil> Unset": 1, "UNKNOWN <nil> Unset": 1,
+				"OK <nil> Unset": 3, "OUT_OF_RANGE <nil> Unset": 1, "NOT_FOUND <nil> Unset": 1, "UNIMPLEMENTED UNIMPLEMENTED Error": 1, "UNKNOWN UNKNOWN Error": 1,
 				"<nil> client_disconnected Error": 1,
 			}, seen); diff != "" {
 				t.Errorf("spans (-want +got):\n%s", diff)

@@ -40,6 +40,8 @@ type attempt struct {
 	status    int           // 0: none received
 	answered  time.Duration // from its start to the response's header
 	version   string
+	grpc      grpcStatus
+	response  *http.Response
 	body      io.ReadCloser
 	ended     atomic.Bool // by the body's end, or by who closes it amid a read
 	took      time.Duration
@@ -47,12 +49,16 @@ type attempt struct {
 	failure   *fault.Error // what it ended with; nil: with a complete answer
 }
 
-// end records the attempt, once. err is nil when nothing went wrong.
-func (a *attempt) end(err *fault.Error) {
+// end records the attempt, once. err is nil when nothing went wrong; trailer is what came
+// after the body.
+func (a *attempt) end(err *fault.Error, trailer http.Header) {
 	if a.ended.Swap(true) {
 		return
 	}
-	a.errorType, a.failure = attemptError(a.status, err), err
+	if last := grpcStatusOf(trailer); last.said {
+		a.grpc = last
+	}
+	a.errorType, a.failure = attemptError(a.status, a.grpc, err), err
 	a.took = time.Since(a.course.Start)
 	a.exchange.end(a.span, a.course.Start.Add(a.took), a)
 	a.series().duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, a.took))
@@ -90,6 +96,7 @@ func (a *attempt) tell(span trace.Span) {
 	if a.status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
 	}
+	attrs = a.grpc.span(attrs)
 	if a.errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(a.errorType))
 		span.SetStatus(codes.Error, a.failure.Description())
@@ -100,12 +107,14 @@ func (a *attempt) tell(span trace.Span) {
 // attemptError returns the error.type of an attempt, or "" for one that is no
 // error: what the client caused says nothing about the backend. What this process
 // caused is an error of the attempt all the same.
-func attemptError(status int, err *fault.Error) string {
+func attemptError(status int, grpc grpcStatus, err *fault.Error) string {
 	switch {
 	case err != nil && (!err.Blameless() || err.Type == fault.Overloaded):
 		return string(err.Type)
 	case err == nil && status >= http.StatusBadRequest:
 		return strconv.Itoa(status)
+	case err == nil:
+		return grpc.clientError()
 	}
 	return ""
 }
@@ -114,9 +123,9 @@ func (a *attempt) Read(p []byte) (int, error) {
 	n, err := a.body.Read(p)
 	switch {
 	case err == io.EOF:
-		a.end(nil)
+		a.end(nil, a.response.Trailer)
 	case err != nil:
-		a.end(fault.OfBody(a.ctx, err))
+		a.end(fault.OfBody(a.ctx, err), nil)
 	}
 	return n, err
 }
@@ -125,6 +134,6 @@ func (a *attempt) Read(p []byte) (int, error) {
 // gone by then, or there is nothing to read in answer to HEAD.
 func (a *attempt) Close() error {
 	err := a.body.Close()
-	a.end(nil)
+	a.end(nil, nil)
 	return err
 }

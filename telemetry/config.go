@@ -16,5 +16,7 @@ type Config struct {
 
 	KnownMethods methodNames `env:"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" list:"true" zero:"RFC 9110's, PATCH and QUERY" doc:"comma list of the request methods that telemetry names; others are _OTHER; those of RFC 9110, PATCH and QUERY when empty"`
 
+	GRPCMethods grpcMethods `env:"TELEMETRY_GRPC_METHODS" list:"true" zero:"none" doc:"comma list of methods of gRPC, /package.Service/Method or /package.Service/* for all of one together, that the server's metrics name in rpc.method, where other calls are _OTHER; without it no call has a name there"`
+
 	Export export.Config
 }

@@ -24,8 +24,9 @@ type outcome struct {
 }
 
 // outcomeOf applies the table of telemetry's contract. A 4xx is the client's
-// doing and no error of the server's, unless it came too late to be sent.
-func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
+// doing and no error of the server's, unless it came too late to be sent. Of a backend's
+// answer with a status of gRPC that says more than that of HTTP.
+func outcomeOf(e *exchange, w *countedResponse, grpc grpcStatus, aborted bool) outcome {
 	o := outcome{status: w.status, failure: e.failure}
 	standsFor := cmp.Or(e.standsFor, w.status)
 	if e.failure != nil {
@@ -38,6 +39,8 @@ func outcomeOf(e *exchange, w *countedResponse, aborted bool) outcome {
 		}
 		if standsFor >= http.StatusInternalServerError {
 			o.spanError = strconv.Itoa(standsFor)
+		} else if e.standsFor == 0 {
+			o.spanError = grpc.serverError()
 		}
 	case e.failure == nil:
 		o.errorType = string(fault.InternalError)

@@ -128,12 +128,12 @@ func (s *served) Value(key any) any {
 func (s *served) end(aborted bool) {
 	t := s.telemetry
 	s.answer.received = s.body.n.Load()
-	s.outcome = outcomeOf(&s.exchange, &s.response, aborted)
+	s.grpc = grpcStatusOf(s.response.Header())
+	s.outcome = outcomeOf(&s.exchange, &s.response, s.grpc, aborted)
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
 	if switches(s.target.method, s.answer.status) {
 		s.answer.received, s.answer.sent = 0, 0 // over HTTP/2 bytes of the other protocol come as if they were content
 	}
-	s.grpc = grpcStatusOf(s.response.Header())
 	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
 	s.endSpan()
 	s.recordEnd()

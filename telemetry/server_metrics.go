@@ -64,12 +64,13 @@ type serverSet struct {
 	status                  int
 	errorType               string
 	grpc                    grpcStatus
+	rpc                     rpcMethod
 	route                   route
 }
 
 // series returns those of s, by what it has come to.
 func (s *served) series(status int, errorType string) *serverSeries {
-	return s.recorded.of(s.telemetry.server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.exchange.route})
+	return s.recorded.of(s.telemetry.server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.telemetry.cfg.GRPCMethods.of(s.target.request), s.exchange.route})
 }
 
 func (s serverSet) attributes() []attribute.KeyValue {
@@ -80,5 +81,5 @@ func (s serverSet) attributes() []attribute.KeyValue {
 	if s.errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
 	}
-	return s.route.span(s.grpc.span(attrs))
+	return s.route.span(s.rpc.span(s.grpc.span(attrs)))
 }

@@ -4,7 +4,7 @@ package contract
 // HTTP requests.
 var seconds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
-var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type", "spangate.grpc.status"}
+var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type", "spangate.grpc.status", "rpc.method"}
 
 // Metrics are all metrics. The descriptions of those from the conventions are
 // theirs.
@@ -48,7 +48,7 @@ var Metrics = []Metric{
 	ours("spangate.forward.duration", Histogram, "s", "From a request's first attempt to its response's header or failure, retries and waits included.", "error.type"),
 	ours("spangate.forward.attempts", Histogram, "{attempt}", "Attempts made for one request."),
 	ours("spangate.time_to_first_byte", Histogram, "s", "From a request's header to its response's, recorded as soon as that begins.",
-		"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code"),
+		"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "rpc.method"),
 	ours("spangate.attempt.time_to_first_byte", Histogram, "s", "From the start of an attempt to its response's header, recorded as soon as that has come.",
 		"http.request.method", "server.address", "server.port", "network.protocol.version", "http.response.status_code"),
 	ours("spangate.balancer.picks", Counter, "{pick}", "Choices of a backend for an attempt.",

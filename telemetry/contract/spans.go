@@ -22,7 +22,7 @@ var Spans = []Span{
 			"http.request.method", "http.request.method_original", "url.full", "server.address", "server.port",
 			"http.request.resend_count", "spangate.backend", "spangate.backend.address", "service.peer.name",
 			"spangate.balancer.algorithm", "spangate.balancer.ready",
-			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "error.type",
+			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "spangate.grpc.status", "error.type",
 			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed", "spangate.connection.reused",
 			"spangate.attempt.queue", "spangate.attempt.dns", "spangate.attempt.connect", "spangate.attempt.tls",
 			"spangate.attempt.send", "spangate.attempt.wait", "spangate.attempt.receive",

@@ -1,9 +1,12 @@
 package handler_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"spangate/handler"
@@ -33,6 +36,22 @@ func TestVisible(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Strings are as encoding/json and log/slog have them, save that all is visible.
+func FuzzAppendJSON(f *testing.F) {
+	f.Add("a\"b\\c\n\r\t\x00\x1b\x7f<&>\u2028\u202e\u0085\U000e0001ü日\ufffd\xff\xc2")
+	f.Fuzz(func(t *testing.T, text string) {
+		var line bytes.Buffer
+		record := slog.NewRecord(time.Time{}, 0, text, 0)
+		if err := slog.NewJSONHandler(&line, nil).Handle(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		want := `{"level":"INFO","msg":` + string(handler.AppendJSON(nil, text)) + "}\n"
+		if got := string(handler.Visible(line.Bytes())); got != want {
+			t.Errorf("%q, want %q", want, got)
+		}
+	})
 }
 
 func FuzzVisible(f *testing.F) {

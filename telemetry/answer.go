@@ -1,12 +1,13 @@
 package telemetry
 
 import (
-	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/telemetry/logline"
 )
 
 // answer is what a request came to, in numbers.
@@ -28,10 +29,12 @@ func (a *answer) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (a *answer) line(attrs []slog.Attr) []slog.Attr {
-	attrs = append(attrs, slog.Int("status", a.status), slog.Float64("duration", a.took.Seconds()))
+func (a *answer) line(line *logline.Line) {
+	line.Int("status", int64(a.status))
+	line.Seconds("duration", a.took)
 	if a.firstByte > 0 {
-		attrs = append(attrs, slog.Float64("time_to_first_byte", a.firstByte.Seconds()))
+		line.Seconds("time_to_first_byte", a.firstByte)
 	}
-	return append(attrs, slog.Int64("received", a.received), slog.Int64("sent", a.sent))
+	line.Int("received", a.received)
+	line.Int("sent", a.sent)
 }

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -9,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/telemetry/logline"
 )
 
 // caller is whom a request comes from.
@@ -49,12 +50,11 @@ func (c *caller) peerText(peer netip.Addr) string {
 	return peer.String()
 }
 
-func (c *caller) line(attrs []slog.Attr) []slog.Attr {
+func (c *caller) line(line *logline.Line) {
 	if c.client.IsValid() {
-		attrs = append(attrs, slog.String("client", c.client.String()))
+		line.Addr("client", c.client)
 	}
 	if agent := c.agent(); agent != "" {
-		attrs = append(attrs, slog.String("user_agent", agent))
+		line.String("user_agent", agent)
 	}
-	return attrs
 }

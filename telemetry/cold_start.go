@@ -1,12 +1,13 @@
 package telemetry
 
 import (
-	"log/slog"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/telemetry/logline"
 )
 
 // warmth knows whether this instance has seen a request.
@@ -24,4 +25,4 @@ func (c *coldStart) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (*coldStart) line(attrs []slog.Attr) []slog.Attr { return attrs }
+func (*coldStart) line(*logline.Line) {}

@@ -2,12 +2,12 @@ package telemetry
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/logline"
 )
 
 // ObserveConcurrency reports, at each collection, how many requests are being
@@ -47,9 +47,8 @@ func (w *waited) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (w *waited) line(attrs []slog.Attr) []slog.Attr {
+func (w *waited) line(line *logline.Line) {
 	if w.queued {
-		attrs = append(attrs, slog.Float64("queued", w.d.Seconds()))
+		line.Seconds("queued", w.d)
 	}
-	return attrs
 }

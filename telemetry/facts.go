@@ -1,11 +1,11 @@
 package telemetry
 
 import (
-	"log/slog"
-
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/telemetry/logline"
 )
 
 // fact is something that is known of a request once it has ended. It adds what the
@@ -14,7 +14,7 @@ import (
 // in the contract.
 type fact interface {
 	span([]attribute.KeyValue) []attribute.KeyValue
-	line([]slog.Attr) []slog.Attr
+	line(*logline.Line)
 }
 
 // facts yields all, in the order in which a line tells them.
@@ -44,15 +44,15 @@ func (s *served) facts(yield func(fact) bool) {
 	}
 }
 
-// appendLine appends what the request's line tells.
-func (s *served) appendLine(attrs []slog.Attr) []slog.Attr {
+// writeLine writes what the request's line tells.
+func (s *served) writeLine(line *logline.Line) {
 	for f := range s.facts {
-		attrs = f.line(attrs)
+		f.line(line)
 	}
 	if s.telemetry.access.Google() {
-		attrs = append(attrs, s.httpRequest())
+		line.Group("httpRequest", s.httpRequest)
 	}
-	return attrs
+	line.Write(s)
 }
 
 // tell implements [teller]. All attributes are set at once, at the end: no

@@ -1,10 +1,11 @@
 package telemetry
 
 import (
-	"log/slog"
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"spangate/telemetry/logline"
 )
 
 // ToldToLeave notes that a WebSocket was told that the proxy leaves, and whether both
@@ -33,9 +34,8 @@ func (f *farewell) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (f *farewell) line(attrs []slog.Attr) []slog.Attr {
+func (f *farewell) line(line *logline.Line) {
 	if *f != "" {
-		attrs = append(attrs, slog.String("farewell", string(*f)))
+		line.String("farewell", string(*f))
 	}
-	return attrs
 }

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"spangate/balancer"
 	"spangate/handler/fault"
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/logline"
 )
 
 // Forward records how long next takes to get a response for a request and how
@@ -71,18 +71,18 @@ func (f *forwarded) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (f *forwarded) line(attrs []slog.Attr) []slog.Attr {
+func (f *forwarded) line(line *logline.Line) {
 	if f.attempts > 0 {
-		attrs = append(attrs, slog.String("backend", f.backend.Name), slog.Int("attempts", f.attempts))
+		line.String("backend", f.backend.Name)
+		line.Int("attempts", int64(f.attempts))
 	}
 	if f.before != nil {
 		var tried []byte
 		for _, b := range f.before {
 			tried = append(append(tried, b.ID()...), ',') // which no name has
 		}
-		attrs = append(attrs, slog.String("backends", string(tried)+f.backend.ID()))
+		line.String("backends", string(tried)+f.backend.ID())
 	}
-	return attrs
 }
 
 // forwardMetrics are those of all attempts of a request together, by error.type.

@@ -1,12 +1,12 @@
 package telemetry
 
 import (
-	"log/slog"
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"spangate/handler/fault"
+	"spangate/telemetry/logline"
 )
 
 // grpcStatus is the status of gRPC that an answer has, whoever gave it. The zero value
@@ -48,9 +48,8 @@ func (s *grpcStatus) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (s *grpcStatus) line(attrs []slog.Attr) []slog.Attr {
+func (s *grpcStatus) line(line *logline.Line) {
 	if s.said {
-		attrs = append(attrs, slog.String("grpc_status", s.code.String()))
+		line.String("grpc_status", s.code.String())
 	}
-	return attrs
 }

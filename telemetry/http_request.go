@@ -1,24 +1,25 @@
 package telemetry
 
 import (
-	"log/slog"
 	"strconv"
+
+	"spangate/telemetry/logline"
 )
 
-// httpRequest is what Google Cloud shows of a request beside its line.
+// httpRequest adds what Google Cloud shows of a request beside its line.
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest
-func (s *served) httpRequest() slog.Attr {
+func (s *served) httpRequest(line *logline.Line) {
 	r := s.target.request
-	request := []any{
-		slog.String("requestMethod", r.Method), slog.String("requestUrl", fullURL(s.target.scheme, s.target.host, r.URL)), slog.Int("status", s.answer.status),
-		slog.String("responseSize", strconv.FormatInt(s.answer.sent, 10)),
-		slog.String("latency", strconv.FormatFloat(s.answer.took.Seconds(), 'f', 9, 64)+"s"), slog.String("protocol", r.Proto),
-	}
+	line.String("requestMethod", r.Method)
+	line.String("requestUrl", fullURL(s.target.scheme, s.target.host, r.URL))
+	line.Int("status", int64(s.answer.status))
+	line.String("responseSize", strconv.FormatInt(s.answer.sent, 10))
+	line.String("latency", strconv.FormatFloat(s.answer.took.Seconds(), 'f', 9, 64)+"s")
+	line.String("protocol", r.Proto)
 	if s.caller.client.IsValid() {
-		request = append(request, slog.String("remoteIp", s.caller.client.String()))
+		line.Addr("remoteIp", s.caller.client)
 	}
 	if agent := s.caller.agent(); agent != "" {
-		request = append(request, slog.String("userAgent", agent))
+		line.String("userAgent", agent)
 	}
-	return slog.Group("httpRequest", request...)
 }

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"log/slog"
 	"sync"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/fault"
+	"spangate/telemetry/logline"
 )
 
 // held are the spans of a request that is recorded though it is not sampled.
@@ -94,7 +94,7 @@ func (r *samplingReason) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (*samplingReason) line(attrs []slog.Attr) []slog.Attr { return attrs }
+func (*samplingReason) line(*logline.Line) {}
 
 // keepReason returns why the request is to be exported though it is not sampled.
 // That its client hung up or paused is no reason, nor how long it took to: who

@@ -12,6 +12,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/handler/fault"
+	"spangate/telemetry/logline"
 )
 
 // outcome is how a request ended, for span, metrics and log alike.
@@ -64,14 +65,13 @@ func (o *outcome) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (o *outcome) line(attrs []slog.Attr) []slog.Attr {
+func (o *outcome) line(line *logline.Line) {
 	if o.errorType != "" {
-		attrs = append(attrs, slog.String("error_type", o.errorType))
+		line.String("error_type", o.errorType)
 	}
 	if o.failure != nil && o.failure.Err != nil {
-		attrs = append(attrs, slog.String("error", o.failure.Err.Error()))
+		line.String("error", o.failure.Err.Error())
 	}
-	return attrs
 }
 
 // level returns how grave it is: an error when the backends or the proxy are at

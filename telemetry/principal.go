@@ -2,13 +2,13 @@ package telemetry
 
 import (
 	"context"
-	"log/slog"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/policy"
+	"spangate/telemetry/logline"
 )
 
 // noteAuthenticated notes who the request that ctx is of comes from.
@@ -28,9 +28,9 @@ func (p *principal) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (p *principal) line(attrs []slog.Attr) []slog.Attr {
+func (p *principal) line(line *logline.Line) {
 	if p.Method != "" {
-		attrs = append(attrs, slog.String("principal", p.Name), slog.String("auth", p.Method))
+		line.String("principal", p.Name)
+		line.String("auth", p.Method)
 	}
-	return attrs
 }

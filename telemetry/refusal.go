@@ -10,6 +10,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/policy"
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/logline"
 )
 
 // Refuse notes each request that a policy refuses, for its span and its line in
@@ -57,11 +58,11 @@ func (r *refusal) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (r *refusal) line(attrs []slog.Attr) []slog.Attr {
+func (r *refusal) line(line *logline.Line) {
 	if r.Policy != "" {
-		attrs = append(attrs, slog.String("policy", r.Policy), slog.String("reason", r.Reason))
+		line.String("policy", r.Policy)
+		line.String("reason", r.Reason)
 	}
-	return attrs
 }
 
 type refusalMetrics = *bound[refusalSet, series.Sum]

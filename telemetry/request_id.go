@@ -2,9 +2,10 @@ package telemetry
 
 import (
 	"context"
-	"log/slog"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"spangate/telemetry/logline"
 )
 
 // noteRequestID notes the id of the request that ctx is of.
@@ -24,9 +25,8 @@ func (id *requestID) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (id *requestID) line(attrs []slog.Attr) []slog.Attr {
+func (id *requestID) line(line *logline.Line) {
 	if *id != "" {
-		attrs = append(attrs, slog.String("request_id", string(*id)))
+		line.String("request_id", string(*id))
 	}
-	return attrs
 }

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -14,6 +13,7 @@ import (
 	"spangate/balancer"
 	"spangate/handler/fault"
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/logline"
 )
 
 // retryWait gives each wait before a retry a span between those of the two
@@ -75,7 +75,7 @@ func (r *retryStop) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (*retryStop) line(attrs []slog.Attr) []slog.Attr { return attrs }
+func (*retryStop) line(*logline.Line) {}
 
 // ObserveBudget reports, at each collection, how many retries may be made.
 func (t *Telemetry) ObserveBudget(left func() float64) {

@@ -1,12 +1,12 @@
 package telemetry
 
 import (
-	"log/slog"
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/logline"
 )
 
 // routeKey is on every series of a route, on its requests' spans and their lines in
@@ -58,9 +58,8 @@ func (r *route) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (r *route) line(attrs []slog.Attr) []slog.Attr {
+func (r *route) line(line *logline.Line) {
 	if *r != "" {
-		attrs = append(attrs, slog.String("route", string(*r)))
+		line.String("route", string(*r))
 	}
-	return attrs
 }

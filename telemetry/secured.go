@@ -4,13 +4,14 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
-	"log/slog"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/telemetry/logline"
 )
 
 // secured is what was agreed on with the client in the handshake of TLS. Without a
@@ -39,13 +40,12 @@ func (s *secured) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (s *secured) line(attrs []slog.Attr) []slog.Attr {
+func (s *secured) line(line *logline.Line) {
 	if s.state == nil {
-		return attrs
+		return
 	}
-	attrs = append(attrs, slog.String("tls", versionOfTLS(s.state.Version)))
+	line.String("tls", versionOfTLS(s.state.Version))
 	if len(s.state.VerifiedChains) > 0 {
-		attrs = append(attrs, slog.String("client_subject", printable(s.state.VerifiedChains[0][0].Subject.String(), longestReason)))
+		line.String("client_subject", printable(s.state.VerifiedChains[0][0].Subject.String(), longestReason))
 	}
-	return attrs
 }

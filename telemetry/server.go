@@ -138,7 +138,7 @@ func (s *served) end(aborted bool) {
 	s.endSpan()
 	s.recordEnd()
 	if t.access != nil {
-		t.access.Write(s, s.start, s.outcome.level(), s.appendLine)
+		s.writeLine(t.access.Line(s.start, s.outcome.level()))
 	}
 }
 

@@ -1,12 +1,13 @@
 package telemetry
 
 import (
-	"log/slog"
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/telemetry/logline"
 )
 
 // target is what a request asks for.
@@ -34,15 +35,13 @@ func (t *target) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	return attrs
 }
 
-func (t *target) line(attrs []slog.Attr) []slog.Attr {
+func (t *target) line(line *logline.Line) {
 	r := t.request
-	attrs = append(attrs,
-		slog.String("method", r.Method),
-		slog.String("host", t.host),
-		slog.String("path", r.URL.EscapedPath()),
-	)
+	line.String("method", r.Method)
+	line.String("host", t.host)
+	line.String("path", r.URL.EscapedPath())
 	if r.URL.RawQuery != "" {
-		attrs = append(attrs, slog.String("query", redactQuery(r.URL.RawQuery)))
+		line.String("query", redactQuery(r.URL.RawQuery))
 	}
-	return append(attrs, slog.String("protocol", r.Proto))
+	line.String("protocol", r.Proto)
 }

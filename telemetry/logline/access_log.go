@@ -1,12 +1,9 @@
 package logline
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
-
-	"spangate/handler"
 )
 
 // AccessLog writes one line for each request. It is safe for concurrent use,
@@ -14,16 +11,11 @@ import (
 type AccessLog struct {
 	to    *Lines
 	form  form
-	pages sync.Pool // of *page
+	lines sync.Pool // of *Line
 }
 
-// page is a line, what it is to say, and, as a slog handler has one writer, the
-// handler that formats into it.
-type page struct {
-	line
-	facts   []slog.Attr
-	handler slog.Handler
-}
+// largestKept bounds the memory of lines that is used again.
+const largestKept = 8 << 10
 
 // NewAccessLog returns a log in the format of cfg, or nil for off.
 func NewAccessLog(cfg Config, to *Lines) *AccessLog {
@@ -31,11 +23,14 @@ func NewAccessLog(cfg Config, to *Lines) *AccessLog {
 		return nil
 	}
 	l := &AccessLog{to: to, form: cfg.form()}
-	l.pages.New = func() any {
-		p := &page{}
-		p.release = func() { l.pages.Put(p) }
-		p.handler = l.form.handler(p, slog.LevelInfo)
-		return p
+	l.lines.New = func() any {
+		n := &Line{log: l}
+		n.release = func() {
+			if cap(n.text) <= largestKept {
+				l.lines.Put(n)
+			}
+		}
+		return n
 	}
 	return l
 }
@@ -44,20 +39,10 @@ func NewAccessLog(cfg Config, to *Lines) *AccessLog {
 // Logging shows beside it.
 func (l *AccessLog) Google() bool { return l.form.gcp }
 
-// Write writes the line of a request that began at start: what facts appends, and
-// the ids of the span in ctx.
-func (l *AccessLog) Write(ctx context.Context, start time.Time, level slog.Level, facts func([]slog.Attr) []slog.Attr) {
-	p := l.pages.Get().(*page)
-	p.facts = facts(p.facts)
-	record := slog.NewRecord(start, level, "request", 0)
-	record.AddAttrs(p.facts...)
-	clear(p.facts) // whose texts are the client's
-	p.facts = p.facts[:0]
-	l.form.addTrace(ctx, &record)
-	p.handler.Handle(ctx, record)
-	if shown := handler.Visible(p.Bytes()); len(shown) != p.Len() {
-		p.Reset()
-		p.Buffer.Write(shown)
-	}
-	l.to.push(&p.line)
+// Line returns the line of a request that began at start, to which what is known of it
+// is added, and which [Line.Write] ends.
+func (l *AccessLog) Line(start time.Time, level slog.Level) *Line {
+	n := l.lines.Get().(*Line)
+	n.begin(start, level)
+	return n
 }

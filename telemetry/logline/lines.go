@@ -1,10 +1,10 @@
 package logline
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,11 +27,12 @@ type Lines struct {
 	wake    chan struct{} // of capacity 1
 	closing chan struct{}
 	ended   chan struct{}
+	batch   []byte // Run's
 }
 
 // line is one line, its end included.
 type line struct {
-	bytes.Buffer
+	text    []byte
 	older   *line
 	release func() // once it is written; may be nil
 }
@@ -59,9 +60,7 @@ func (l *Lines) Shown() io.Writer { return shown{l} }
 type shown struct{ *Lines }
 
 func (l shown) Write(p []byte) (int, error) {
-	added := &line{}
-	added.Buffer.Write(p)
-	if !l.push(added) {
+	if !l.push(&line{text: slices.Clone(p)}) {
 		return 0, errBacklog
 	}
 	return len(p), nil
@@ -97,21 +96,23 @@ func (l *Lines) writeOut() {
 	for n := l.newest.Swap(nil); n != nil; {
 		n.older, oldest, n = oldest, n, n.older
 	}
-	var batch bytes.Buffer
 	for n := oldest; n != nil; {
 		next := n.older
-		batch.Write(n.Bytes())
+		l.batch = append(l.batch, n.text...)
 		l.free(n)
-		if n = next; n == nil || batch.Len() > 64<<10 {
-			l.w.Write(batch.Bytes()) // a log that cannot be written has nobody to be told
-			batch.Reset()
+		if n = next; n == nil || len(l.batch) > 64<<10 {
+			l.w.Write(l.batch) // a log that cannot be written has nobody to be told
+			l.batch = l.batch[:0]
 		}
+	}
+	if cap(l.batch) > 256<<10 {
+		l.batch = nil
 	}
 }
 
 // push adds n, in which all is visible.
 func (l *Lines) push(n *line) (kept bool) {
-	if l.backlog.Add(int64(n.Len())) > maxBacklog {
+	if l.backlog.Add(int64(len(n.text))) > maxBacklog {
 		l.dropped.Add(1)
 		l.free(n)
 		return false
@@ -131,9 +132,8 @@ func (l *Lines) push(n *line) (kept bool) {
 }
 
 func (l *Lines) free(n *line) {
-	l.backlog.Add(-int64(n.Len()))
-	n.Reset()
-	n.older = nil
+	l.backlog.Add(-int64(len(n.text)))
+	n.text, n.older = n.text[:0], nil
 	if n.release != nil {
 		n.release()
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"spangate/handler"
 )
 
 // TracesJSON returns an ExportTraceServiceRequest as a line of OTLP's JSON: names in
@@ -121,7 +123,7 @@ func varints(packed message) func(yield func(field) bool) {
 // in returns the encoding of a message.
 func in(s *schema) encoding { return func(b []byte, f field) []byte { return s.append(b, f.bytes) } }
 
-func text(b []byte, f field) []byte { return appendJSONText(b, f.bytes) }
+func text(b []byte, f field) []byte { return handler.AppendJSON(b, string(f.bytes)) }
 
 func hexText(b []byte, f field) []byte {
 	return append(hex.AppendEncode(append(b, '"'), f.bytes), '"')

@@ -36,31 +36,3 @@ func shown(value string) string {
 	}
 	return value
 }
-
-// appendJSONText appends a text of JSON in which nothing is hidden, and nothing obeyed by
-// a terminal. What is not UTF-8 becomes U+FFFD.
-func appendJSONText(b, text []byte) []byte {
-	b = append(b, '"')
-	for len(text) > 0 {
-		n := bytes.IndexFunc(text, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' })
-		if n < 0 {
-			n = len(text)
-		}
-		b = append(b, handler.Visible(text[:n])...)
-		if text = text[n:]; len(text) == 0 {
-			break
-		}
-		switch c := text[0]; c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\t':
-			b = append(b, `\t`...)
-		default:
-			b = append(b, handler.Visible(text[:1])...)
-		}
-		text = text[1:]
-	}
-	return append(b, '"')
-}

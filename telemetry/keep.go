@@ -48,9 +48,13 @@ func (e *exchange) end(span trace.Span, at time.Time, of teller) {
 		if e.held.spans == nil {
 			e.held.spans = e.held.room[:0]
 		}
-		if !e.held.settled {
-			e.held.spans = append(e.held.spans, heldSpan{span, at, of})
+		if e.held.settled {
+			forgetSpan(span)
+			return
 		}
+		e.held.spans = append(e.held.spans, heldSpan{span, at, of})
+	default:
+		forgetSpan(span)
 	}
 }
 
@@ -68,16 +72,24 @@ func endSpan(span trace.Span, at time.Time) {
 	span.End(trace.WithTimestamp(at))
 }
 
+// forgetSpan tells the tracer that ships that a span is not going to end.
+func forgetSpan(span trace.Span) {
+	if s, ok := span.(interface{ Forget() }); ok {
+		s.Forget()
+	}
+}
+
 // settle ends the spans that are held, or forgets them.
 func (h *held) settle(kept bool) {
 	h.mu.Lock()
 	spans := h.spans
 	h.settled, h.spans = true, nil
 	h.mu.Unlock()
-	if !kept {
-		return
-	}
 	for _, s := range spans {
+		if !kept {
+			forgetSpan(s.span)
+			continue
+		}
 		s.of.tell(s.span)
 		endSpan(s.span, s.at)
 	}

@@ -76,6 +76,9 @@ var Metrics = []Metric{
 	ours("spangate.acme.orders", Counter, "{order}", "Orders of certificates from an authority that have ended.", "spangate.acme.result", "error.type"),
 	ours("spangate.telemetry.spans", Counter, "{span}", "Ended spans that are sampled or kept, by what became of them.", "spangate.telemetry.result", "error.type"),
 
+	standard("otel.sdk.span.started", Counter, "{span}", "The number of created spans.", "otel.span.parent.origin", "otel.span.sampling_result"),
+	standard("otel.sdk.span.live", UpDownCounter, "{span}", "The number of created spans with `recording=true` for which the end operation has not been called yet.", "otel.span.sampling_result"),
+	standard("otel.sdk.log.created", Counter, "{log_record}", "The number of logs submitted to enabled SDK Loggers."),
 	sdk("otel.sdk.processor.span.processed", Counter, "{span}", "The number of spans for which the processing has finished, either successful or failed.", "error.type"),
 	sdk("otel.sdk.processor.span.queue.size", UpDownCounter, "{span}", "The number of spans in the queue of a given instance of an SDK span processor."),
 	sdk("otel.sdk.processor.span.queue.capacity", UpDownCounter, "{span}", "The maximum number of spans the queue of a given instance of an SDK span processor can hold."),
@@ -86,6 +89,10 @@ var Metrics = []Metric{
 	sdk("otel.sdk.processor.log.queue.capacity", UpDownCounter, "{log_record}", "The maximum number of log records the queue of a given instance of an SDK Log Record processor can hold."),
 	sdk("otel.sdk.exporter.log.exported", Counter, "{log_record}", "The number of log records for which the export has finished, either successful or failed.", "error.type", "server.address", "server.port"),
 	sdk("otel.sdk.exporter.log.inflight", UpDownCounter, "{log_record}", "The number of log records which were passed to the exporter, but that have not been exported yet (neither successful, nor failed).", "server.address", "server.port"),
+	sdk("otel.sdk.exporter.metric_data_point.exported", Counter, "{data_point}", "The number of metric data points for which the export has finished, either successful or failed.", "error.type", "server.address", "server.port"),
+	sdk("otel.sdk.exporter.metric_data_point.inflight", UpDownCounter, "{data_point}", "The number of metric data points which were passed to the exporter, but that have not been exported yet (neither successful, nor failed).", "server.address", "server.port"),
+	timed("otel.sdk.exporter.operation.duration", "s", "The duration of exporting a batch of telemetry records.", "error.type", "http.response.status_code", "server.address", "server.port"),
+	timed("otel.sdk.metric_reader.collection.duration", "s", "The duration of the collect operation of the metric reader.", "error.type"),
 
 	standard("go.memory.used", UpDownCounter, "By", "Memory used by the Go runtime.", "go.memory.type"),
 	standard("go.memory.limit", UpDownCounter, "By", "Go runtime memory limit configured by the user, if a limit exists."),
@@ -113,6 +120,13 @@ func ours(name string, kind MetricKind, unit, meaning string, attributes ...stri
 // sdk returns a metric of the SDK's own components.
 func sdk(name string, kind MetricKind, unit, meaning string, attributes ...string) Metric {
 	return standard(name, kind, unit, meaning, append(attributes, "otel.component.type", "otel.component.name")...)
+}
+
+// timed returns a histogram of how long the SDK's own components took.
+func timed(name, unit, meaning string, attributes ...string) Metric {
+	m := sdk(name, Histogram, unit, meaning, attributes...)
+	m.Buckets = seconds
+	return m
 }
 
 // standard returns one of the conventions' that is not stable yet.

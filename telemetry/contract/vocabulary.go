@@ -84,7 +84,8 @@ var errorTypes = []Value{
 	{"rejected", "of telemetry: the collector refused a part of an export"},
 	{"queue_full", "of telemetry: more than OTEL_BSP_MAX_QUEUE_SIZE waited"},
 	{"shutdown_deadline", "of telemetry: the time for the last flush was over"},
-	{"after_shutdown", "of telemetry: it ended after that"},
+	{"collection_failed", "of telemetry: metrics could not be collected, all of them or in time"},
+	{"already_shutdown", "of telemetry: it ended after that"},
 }
 
 var states = []Value{

@@ -64,6 +64,8 @@ func TestVocabularies(t *testing.T) {
 var elsewhere = map[string]string{
 	"error.type":                 "is open: below, each word of ours is looked for in the table",
 	"http.connection.state":      "the words are semconv's",
+	"otel.span.parent.origin":    "the words are semconv's",
+	"otel.span.sampling_result":  "the words are semconv's",
 	"spangate.balancer.result":   "picked, or an error type",
 	"spangate.probe.result":      "two words beside each other in a function",
 	"spangate.retry.decision":    "two words, each where it is counted",

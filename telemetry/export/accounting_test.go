@@ -84,7 +84,8 @@ func TestOverflowIsCounted(t *testing.T) {
 	want = map[string]float64{
 		"processor.span.queue.capacity": 4, "processor.span.queue.size": 0,
 		"processor.span.processed": 8, "processor.span.processed queue_full": 6,
-		"exporter.span.exported": 8, "exporter.span.inflight": 0,
+		"exporter.span.exported": 8, "exporter.span.inflight": 0, "span.started": 14, "span.live": 0,
+		"exporter.metric_data_point.exported": 0, "exporter.metric_data_point.inflight": 0,
 	}
 	if diff := cmp.Diff(want, selfMetrics(collector.Metrics())); diff != "" {
 		t.Errorf("otel.sdk.* (-want +got):\n%s", diff)
@@ -128,7 +129,8 @@ func TestDeadlineIsCounted(t *testing.T) {
 	want = map[string]float64{
 		"processor.span.queue.capacity": 2048, "processor.span.queue.size": 0,
 		"processor.span.processed": 4, "processor.span.processed shutdown_deadline": 6,
-		"exporter.span.exported": 0, "exporter.span.exported shutdown_deadline": 4, "exporter.span.inflight": 0,
+		"exporter.span.exported": 0, "exporter.span.exported shutdown_deadline": 4, "exporter.span.inflight": 0, "span.started": 10, "span.live": 0,
+		"exporter.metric_data_point.exported": 0, "exporter.metric_data_point.inflight": 0,
 	}
 	if diff := cmp.Diff(want, selfMetrics(collector.Metrics())); diff != "" {
 		t.Errorf("otel.sdk.* (-want +got):\n%s", diff)
@@ -154,7 +156,8 @@ func TestSelfMetrics(t *testing.T) {
 			"processor.span.queue.capacity": 2048, "processor.span.queue.size": 0, "processor.span.processed": 4,
 			"exporter.span.exported": 4, "exporter.span.inflight": 0,
 			"processor.log.queue.capacity": 2048, "processor.log.queue.size": 0, "processor.log.processed": 1,
-			"exporter.log.exported": 1, "exporter.log.inflight": 0,
+			"exporter.log.exported": 1, "exporter.log.inflight": 0, "log.created": 1, "span.started": 4, "span.live": 0,
+			"exporter.metric_data_point.exported": 0, "exporter.metric_data_point.inflight": 0,
 		}
 		if diff := cmp.Diff(want, selfMetrics(collector.Metrics())); diff != "" {
 			t.Errorf("%s: otel.sdk.* (-want +got):\n%s", protocol, diff)

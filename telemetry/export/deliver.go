@@ -25,6 +25,8 @@ type delivery struct {
 	target  target
 	leaving <-chan struct{} // closed when Shutdown begins
 	outage  *outage
+
+	operations *timing // of all attempts of an export together
 }
 
 // do runs attempt until it succeeds, fails for good, or ctx is done. Each

@@ -63,8 +63,16 @@ type Pipelines struct {
 	spans   *batcher[tracer.Span]    // nil when no traces are exported
 	records *batcher[sdklog.Record]  // nil when no logs are exported
 	meters  *sdkmetric.MeterProvider // nil when no metrics are exported
-	outage  *outage
-	trees   *console.Trees // nil when none are printed
+	tracer  *tracer.Provider         // nil when no traces are exported
+
+	periodics []*periodic // the collector's comes last
+	points    *points     // of metrics for a collector; nil: there is none
+
+	operations map[string]*timing // of exports to a collector, by signal
+	scrapes    *timing            // of collections for scrapes
+
+	outage *outage
+	trees  *console.Trees // nil when none are printed
 
 	traces, logs, metrics target // without a URL for a signal that has no collector
 	exporters             struct{ traces, logs, metrics Exporters }
@@ -94,6 +102,9 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 		},
 		log:     log,
 		leaving: make(chan struct{}),
+
+		operations: map[string]*timing{"traces": {}, "metrics": {}, "logs": {}},
+		scrapes:    &timing{},
 	}
 	if p.Off {
 		return p, nil
@@ -106,7 +117,9 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	p.outage = &outage{log: log, lost: p.lost}
 	p.traces, p.logs, p.metrics = set.traces, set.logs, set.metrics
 	p.exporters.traces, p.exporters.logs, p.exporters.metrics = cfg.TracesExporter, cfg.LogsExporter, cfg.MetricsExporter
-	to := func(t target) delivery { return delivery{target: t, leaving: p.leaving, outage: p.outage} }
+	to := func(t target) delivery {
+		return delivery{target: t, leaving: p.leaving, outage: p.outage, operations: p.operations[t.signal]}
+	}
 
 	// The SDK reads the process's environment before its options, and complains
 	// of values that mean something else to it.
@@ -134,7 +147,7 @@ func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource
 	provider := tracer.New(config)
 	p.spans = newBatcher(set.spans, all(sinks))
 	p.spans.release = provider.Release
-	p.Tracer = provider
+	p.Tracer, p.tracer = provider, provider
 }
 
 func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
@@ -160,20 +173,36 @@ func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery,
 		return nil
 	}
 	p.Meter = series.New(series.Config{Exemplars: cfg.exemplars(), Limit: maxSeries})
-	options, err := cfg.metricReaders(p.Meter, res, d, stdout)
+	periodics, err := p.newPeriodics(cfg, res, d, stdout)
 	if err != nil {
 		return err
+	}
+	options := []sdkmetric.Option{
+		sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()), sdkmetric.WithCardinalityLimit(maxSeries),
+	}
+	for _, periodic := range periodics {
+		options = append(options, sdkmetric.WithReader(periodic.reader))
 	}
 	if cfg.Scraped() {
 		cumulative, explicit := sdkmetric.CumulativeTemporalitySelector, sdkmetric.DefaultAggregationSelector
 		reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(p.Meter.Producer(cumulative, explicit)))
 		options = append(options, sdkmetric.WithReader(reader))
-		p.Scrapes = exposition.Handler(reader.Collect)
+		p.Scrapes = exposition.Handler(func(ctx context.Context, metrics metricBatch) error {
+			began := time.Now()
+			err := reader.Collect(ctx, metrics)
+			p.scrapes.record(began, collectionCause(err))
+			return err
+		})
 	}
-	options = append(options, sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()),
-		sdkmetric.WithCardinalityLimit(maxSeries))
 	p.meters = sdkmetric.NewMeterProvider(options...)
-	return errors.Join(runtime.Start(runtime.WithMeterProvider(p.meters)), p.selfMetrics(p.meters))
+	p.periodics = periodics
+	if err := errors.Join(runtime.Start(runtime.WithMeterProvider(p.meters)), p.selfMetrics(p.meters)); err != nil {
+		return err
+	}
+	for _, periodic := range periodics {
+		periodic.start()
+	}
+	return nil
 }
 
 func (p *Pipelines) lost() (l losses) {

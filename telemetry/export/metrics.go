@@ -7,44 +7,15 @@ import (
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"spangate/telemetry/export/otlp"
-	"spangate/telemetry/export/series"
 )
 
-type metricBatch = *metricdata.ResourceMetrics
-
-// metricExporter is a sink in the shape that the SDK's periodic reader takes.
-type metricExporter struct {
-	sink sink[metricBatch]
-	sdkmetric.TemporalitySelector
-	sdkmetric.AggregationSelector
-}
-
-func (e metricExporter) Temporality(k sdkmetric.InstrumentKind) metricdata.Temporality {
-	return e.TemporalitySelector(k)
-}
-
-func (e metricExporter) Aggregation(k sdkmetric.InstrumentKind) sdkmetric.Aggregation {
-	return e.AggregationSelector(k)
-}
-
-// Export marks its errors as told already: the reader has nobody to hand them
-// to but the process-wide error handler.
-func (e metricExporter) Export(ctx context.Context, batch metricBatch) error {
-	if err := e.sink(ctx, batch); err != nil {
-		return told{err}
-	}
-	return nil
-}
-
-func (e metricExporter) ForceFlush(context.Context) error { return nil }
-func (e metricExporter) Shutdown(context.Context) error   { return nil }
-
-func (c Config) metricReaders(recorded *series.Provider, res *resource.Resource, d delivery, stdout io.Writer) ([]sdkmetric.Option, error) {
-	var sinks []sink[metricBatch] // all, before a reader is made, which runs
+// newPeriodics returns what exports metrics by itself: the console, and to a collector if
+// there is one, which comes last. They are yet to be started.
+func (p *Pipelines) newPeriodics(c Config, res *resource.Resource, d delivery, stdout io.Writer) ([]*periodic, error) {
+	var sinks []sink[metricBatch]
 	if c.MetricsExporter.has("console") {
 		e, err := stdoutmetric.New(stdoutmetric.WithWriter(visible{stdout}))
 		if err != nil {
@@ -53,17 +24,22 @@ func (c Config) metricReaders(recorded *series.Provider, res *resource.Resource,
 		sinks = append(sinks, e.Export)
 	}
 	if c.MetricsExporter.has("otlp") {
-		sinks = append(sinks, sendMetrics(newSender(d, res)))
+		p.points = &points{counts: map[outcome]int64{exported: 0}}
+		sinks = append(sinks, p.points.counted(sendMetrics(newSender(d, res))))
 	}
-	var options []sdkmetric.Option
+	var all []*periodic
 	for _, s := range sinks {
-		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(
-			metricExporter{s, c.temporality(), c.aggregation()},
-			sdkmetric.WithProducer(recorded.Producer(c.temporality(), c.aggregation())),
-			sdkmetric.WithInterval(c.MetricInterval.or(defaultMetricInterval)),
-			sdkmetric.WithTimeout(c.MetricTimeout.or(defaultMetricTimeout)))))
+		all = append(all, &periodic{
+			reader: sdkmetric.NewManualReader(
+				sdkmetric.WithTemporalitySelector(c.temporality()), sdkmetric.WithAggregationSelector(c.aggregation()),
+				sdkmetric.WithProducer(p.Meter.Producer(c.temporality(), c.aggregation()))),
+			sink:      s,
+			interval:  c.MetricInterval.or(defaultMetricInterval),
+			timeout:   c.MetricTimeout.or(defaultMetricTimeout),
+			collected: &timing{},
+		})
 	}
-	return options, nil
+	return all, nil
 }
 
 // Scraped reports whether metrics are for those who come for them, whoever else gets

@@ -10,11 +10,6 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// told is an error that was logged where it happened.
-type told struct{ error }
-
-func (t told) Unwrap() error { return t.error }
-
 // listen sends what the SDK says of itself to log instead of standard error.
 // The SDK has one such place for the whole process: of several SDKs in it the
 // last one made gets everything.
@@ -22,9 +17,8 @@ func listen(log *slog.Logger, level logLevel) {
 	handler := selfHandler{log.Handler(), selfLevel(level)}
 	otel.SetLogger(logr.FromSlogHandler(handler))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		_, isTold := errors.AsType[told](err)
 		// To be cancelled is how a collection of metrics ends at a shutdown.
-		if !isTold && !ofClients(err) && !errors.Is(err, context.Canceled) && slog.LevelError >= handler.least {
+		if !ofClients(err) && !errors.Is(err, context.Canceled) && slog.LevelError >= handler.least {
 			log.Error("telemetry", "error", err.Error())
 		}
 	}))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/sdk/resource"
 
@@ -33,7 +34,9 @@ const largestRequest = 64 << 20
 
 // send exports items as one request, which it repeats while the collector is
 // unavailable.
-func (s *sender) send(ctx context.Context, items []otlp.Item) error {
+func (s *sender) send(ctx context.Context, items []otlp.Item) (err error) {
+	began, d := time.Now(), s.delivery
+	defer func() { d.operations.record(began, exportCause(err), d.target.statusOf(err)...) }()
 	body := s.resource.Request(items)
 	if size := len(body); size > largestRequest {
 		return s.delivery.do(ctx, func(context.Context) error {

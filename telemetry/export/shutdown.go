@@ -30,13 +30,23 @@ func (p *Pipelines) shutdown(ctx context.Context) error {
 		errs = append(errs, within(ctx, 2, "logs", p.records.shutdown))
 	}
 	if p.meters != nil {
-		errs = append(errs, within(ctx, 1, "metrics", p.meters.Shutdown))
+		errs = append(errs, within(ctx, 1, "metrics", p.shutdownMetrics))
 	}
 	if p.trees != nil {
 		_ = p.trees.Shutdown() // what standard output does not take is nobody's loss
 	}
 	p.tellLosses()
 	return errors.Join(errs...)
+}
+
+// shutdownMetrics makes the last exports, the collector's last, and ends what is left of
+// scrapes.
+func (p *Pipelines) shutdownMetrics(ctx context.Context) error {
+	var errs []error
+	for _, periodic := range p.periodics {
+		errs = append(errs, periodic.shutdown(ctx))
+	}
+	return errors.Join(append(errs, p.meters.Shutdown(ctx))...)
 }
 
 // within runs shutdown with one part in so many of the time that is left.

@@ -1,9 +1,6 @@
 package export
 
-import (
-	"errors"
-	"maps"
-)
+import "maps"
 
 // outcome is what became of an item, and why.
 type outcome struct{ result, cause string }
@@ -15,7 +12,7 @@ var (
 	exportCut      = outcome{"failed", "shutdown_deadline"}
 	queueFull      = outcome{"dropped", "queue_full"}
 	queueCut       = outcome{"dropped", "shutdown_deadline"}
-	tooLate        = outcome{"dropped", "after_shutdown"}
+	tooLate        = outcome{"dropped", "already_shutdown"}
 )
 
 // account is what a batcher knows of its items at one moment.
@@ -30,17 +27,9 @@ func (b *batcher[T]) settle(err error) {
 	defer b.mu.Unlock()
 	n := b.taken
 	b.taken = 0
-	if err == nil {
-		b.count(exported, n)
-		return
+	for outcome, n := range outcomes(n, err) {
+		b.count(outcome, int(n))
 	}
-	if p, ok := errors.AsType[*partial](err); ok {
-		rejected := min(p.rejected, n)
-		b.count(exportRejected, rejected)
-		b.count(exported, n-rejected)
-		return
-	}
-	b.count(exportFailed, n)
 }
 
 // count makes no entry for nothing: each would be a series of its own.

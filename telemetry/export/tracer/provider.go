@@ -52,6 +52,7 @@ type Provider struct {
 	spans  otlp.Bounds      // of the values of spans' attributes
 	parts  otlp.Bounds      // and of those of events and links
 	pool   sync.Pool
+	counts counts
 
 	mu      sync.Mutex
 	tracers map[instrumentation.Scope]*tracer

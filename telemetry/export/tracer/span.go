@@ -191,7 +191,7 @@ func (s *span) EndAt(end time.Time) {
 	if s.ended {
 		return
 	}
-	s.ended = true
+	s.isOver()
 	p := s.tracer.provider
 	if p.cfg.Export == nil {
 		return

@@ -44,6 +44,7 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 		ParentContext: from, TraceID: of.TraceID, Name: name,
 		Kind: config.SpanKind(), Attributes: config.Attributes(), Links: config.Links(),
 	})
+	t.provider.counts.started[originOf(parent)][sampled.Decision].Add(1)
 	of.TraceState = sampled.Tracestate
 	of.TraceFlags = flags.WithSampled(sampled.Decision == sdktrace.RecordAndSample)
 	sc := trace.NewSpanContext(of)

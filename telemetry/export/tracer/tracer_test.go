@@ -78,3 +78,47 @@ func TestSpansAtOnce(t *testing.T) {
 		t.Errorf("%d spans ended, want %d", names, 4*100*4)
 	}
 }
+
+// Every span is counted when it is started, and lives until it ends or is forgotten.
+func TestCounts(t *testing.T) {
+	decisions := []sdktrace.SamplingDecision{sdktrace.Drop, sdktrace.RecordOnly, sdktrace.RecordAndSample}
+	var decision sdktrace.SamplingDecision
+	provider := tracer.New(tracer.Config{Sampler: deciding{&decision}, Limits: sdktrace.NewSpanLimits()})
+	of := provider.Tracer("test")
+	var spans []trace.Span
+	for _, decision = range decisions {
+		ctx, root := of.Start(t.Context(), "root")
+		_, child := of.Start(ctx, "child")
+		remote := trace.ContextWithRemoteSpanContext(t.Context(), root.SpanContext().WithRemote(true))
+		_, far := of.Start(remote, "far")
+		spans = append(spans, root, child, far)
+	}
+	want := tracer.Counts{Live: [3]int64{0, 3, 3}}
+	for origin := range want.Started {
+		want.Started[origin] = [3]int64{1, 1, 1}
+	}
+	if got := provider.Counts(); got != want {
+		t.Errorf("started: %+v, want %+v", got, want)
+	}
+	for _, span := range spans[:5] {
+		span.End()
+		span.End()
+	}
+	spans[5].(interface{ Forget() }).Forget()
+	spans[5].End()
+	if spans[5].IsRecording() {
+		t.Error("a span that is forgotten is recorded")
+	}
+	want.Live = [3]int64{0, 0, 3}
+	if got := provider.Counts(); got != want {
+		t.Errorf("ended: %+v, want %+v", got, want)
+	}
+}
+
+// deciding is a sampler that decides as it is told.
+type deciding struct{ decision *sdktrace.SamplingDecision }
+
+func (d deciding) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	return sdktrace.SamplingResult{Decision: *d.decision}
+}
+func (deciding) Description() string { return "deciding" }

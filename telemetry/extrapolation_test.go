@@ -54,7 +54,7 @@ func TestExtrapolation(t *testing.T) {
 				const part = uint64(1) << 56 / requests
 				r := httptest.NewRequest("GET", "/", nil)
 				r.Header = header(fmt.Sprintf("%014x", uint64(i)*part+seeded.Uint64N(part)))
-				server.ServeHTTP(nowhere{http.Header{}}, r)
+				server.ServeHTTP(httptest.NewRecorder(), r)
 			}
 			tel.Flush(20*time.Second, nil)
 

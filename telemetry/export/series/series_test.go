@@ -29,11 +29,10 @@ func named(name string) series.Description { return series.Description{Name: nam
 // counts adds up what one collection tells: the counter, and the values and sums of the
 // histograms.
 type counts struct {
-	counter         int64
-	values          uint64
-	seconds         float64
-	buckets         uint64
-	least, greatest float64
+	counter int64
+	values  uint64
+	seconds float64
+	buckets uint64
 }
 
 func (c *counts) add(t *testing.T, r sdkmetric.Reader) {

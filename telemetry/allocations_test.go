@@ -155,13 +155,6 @@ func TestAllocationsOfDecisions(t *testing.T) {
 	}
 }
 
-// nowhere is a response that nobody reads.
-type nowhere struct{ header http.Header }
-
-func (n nowhere) Header() http.Header         { return n.header }
-func (n nowhere) Write(p []byte) (int, error) { return len(p), nil }
-func (n nowhere) WriteHeader(int)             {}
-
 func BenchmarkRequest(b *testing.B) {
 	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	recording := func(sampler sdktrace.Sampler) http.Handler {

@@ -21,9 +21,9 @@ type ForwardConfig struct {
 	ClientTimeout time.Duration // longest wait for an HTTP/2 client to send a part of a body before the answer; 0: no limit
 	Failures      Failures
 
-	// ToldToLeave is told of each WebSocket that the proxy, about to leave, has sent a
-	// Close, once it has ended, and whether both ends have answered. It may be nil.
-	ToldToLeave func(r *http.Request, answered bool)
+	// Upgraded is told of each connection that goes on in another protocol, and what it
+	// returns is called when that has ended. It may be nil.
+	Upgraded func(*http.Request, *Upgrade) (ended func())
 }
 
 // Forward returns the reverse proxy itself: a handler that sends each request

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler/fault"
-	"spangate/handler/wire"
-	"spangate/handler/wire/websocket"
 )
 
 // upgraded reports whether resp is an answer to the offer of another protocol, in
@@ -47,16 +44,16 @@ func (f *forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, resp *h
 		return
 	}
 	defer backend.Close()
-	join := join
-	if strings.EqualFold(upgradeOf(resp.Header), "websocket") {
-		join = f.joinWebSocket(r)
-	}
+	u := &Upgrade{Protocol: strings.ToLower(upgradeOf(resp.Header))}
 	conn, err := f.switched(w, r, resp)
 	if err != nil {
 		f.cfg.Failures.abort(r, err)
 	}
 	defer conn.Close()
-	if err := join(r.Context(), conn, backend); err != nil && r.Context().Err() != nil {
+	if f.cfg.Upgraded != nil {
+		defer f.cfg.Upgraded(r, u)()
+	}
+	if err := u.join(r.Context(), conn, backend); err != nil && r.Context().Err() != nil {
 		// A reset is how many protocols end; the span shows what the 101 led to
 		// only when the proxy itself ended it.
 		if e := fault.Of(r.Context(), err); e.Type != fault.ClientDisconnected {
@@ -117,43 +114,6 @@ func (h hijacked) CloseWrite() error {
 	return h.Close()
 }
 
-// joinWebSocket is join for the WebSocket of r, which is told should the proxy leave,
-// and then has the time to end by itself.
-func (f *forwarder) joinWebSocket(r *http.Request) func(ctx context.Context, client, backend io.ReadWriteCloser) error {
-	return func(ctx context.Context, client, backend io.ReadWriteCloser) error {
-		tunnel := websocket.New(client, backend)
-		defer wire.OnFarewell(ctx, tunnel.GoAway)()
-		err := join(ctx, tunnel.Client(), tunnel.Backend())
-		if f.cfg.ToldToLeave != nil && tunnel.Told() {
-			f.cfg.ToldToLeave(r, tunnel.Answered())
-		}
-		return err
-	}
-}
-
-// join copies both ways until both have ended, or ctx has, and returns what they
-// ended with if it was no end.
-func join(ctx context.Context, client, backend io.ReadWriteCloser) error {
-	closeBoth := func() {
-		client.Close()
-		backend.Close()
-	}
-	defer context.AfterFunc(ctx, closeBoth)()
-	fromClient := make(chan error, 1)
-	go func() {
-		err := pipe(backend, client)
-		if err != nil {
-			closeBoth()
-		}
-		fromClient <- err
-	}()
-	err := pipe(client, backend)
-	if err != nil {
-		closeBoth()
-	}
-	return errors.Join(err, <-fromClient)
-}
-
 // requireUpgrade says in the header of w, that of a 426, which protocols the
 // backend asks for (RFC 9110 §15.5.22). HTTP/2 and HTTP/1.0 have no such field.
 func requireUpgrade(w http.ResponseWriter, r *http.Request, protocols []string) {
@@ -163,20 +123,4 @@ func requireUpgrade(w http.ResponseWriter, r *http.Request, protocols []string) 
 	header := w.Header()
 	header["Upgrade"] = protocols
 	header["Connection"] = append(header["Connection"], "Upgrade")
-}
-
-// pipe copies src to dst until src ends, and passes that end on.
-func pipe(dst io.Writer, src io.Reader) error {
-	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
-	defer copyBuffers.Put(buffer)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{dst}, src, buffer[:]); err != nil {
-		return err
-	}
-	if half, ok := dst.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	if c, ok := dst.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
 }

@@ -133,7 +133,6 @@ func (a *attempt) Read(p []byte) (int, error) {
 // Close also ends an attempt of whose body not all was read: the client has
 // gone by then, or there is nothing to read in answer to HEAD.
 func (a *attempt) Close() error {
-	err := a.body.Close()
-	a.end(nil, nil)
-	return err
+	a.end(nil, nil) // before a read meets with it
+	return a.body.Close()
 }

@@ -18,7 +18,7 @@ type exchange struct {
 	waited    waited
 	principal principal
 	requestID requestID
-	farewell  farewell
+	upgrade   upgrade
 	failure   *fault.Error // nil: none so far
 	standsFor int          // status of HTTP that an answer of gRPC, sent as 200, stands for; 0: it is what it says
 

@@ -34,7 +34,7 @@ func (s *served) facts(yield func(fact) bool) {
 		&e.waited,
 		&e.principal,
 		&e.requestID,
-		&e.farewell,
+		&e.upgrade,
 		&s.reason,
 		&s.outcome,
 	} {

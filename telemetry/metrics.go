@@ -12,6 +12,7 @@ type metrics struct {
 	refusal    refusalMetrics
 	queue      queueMetrics
 	rateLimit  rateLimitMetrics
+	upgrade    *upgradeMetrics
 }
 
 func newMetrics(m *meter) *metrics {
@@ -26,5 +27,6 @@ func newMetrics(m *meter) *metrics {
 		refusal:    newRefusalMetrics(m),
 		queue:      newQueueMetrics(m),
 		rateLimit:  newRateLimitMetrics(m),
+		upgrade:    newUpgradeMetrics(m),
 	}
 }

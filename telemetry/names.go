@@ -64,6 +64,13 @@ const (
 	tlsServerNameKey           = attribute.Key("spangate.tls.server_name")
 	samplingReasonKey          = attribute.Key("spangate.sampling.reason")
 	telemetryResultKey         = attribute.Key("spangate.telemetry.result")
+	upgradeCloseCodeKey        = attribute.Key("spangate.upgrade.close_code")
+	upgradeCloseReasonKey      = attribute.Key("spangate.upgrade.close_reason")
+	upgradeClosedByKey         = attribute.Key("spangate.upgrade.closed_by")
+	upgradeDurationKey         = attribute.Key("spangate.upgrade.duration")
+	upgradeProtocolKey         = attribute.Key("spangate.upgrade.protocol")
+	upgradeReceivedKey         = attribute.Key("spangate.upgrade.received")
+	upgradeSentKey             = attribute.Key("spangate.upgrade.sent")
 	upgradeFarewellKey         = attribute.Key("spangate.upgrade.farewell")
 )
 
@@ -89,6 +96,9 @@ const (
 	concurrencyActiveName          = "spangate.concurrency.active"
 	concurrencyQueuedName          = "spangate.concurrency.queued"
 	concurrencyWaitName            = "spangate.concurrency.wait"
+	upgradeDurationName            = "spangate.upgrade.duration"
+	upgradeIOName                  = "spangate.upgrade.io"
+	upgradeActiveName              = "spangate.upgrade.active"
 	proxyProtocolFailuresName      = "spangate.proxy_protocol.failures"
 	tlsHandshakeFailuresName       = "spangate.tls.handshake.failures"
 	tlsReloadsName                 = "spangate.tls.reloads"
@@ -110,6 +120,7 @@ const (
 const (
 	backendStateChangedEvent       = "spangate.backend.state_changed"
 	policyRejectedEvent            = "spangate.policy.rejected"
+	upgradeEndedEvent              = "spangate.upgrade.ended"
 	requestRefusedEvent            = "spangate.request.refused"
 	floodStoppedEvent              = "spangate.flood.stopped"
 	rateLimitStoreLostEvent        = "spangate.rate_limit.store_lost"

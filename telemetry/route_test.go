@@ -23,6 +23,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 	"spangate/handler/wire/proxyproto"
@@ -135,6 +136,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 		w.WriteHeader(resp.StatusCode)
 		refuse(w, r, fault.Refusal{Policy: "access", Reason: "denied"})
 
+		route.Upgraded(r, &handler.Upgrade{Protocol: "websocket"})()
 		check(r.Context(), b.URL)
 		pool.Changed(balancer.StateChange{Backend: b, To: balancer.Down})
 		connections := pool.Connections(b)

@@ -100,7 +100,7 @@ func build(cfg Config, front Front, tel *telemetry.Telemetry, listening balancer
 		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain
 		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},                      // next to Forward: it goes along with what that reads
 	}.Over(handler.Forward(tel.Forward(retrier), handler.ForwardConfig{ // all attempts together; each has a span of its own below
-		Fields: front.Fields, ClientTimeout: front.ClientTimeout, Failures: failures, ToldToLeave: tel.ToldToLeave,
+		Fields: front.Fields, ClientTimeout: front.ClientTimeout, Failures: failures, Upgraded: tel.Upgraded,
 	}))
 	for _, name := range cfg.Balancer.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)

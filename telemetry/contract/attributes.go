@@ -15,6 +15,7 @@ var Attributes = []Attribute{
 	{Name: "http.request.resend_count", Type: Int, Stability: Stable, Meaning: "number of the retry, from 1; absent on the first attempt"},
 	{Name: "http.response.body.size", Type: Int, Stability: Development, Meaning: "bytes sent of the body"},
 	{Name: "http.response.status_code", Type: Int, Stability: Stable, Meaning: "the status sent, or received from the backend, or of an export from the collector; 499 when the client went away first"},
+	{Name: "network.io.direction", Type: String, Stability: ReleaseCandidate, Meaning: "which way bytes went", Values: []Value{{"receive", "from clients"}, {"transmit", "to clients"}}},
 	{Name: "network.peer.address", Type: String, Stability: Stable, Meaning: "the address at the other end of the connection, or the path of its socket"},
 	{Name: "network.peer.port", Type: Int, Stability: Stable, Meaning: "the port at the other end"},
 	{Name: "network.protocol.version", Type: String, Stability: Stable, Meaning: "version of HTTP: 1.0, 1.1 or 2"},
@@ -113,6 +114,13 @@ var Attributes = []Attribute{
 	own("spangate.tls.server_name", String, "name of a server that the client asked for in the handshake, as sent, of 255 bytes at most"),
 	own("spangate.sampling.reason", String, "why the request was kept though the sampler said no", Value{"error", "its span's status is Error, by no doing of the client's"}, Value{"retry", "it took more than one attempt"}, Value{"slow", "its answer did not begin in time"}),
 	own("spangate.telemetry.result", String, "what became of the span", Value{"exported", "the collector took it"}, Value{"failed", "the collector did not take it"}, Value{"dropped", "it was not tried"}),
+	own("spangate.upgrade.close_code", Int, "status of the Close that came first on a WebSocket, as it was sent; absent without one"),
+	own("spangate.upgrade.close_reason", String, "how the connection came to its end, by what came first", closeReasons...),
+	own("spangate.upgrade.closed_by", String, "who began to end the connection", Value{"client", "the client did"}, Value{"backend", "the backend did"}, Value{"proxy", "it leaves, or REQUEST_TIMEOUT is over"}),
+	own("spangate.upgrade.duration", Double, "seconds from the answer that switched protocols to the end of the connection"),
+	own("spangate.upgrade.protocol", String, "what is spoken on the connection", Value{"websocket", "RFC 6455, over HTTP/2 as well"}, Value{"_OTHER", "anything else"}),
+	own("spangate.upgrade.received", Int, "bytes that came from the client for the backend, all of WebSockets' frames included"),
+	own("spangate.upgrade.sent", Int, "bytes that came from the backend for the client, all of WebSockets' frames included"),
 	own("spangate.upgrade.farewell", String, "what came of the Close with which a WebSocket was told that the proxy leaves", Value{"answered", "client and backend have sent theirs"}, Value{"unanswered", "not both have"}),
 }
 

@@ -12,6 +12,10 @@ var Events = []Event{
 		Attributes: []string{"spangate.policy.rejection", "spangate.policy.reason"},
 	},
 	{
+		Name: "spangate.upgrade.ended", Severity: "INFO", Meaning: "a connection that went on in another protocol has ended; not on standard output, where the access log says so",
+		Attributes: []string{"spangate.upgrade.protocol", "spangate.upgrade.duration", "spangate.upgrade.received", "spangate.upgrade.sent", "spangate.upgrade.closed_by", "spangate.upgrade.close_reason", "spangate.upgrade.close_code", "spangate.upgrade.farewell"},
+	},
+	{
 		Name: "spangate.request.refused", Severity: "INFO", Meaning: "a request was answered and not handled, as it could not be read; once a second at most",
 		Attributes: []string{"http.response.status_code", "error.type", "network.peer.address", "network.peer.port", "exception.message", "spangate.request.count"},
 	},

@@ -97,7 +97,7 @@ func identifier(name string) string {
 	words := strings.FieldsFunc(strings.TrimPrefix(name, "spangate."), func(r rune) bool { return r == '.' || r == '_' })
 	for i, word := range words[1:] {
 		switch word {
-		case "id", "dns", "tls":
+		case "id", "dns", "tls", "io":
 			word = strings.ToUpper(word)
 		}
 		words[i+1] = strings.ToUpper(word[:1]) + word[1:]

@@ -69,6 +69,13 @@ var Metrics = []Metric{
 	ours("spangate.concurrency.active", UpDownCounter, "{request}", "Requests being handled, of those that MAX_CONCURRENT_REQUESTS limits."),
 	ours("spangate.concurrency.queued", UpDownCounter, "{request}", "Requests that wait for their turn."),
 	ours("spangate.concurrency.wait", Histogram, "s", "How long a request that had to wait for its turn waited, also in vain."),
+	{
+		Name: "spangate.upgrade.duration", Kind: Histogram, Unit: "s", Stability: Development, Buckets: []float64{0.1, 1, 10, 60, 300, 900, 3600, 14400, 43200, 86400},
+		Meaning:    "How long a connection went on in another protocol.",
+		Attributes: []string{"spangate.upgrade.protocol", "spangate.upgrade.closed_by", "spangate.upgrade.close_reason"},
+	},
+	ours("spangate.upgrade.io", Counter, "By", "Bytes that passed on connections that went on in another protocol, while they do.", "spangate.upgrade.protocol", "network.io.direction"),
+	ours("spangate.upgrade.active", UpDownCounter, "{connection}", "Connections on which another protocol is spoken.", "spangate.upgrade.protocol"),
 	ours("spangate.proxy_protocol.failures", Counter, "{connection}", "Connections from load balancers that were closed for their header of the PROXY protocol.", "error.type"),
 	ours("spangate.tls.handshake.failures", Counter, "{handshake}", "Handshakes of TLS that came to nothing.", "spangate.tls.peer", "error.type"),
 	ours("spangate.tls.reloads", Counter, "{reload}", "Changes of the files of certificates, keys and authorities.", "spangate.tls.reload.result"),

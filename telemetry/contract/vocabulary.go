@@ -109,6 +109,19 @@ var stopReasons = []Value{
 	{"shutdown", "the proxy stops"},
 }
 
+var closeReasons = []Value{
+	{"normal", "a Close with 1000"},
+	{"going_away", "a Close with 1001"},
+	{"no_status", "a Close without a status"},
+	{"error", "a Close with another one of RFC 6455 or its registry: 1002, 1003, 1007 to 1014"},
+	{"application", "a Close with one of 3000 to 4999"},
+	{"invalid", "a Close with what is no status"},
+	{"end", "that side had no more to send, without a Close"},
+	{"reset", "the connection to that side broke"},
+	{"shutdown", "the time to leave was over"},
+	{"timeout", "REQUEST_TIMEOUT was over"},
+}
+
 var policyReasons = []Value{
 	{"denied", "access, 403: the address is in DENY_CIDRS"},
 	{"not_allowed", "access, 403: the address is not in ALLOW_CIDRS"},

@@ -38,6 +38,9 @@ func TestVocabularies(t *testing.T) {
 		"spangate.rate_limit.on_store_error": words(t, "policy/redis")["OnError"],
 		"spangate.telemetry.result":          exports["outcome.0"],
 		"spangate.upgrade.farewell":          recorder["farewell"],
+		"spangate.upgrade.close_reason":      recorder["closeReason"],
+		"spangate.upgrade.closed_by":         words(t, "handler/wire/websocket")["Party"],
+		"spangate.upgrade.protocol":          recorder["upgradeProtocol"],
 	}
 	for name, want := range tests {
 		i := slices.IndexFunc(contract.Attributes, func(a contract.Attribute) bool { return a.Name == name })
@@ -64,6 +67,7 @@ func TestVocabularies(t *testing.T) {
 var elsewhere = map[string]string{
 	"error.type":                 "is open: below, each word of ours is looked for in the table",
 	"http.connection.state":      "the words are semconv's",
+	"network.io.direction":       "the words are semconv's",
 	"otel.span.parent.origin":    "the words are semconv's",
 	"otel.span.sampling_result":  "the words are semconv's",
 	"spangate.balancer.result":   "picked, or an error type",

@@ -20,8 +20,11 @@ const (
 	longestHeader  = 2 + 8 + 4
 )
 
-// goingAway is the status of RFC 6455 §7.4.1 with which a server goes down.
-const goingAway = 1001
+// Statuses of RFC 6455 §7.4.1.
+const (
+	goingAway = 1001 // with which a server goes down
+	NoStatus  = 1005 // stands for a Close without one, and is never sent
+)
 
 // closing returns a Close frame that says so, masked as those for a server are.
 func closing(mask bool) []byte {
@@ -41,6 +44,8 @@ type frames struct {
 
 	header [longestHeader]byte // as much as has been read
 	have   int
+	status [2]byte // of a Close, as much as has been read
+	stated int
 	left   uint64 // bytes to come of a frame's content
 	closed bool   // a Close has come whole: nothing counts behind it
 	lost   bool   // where the next frame begins cannot be told
@@ -54,6 +59,9 @@ func (f *frames) next(p []byte) int {
 		return len(p)
 	case f.left > 0:
 		n := min(f.left, uint64(len(p)))
+		if f.header[0]&opcodes == opcodeClose {
+			f.readStatus(p[:n])
+		}
 		if f.left -= n; f.left == 0 {
 			f.end()
 		}
@@ -64,8 +72,7 @@ func (f *frames) next(p []byte) int {
 		return n // two bytes show how many more are wanted, or p ends
 	}
 	f.left = f.length()
-	f.lost = !f.wellFormed()
-	if f.left == 0 {
+	if f.lost = !f.wellFormed(); !f.lost && f.left == 0 {
 		f.end()
 	}
 	return n
@@ -105,6 +112,30 @@ func (f *frames) wellFormed() bool {
 	isControl := f.header[0]&opcodeClose != 0
 	return f.left <= math.MaxInt64 && (f.header[1]&masked != 0) == f.masked &&
 		!(isControl && (f.header[0]&final == 0 || f.left > longestControl))
+}
+
+// readStatus reads what of p, of the content of a Close, is of its status. No extension
+// changes the content of control frames (RFC 7692 §5.1).
+func (f *frames) readStatus(p []byte) {
+	for _, b := range p[:min(len(p), len(f.status)-f.stated)] {
+		if f.masked {
+			b ^= f.header[f.have-4+f.stated] // the key ends the header
+		}
+		f.status[f.stated] = b
+		f.stated++
+	}
+}
+
+// closeStatus returns the status of a Close that has come whole: [NoStatus] if it has
+// none, 0 if that is cut.
+func (f *frames) closeStatus() int {
+	switch f.stated {
+	case 0:
+		return NoStatus
+	case 1:
+		return 0
+	}
+	return int(binary.BigEndian.Uint16(f.status[:]))
 }
 
 func (f *frames) end() {

@@ -13,20 +13,32 @@ import (
 	"sync/atomic"
 )
 
+// Party is one of those who can end a WebSocket.
+type Party string
+
+// The parties.
+const (
+	Client  Party = "client"
+	Backend Party = "backend"
+	Proxy   Party = "proxy"
+)
+
 // Tunnel is between a client and a backend. It is safe for concurrent use as
 // connections are.
 type Tunnel struct {
 	client, backend end
 	leaving         atomic.Bool // both ends were told, or are about to be
+	closes          func(by Party, status int)
 }
 
 // New returns the tunnel between the two connections. What is read and written has
 // to go over [Tunnel.Client] and [Tunnel.Backend] from now on: what comes from one is
-// written to the other.
-func New(client, backend io.ReadWriteCloser) *Tunnel {
-	t := &Tunnel{}
-	t.client = end{conn: client, tunnel: t}
-	t.backend = end{conn: backend, tunnel: t, masks: true, written: frames{masked: true}}
+// written to the other. closes is told of each Close with its status: [NoStatus] if it
+// has none, 0 if there is but a part of one. It is called concurrently.
+func New(client, backend io.ReadWriteCloser, closes func(by Party, status int)) *Tunnel {
+	t := &Tunnel{closes: closes}
+	t.client = end{conn: client, tunnel: t, other: Backend}
+	t.backend = end{conn: backend, tunnel: t, other: Client, masks: true, written: frames{masked: true}}
 	return t
 }
 
@@ -46,6 +58,7 @@ func (t *Tunnel) GoAway() {
 	if t.client.state.Load() != open || t.backend.state.Load() != open || t.leaving.Swap(true) {
 		return
 	}
+	t.closes(Proxy, goingAway)
 	for _, e := range []*end{&t.client, &t.backend} {
 		e.owed.Store(true)
 		e.payClose()
@@ -82,7 +95,8 @@ const (
 type end struct {
 	conn   io.ReadWriteCloser
 	tunnel *Tunnel
-	masks  bool // it is the server: what it is sent is masked
+	other  Party // who sends what is written here
+	masks  bool  // it is the server: what it is sent is masked
 
 	owed     atomic.Bool  // a Close of the proxy's
 	state    atomic.Int32 // of what the other end sends
@@ -146,7 +160,9 @@ func (e *end) follow(p []byte) (place int) {
 	}
 	switch {
 	case e.written.closed:
-		e.state.Store(closed)
+		if e.state.Swap(closed) != closed {
+			e.tunnel.closes(e.other, e.written.closeStatus())
+		}
 	case e.written.lost:
 		e.state.Store(lost)
 	}

@@ -93,7 +93,7 @@ func FuzzTunnel(f *testing.F) {
 	f.Add([]byte{3}, uint32(10), false, []byte("\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, sizes []byte, asked uint32, toBackend bool, raw []byte) {
 		client, backend := newConn(), newConn()
-		tunnel := New(client, backend)
+		tunnel := New(client, backend, unheard)
 		to, got := tunnel.Client(), client
 		if toBackend {
 			to, got = tunnel.Backend(), backend
@@ -145,7 +145,7 @@ func TestGoAway(t *testing.T) {
 	}
 	t.Run("both ends answer", func(t *testing.T) {
 		client, backend := newConn(), newConn()
-		tunnel := New(client, backend)
+		tunnel := New(client, backend, unheard)
 		if tunnel.GoAway(); !tunnel.Told() || client.String() != "\x88\x02\x03\xe9" {
 			t.Fatalf("the client is told %x", client.Bytes())
 		}
@@ -168,7 +168,7 @@ func TestGoAway(t *testing.T) {
 	})
 	t.Run("one that says goodbye by itself", func(t *testing.T) {
 		client, backend := newConn(), newConn()
-		tunnel := New(client, backend)
+		tunnel := New(client, backend, unheard)
 		tunnel.Backend().Write(goodbye(true))
 		if tunnel.GoAway(); tunnel.Told() || client.Len() > 0 || !bytes.Equal(backend.Bytes(), goodbye(true)) {
 			t.Errorf("the client is told %x, the backend %x", client.Bytes(), backend.Bytes())
@@ -180,7 +180,7 @@ func TestGoAway(t *testing.T) {
 	})
 	t.Run("a goodbye within a frame to the other", func(t *testing.T) {
 		client, backend := newConn(), newConn()
-		tunnel := New(client, backend)
+		tunnel := New(client, backend, unheard)
 		text := frame(0x81, 100, false)
 		tunnel.Client().Write(text[:50])
 		tunnel.GoAway()
@@ -202,7 +202,7 @@ func TestGoAway(t *testing.T) {
 	} {
 		t.Run("what cannot be followed/"+name, func(t *testing.T) {
 			client, backend := newConn(), newConn()
-			tunnel := New(client, backend)
+			tunnel := New(client, backend, unheard)
 			tunnel.Backend().Write(text)
 			tunnel.Client().Write(frame(0x81, 1, false))
 			if tunnel.GoAway(); tunnel.Told() || !bytes.Equal(backend.Bytes(), text) || client.Len() != 3 {
@@ -213,7 +213,7 @@ func TestGoAway(t *testing.T) {
 	t.Run("beside writes", func(t *testing.T) {
 		for range 200 {
 			client, backend := newConn(), newConn()
-			tunnel := New(client, backend)
+			tunnel := New(client, backend, unheard)
 			var all sync.WaitGroup
 			for end, mask := range map[io.Writer]bool{tunnel.Client(): false, tunnel.Backend(): true} {
 				all.Go(func() {
@@ -245,7 +245,7 @@ func BenchmarkTunnel(b *testing.B) {
 	}{bytes.NewReader(nil), io.Discard, io.NopCloser(nil)}
 	for name, text := range map[string][]byte{"small frames": bytes.Repeat(frame(0x81, 20, false), 1000), "large ones": frame(0x82, 32<<10, false)} {
 		b.Run(name, func(b *testing.B) {
-			end := New(discard, discard).Client()
+			end := New(discard, discard, unheard).Client()
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -44,7 +44,7 @@ type link struct {
 var telling = map[string][]string{
 	"SERVER": {
 		"url.path", "http.response.status_code", "error.type", "spangate.grpc.status", "spangate.backend", "spangate.retry.stop_reason",
-		"spangate.policy.rejection", "spangate.policy.reason", "spangate.concurrency.wait", "spangate.upgrade.farewell", "spangate.sampling.reason",
+		"spangate.policy.rejection", "spangate.policy.reason", "spangate.concurrency.wait", "spangate.upgrade.closed_by", "spangate.upgrade.close_reason", "spangate.upgrade.farewell", "spangate.sampling.reason",
 	},
 	"CLIENT":               {"http.response.status_code", "error.type", resends, "spangate.backend", "spangate.backend.address", "user_agent.synthetic.type"},
 	"rate_limit":           {"spangate.rate_limit.result", "spangate.rate_limit.policy", "spangate.rate_limit.remaining", "spangate.rate_limit.key_source", "error.type"},

@@ -162,3 +162,27 @@ func TestScrapesAreRefusedAtTheStart(t *testing.T) {
 		})
 	}
 }
+
+// Of ports that are not there nothing is said.
+func TestWhatIsSaidOfOwnPorts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		drains  int
+	}{
+		"none":               {nil, 1},
+		"endpoints":          {[]string{"ADMIN_PORT=" + wiretest.FreePort(t)}, 2},
+		"scrapes":            {[]string{"OTEL_METRICS_EXPORTER=prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT=" + wiretest.FreePort(t)}, 2},
+		"both, on one":       {[]string{"OTEL_METRICS_EXPORTER=prometheus", "ADMIN_PORT=" + wiretest.FreePort(t)}, 2},
+		"both, on their own": {[]string{"OTEL_METRICS_EXPORTER=prometheus", "ADMIN_PORT=" + wiretest.FreePort(t), "OTEL_EXPORTER_PROMETHEUS_PORT=" + wiretest.FreePort(t)}, 3},
+	} {
+		p := start(t, append([]string{"BACKENDS=echo:a", "PROBE_MODE=off"}, test.environ...)...)
+		p.stop()
+		if got := len(p.log.named(t, "msg", "draining")); got != test.drains {
+			t.Errorf("%s: %d lines say that it drains, want %d", name, got, test.drains)
+		}
+		if got, want := len(p.log.named(t, "msg", "listening for scrapes of metrics")), strings.Count(strings.Join(test.environ, " "), "PROMETHEUS_PORT"); got != want {
+			t.Errorf("%s: %d lines say where scrapes go, want %d", name, got, want)
+		}
+	}
+}

@@ -10,22 +10,22 @@ import (
 	"spangate/handler/wire"
 )
 
-// Serve answers on the ports that are the proxy's own: with endpoints on that of the
-// endpoints, and with scrapes, unless it is nil, for /metrics on the port of scrapes or,
-// where they have none, on that as well. It is [wire.ServeBriefly] for both.
+// Serve answers on the ports that are the proxy's own, if there are any: with endpoints on
+// that of the endpoints, and with scrapes, unless it is nil, for /metrics on the port of
+// scrapes or, where they have none, on that as well. It is [wire.ServeBriefly] for both.
 func Serve(ctx context.Context, l wire.Listeners, endpoints, scrapes http.Handler, cfg wire.Config, log *slog.Logger) error {
-	on := func(ln net.Listener, h http.Handler) func(context.Context) error {
-		var lns []net.Listener // without any it waits for ctx
+	var runs []func(context.Context) error
+	on := func(ln net.Listener, h http.Handler) {
 		if ln != nil {
-			lns = append(lns, ln)
+			runs = append(runs, func(ctx context.Context) error { return wire.ServeBriefly(ctx, []net.Listener{ln}, h, cfg, log) })
 		}
-		return func(ctx context.Context) error { return wire.ServeBriefly(ctx, lns, h, cfg, log) }
 	}
-	alone := metrics(scrapes, http.NotFoundHandler())
 	if l.Metrics == nil {
 		endpoints = metrics(scrapes, endpoints)
 	}
-	return supervise.All(ctx, on(l.Admin, endpoints), on(l.Metrics, alone))
+	on(l.Admin, endpoints)
+	on(l.Metrics, metrics(scrapes, http.NotFoundHandler()))
+	return supervise.All(ctx, runs...)
 }
 
 // metrics returns what answers for /metrics with scrapes, unless that is nil, and leaves

@@ -20,9 +20,9 @@ type Config struct {
 	UnsampledParent unsampledParent `env:"TRACE_UNSAMPLED_PARENT" envDefault:"auto" needs:"OTEL_TRACES_SAMPLER*=parentbased" auto:"follow" doc:"what a parentbased_ sampler does when a caller that is believed does not sample: follow, or resample, which decides as if the trace began here; auto is the platform's, else follow"`
 	Keep            keep            `env:"TRACE_KEEP" envDefault:"error,retry,slow:1s" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"requests whose spans are exported though the sampler said no: comma list of error, retry and slow:DURATION (to the first byte), or none, which makes requests that are not sampled cheaper; none as well with OTEL_TRACES_SAMPLER=always_off"`
 
-	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console (a tree for each trace, to be read by people) and console_json (OTLP in JSON, a line for each export), or none, with which trace context of callers that are believed passes as it is"`
-	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console and prometheus, which answers scrapes (see OTEL_EXPORTER_PROMETHEUS_PORT), or none"`
-	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp and console, or none"`
+	TracesExporter  Exporters `env:"OTEL_TRACES_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console (on standard output, to be read by people: a tree for each trace) and console_json (there, by programs: a line of OTLP's JSON for each export), or none, with which trace context of callers that are believed passes as it is"`
+	MetricsExporter Exporters `env:"OTEL_METRICS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console (a table), console_json and prometheus, which answers scrapes (see OTEL_EXPORTER_PROMETHEUS_PORT), or none"`
+	LogsExporter    Exporters `env:"OTEL_LOGS_EXPORTER" envDefault:"otlp" list:"true" doc:"comma list of otlp, console (a line for each record, beside that of the program's own log) and console_json, or none"`
 
 	OTLP        OTLP `envPrefix:"OTEL_EXPORTER_OTLP_"`
 	OTLPTraces  OTLP `envPrefix:"OTEL_EXPORTER_OTLP_TRACES_" alike:"each of the variables OTEL_EXPORTER_OTLP_…, for one signal, for which it goes before the general one"`
@@ -33,7 +33,7 @@ type Config struct {
 	RecordBatch Batch `envPrefix:"OTEL_BLRP_"`
 	Schedule    Schedule
 
-	MetricInterval milliseconds         `env:"OTEL_METRIC_EXPORT_INTERVAL" envDefault:"60000" doc:"milliseconds from one export of metrics to the next"`
+	MetricInterval milliseconds         `env:"OTEL_METRIC_EXPORT_INTERVAL" doc:"milliseconds from one export of metrics to the next; default 60000, to the console 10000"`
 	MetricTimeout  milliseconds         `env:"OTEL_METRIC_EXPORT_TIMEOUT" envDefault:"30000" doc:"longest milliseconds that an export of metrics may take, repetitions included"`
 	Temporality    temporality          `env:"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE" envDefault:"cumulative" doc:"cumulative, delta or lowmemory"`
 	Histograms     histogramAggregation `env:"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION" envDefault:"explicit_bucket_histogram" doc:"explicit_bucket_histogram or base2_exponential_bucket_histogram"`

@@ -39,6 +39,7 @@ const (
 	scope = "spangate/telemetry/setup"
 
 	defaultMetricInterval = time.Minute
+	consoleMetricInterval = 10 * time.Second // as the specification wants it
 	defaultMetricTimeout  = 30 * time.Second
 
 	// maxSeries bounds those of one instrument. What comes on top is added up in
@@ -125,10 +126,8 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	// of values that mean something else to it.
 	otel.SetLogger(logr.Discard())
 	p.startTraces(cfg, set, res, to(set.traces), stdout, process.Coloured)
-	err = errors.Join(
-		p.startLogs(cfg, set.records, res, to(set.logs), stdout),
-		p.startMetrics(cfg, res, to(set.metrics), stdout))
-	if err != nil {
+	p.startLogs(cfg, set.records, res, to(set.logs), stdout, process.Coloured)
+	if err := p.startMetrics(cfg, res, to(set.metrics), stdout, process.Coloured); err != nil {
 		return nil, errors.Join(err, p.Shutdown(ctx))
 	}
 	listen(log, cfg.LogLevel)
@@ -150,33 +149,25 @@ func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource
 	p.Tracer, p.tracer = provider, provider
 }
 
-func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) {
 	if len(cfg.LogsExporter) == 0 {
-		return nil
+		return
 	}
-	sinks, err := recordSinks(cfg.LogsExporter, res, d, stdout)
-	if err != nil {
-		return err
-	}
-	p.records = newBatcher(b, all(sinks))
+	p.records = newBatcher(b, all(recordSinks(cfg.LogsExporter, res, d, stdout, coloured)))
 	length, count := cfg.recordLimits()
 	p.Events = otelslog.NewHandler(name, otelslog.WithLoggerProvider(sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),
 		sdklog.WithProcessor(recordProcessor{p.records}),
 		sdklog.WithAttributeValueLengthLimit(length),
 		sdklog.WithAttributeCountLimit(count))))
-	return nil
 }
 
-func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery, stdout io.Writer) error {
+func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) error {
 	if len(cfg.MetricsExporter) == 0 {
 		return nil
 	}
 	p.Meter = series.New(series.Config{Exemplars: cfg.exemplars(), Limit: maxSeries})
-	periodics, err := p.newPeriodics(cfg, res, d, stdout)
-	if err != nil {
-		return err
-	}
+	periodics := p.newPeriodics(cfg, res, d, stdout, coloured)
 	options := []sdkmetric.Option{
 		sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()), sdkmetric.WithCardinalityLimit(maxSeries),
 	}

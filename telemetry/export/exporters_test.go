@@ -3,6 +3,7 @@ package export_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -25,9 +26,11 @@ func TestConsole(t *testing.T) {
 	record(t, pipelines, 1)
 	shutdown(t, pipelines)
 
-	for _, want := range []string{"span 0                    INTERNAL", `"test.count"`, `"backend is down"`} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("standard output lacks %s", want)
+	for _, want := range []string{
+		"span 0                    INTERNAL", "\ntest.count                                7 \n", " INFO backend is down event.name=spangate.backend.state backend=a trace=",
+	} {
+		if !strings.Contains(stdout.String(), strings.TrimSuffix(want, " \n")) {
+			t.Errorf("standard output lacks %q:\n%s", want, stdout)
 		}
 	}
 }
@@ -57,37 +60,57 @@ func TestConsoleIsShownAtOnce(t *testing.T) {
 	}
 }
 
-// Lines of OTLP's JSON are what a collector would get.
+// Lines of OTLP's JSON are what a collector would get, one signal in each.
 func TestConsoleJSON(t *testing.T) {
 	stdout := newLogged()
 	pipelines := start(t, map[string]string{
-		"OTEL_TRACES_EXPORTER": "console_json", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_SERVICE_NAME": "a\x1bb\u202e",
+		"OTEL_TRACES_EXPORTER": "console_json", "OTEL_METRICS_EXPORTER": "console_json", "OTEL_LOGS_EXPORTER": "console_json",
+		"OTEL_SERVICE_NAME": "a\x1bb\u202e",
 	}, slog.New(slog.DiscardHandler), stdout)
 	record(t, pipelines, 2)
 	shutdown(t, pipelines)
-	var names []string
+	came := map[string]bool{}
 	for line := range strings.Lines(stdout.String()) {
 		var data struct {
 			ResourceSpans []struct {
-				Resource struct {
-					Attributes []struct{ Value map[string]any }
-				}
 				ScopeSpans []struct {
 					Spans []struct{ Name, TraceID string }
 				}
 			}
+			ResourceLogs []struct {
+				ScopeLogs []struct {
+					LogRecords []struct{ EventName, TraceID string }
+				}
+			}
+			ResourceMetrics []struct {
+				ScopeMetrics []struct{ Metrics []struct{ Name string } }
+			}
 		}
-		if err := json.Unmarshal([]byte(line), &data); err != nil || strings.ContainsAny(line, "\x1b\u202e") {
+		if err := json.Unmarshal([]byte(line), &data); err != nil || strings.ContainsAny(line, "\x1b\u202e") || !strings.Contains(line, `{"key":"service.name","value":{"stringValue":"a\u001bb\u202e"}}`) {
 			t.Fatalf("%v in %q", err, line)
 		}
-		for _, span := range data.ResourceSpans[0].ScopeSpans[0].Spans {
-			if names = append(names, span.Name); len(span.TraceID) != 32 {
-				t.Errorf("the trace's id is %q", span.TraceID)
+		for _, resource := range data.ResourceSpans {
+			for _, span := range resource.ScopeSpans[0].Spans {
+				came[fmt.Sprint(span.Name, " ", len(span.TraceID))] = true
+			}
+		}
+		for _, resource := range data.ResourceLogs {
+			for _, record := range resource.ScopeLogs[0].LogRecords {
+				came[fmt.Sprint(record.EventName, " ", len(record.TraceID))] = true
+			}
+		}
+		for _, resource := range data.ResourceMetrics {
+			for _, scope := range resource.ScopeMetrics {
+				for _, metric := range scope.Metrics {
+					came[metric.Name] = true
+				}
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"span 0", "span 1"}, names); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
+	for _, want := range []string{"span 0 32", "span 1 32", "spangate.backend.state 32", "test.count", "spangate.telemetry.spans"} {
+		if !came[want] {
+			t.Errorf("no %s came, but %v", want, came)
+		}
 	}
 }
 

@@ -33,6 +33,11 @@ func (c *Config) InForce() map[any]string {
 	if c.Sampler == "always_off" {
 		text[&c.Keep] = "none"
 	}
+	interval := defaultMetricInterval
+	if on := c.MetricsExporter; !on.has("otlp") && (on.has("console") || on.has("console_json")) {
+		interval = consoleMetricInterval
+	}
+	text[&c.MetricInterval] = inMilliseconds(c.MetricInterval.or(interval))
 	c.SpanBatch.inForce(text, spanDelay, c.TracesExporter)
 	c.RecordBatch.inForce(text, recordDelay, c.LogsExporter)
 	for _, signal := range []struct {

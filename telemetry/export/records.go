@@ -2,14 +2,13 @@ package export
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 
+	"spangate/telemetry/export/console"
 	"spangate/telemetry/export/otlp"
 )
 
@@ -51,13 +50,18 @@ func (p recordProcessor) ForceFlush(ctx context.Context) error { return p.drain(
 // Shutdown leaves the batcher to Pipelines.Shutdown, which knows the order.
 func (p recordProcessor) Shutdown(context.Context) error { return nil }
 
-func recordSinks(exporters Exporters, res *resource.Resource, d delivery, stdout io.Writer) ([]sink[recordBatch], error) {
+func recordSinks(exporters Exporters, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) []sink[recordBatch] {
 	var sinks []sink[recordBatch]
-	var errs []error
 	if exporters.has("console") {
-		e, err := stdoutlog.New(stdoutlog.WithWriter(visible{stdout}))
-		errs = append(errs, err)
-		sinks = append(sinks, e.Export)
+		sinks = append(sinks, printing(stdout, func(batch recordBatch) []byte {
+			return console.Records(messages(otlp.Records(batch)), coloured)
+		}))
+	}
+	if exporters.has("console_json") {
+		written := otlp.NewResource(res)
+		sinks = append(sinks, printing(stdout, func(batch recordBatch) []byte {
+			return console.LogsJSON(written.Request(otlp.Records(batch)))
+		}))
 	}
 	if exporters.has("otlp") {
 		s := newSender(d, res)
@@ -65,5 +69,5 @@ func recordSinks(exporters Exporters, res *resource.Resource, d delivery, stdout
 			return s.send(ctx, otlp.Records(batch))
 		})
 	}
-	return sinks, errors.Join(errs...)
+	return sinks
 }

@@ -38,17 +38,9 @@ func (c *Config) settings() (settings, error) {
 	s.sampler = c.sampler(&f)
 	s.spans = c.SpanBatch.bounds(&f, spanDelay, c.TracesExporter)
 	s.records = c.RecordBatch.bounds(&f, recordDelay, c.LogsExporter)
-	for _, of := range []struct {
-		exporter, signal string
-		others           []*Exporters
-	}{
-		{"console_json", "traces", []*Exporters{&c.MetricsExporter, &c.LogsExporter}},
-		{"prometheus", "metrics", []*Exporters{&c.TracesExporter, &c.LogsExporter}},
-	} {
-		for _, exporters := range of.others {
-			if exporters.has(of.exporter) {
-				f.add(config.Wrong(exporters, "%s is for %s", of.exporter, of.signal))
-			}
+	for _, exporters := range []*Exporters{&c.TracesExporter, &c.LogsExporter} {
+		if exporters.has("prometheus") {
+			f.add(config.Wrong(exporters, "prometheus is for metrics"))
 		}
 	}
 	collector := func(exporters Exporters, signal string, own *OTLP) target {

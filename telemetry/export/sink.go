@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"spangate/handler"
+	"spangate/telemetry/export/otlp"
 )
 
 // sink exports to one place that a signal goes to. B is what is exported at once.
@@ -21,10 +21,19 @@ func all[B any](sinks []sink[B]) func(context.Context, B) error {
 	}
 }
 
-// visible writes what it gets so that nothing is hidden in it.
-type visible struct{ io.Writer }
+// printing returns a sink that writes lines to stdout.
+func printing[B any](stdout io.Writer, lines func(B) []byte) sink[B] {
+	return func(_ context.Context, batch B) error {
+		_, err := stdout.Write(lines(batch))
+		return err
+	}
+}
 
-func (w visible) Write(p []byte) (int, error) {
-	_, err := w.Writer.Write(handler.Visible(p))
-	return len(p), err
+// messages returns those of the items alone.
+func messages(items []otlp.Item) [][]byte {
+	all := make([][]byte, len(items))
+	for i, item := range items {
+		all[i] = item.Bytes
+	}
+	return all
 }

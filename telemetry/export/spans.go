@@ -21,20 +21,10 @@ func (p *Pipelines) spanSinks(exporters Exporters, res *resource.Resource, d del
 	}
 	if exporters.has("console_json") {
 		written := otlp.NewResource(res)
-		sinks = append(sinks, func(_ context.Context, batch spanBatch) error {
-			_, err := stdout.Write(console.TracesJSON(written.Request(batch)))
-			return err
-		})
+		sinks = append(sinks, printing(stdout, func(batch spanBatch) []byte { return console.TracesJSON(written.Request(batch)) }))
 	}
 	if exporters.has("otlp") {
 		sinks = append(sinks, newSender(d, res).send)
 	}
 	return sinks
-}
-
-func messages(batch spanBatch) (all [][]byte) {
-	for _, span := range batch {
-		all = append(all, span.Bytes)
-	}
-	return all
 }

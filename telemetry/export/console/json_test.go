@@ -19,7 +19,6 @@ import (
 
 // unwritten are fields that this program never writes.
 var unwritten = map[protoreflect.FullName]bool{
-	"opentelemetry.proto.metrics.v1.Metric.summary":                true,
 	"opentelemetry.proto.resource.v1.Resource.entity_refs":         true,
 	"opentelemetry.proto.common.v1.KeyValue.key_strindex":          true,
 	"opentelemetry.proto.common.v1.AnyValue.string_value_strindex": true,

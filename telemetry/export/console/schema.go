@@ -68,6 +68,7 @@ var (
 	metric          = schema{
 		1: one("name", text), 2: one("description", text), 3: one("unit", text),
 		5: one("gauge", in(&gauge)), 7: one("sum", in(&sum)), 9: one("histogram", in(&histogram)), 10: one("exponentialHistogram", in(&exponential)),
+		11: one("summary", in(&summary)),
 		12: many("metadata", in(&keyValue)),
 	}
 	gauge       = schema{1: many("dataPoints", in(&numberPoint))}
@@ -90,6 +91,12 @@ var (
 		8: one("positive", in(&buckets)), 9: one("negative", in(&buckets)), 10: one("flags", number),
 		11: many("exemplars", in(&exemplar)), 12: one("min", double), 13: one("max", double), 14: one("zeroThreshold", double),
 	}
+	summary      = schema{1: many("dataPoints", in(&summaryPoint))}
+	summaryPoint = schema{
+		2: one("startTimeUnixNano", unsigned64), 3: one("timeUnixNano", unsigned64), 4: one("count", unsigned64), 5: one("sum", double),
+		6: many("quantileValues", in(&quantile)), 7: many("attributes", in(&keyValue)), 8: one("flags", number),
+	}
+	quantile = schema{1: one("quantile", double), 2: one("value", double)}
 	buckets  = schema{1: one("offset", zigzag), 2: packed("bucketCounts", varints, unsigned64)}
 	exemplar = schema{
 		2: one("timeUnixNano", unsigned64), 3: one("asDouble", double), 4: one("spanId", hexText), 5: one("traceId", hexText),

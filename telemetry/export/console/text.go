@@ -20,19 +20,20 @@ func visible(text []byte) string {
 	return string(handler.Visible(text))
 }
 
-// shown returns a value as it is shown: cut when it is too long, and within quotes
-// where its end could not be seen.
+// brief returns a text that all who read a line can see, or as much of it as there is
+// room for.
+func brief(text string) string {
+	if len(text) > longestText && utf8.RuneCountInString(text) > longestText {
+		return visible([]byte(string([]rune(text)[:longestText]))) + "…"
+	}
+	return visible([]byte(text))
+}
+
+// shown returns a value as it is shown: within quotes where its end could not be seen.
 func shown(value string) string {
-	cut := len(value) > longestText && utf8.RuneCountInString(value) > longestText
-	if cut {
-		value = string([]rune(value)[:longestText])
-	}
-	value = visible([]byte(value))
+	value = brief(value)
 	if value == "" || strings.ContainsAny(value, ` "`) {
-		value = `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
-	}
-	if cut {
-		value += "…"
+		return `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
 	}
 	return value
 }

@@ -69,7 +69,7 @@ func Keep[T any](ctx context.Context) *T {
 }
 
 // maxBeside bounds what is kept of requests of which some need many.
-const maxBeside = 4
+const maxBeside = 8
 
 // maxKept is how many fields of an answer may have their memory used again.
 const maxKept = 100

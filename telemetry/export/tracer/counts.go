@@ -56,7 +56,7 @@ func (p *Provider) Counts() (c Counts) {
 
 // isOver counts a span that has ended, or never will.
 func (s *span) isOver() {
-	s.ended = true
+	s.ended.Store(true)
 	decision := sdktrace.RecordOnly
 	if s.sc.IsSampled() {
 		decision = sdktrace.RecordAndSample
@@ -69,7 +69,7 @@ func (s *span) isOver() {
 func (s *span) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended {
+	if !s.ended.Load() {
 		s.isOver()
 	}
 }

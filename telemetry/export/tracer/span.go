@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -40,13 +41,13 @@ type span struct {
 	kind   trace.SpanKind
 	start  time.Time
 
-	mu         sync.Mutex
+	mu         sync.Mutex // held to change what follows
 	name       string
 	status     sdktrace.Status
 	attributes attributes
 	events     list
 	links      list
-	ended      bool
+	ended      atomic.Bool
 }
 
 // Value implements [context.Context].
@@ -65,16 +66,14 @@ func (s *span) TracerProvider() trace.TracerProvider { return s.tracer.provider 
 
 // IsRecording implements [trace.Span]: it reports whether the span has not ended.
 func (s *span) IsRecording() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.ended
+	return !s.ended.Load()
 }
 
 // SetName implements [trace.Span].
 func (s *span) SetName(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended {
+	if !s.ended.Load() {
 		s.name = name
 	}
 }
@@ -83,7 +82,7 @@ func (s *span) SetName(name string) {
 func (s *span) SetStatus(code codes.Code, description string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.status.Code > code {
+	if s.ended.Load() || s.status.Code > code {
 		return
 	}
 	s.status = sdktrace.Status{Code: code}
@@ -99,7 +98,7 @@ func (s *span) SetAttributes(attributes ...attribute.KeyValue) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ended.Load() {
 		return
 	}
 	p := s.tracer.provider
@@ -115,7 +114,7 @@ func (s *span) SetAttributes(attributes ...attribute.KeyValue) {
 func (s *span) AddEvent(name string, options ...trace.EventOption) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ended.Load() {
 		return
 	}
 	config, p := trace.NewEventConfig(options...), s.tracer.provider
@@ -137,7 +136,7 @@ func (s *span) AddLink(link trace.Link) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ended.Load() {
 		return
 	}
 	p := s.tracer.provider
@@ -188,7 +187,7 @@ func (s *span) End(options ...trace.SpanEndOption) {
 func (s *span) EndAt(end time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ended.Load() {
 		return
 	}
 	s.isOver()

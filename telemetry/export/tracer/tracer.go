@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace/embedded"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"spangate/handler/wire"
+
 	"spangate/telemetry/export/otlp"
 )
 
@@ -19,7 +21,9 @@ type tracer struct {
 	scope    *otlp.Scope
 }
 
-// Start implements [trace.Tracer].
+// Start implements [trace.Tracer]. A span that is started for a request is kept in the
+// request's memory, as is all that is known of it; what outlives a request has spans, and
+// a context, of its own.
 func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	config := trace.NewSpanStartConfig(options...)
 	if ctx == nil {
@@ -49,14 +53,14 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	of.TraceFlags = flags.WithSampled(sampled.Decision == sdktrace.RecordAndSample)
 	sc := trace.NewSpanContext(of)
 	if sampled.Decision == sdktrace.Drop {
-		s := &unrecorded{ctx, nothing, t, sc}
+		s := wire.Keep[unrecorded](ctx)
+		*s = unrecorded{ctx, nothing, t, sc}
 		return s, s
 	}
-	s := &span{
-		Context: ctx, tracer: t, sc: sc, parent: parent.SpanID(), remote: parent.IsRemote(),
-		kind: trace.ValidateSpanKind(config.SpanKind()), name: name, start: config.Timestamp(),
-	}
-	if s.start.IsZero() {
+	s := wire.Keep[span](ctx)
+	s.Context, s.tracer, s.sc, s.parent, s.remote = ctx, t, sc, parent.SpanID(), parent.IsRemote()
+	s.kind, s.name = trace.ValidateSpanKind(config.SpanKind()), name
+	if s.start = config.Timestamp(); s.start.IsZero() {
 		s.start = time.Now()
 	}
 	for _, link := range config.Links() {

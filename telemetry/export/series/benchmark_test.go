@@ -24,8 +24,9 @@ func BenchmarkRequest(b *testing.B) {
 	for _, v := range []view{views[0], views[3]} {
 		for _, of := range []struct {
 			name string
-			context.Context
+			ctx  context.Context
 		}{{"sampled", sampled}, {"not sampled", context.Background()}} {
+			ctx := of.ctx
 			two := newBoth(b, exemplar.TraceBasedFilter, v)
 			set := attribute.NewSet(attributes...)
 			record, add := []metric.RecordOption{metric.WithAttributeSet(set)}, []metric.AddOption{metric.WithAttributeSet(set)}
@@ -49,26 +50,26 @@ func BenchmarkRequest(b *testing.B) {
 			}
 			each(v.name+", "+of.name+": SDK", func(d time.Duration) {
 				for range 4 {
-					two.sdkUpDown.Add(of, 1, add...)
+					two.sdkUpDown.Add(ctx, 1, add...)
 				}
-				two.sdkCounter.Add(of, 1, add...)
+				two.sdkCounter.Add(ctx, 1, add...)
 				for range 5 {
-					two.sdkDurations.Record(of, d.Seconds(), record...)
+					two.sdkDurations.Record(ctx, d.Seconds(), record...)
 				}
 				for range 3 {
-					two.sdkSizes.Record(of, 1024, record...)
+					two.sdkSizes.Record(ctx, 1024, record...)
 				}
 			})
 			each(v.name+", "+of.name+": ours", func(d time.Duration) {
 				for range 4 {
-					upDown.Add(of, 1)
+					upDown.Add(ctx, 1)
 				}
-				counter.Add(of, 1)
+				counter.Add(ctx, 1)
 				for range 5 {
-					durations.Record(of, d)
+					durations.Record(ctx, d)
 				}
 				for range 3 {
-					sizes.Record(of, 1024)
+					sizes.Record(ctx, 1024)
 				}
 			})
 		}

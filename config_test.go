@@ -190,7 +190,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 			[]string{
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": port "0" must be 1 to 65535`,
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": weight "0" must be a whole number from 1 to 1000`,
-				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" is none of weight=N, host=RULE, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off`,
+				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off`,
 			},
 		},
 		"statuses": {
@@ -217,7 +217,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 			[]string{"AUTH_JWT_JWKS_URL=http://me:s3cret@a.test/#x", "AUTH_JWT_ISSUER=a", "AUTH_JWT_AUDIENCE=b"},
 			[]string{"AUTH_JWT_JWKS_URL: must not have a fragment", "AUTH_JWT_JWKS_URL: must be https, or http on localhost"},
 		},
-		"exporters":        {[]string{"OTEL_TRACES_EXPORTER=none,zipkin,jaeger"}, []string{"OTEL_TRACES_EXPORTER: none must stand alone", `OTEL_TRACES_EXPORTER: "zipkin" must be otlp, console, console_json or none`, `OTEL_TRACES_EXPORTER: "jaeger" must be otlp, console, console_json or none`}},
+		"exporters":        {[]string{"OTEL_TRACES_EXPORTER=none,zipkin,jaeger"}, []string{"OTEL_TRACES_EXPORTER: none must stand alone", `OTEL_TRACES_EXPORTER: "zipkin" must be otlp, console, console_json, prometheus or none`, `OTEL_TRACES_EXPORTER: "jaeger" must be otlp, console, console_json, prometheus or none`}},
 		"propagators":      {[]string{"OTEL_PROPAGATORS=w3c,none,b3,x"}, []string{`OTEL_PROPAGATORS: "w3c" must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none`, `OTEL_PROPAGATORS: "x" must be tracecontext, baggage, b3, b3multi, jaeger, xray, ottrace or none`, "OTEL_PROPAGATORS: none goes with no other"}},
 		"kept requests":    {[]string{"TRACE_KEEP=errors,slow:x"}, []string{`TRACE_KEEP: "errors" must be error, retry or slow:DURATION; none stands alone`, "TRACE_KEEP: slow:x: must be a duration above zero, such as slow:1s"}},
 		"methods":          {[]string{"OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=a;b,c;d"}, []string{`OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS: "a;b" is no method`, `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS: "c;d" is no method`}},

@@ -58,7 +58,7 @@ func TestProbabilityTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environ := map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-			for _, variable := range strings.Fields(test.environ) {
+			for variable := range strings.FieldsSeq(test.environ) {
 				name, value, _ := strings.Cut(variable, "=")
 				environ[name] = value
 			}

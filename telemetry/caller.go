@@ -19,7 +19,12 @@ type caller struct {
 	longest textLimit
 }
 
-func (c *caller) agent() string { return c.request.Header.Get("User-Agent") }
+func (c *caller) agent() string {
+	if agents := c.request.Header["User-Agent"]; len(agents) > 0 {
+		return agents[0]
+	}
+	return ""
+}
 
 func (c *caller) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	end, err := netip.ParseAddrPort(c.request.RemoteAddr)

@@ -15,39 +15,43 @@ type attributes struct {
 	of      *Ended // whose bytes they are; nil: there are none
 	n       int
 	dropped int
-	seen    uint64 // a bit for each key; different ones may have the same
+	seen    [4]uint64 // a bit for each key; different ones may have the same
 }
 
-// set adds an attribute, or replaces that with its key; it drops one that is not
-// valid, or one too many.
-func (a *attributes) set(kv *attribute.KeyValue, limit int, within otlp.Bounds) {
-	if !kv.Valid() || limit == 0 {
-		a.dropped++
-		return
-	}
+// set adds attributes, or replaces those with their keys; it drops what is not valid, and
+// what is too many.
+func (a *attributes) set(attributes []attribute.KeyValue, limit int, within otlp.Bounds) {
 	b := a.of.Value.Bytes
-	bit := bitOf(kv.Key)
-	if a.seen&bit != 0 {
-		if from, to, ok := find(b, kv.Key); ok {
-			a.of.Value.Bytes = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
-			return
+	for i := range attributes {
+		kv := &attributes[i]
+		if !kv.Valid() || limit == 0 {
+			a.dropped++
+			continue
 		}
+		word, bit := bitOf(kv.Key)
+		if a.seen[word]&bit != 0 {
+			if from, to, ok := find(b, kv.Key); ok {
+				b = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
+				continue
+			}
+		}
+		if limit > 0 && a.n >= limit {
+			a.dropped++
+			continue
+		}
+		a.n++
+		a.seen[word] |= bit
+		b = otlp.AppendAttribute(b, attributesField, kv, within)
 	}
-	if limit > 0 && a.n >= limit {
-		a.dropped++
-		return
-	}
-	a.n++
-	a.seen |= bit
-	a.of.Value.Bytes = otlp.AppendAttribute(b, attributesField, kv, within)
+	a.of.Value.Bytes = b
 }
 
 // bitOf returns the bit of a key that is not empty. Names that begin alike differ in
 // their length, in their end, or on the way.
-func bitOf(key attribute.Key) uint64 {
+func bitOf(key attribute.Key) (word int, bit uint64) {
 	n := len(key)
 	mixed := (uint32(n)<<24 | uint32(key[n-1])<<16 | uint32(key[n/2])<<8 | uint32(key[n/3])) * 0x9E3779B1 // Knuth's
-	return 1 << (mixed >> 26)
+	return int(mixed >> 30), 1 << (mixed >> 24 & 63)
 }
 
 // find returns where the attribute with a key is.

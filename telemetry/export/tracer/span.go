@@ -105,9 +105,7 @@ func (s *span) SetAttributes(attributes ...attribute.KeyValue) {
 	if s.attributes.of == nil {
 		s.attributes.of = p.ended()
 	}
-	for i := range attributes {
-		s.attributes.set(&attributes[i], p.cfg.Limits.AttributeCountLimit, p.spans)
-	}
+	s.attributes.set(attributes, p.cfg.Limits.AttributeCountLimit, p.spans)
 }
 
 // AddEvent implements [trace.Span].

@@ -183,6 +183,8 @@ func TestConfigInForce(t *testing.T) {
 		"a burst":                    {[]string{"RATE_LIMIT=100/h,10/s"}, "RATE_LIMIT_BURST", "derived", "10"},
 		"no burst":                   {nil, "RATE_LIMIT_BURST", "default", "none"},
 		"own endpoints":              {[]string{"PORT=9000"}, "ADMIN_PORT", "derived", "9000"},
+		"scrapes beside them":        {[]string{"ADMIN_PORT=9000", "OTEL_METRICS_EXPORTER=prometheus"}, "OTEL_EXPORTER_PROMETHEUS_PORT", "derived", "9000"},
+		"scrapes elsewhere":          {[]string{"ADMIN_PORT=9000", "OTEL_METRICS_EXPORTER=prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST=::1"}, "OTEL_EXPORTER_PROMETHEUS_PORT", "default", "9464"},
 		"the collector":              {nil, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "default", "http://localhost:4318/v1/traces"},
 		"the collector, set":         {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=https://c:4318/x"}, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "derived", "https://c:4318/x/v1/logs"},
 		"the collector, by gRPC":     {[]string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "derived", "http://localhost:4317"},

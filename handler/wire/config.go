@@ -79,8 +79,13 @@ func (c *Config) Check(scraped bool) error {
 
 // InForce returns, by its address, what comes of fields that leave it to others.
 func (c *Config) InForce() map[any]string {
-	if c.AdminPort != 0 || c.Port == 0 {
-		return nil
+	text := map[any]string{}
+	if c.AdminPort == 0 && c.Port != 0 {
+		text[&c.AdminPort] = strconv.Itoa(int(c.Port))
 	}
-	return map[any]string{&c.AdminPort: strconv.Itoa(int(c.Port))}
+	if _, port := c.scrapes(); port == 0 {
+		text[&c.Metrics.Host] = cmp.Or(string(c.Host), "all addresses")
+		text[&c.Metrics.Port] = strconv.Itoa(int(c.AdminPort))
+	}
+	return text
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -25,13 +26,13 @@ func seriesOf(metrics []otlptest.Metric, name string, keys ...string) map[string
 			continue
 		}
 		for _, p := range m.Points {
-			key := ""
+			var key strings.Builder
 			for _, k := range keys {
 				if v, ok := p.Attributes[k]; ok {
-					key += fmt.Sprint(v, " ")
+					fmt.Fprint(&key, v, " ")
 				}
 			}
-			all[key] = p.Value + float64(p.Count)
+			all[key.String()] = p.Value + float64(p.Count)
 		}
 	}
 	return all

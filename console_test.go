@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -88,5 +93,53 @@ func TestFirstProbes(t *testing.T) {
 	}
 	if diff := cmp.Diff(timeless(recording(t, string(readme), "probe ")), timeless(first.String())); diff != "" {
 		t.Errorf("trees (-README +printed):\n%s", diff)
+	}
+}
+
+// TestConsoleLines holds that lines of the log and of trees stay lines, each whole,
+// whatever clients send, and that a trace which is kept for its failure is shown too.
+func TestConsoleLines(t *testing.T) {
+	t.Parallel()
+	refused := refusing(t)
+	p := start(t, "OTEL_TRACES_EXPORTER=console", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0", "PROBE_MODE=off",
+		"BACKENDS=http://"+refused+",echo:a", "RETRY_ATTEMPTS=0", "RATE_LIMIT=100000/s")
+	hostile := []string{
+		"GET /a%0aGET%20SERVER%1b[31m%e2%80%ae HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /\xe2\x80\xae\xff\xc2\x9b31m?q=\xe2\x80\xa8\x85 HTTP/1.1\r\nHost: a\r\nUser-Agent: \xe2\x80\xae\x9b\xff\"\\<&>\r\n\r\n",
+		"G!#$%&'*+-.^_`|~ / HTTP/1.1\r\nHost: \xe2\x80\xae\r\n\r\n",
+	}
+	var clients sync.WaitGroup
+	for i := range 8 {
+		clients.Go(func() {
+			for j := range 30 {
+				conn, err := net.Dial("tcp", p.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				io.WriteString(conn, hostile[(i+j)%len(hostile)])
+				bufio.NewReader(conn).ReadString('\n') // is answered
+				conn.Close()
+			}
+		})
+	}
+	clients.Wait()
+	p.stop()
+	p.log.mu.Lock()
+	text := p.log.text.String()
+	p.log.mu.Unlock()
+	tree := regexp.MustCompile(`^(?:[│├└ ]. )*\S+ +(?:SERVER|CLIENT|INTERNAL) +\d+\.\d m?s`)
+	kept := 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) || !json.Valid([]byte(line)) && !tree.MatchString(line) {
+			t.Errorf("what line is %q?", line)
+		}
+		if strings.Contains(line, " SERVER ") && strings.Contains(line, "spangate.sampling.reason=error") {
+			kept++
+		}
+	}
+	if children := strings.Count(text, "└─ "); kept == 0 || children != kept {
+		t.Errorf("%d traces are kept, with %d attempts", kept, children)
 	}
 }

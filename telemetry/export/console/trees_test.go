@@ -53,6 +53,13 @@ func (s *stage) export() {
 	s.held = nil
 }
 
+// printed returns what was, while time may pass.
+func (s *stage) printed() string {
+	s.trees.mu.Lock()
+	defer s.trees.mu.Unlock()
+	return s.out.String()
+}
+
 // start starts a span, a millisecond after the last.
 func (s *stage) start(ctx context.Context, name string, kind trace.SpanKind, attributes ...string) (context.Context, trace.Span) {
 	s.clock = s.clock.Add(time.Millisecond)
@@ -294,13 +301,13 @@ func TestWaitingIsBounded(t *testing.T) {
 			time.Sleep(patience / 2)
 			s.request()
 			synctest.Wait()
-			if s.out.Len() > 0 {
-				t.Errorf("after half the time: %s", &s.out)
+			if got := s.printed(); got != "" {
+				t.Errorf("after half the time: %s", got)
 			}
 			time.Sleep(patience / 2)
 			synctest.Wait()
-			if n := strings.Count(s.out.String(), "its parent has not ended"); n != 3 {
-				t.Errorf("%d lines after the time of the first: %s", n, &s.out)
+			if n := strings.Count(s.printed(), "its parent has not ended"); n != 3 {
+				t.Errorf("%d lines after the time of the first: %s", n, s.printed())
 			}
 			time.Sleep(patience / 2)
 			synctest.Wait()

@@ -73,7 +73,7 @@ func readPoint(kind protowire.Number, m message) point {
 	var p point
 	var count uint64
 	var sum float64
-	extremes := ""
+	var extremes []string
 	of := placesIn[kind]
 	for f := range m.fields {
 		number := math.Float64frombits(f.bits)
@@ -89,15 +89,15 @@ func readPoint(kind protowire.Number, m message) point {
 		case of.sum:
 			sum = number
 		case of.min:
-			extremes += " min=" + decimal(number)
+			extremes = append(extremes, " min="+decimal(number))
 		case of.max:
-			extremes += " max=" + decimal(number)
+			extremes = append(extremes, " max="+decimal(number))
 		}
 	}
 	if of.count != 0 {
 		p.value = "count=" + strconv.FormatUint(count, 10)
 		if count > 0 {
-			p.value += " mean=" + decimal(sum/float64(count)) + extremes
+			p.value += " mean=" + decimal(sum/float64(count)) + strings.Join(extremes, "")
 		}
 	}
 	p.attributes = readAttributes(attributes, nil)

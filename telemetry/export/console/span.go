@@ -202,10 +202,7 @@ func (s *span) value(key string) string {
 
 // took returns how long the span lasted, as text.
 func (s *span) took() string {
-	d := time.Duration(s.end - s.start)
-	if d < 0 {
-		d = 0
-	}
+	d := max(time.Duration(s.end-s.start), 0)
 	if d >= 10*time.Second {
 		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
 	}

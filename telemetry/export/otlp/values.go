@@ -104,13 +104,37 @@ func AppendAttributes(b []byte, field protowire.Number, attributes []attribute.K
 	return b
 }
 
-// AppendAttribute appends a KeyValue.
+// AppendAttribute appends a KeyValue. Most are a short text, or a number, whose lengths are
+// known before they are written.
 func AppendAttribute(b []byte, field protowire.Number, kv *attribute.KeyValue, within Bounds) []byte {
+	key := string(kv.Key)
+	switch kv.Value.Type() {
+	case attribute.STRING:
+		if text := kv.Value.AsString(); isShort(key) && isShort(text) && (within.Length < 0 || len(text) <= within.Length) {
+			b = append(b, Tag(field, protowire.BytesType), byte(len(key)+len(text)+6), Tag(1, protowire.BytesType), byte(len(key)))
+			b = append(b, key...)
+			b = append(b, Tag(2, protowire.BytesType), byte(len(text)+2), Tag(1, protowire.BytesType), byte(len(text)))
+			return append(b, text...)
+		}
+	case attribute.INT64:
+		if isShort(key) {
+			n := uint64(kv.Value.AsInt64())
+			width := protowire.SizeVarint(n)
+			b = append(b, Tag(field, protowire.BytesType), byte(len(key)+width+5), Tag(1, protowire.BytesType), byte(len(key)))
+			b = append(b, key...)
+			b = append(b, Tag(2, protowire.BytesType), byte(width+1), Tag(3, protowire.VarintType))
+			return protowire.AppendVarint(b, n)
+		}
+	}
 	b, at := Open(b, field)
 	b = AppendText(b, 1, string(kv.Key))
 	b = appendValue(b, 2, &kv.Value, within)
 	return Shut(b, at)
 }
+
+// isShort reports whether s can be sent as it is, and is so little that a message of two
+// such texts has a length of a single byte. A field that is empty is not written.
+func isShort(s string) bool { return s != "" && len(s) <= 60 && utf8.ValidString(s) }
 
 // appendValue appends an AnyValue.
 func appendValue(b []byte, field protowire.Number, v *attribute.Value, within Bounds) []byte {

@@ -140,6 +140,22 @@ func TestUpgrades(t *testing.T) {
 			client:  func(s framedSocket) { s.next() },
 			want:    "received=11 sent=11 closed_by=backend close_reason=invalid close_code=999",
 		},
+		"the client closes with the code of none": {
+			backend: echo, client: func(s framedSocket) { s.send(8, "\x03\xed"); s.next() },
+			want: "received=19 sent=11 closed_by=client close_reason=invalid close_code=1005",
+		},
+		"the backend closes with the code of none": {
+			backend: func(s framedSocket) { s.send(8, "\x03\xed") }, client: func(s framedSocket) { s.next() },
+			want: "received=11 sent=11 closed_by=backend close_reason=invalid close_code=1005",
+		},
+		"the client closes with zero": {
+			backend: echo, client: func(s framedSocket) { s.send(8, "\x00\x00"); s.next() },
+			want: "received=19 sent=11 closed_by=client close_reason=invalid close_code=0",
+		},
+		"the client closes with half a code": {
+			backend: echo, client: func(s framedSocket) { s.send(8, "\x03"); s.next() },
+			want: "received=18 sent=11 closed_by=client close_reason=invalid",
+		},
 		"the client ends without a word":  {backend: waits, client: func(framedSocket) {}, want: hello + "closed_by=client close_reason=end"},
 		"the backend ends without a word": {backend: func(framedSocket) {}, client: func(s framedSocket) { s.next() }, want: hello + "closed_by=backend close_reason=end"},
 		"the client resets":               {backend: waits, client: func(s framedSocket) { s.Writer.(session).Conn.(*net.TCPConn).SetLinger(0) }, want: hello + "closed_by=client close_reason=reset"},

@@ -25,7 +25,7 @@ type Upgrade struct {
 type Parting struct {
 	By     websocket.Party
 	Close  bool       // a WebSocket's, of which that is the beginning
-	Status int        // of the Close: [websocket.NoStatus] if it has none, 0 if that cannot be told
+	Status int        // of the Close, [websocket.NoStatus] or [websocket.CutStatus]; 0 without a Close
 	Lost   bool       // the connection with that party broke
 	Cause  fault.Type // why the proxy ended it, if it did so without a Close
 }

@@ -100,15 +100,16 @@ type upgrade struct {
 	received, sent int64 // bytes from the client, and to it
 	closedBy       websocket.Party
 	reason         closeReason
-	status         int // of the Close of a WebSocket; 0: none
+	status         int // of the Close of a WebSocket; negative: none
 	farewell       farewell
 }
 
 func newUpgrade(u *handler.Upgrade, protocol upgradeProtocol, took time.Duration) upgrade {
-	of := upgrade{protocol: protocol, took: took}
+	of := upgrade{protocol: protocol, took: took, status: websocket.NoStatus}
 	of.received, of.sent = u.Passed()
 	if p := u.Parting(); p != nil {
-		if of.closedBy, of.reason = p.By, closeReasonOf(*p); of.reason != closeNoStatus {
+		of.closedBy, of.reason = p.By, closeReasonOf(*p)
+		if p.Close {
 			of.status = p.Status
 		}
 	}
@@ -139,7 +140,7 @@ func (u *upgrade) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 	if u.closedBy != "" {
 		attrs = append(attrs, upgradeClosedByKey.String(string(u.closedBy)), upgradeCloseReasonKey.String(string(u.reason)))
 	}
-	if u.status != 0 {
+	if u.status >= 0 {
 		attrs = append(attrs, upgradeCloseCodeKey.Int(u.status))
 	}
 	if u.farewell != "" {
@@ -159,7 +160,7 @@ func (u *upgrade) line(line *logline.Line) {
 		line.String("closed_by", string(u.closedBy))
 		line.String("close_reason", string(u.reason))
 	}
-	if u.status != 0 {
+	if u.status >= 0 {
 		line.Int("close_code", int64(u.status))
 	}
 	if u.farewell != "" {

@@ -36,13 +36,15 @@ func TestCloses(t *testing.T) {
 		content string
 		want    int
 	}{
-		"normal":         {"\x03\xe8", 1000},
-		"and a reason":   {"\x03\xe9bye", 1001},
-		"a long reason":  {"\x0f\xa0" + string(bytes.Repeat([]byte("x"), 123)), 4000},
-		"without a code": {"", NoStatus},
-		"half a code":    {"\x03", 0},
-		"none there is":  {"\xff\xff", 65535},
-		"zero":           {"\x00\x00", 0},
+		"normal":          {"\x03\xe8", 1000},
+		"and a reason":    {"\x03\xe9bye", 1001},
+		"a long reason":   {"\x0f\xa0" + string(bytes.Repeat([]byte("x"), 123)), 4000},
+		"without a code":  {"", NoStatus},
+		"half a code":     {"\x03", CutStatus},
+		"none there is":   {"\xff\xff", 65535},
+		"zero":            {"\x00\x00", 0},
+		"none, literally": {"\x03\xed", 1005},
+		"lost, literally": {"\x03\xee", 1006},
 	} {
 		for _, fromClient := range []bool{true, false} {
 			for _, before := range [][]byte{nil, messages(fromClient)} {
@@ -127,7 +129,7 @@ func firstClose(text []byte, mask bool) (status int, ok bool) {
 			case 0:
 				return NoStatus, true
 			case 1:
-				return 0, true
+				return CutStatus, true
 			}
 			return int(content[0])<<8 | int(content[1]), true
 		}

@@ -20,10 +20,13 @@ const (
 	longestHeader  = 2 + 8 + 4
 )
 
-// Statuses of RFC 6455 §7.4.1.
+const goingAway = 1001 // with which a server goes down (RFC 6455 §7.4.1)
+
+// What stands for the status of a Close that has none. Neither is one that could be
+// sent, as 1005 could, though it may not be (RFC 6455 §7.4.1).
 const (
-	goingAway = 1001 // with which a server goes down
-	NoStatus  = 1005 // stands for a Close without one, and is never sent
+	NoStatus  = -1
+	CutStatus = -2 // but a part of one
 )
 
 // closing returns a Close frame that says so, masked as those for a server are.
@@ -126,14 +129,14 @@ func (f *frames) readStatus(p []byte) {
 	}
 }
 
-// closeStatus returns the status of a Close that has come whole: [NoStatus] if it has
-// none, 0 if that is cut.
+// closeStatus returns the status of a Close that has come whole, or [NoStatus], or
+// [CutStatus].
 func (f *frames) closeStatus() int {
 	switch f.stated {
 	case 0:
 		return NoStatus
 	case 1:
-		return 0
+		return CutStatus
 	}
 	return int(binary.BigEndian.Uint16(f.status[:]))
 }

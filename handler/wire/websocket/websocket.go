@@ -33,8 +33,8 @@ type Tunnel struct {
 
 // New returns the tunnel between the two connections. What is read and written has
 // to go over [Tunnel.Client] and [Tunnel.Backend] from now on: what comes from one is
-// written to the other. closes is told of each Close with its status: [NoStatus] if it
-// has none, 0 if there is but a part of one. It is called concurrently.
+// written to the other. closes is told of each Close with its status, [NoStatus] or
+// [CutStatus]. It is called concurrently.
 func New(client, backend io.ReadWriteCloser, closes func(by Party, status int)) *Tunnel {
 	t := &Tunnel{closes: closes}
 	t.client = end{conn: client, tunnel: t, other: Backend}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -102,6 +103,9 @@ type reply struct {
 	code     int    // of gRPC, likewise
 	again    bool   // it asks to be asked again, at once
 	broken   bool   // it answers with half a message
+	garbage  bool   // with what is none
+	cut      bool   // with less than it announced; over gRPC, with a status alone
+	kind     string // of its answer over HTTP, if not the usual one
 	hangsUp  bool
 }
 
@@ -110,8 +114,15 @@ func (r reply) http(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", "0")
 	}
 	if r.status == 0 {
+		message := r.message()
 		w.Header().Set("Content-Type", "application/x-protobuf")
-		w.Write(r.message())
+		if r.kind != "" {
+			w.Header().Set("Content-Type", r.kind)
+		}
+		if r.cut {
+			w.Header().Set("Content-Length", strconv.Itoa(len(message)+1))
+		}
+		w.Write(message)
 		return
 	}
 	w.Header().Set("Location", "/elsewhere") // which is not for a credential
@@ -125,7 +136,7 @@ func (r reply) grpc(w http.ResponseWriter) {
 	}
 	w.Header().Set("Content-Type", "application/grpc")
 	w.Header().Set("Trailer", "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin")
-	if message := r.message(); r.code == 0 {
+	if message := r.message(); r.code == 0 && !r.cut {
 		w.Write(append([]byte{0, 0, 0, 0, byte(len(message))}, message...))
 	}
 	w.Header().Set("Grpc-Status", fmt.Sprint(r.code))
@@ -143,8 +154,11 @@ func (r reply) message() []byte {
 	if err != nil {
 		panic(err)
 	}
-	if r.broken {
+	switch {
+	case r.broken:
 		return message[:1]
+	case r.garbage:
+		return []byte("OK")
 	}
 	return message
 }
@@ -187,7 +201,14 @@ func TestAnswersOfTheCollector(t *testing.T) {
 		{"refuses, and says that it takes all", []reply{{status: 400, code: 3, says: "partial success: empty message (0 rejected)"}}, export.Items{Failed: 3}, true, "partial"},
 		{"hangs up, then takes all", []reply{{hangsUp: true}, {}}, export.Items{Exported: 3}, false, ""},
 		{"sends elsewhere", []reply{{status: http.StatusTemporaryRedirect}}, export.Items{Failed: 3}, true, "307"},
-		{"answers half a message", []reply{{broken: true}}, export.Items{Failed: 3}, true, "unexpected EOF"},
+		{"takes some, with parameters", []reply{{rejected: 2, says: "too old", kind: "application/x-protobuf; charset=utf-8"}}, export.Items{Exported: 1, Failed: 2}, false, "too old"},
+		{"takes some, with a parameter that is none", []reply{{rejected: 2, says: "too old", kind: "application/x-protobuf ; charset"}}, export.Items{Exported: 1, Failed: 2}, false, "too old"},
+		{"takes some, in capitals", []reply{{rejected: 2, says: "too old", kind: "Application/X-Protobuf"}}, export.Items{Exported: 1, Failed: 2}, false, "too old"},
+		{"takes all, and answers half a message", []reply{{broken: true}}, export.Items{Exported: 3}, false, ""},
+		{"takes all, and answers what is no message", []reply{{garbage: true}}, export.Items{Exported: 3}, false, ""},
+		{"takes all, and answers a page", []reply{{garbage: true, kind: "text/html"}}, export.Items{Exported: 3}, false, ""},
+		{"takes all, and cuts its answer", []reply{{cut: true}}, export.Items{Exported: 3}, false, ""},
+		{"takes all, and cuts a page", []reply{{cut: true, kind: "text/html"}}, export.Items{Exported: 3}, false, ""},
 	} {
 		for signal, of := range signals {
 			for _, protocol := range []string{"http/protobuf", "grpc"} {

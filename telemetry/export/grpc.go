@@ -56,11 +56,17 @@ func (g callGRPC) RoundTrip(r *http.Request) (*http.Response, error) {
 	if code != 0 {
 		return refusal(r, fault.GRPCCode(code), trailer("Grpc-Message"), trailer("Grpc-Status-Details-Bin")), nil
 	}
+	resp = answer(r, http.StatusOK, "200 OK", body[min(frameHeader, len(body)):])
 	if len(body) < frameHeader || body[0] != 0 {
-		return nil, errors.New("the answer is not one of gRPC: it has no plain message")
+		resp.Body = io.NopCloser(unreadable{errors.New("it has no plain message")})
 	}
-	return answer(r, http.StatusOK, "200 OK", body[frameHeader:]), nil
+	return resp, nil
 }
+
+// unreadable is the body of an answer that has none, for this reason.
+type unreadable struct{ err error }
+
+func (u unreadable) Read([]byte) (int, error) { return 0, u.err }
 
 const (
 	frameHeader = 5 // one byte that says whether the message is compressed, four its length

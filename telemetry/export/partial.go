@@ -3,7 +3,10 @@ package export
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"iter"
+	"net/http"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -18,6 +21,21 @@ type partial struct {
 func (p *partial) Error() string { return p.err.Error() }
 func (p *partial) Unwrap() error { return p.err }
 
+// remarks reads an answer by which the collector has taken an export, and returns nil
+// if it says no more. One that cannot be read is a remark as well: what was taken is
+// neither lost nor to be sent again.
+func remarks(resp *http.Response) error {
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // of each kind: the connection is used again
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	switch {
+	case !strings.EqualFold(strings.TrimSpace(kind), "application/x-protobuf"):
+		return nil
+	case err != nil:
+		return &partial{err: fmt.Errorf("the answer cannot be read: %w", err)}
+	}
+	return partialSuccess(answer)
+}
+
 // partialSuccess reads an ExportTraceServiceResponse, or its like for another signal:
 // the fields have the same numbers. It returns nil for one that has nothing to say.
 func partialSuccess(answer []byte) error {
@@ -25,7 +43,7 @@ func partialSuccess(answer []byte) error {
 	rejected, errRejected := fieldOf(success.bytes, 1)
 	text, errText := fieldOf(success.bytes, 2)
 	if err := cmp.Or(err, errRejected, errText); err != nil {
-		return fmt.Errorf("the answer is no message: %v", err) // not wrapped: it is no connection's end
+		return &partial{err: fmt.Errorf("the answer is no message: %w", err)}
 	}
 	n, message := int64(rejected.n), string(text.bytes)
 	if n == 0 && message == "" {

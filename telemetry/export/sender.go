@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -81,9 +80,5 @@ func (s *sender) post(ctx context.Context, body []byte) error {
 		return err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil || resp.Header.Get("Content-Type") != "application/x-protobuf" {
-		return err
-	}
-	return partialSuccess(answer)
+	return remarks(resp)
 }

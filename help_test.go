@@ -193,6 +193,7 @@ func TestConfigInForce(t *testing.T) {
 		"nothing sent":               {[]string{"OTEL_SDK_DISABLED=true"}, "OTEL_TRACES_EXPORTER", "derived", "none"},
 		"the service":                {nil, "OTEL_SERVICE_NAME", "default", "spangate"},
 		"the service, by attribute":  {[]string{"OTEL_RESOURCE_ATTRIBUTES=service.name=shop"}, "OTEL_SERVICE_NAME", "derived", "shop"},
+		"the service, of blanks":     {[]string{"OTEL_SERVICE_NAME=  ", "OTEL_RESOURCE_ATTRIBUTES=service.name=%20"}, "OTEL_SERVICE_NAME", "set", "spangate"},
 		"a sampler's argument":       {[]string{"OTEL_TRACES_SAMPLER=traceidratio"}, "OTEL_TRACES_SAMPLER_ARG", "derived", "1"},
 		"a batch":                    {nil, "OTEL_BSP_SCHEDULE_DELAY", "default", "5000"},
 		"a batch of a short queue":   {[]string{"OTEL_BSP_MAX_QUEUE_SIZE=100"}, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "derived", "100"},

@@ -70,3 +70,32 @@ func TestResources(t *testing.T) {
 		t.Errorf("what is said explicitly does not count: %v", r)
 	}
 }
+
+// TestServiceName checks which of the names goes before the others, of which blanks are none.
+func TestServiceName(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"none":                      {nil, "spangate"},
+		"its own variable":          {[]string{"OTEL_SERVICE_NAME=front", "OTEL_RESOURCE_ATTRIBUTES=service.name=other"}, "front"},
+		"an attribute":              {[]string{"OTEL_RESOURCE_ATTRIBUTES=service.name=other"}, "other"},
+		"an attribute, encoded":     {[]string{"OTEL_RESOURCE_ATTRIBUTES=service%2Ename=other"}, "other"},
+		"empty, and an attribute":   {[]string{"OTEL_SERVICE_NAME=", "OTEL_RESOURCE_ATTRIBUTES=service.name=other"}, "other"},
+		"blanks, and an attribute":  {[]string{"OTEL_SERVICE_NAME=  ", "OTEL_RESOURCE_ATTRIBUTES=service.name=other"}, "other"},
+		"blanks":                    {[]string{"OTEL_SERVICE_NAME= \t"}, "spangate"},
+		"an attribute without text": {[]string{"OTEL_RESOURCE_ATTRIBUTES=service.name="}, "spangate"},
+		"an attribute of blanks":    {[]string{"OTEL_RESOURCE_ATTRIBUTES=service.name=%20"}, "spangate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, append([]string{"BACKENDS=echo:a"}, test.environ...)...)
+			p.once(t.Context(), "GET", "/", nil)
+			p.stop()
+			if got := p.collector.Spans()[0].Resource["service.name"]; got != test.want {
+				t.Errorf("service.name is %q, want %q", got, test.want)
+			}
+		})
+	}
+}

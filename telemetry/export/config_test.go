@@ -59,6 +59,7 @@ func TestMalformedVariables(t *testing.T) {
 		{"log level", []string{"OTEL_LOG_LEVEL", "loud"}, []string{"LogLevel", "must be none, error, warn, info or debug"}},
 		{"resource", []string{"OTEL_RESOURCE_ATTRIBUTES", "region"}, []string{"Resource", `"region" must be key=value`}},
 		{"resource escape", []string{"OTEL_RESOURCE_ATTRIBUTES", "region=%zz"}, []string{"Resource", `value of region: a % that is meant as such is written %25`}},
+		{"resource escape of a key", []string{"OTEL_RESOURCE_ATTRIBUTES", "regi%on=a,a%FF=b"}, []string{"Resource", `key regi%on: a % that is meant as such is written %25`, "key a%FF: must be UTF-8"}},
 		{"propagators", []string{"OTEL_PROPAGATORS", "tracecontext,smoke"}, []string{"Propagators", `"smoke" must be tracecontext, baggage`}},
 		{"no propagators and one", []string{"OTEL_PROPAGATORS", "none,b3"}, []string{"Propagators", "none goes with no other"}},
 		{"sampler", []string{"OTEL_TRACES_SAMPLER", "dice"}, []string{"Sampler", "must be always_on, always_off, traceidratio"}},
@@ -182,21 +183,27 @@ func TestSecretsAreNotShown(t *testing.T) {
 }
 
 func TestTextRoundTrip(t *testing.T) {
-	const headers = "api-key=a%2Cb%20c%3D,x-team=blue"
+	const headers = "api-key=a%2Cb%20c%3D,x%2Dy=1,x-team=blue"
+	const resource = "a%20%25=1%2B1,k%2C%3D=x%20y"
 	cfg := mustParse(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_HEADERS": headers + ",",
+		"OTEL_RESOURCE_ATTRIBUTES":   "k%2C%3D=x y, a%20%25 = 2, a %25=1+1",
 		"OTEL_TRACES_EXPORTER":       "otlp, console,otlp",
 		"OTEL_PROPAGATORS":           "b3,tracecontext,b3",
 		"OTEL_EXPORTER_OTLP_TIMEOUT": "250",
 	})
-	if diff := cmp.Diff(map[string]string{"api-key": "a,b c=", "x-team": "blue"}, map[string]string(cfg.OTLP.Headers)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"api-key": "a,b c=", "x%2Dy": "1", "x-team": "blue"}, map[string]string(cfg.OTLP.Headers)); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"k,=": "x y", "a %": "1+1"}, map[string]string(cfg.Resource)); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 	for _, tt := range []struct {
 		value interface{ MarshalText() ([]byte, error) }
 		want  string
 	}{
 		{cfg.OTLP.Headers, headers},
+		{cfg.Resource, resource},
 		{cfg.TracesExporter, "otlp,console"},
 		{export.Exporters(nil), "none"},
 		{cfg.Propagators, "b3,tracecontext"},

@@ -14,7 +14,7 @@ func (c *Config) InForce() map[any]string {
 	limits := c.spanLimits()
 	length, count := c.recordLimits()
 	text := map[any]string{
-		&c.ServiceName:                 cmp.Or(c.ServiceName, c.Resource["service.name"], name),
+		&c.ServiceName:                 c.serviceName(),
 		&c.OTLP.Endpoint:               cmp.Or(withoutUser(c.OTLP.Endpoint), map[bool]string{true: defaultGRPC, false: defaultHTTP}[c.OTLP.Protocol == "grpc"]),
 		&c.AttributeLimits.ValueLength: strconv.Itoa(c.AttributeLimits.ValueLength.or(defaultLength)),
 		&c.AttributeLimits.Count:       strconv.Itoa(c.AttributeLimits.Count.or(defaultCount)),

@@ -14,25 +14,25 @@ import (
 // attributes are the key=value pairs of OTEL_RESOURCE_ATTRIBUTES, decoded.
 type attributes map[string]string
 
-// UnmarshalText parses a comma list of key=value with percent-encoded values.
-// A key that comes twice has the last value.
+// UnmarshalText parses a comma list of percent-encoded key=value. A key that comes
+// twice has the last value.
 func (a *attributes) UnmarshalText(text []byte) error {
-	pairs, err := parsePairs(string(text))
+	pairs, err := parsePairs(string(text), decoded)
 	*a = pairs
 	return err
 }
 
 // MarshalText renders the list as UnmarshalText reads it, sorted by key.
-func (a attributes) MarshalText() ([]byte, error) { return formatPairs(a), nil }
+func (a attributes) MarshalText() ([]byte, error) { return formatPairs(a, encoded), nil }
 
 // headers are sent with every export; they often hold a credential. Formatting
 // and logging them shows their names alone.
 type headers map[string]string
 
-// UnmarshalText parses a comma list of key=value with percent-encoded values.
-// Its errors do not repeat the text.
+// UnmarshalText parses a comma list of key=value with percent-encoded values; the
+// names of headers may hold a % as it is. Its errors do not repeat the text.
 func (h *headers) UnmarshalText(text []byte) error {
-	pairs, err := parsePairs(string(text))
+	pairs, err := parsePairs(string(text), func(name string) (string, error) { return name, nil })
 	if err != nil {
 		return errors.New("must be a comma list of key=value with percent-encoded values")
 	}
@@ -49,7 +49,9 @@ func (h *headers) UnmarshalText(text []byte) error {
 }
 
 // MarshalText renders the list as UnmarshalText reads it, values included.
-func (h headers) MarshalText() ([]byte, error) { return formatPairs(h), nil }
+func (h headers) MarshalText() ([]byte, error) {
+	return formatPairs(h, func(name string) string { return name }), nil
+}
 
 // String names the headers and hides their values.
 func (h headers) String() string {
@@ -66,7 +68,9 @@ func (h headers) GoString() string { return h.String() }
 // LogValue is String.
 func (h headers) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
-func parsePairs(list string) (map[string]string, error) {
+// parsePairs parses a comma list of key=value, of which it decodes the values, and the
+// keys by decodeKey.
+func parsePairs(list string, decodeKey func(string) (string, error)) (map[string]string, error) {
 	pairs := map[string]string{}
 	var wrong []error
 	for item := range strings.SplitSeq(list, ",") {
@@ -80,13 +84,15 @@ func parsePairs(list string) (map[string]string, error) {
 			wrong = append(wrong, fmt.Errorf("%q must be key=value", strings.TrimSpace(item)))
 			continue
 		}
-		decoded, err := url.PathUnescape(strings.TrimSpace(value))
+		plainKey, err := decodeKey(key)
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("value of %s: a %% that is meant as such is written %%25", key))
-		} else if !utf8.ValidString(decoded) {
-			wrong = append(wrong, fmt.Errorf("value of %s: must be UTF-8", key))
+			wrong = append(wrong, fmt.Errorf("key %s: %w", key, err))
 		}
-		pairs[key] = decoded
+		plainValue, err := decoded(strings.TrimSpace(value))
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("value of %s: %w", key, err))
+		}
+		pairs[plainKey] = plainValue
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
@@ -94,15 +100,32 @@ func parsePairs(list string) (map[string]string, error) {
 	return pairs, nil
 }
 
-func formatPairs(pairs map[string]string) []byte {
+// decoded returns what a percent-encoded text stands for.
+func decoded(text string) (string, error) {
+	plain, err := url.PathUnescape(text)
+	switch {
+	case err != nil:
+		return "", errors.New("a % that is meant as such is written %25")
+	case !utf8.ValidString(plain):
+		return "", errors.New("must be UTF-8")
+	}
+	return plain, nil
+}
+
+// encoded returns a text that [decoded] reads, without commas and equals signs.
+func encoded(plain string) string {
+	// QueryEscape escapes the comma, which PathEscape leaves.
+	return strings.ReplaceAll(url.QueryEscape(plain), "+", "%20")
+}
+
+// formatPairs is the reverse of [parsePairs].
+func formatPairs(pairs map[string]string, encodeKey func(string) string) []byte {
 	var b []byte
 	for _, key := range slices.Sorted(maps.Keys(pairs)) {
 		if len(b) > 0 {
 			b = append(b, ',')
 		}
-		// QueryEscape escapes the comma, which PathEscape leaves.
-		value := strings.ReplaceAll(url.QueryEscape(pairs[key]), "+", "%20")
-		b = append(append(append(b, key...), '='), value...)
+		b = append(append(append(b, encodeKey(key)...), '='), encoded(pairs[key])...)
 	}
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
@@ -25,7 +26,6 @@ type Process struct {
 // resource says who sends the telemetry. It asks nobody over the network.
 func (c Config) resource(ctx context.Context, process Process) (*resource.Resource, error) {
 	attrs := []attribute.KeyValue{
-		semconv.ServiceName(name),
 		// Two instances must never be one: their counters would be one series
 		// that jumps.
 		semconv.ServiceInstanceID(uuid.NewString()),
@@ -45,12 +45,21 @@ func (c Config) resource(ctx context.Context, process Process) (*resource.Resour
 	for key, value := range c.Resource {
 		attrs = append(attrs, attribute.String(key, value))
 	}
-	if c.ServiceName != "" {
-		attrs = append(attrs, semconv.ServiceName(c.ServiceName))
-	}
 	// Of two attributes with one key the later one counts.
+	attrs = append(attrs, semconv.ServiceName(c.serviceName()))
 	return resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithSchemaURL(semconv.SchemaURL),
 		resource.WithAttributes(attrs...))
+}
+
+// serviceName returns the name that goes before the others. Blanks are none: by them
+// nobody would find the service.
+func (c Config) serviceName() string {
+	for _, given := range []string{c.ServiceName, c.Resource["service.name"]} {
+		if strings.TrimSpace(given) != "" {
+			return given
+		}
+	}
+	return name
 }

@@ -122,6 +122,34 @@ func TestWhatAnEjectionSays(t *testing.T) {
 	}
 }
 
+// TestEjectionIsLinkedToItsCauses checks the links of an ejection to the attempts that
+// led to it, of one connection, whose requests' memory is used again.
+func TestEjectionIsLinkedToItsCauses(t *testing.T) {
+	t.Parallel()
+	const failures = 5
+	failing := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	p := start(t, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "OUTLIER_FAILURES=5", "OUTLIER_MAX_PERCENT=100", "BACKENDS="+failing)
+	s := p.session(t)
+	for range failures + 20 {
+		s.ask(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	p.stop()
+	var failed, linked []string
+	for _, span := range p.collector.Spans() {
+		switch {
+		case span.Kind == "CLIENT" && len(failed) < failures:
+			failed = append(failed, span.SpanID)
+		case span.Name == "backend_state_change":
+			for _, link := range span.Links {
+				linked = append(linked, link.SpanID)
+			}
+		}
+	}
+	if diff := cmp.Diff(failed, linked); diff != "" {
+		t.Errorf("links (-failed +linked):\n%s", diff)
+	}
+}
+
 // TestEjectedServesWhenNobodyElseIsLeft checks that to have failed requests makes
 // a backend worse than others, not worse than none; to fail probes does.
 func TestEjectedServesWhenNobodyElseIsLeft(t *testing.T) {

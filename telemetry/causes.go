@@ -25,6 +25,13 @@ type causes struct {
 // something came of it.
 type cause func() trace.SpanContext
 
+// causeOf returns a span as a cause. It does not keep the span, whose memory is its
+// request's.
+func causeOf(span trace.Span) cause {
+	sc := span.SpanContext()
+	return func() trace.SpanContext { return sc }
+}
+
 // add notes a cause of changes for that reason.
 func (c *causes) add(b *balancer.Backend, reason balancer.Reason, span cause) {
 	if b.State() == balancer.Draining {
@@ -101,12 +108,12 @@ func (t *Telemetry) attempted(ctx context.Context, b *balancer.Backend, o balanc
 	}
 	a := e.attempt
 	if o.Doubtful {
-		t.causes.ask(b, a.span.SpanContext)
+		t.causes.ask(b, causeOf(a.span))
 	}
 	switch failing := &a.client.failing; {
 	case o.Failed:
 		failing.Store(true)
-		t.causes.add(b, balancer.Outlier, a.span.SpanContext)
+		t.causes.add(b, balancer.Outlier, causeOf(a.span))
 	case o.Err == nil && failing.Load():
 		failing.Store(false)
 		t.causes.take(b, balancer.Outlier)

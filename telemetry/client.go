@@ -58,7 +58,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 			options = linked(clientKind, e.latest)
 		}
 	}
-	a.ctx, a.span = t.tracer.Start(a.ctx, spanName(a.method), options...)
+	a.ctx, a.span = startSpan(a.ctx, t.tracer, a.course.Start, spanName(a.method), options...)
 	if e != nil {
 		e.latest, e.attempt = a.span.SpanContext(), a
 	}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -61,6 +62,18 @@ func (e *exchange) end(span trace.Span, at time.Time, of teller) {
 // endOf returns the present, of the clock that has run on since start: another
 // one may have been set meanwhile.
 func endOf(start time.Time) time.Time { return start.Add(time.Since(start)) }
+
+// startSpan starts a span that began at that time, of which its end is told by the same
+// clock: another one may run ahead of it. The tracer that ships takes the time as it is;
+// an option would take memory, and others need not be exact.
+func startSpan(ctx context.Context, by trace.Tracer, at time.Time, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if t, ok := by.(interface {
+		StartAt(context.Context, time.Time, string, ...trace.SpanStartOption) (context.Context, trace.Span)
+	}); ok {
+		return t.StartAt(ctx, at, name, options...)
+	}
+	return by.Start(ctx, name, options...)
+}
 
 // endSpan ends a span at that time. The tracer that ships takes the time as it is; an
 // option takes memory.

@@ -36,12 +36,12 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		var span trace.Span
 		recording := trace.SpanFromContext(ctx).IsRecording()
 		if recording && t.cfg.RateLimit != decisionsDenied {
-			ctx, span = t.tracer.Start(ctx, rateLimitSpan)
+			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan)
 		}
 		d, err := next(ctx, key)
 		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
 		if recording && span == nil && set.result != rateLimitAllowed {
-			ctx, span = t.tracer.Start(ctx, rateLimitSpan, trace.WithTimestamp(start))
+			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan)
 		}
 		t.metrics.rateLimit.of(set).Add(ctx, 1)
 		if span != nil {

@@ -22,7 +22,7 @@ func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
 		start := time.Now()
-		ctx, span := t.tracer.Start(ctx, retrySpan)
+		ctx, span := startSpan(ctx, t.tracer, start, retrySpan)
 		err := next(ctx, d)
 		waited := &retryWaited{decision: d}
 		if err != nil {

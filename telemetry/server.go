@@ -55,7 +55,7 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	s.active.Add(r.Context(), 1)
 
 	ctx, options := t.receive(r)
-	s.Context, s.span = t.startServer(ctx, method, options)
+	s.Context, s.span = t.startServer(ctx, s.start, method, options)
 	s.response = countedResponse{ResponseWriter: w, of: s}
 	s.request = *r.WithContext(s)
 	if r.ContentLength != 0 {

@@ -131,6 +131,10 @@ func (silentTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOpt
 	return ctx, noSpan
 }
 
+func (silentTracer) StartAt(ctx context.Context, _ time.Time, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, noSpan
+}
+
 // traceID returns the id of the trace that ctx is part of, or "".
 func traceID(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
@@ -96,9 +97,9 @@ func readable(h http.Header) propagation.TextMapCarrier {
 // startServer starts a request's span in ctx. Where none is exported, that of
 // the caller is the nearest one that somebody can look up: log lines and error
 // bodies name it. Without a caller they share an id that is known nowhere else.
-func (t *Telemetry) startServer(ctx context.Context, method string, options []trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *Telemetry) startServer(ctx context.Context, at time.Time, method string, options []trace.SpanStartOption) (context.Context, trace.Span) {
 	if caller := trace.SpanFromContext(ctx); t.silent && caller.SpanContext().IsValid() {
 		return ctx, caller
 	}
-	return t.ids.Start(ctx, spanName(method), options...)
+	return startSpan(ctx, t.ids, at, spanName(method), options...)
 }

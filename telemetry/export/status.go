@@ -14,7 +14,8 @@ type Status struct {
 	Error        string     `json:"error,omitempty"` // of the last attempt, while it fails
 }
 
-// Items are how many wait, how many may, and what became of the others.
+// Items are how many wait or are being sent, how many may wait, and what became of the
+// others.
 type Items struct {
 	Queued   int   `json:"queued"`
 	Capacity int   `json:"capacity"`
@@ -40,7 +41,7 @@ func (p *Pipelines) Status() []Status {
 }
 
 func (a account) items() *Items {
-	i := &Items{Queued: a.queued, Capacity: a.capacity}
+	i := &Items{Queued: a.queued + a.taken, Capacity: a.capacity}
 	i.Exported, i.Failed, i.Dropped = a.sum()
 	return i
 }

@@ -113,8 +113,8 @@ func TestScrapesAtOnce(t *testing.T) {
 		})
 		slow = true
 		began := time.Now()
-		answers := make(chan *http.Response, atOnce)
-		for range atOnce {
+		answers := make(chan *http.Response, most)
+		for range most {
 			go func() { answers <- scraped(h, "GET") }()
 		}
 		synctest.Wait()
@@ -122,7 +122,7 @@ func TestScrapesAtOnce(t *testing.T) {
 		if page, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusServiceUnavailable || string(page) != "too many scrapes at once\n" {
 			t.Errorf("one more: %s %s", resp.Status, page)
 		}
-		for range atOnce {
+		for range most {
 			if resp := <-answers; resp.StatusCode != http.StatusServiceUnavailable {
 				t.Errorf("one that takes too long: %s", resp.Status)
 			}
@@ -135,6 +135,31 @@ func TestScrapesAtOnce(t *testing.T) {
 			t.Errorf("afterwards: %s", resp.Status)
 		}
 	})
+}
+
+// Who reads his page slowly does not keep others from theirs.
+func TestScrapesThatAreReadSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, read := Handler(collected), make(chan struct{})
+		for range 2 * atOnce {
+			go h.ServeHTTP(slowReader{httptest.NewRecorder(), read}, httptest.NewRequest("GET", "/metrics", nil))
+		}
+		synctest.Wait()
+		if resp := scraped(h, "GET"); resp.StatusCode != http.StatusOK {
+			t.Errorf("beside them: %s", resp.Status)
+		}
+		close(read)
+	})
+}
+
+type slowReader struct {
+	http.ResponseWriter
+	read chan struct{}
+}
+
+func (r slowReader) Write(p []byte) (int, error) {
+	<-r.read
+	return r.ResponseWriter.Write(p)
 }
 
 func BenchmarkScrape(b *testing.B) {

@@ -26,6 +26,20 @@ type tracer struct {
 // a context, of its own.
 func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	config := trace.NewSpanStartConfig(options...)
+	at := config.Timestamp()
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return t.start(ctx, at, name, &config)
+}
+
+// StartAt is Start at that time, without an option, which would take memory.
+func (t *tracer) StartAt(ctx context.Context, at time.Time, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	config := trace.NewSpanStartConfig(options...)
+	return t.start(ctx, at, name, &config)
+}
+
+func (t *tracer) start(ctx context.Context, at time.Time, name string, config *trace.SpanConfig) (context.Context, trace.Span) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
@@ -59,10 +73,7 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	}
 	s := wire.Keep[span](ctx)
 	s.Context, s.tracer, s.sc, s.parent, s.remote = ctx, t, sc, parent.SpanID(), parent.IsRemote()
-	s.kind, s.name = trace.ValidateSpanKind(config.SpanKind()), name
-	if s.start = config.Timestamp(); s.start.IsZero() {
-		s.start = time.Now()
-	}
+	s.kind, s.name, s.start = trace.ValidateSpanKind(config.SpanKind()), name, at
 	for _, link := range config.Links() {
 		s.AddLink(link)
 	}

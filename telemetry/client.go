@@ -10,6 +10,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/tracecontext"
 )
 
 // client returns what gives each attempt that next makes at b a CLIENT span and
@@ -63,8 +64,11 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.latest, e.attempt = a.span.SpanContext(), a
 	}
 	if t.participates {
-		a.fields.header = contextHeader(r.Header)
+		a.fields.header = tracecontext.Header(r.Header)
 		t.propagator.Inject(a.ctx, &a.fields)
+		if e != nil && e.members != nil {
+			a.fields.add(a.span.SpanContext().TraceState(), e.members)
+		}
 	}
 	resp, err := c.next.RoundTrip(r)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/telemetry/tracecontext"
 )
 
 // cloudTraceField is how Google Cloud's front ends named a span before they
@@ -14,25 +16,27 @@ import (
 const cloudTraceField = "X-Cloud-Trace-Context"
 
 // parseCloudTrace reads TRACE_ID/SPAN_ID;o=OPTIONS: 32 hexadecimal digits, a
-// decimal number, and 1 for a trace that is sampled. Anything else is no valid
-// context.
-func parseCloudTrace(value string) trace.SpanContext {
-	ids, options, _ := strings.Cut(value, ";")
+// decimal number, and 1 for a trace that is sampled. Without options it is left to who
+// receives the request whether it is.
+func parseCloudTrace(value string) (c trace.SpanContextConfig, said tracecontext.Decision, ok bool) {
+	ids, options, decided := strings.Cut(value, ";")
 	traceID, spanID, _ := strings.Cut(ids, "/")
-	var c trace.SpanContextConfig
 	if len(traceID) != 2*len(c.TraceID) {
-		return trace.SpanContext{}
+		return c, said, false
 	}
 	if _, err := hex.Decode(c.TraceID[:], []byte(traceID)); err != nil {
-		return trace.SpanContext{}
+		return c, said, false
 	}
 	span, err := strconv.ParseUint(spanID, 10, 64)
 	if err != nil {
-		return trace.SpanContext{}
+		return c, said, false
 	}
 	binary.BigEndian.PutUint64(c.SpanID[:], span)
-	if options == "o=1" {
-		c.TraceFlags = trace.FlagsSampled
+	switch {
+	case options == "o=1":
+		said = tracecontext.Sampled
+	case decided:
+		said = tracecontext.Unsampled
 	}
-	return trace.NewSpanContext(c)
+	return c, said, c.TraceID.IsValid() && c.SpanID.IsValid()
 }

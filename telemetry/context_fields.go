@@ -3,11 +3,11 @@ package telemetry
 import (
 	"maps"
 	"net/http"
-	"net/textproto"
-	"slices"
-	"strings"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/field"
+	"spangate/telemetry/tracecontext"
 )
 
 // removeContext removes from fields, which may be nil, those of trace context.
@@ -24,41 +24,10 @@ func carriesContext(h http.Header) bool {
 	return false
 }
 
-// contextHeader is a header as propagators read and write it. They spell names
-// in lower case, which would cost an allocation each time.
-type contextHeader http.Header
-
-var spelled = map[string]string{"traceparent": "Traceparent", "tracestate": "Tracestate", "baggage": "Baggage"}
-
-func spelling(key string) string {
-	if name, ok := spelled[key]; ok {
-		return name
-	}
-	return http.CanonicalHeaderKey(key)
-}
-
-// Get returns all of a tracestate, which may come in several fields, and with
-// members that are empty (W3C Trace Context, sections 3.3.1.1 and 3.3.1.3), and the
-// first field of others.
-func (h contextHeader) Get(key string) string {
-	values := h[spelling(key)]
-	switch {
-	case len(values) == 0:
-		return ""
-	case key == "tracestate":
-		return members(values)
-	}
-	return values[0]
-}
-
-func (h contextHeader) Values(key string) []string { return h[spelling(key)] }
-func (h contextHeader) Set(key, value string)      { h[spelling(key)] = []string{value} }
-func (h contextHeader) Keys() []string             { return slices.Collect(maps.Keys(h)) }
-
 // ownContext is what an attempt tells the backend of its own span, in that header. It
 // has room for what nearly all of that is.
 type ownContext struct {
-	header                  contextHeader
+	header                  tracecontext.Header
 	traceparent, tracestate [1]string
 }
 
@@ -78,15 +47,12 @@ func (c *ownContext) Set(key, value string) {
 	}
 }
 
-// members returns the members of a list without those that are empty or white
-// space, which the propagator would take for a fault in all of it.
-func members(lines []string) string {
-	all := strings.Join(lines, ",")
-	for member := range strings.SplitSeq(all, ",") {
-		if textproto.TrimString(member) == "" {
-			list := slices.DeleteFunc(strings.Split(all, ","), func(member string) bool { return textproto.TrimString(member) == "" })
-			return strings.Join(list, ",")
-		}
+// add adds to the trace state that is told what else the caller's had.
+func (c *ownContext) add(told trace.TraceState, members []string) {
+	if c.header["Traceparent"] == nil { // another format is in use
+		return
 	}
-	return all
+	if state := tracecontext.Rejoin(told.String(), members); state != "" {
+		c.Set("tracestate", state)
+	}
 }

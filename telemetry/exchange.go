@@ -25,6 +25,7 @@ type exchange struct {
 	attempt *attempt          // the latest; nil: none was made
 	latest  trace.SpanContext // of the attempt before, for the link to it
 	held    held
+	members []string // of the caller's trace state, if not all can be read
 }
 
 type exchangeKey struct{}

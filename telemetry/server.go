@@ -13,6 +13,7 @@ import (
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 	"spangate/telemetry/export/series"
+	"spangate/telemetry/tracecontext"
 )
 
 // Server gives each request that next handles a SERVER span, its metrics and a
@@ -55,6 +56,7 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	s.active.Add(r.Context(), 1)
 
 	ctx, options := t.receive(r)
+	s.exchange.members = tracecontext.Members(ctx)
 	s.Context, s.span = t.startServer(ctx, s.start, method, options)
 	s.response = countedResponse{ResponseWriter: w, of: s}
 	s.request = *r.WithContext(s)

@@ -11,6 +11,7 @@ import (
 
 	"spangate/handler"
 	"spangate/handler/config"
+	"spangate/telemetry/tracecontext"
 )
 
 // trust says what becomes of the trace context that a peer outside
@@ -59,11 +60,11 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 		removeContext(r.Header)
 		return ctx, serverKind
 	}
-	remote := t.propagator.Extract(ctx, readable(r.Header))
+	remote := t.propagator.Extract(ctx, tracecontext.Header(r.Header))
 	removeContext(r.Header)
 	ctx = t.cfg.Baggage.admit(ctx, baggage.FromContext(remote))
 	if !t.participates {
-		propagation.Baggage{}.Inject(ctx, contextHeader(r.Header)) // no attempt does
+		propagation.Baggage{}.Inject(ctx, tracecontext.Header(r.Header)) // no attempt does
 	}
 	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.cfg.Trust != trustIgnore {
 		return ctx, linked(serverKind, sc.WithTraceState(trace.TraceState{}))
@@ -74,24 +75,14 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 // extract returns ctx with the trace context that a believed peer sent in h, if
 // it is in a format that is read here.
 func (t *Telemetry) extract(ctx context.Context, h http.Header) context.Context {
-	remote := t.propagator.Extract(ctx, readable(h))
+	remote := t.propagator.Extract(ctx, tracecontext.Header(h))
 	if trace.SpanContextFromContext(remote).IsValid() || !t.propagates { // none extracts nothing
 		return remote
 	}
-	if sc := parseCloudTrace(h.Get(cloudTraceField)); sc.IsValid() {
-		return trace.ContextWithRemoteSpanContext(remote, sc)
+	if of, said, ok := parseCloudTrace(h.Get(cloudTraceField)); ok {
+		return tracecontext.WithCaller(remote, of, said)
 	}
 	return remote
-}
-
-// readable returns what propagators may read of h: of several traceparents none,
-// as whose they are cannot be told.
-func readable(h http.Header) propagation.TextMapCarrier {
-	if len(h["Traceparent"]) > 1 {
-		h = h.Clone()
-		delete(h, "Traceparent")
-	}
-	return contextHeader(h)
 }
 
 // startServer starts a request's span in ctx. Where none is exported, that of

@@ -22,6 +22,7 @@ import (
 	"spangate/handler"
 	"spangate/telemetry"
 	"spangate/telemetry/export"
+	"spangate/telemetry/tracecontext"
 )
 
 // passed is what became of the trace context of one request: who the parent of
@@ -46,7 +47,7 @@ func pass(t testing.TB, cfg telemetry.Config, trusted bool, header http.Header) 
 	}
 	tel := telemetry.From(cfg, export.Providers{
 		Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysSample())),
-		Propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
+		Propagator: propagation.NewCompositeTextMapPropagator(tracecontext.W3C{}, propagation.Baggage{}),
 	}, nil, slog.New(slog.DiscardHandler))
 	var sent http.Header
 	backend := &balancer.Backend{Name: "b", URL: &url.URL{Scheme: "http", Host: "b"}}

@@ -43,11 +43,9 @@ func (s byRatio) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRe
 
 func (s byRatio) Description() string { return fmt.Sprintf("ByRatio{%v}", s.ratio) }
 
-// followed samples what a caller does. The threshold that the caller tells goes on,
+// followCaller samples what a caller does. The threshold that the caller tells goes on,
 // unless the trace would not have passed it.
-type followed struct{}
-
-func (followed) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+func followCaller(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
 	state := trace.SpanContextFromContext(p.ParentContext).TraceState()
 	th, rv := otOf(state)
 	if rejects, ok := parseThreshold(th); !ok || randomOf(p.TraceID, rv) < rejects {
@@ -55,8 +53,6 @@ func (followed) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRes
 	}
 	return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample, Tracestate: state}
 }
-
-func (followed) Description() string { return "Followed" }
 
 // unknown samples what another sampler does, with a probability that nobody knows: by
 // how much is asked, or only what a caller has refused, which may have had to do with

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"spangate/handler/config"
+	"spangate/telemetry/tracecontext"
 )
 
 // propagators names the headers in which trace context travels. Empty is none.
@@ -47,7 +48,7 @@ func (p propagators) MarshalText() ([]byte, error) {
 }
 
 func (c *Config) propagator(f *faults) propagation.TextMapPropagator {
-	propagator, err := autoprop.TextMapPropagator(c.Propagators...)
+	propagator, err := tracecontext.Propagator(c.Propagators...)
 	if err != nil {
 		f.add(config.Wrong(&c.Propagators, "%w", err))
 	}

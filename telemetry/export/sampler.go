@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/config"
+	"spangate/telemetry/tracecontext"
 )
 
 // sampler returns what decides which spans are exported.
@@ -42,11 +43,10 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 		whole.own, whole.keep = root, false
 	}
 	if parentBased {
-		callers := []sdktrace.ParentBasedSamplerOption{sdktrace.WithRemoteParentSampled(followed{})}
+		whole.root = byCaller{undecided: root, unsampled: sdktrace.NeverSample()}
 		if c.UnsampledParent == resample {
-			callers = append(callers, sdktrace.WithRemoteParentNotSampled(unknown{root}))
+			whole.root = byCaller{undecided: root, unsampled: unknown{root}}
 		}
-		whole.root = sdktrace.ParentBased(root, callers...)
 	}
 	return whole
 }
@@ -88,6 +88,25 @@ func (s wholeRequests) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samp
 }
 
 func (s wholeRequests) Description() string { return "WholeRequests{" + s.root.Description() + "}" }
+
+// byCaller follows a caller who samples. It asks others about a trace that begins here,
+// or of which the caller leaves it to others, and about one that the caller does not
+// sample.
+type byCaller struct{ undecided, unsampled sdktrace.Sampler }
+
+func (s byCaller) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	switch tracecontext.DecisionOf(p.ParentContext) {
+	case tracecontext.Sampled:
+		return followCaller(p)
+	case tracecontext.Unsampled:
+		return s.unsampled.ShouldSample(p)
+	}
+	return s.undecided.ShouldSample(p)
+}
+
+func (s byCaller) Description() string {
+	return "ByCaller{" + s.undecided.Description() + "," + s.unsampled.Description() + "}"
+}
 
 // unsampledParent says what becomes of a request whose caller is believed and
 // says that its trace is not sampled.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/telemetry/tracecontext"
 )
 
 // The member of a trace state that is OpenTelemetry's own, and what it says of
@@ -87,13 +89,9 @@ func withThreshold(state trace.TraceState, th string) trace.TraceState {
 	return state.Delete(otKey) // empty
 }
 
-// What is passed on of a caller's trace state, in characters: as much as everybody
-// must (W3C Trace Context, section 3.3.1.5), and no more. What is longer than
-// longEntry goes first.
-const (
-	longestTraceState = 512
-	longEntry         = 128
-)
+// longEntry is the length from which an entry of a trace state that is too long goes
+// before others (W3C Trace Context, section 3.3.1.5).
+const longEntry = 128
 
 // shortened returns what fits of state. The entries at its end are the oldest, and go
 // before others; ot stays.
@@ -105,7 +103,7 @@ func shortened(state trace.TraceState) trace.TraceState {
 		length += len(",") + n
 		return true
 	})
-	if length <= longestTraceState {
+	if length <= tracecontext.LongestState {
 		return state
 	}
 	state.Walk(func(key, value string) bool {
@@ -119,7 +117,7 @@ func shortened(state trace.TraceState) trace.TraceState {
 		return true
 	})
 	for _, keys := range [][]string{long, short} {
-		for i := len(keys) - 1; i >= 0 && length > longestTraceState; i-- {
+		for i := len(keys) - 1; i >= 0 && length > tracecontext.LongestState; i-- {
 			length -= len(",") + len(keys[i]) + len("=") + len(state.Get(keys[i]))
 			state = state.Delete(keys[i])
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/telemetry/tracecontext"
 )
 
 func parsed(t testing.TB, text string) trace.TraceState {
@@ -117,7 +119,7 @@ func FuzzThresholdInTraceState(f *testing.F) {
 			if lost := state.Len() - left; lost > 1 {
 				t.Errorf("%q with %q becomes %q", text, th, told)
 			}
-			if short := shortened(told); len(short.String()) > longestTraceState || short.Get(otKey) != told.Get(otKey) {
+			if short := shortened(told); len(short.String()) > tracecontext.LongestState || short.Get(otKey) != told.Get(otKey) {
 				t.Errorf("%q is shortened to %q", told, short)
 			}
 		}

@@ -18,7 +18,9 @@ func TestTerminationUnderLoadLosesNothing(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			backends := startBackends(t, "a", "b")
 			collector := startCollector(t, "127.0.0.1:0", "127.0.0.1:0")
-			spangate := startSpangate(t, append(collector.environment(protocol), backends.environment())...)
+			// The queue has room for all: how fast a collector is that shares the
+			// CPUs with the load is no question here.
+			spangate := startSpangate(t, append(collector.environment(protocol), backends.environment(), "OTEL_BSP_MAX_QUEUE_SIZE=65536")...)
 
 			load := startLoad(t, 20, spangate.url)
 			load.await(t, 8000)

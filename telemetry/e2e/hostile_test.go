@@ -127,7 +127,8 @@ var faults = map[string]func(h *hostile, w http.ResponseWriter, r *http.Request)
 	"sends elsewhere": func(_ *hostile, w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
 	},
-	"answers nonsense": func(_ *hostile, w http.ResponseWriter, _ *http.Request) {
+	"takes all, and answers nonsense": func(h *hostile, w http.ResponseWriter, r *http.Request) {
+		h.take(httptest.NewRecorder(), r, 0)
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		io.WriteString(w, "nonsense")
 	},

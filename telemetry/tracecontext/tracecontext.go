@@ -113,11 +113,13 @@ type W3C struct{ propagation.TraceContext }
 func (p W3C) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
 	h, _ := carrier.(Header)
 	lines := h["Tracestate"]
+	if len(lines) == 0 {
+		return p.TraceContext.Extract(ctx, carrier)
+	}
 	before := trace.SpanContextFromContext(ctx)
 	ctx = p.TraceContext.Extract(ctx, carrier)
 	sc := trace.SpanContextFromContext(ctx)
-	switch {
-	case len(lines) == 0, len(lines) == 1 && strings.Count(lines[0], ",")+1 == sc.TraceState().Len(), isSame(sc, before):
+	if isSame(sc, before) || len(lines) == 1 && strings.Count(lines[0], ",")+1 == sc.TraceState().Len() { // all is read
 		return ctx
 	}
 	if _, members := readState(lines); members != nil {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"spangate/handler"
 	"spangate/handler/certificate"
 	"spangate/handler/config"
 	"spangate/handler/fault"
@@ -106,15 +107,22 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 		return nil, outcome
 	}
 	b.health.heard()
-	code, ends := fault.GRPCStatus(resp.Header) // with which an answer of gRPC ends that has no content
-	outcome, settled := b.judge(Outcome{Status: resp.StatusCode, Code: code}), ends || settled(r, resp)
-	latency.end(began, outcome)
+	answer, outcome := handler.GRPCAnswerOf(r, resp.StatusCode, resp.Header), Outcome{Status: resp.StatusCode}
+	only := answer.Is() && resp.ContentLength == 0 // a trailer follows, which comes at once, or nothing
+	settled := !only && settled(r, resp)
 	if settled {
-		b.concluded(r.Context(), outcome)
+		outcome.Code, _ = answer.Status(nil, true)
 	}
-	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, ctx: r.Context(), outcome: outcome, settled: settled}
+	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, ctx: r.Context(), answer: answer, outcome: b.judge(outcome), settled: settled}
+	if settled {
+		b.concluded(r.Context(), followed.outcome)
+	}
+	if only {
+		followed.Read(followed.room[:])
+	}
+	latency.end(began, followed.outcome)
 	resp.Body = followed.body()
-	return resp, outcome
+	return resp, followed.outcome
 }
 
 func (b *Backend) judge(o Outcome) Outcome { return b.pool.cfg.Outlier.On.judge(o) }
@@ -154,6 +162,9 @@ type followedBody struct {
 	response *http.Response // whose trailer is there once the body has ended
 	backend  *Backend
 	ctx      context.Context
+	answer   handler.GRPCAnswer
+	content  bool    // some has come
+	room     [1]byte // for reading what has none to its end
 	outcome  Outcome // of the attempt if nothing breaks off
 	settled  bool    // nothing but an error is left to tell
 	ended    bool    // nothing is left to tell
@@ -171,6 +182,7 @@ func (f *followedBody) body() io.ReadCloser {
 
 func (f *followedBody) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
+	f.content = f.content || n > 0
 	if err == nil || f.ended {
 		return n, err
 	}
@@ -180,7 +192,7 @@ func (f *followedBody) Read(p []byte) (int, error) {
 	case err != io.EOF:
 		f.backend.concluded(f.ctx, f.backend.judge(Outcome{Err: fault.OfBody(f.ctx, err)}))
 	case !f.settled:
-		if code, said := fault.GRPCStatus(f.response.Trailer); said {
+		if code, known := f.answer.Status(f.response.Trailer, f.content); known {
 			f.outcome = f.backend.judge(Outcome{Status: f.outcome.Status, Code: code})
 		}
 		f.backend.concluded(f.ctx, f.outcome)

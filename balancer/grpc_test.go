@@ -47,9 +47,9 @@ func TestConditionsOfGRPC(t *testing.T) {
 }
 
 // called is a backend of gRPC: its answers are the header's, then the trailer's, fields
-// of each call.
+// of each call. Without a trailer they have no content, nor with a Content-Length of 0.
 type called struct {
-	header, trailer []string // NAME:VALUE, the last for ever; without a trailer there is no content
+	header, trailer []string // NAME:VALUE, the last for ever
 }
 
 func (c *called) RoundTrip(*http.Request) (*http.Response, error) {
@@ -68,7 +68,14 @@ func (c *called) RoundTrip(*http.Request) (*http.Response, error) {
 		return fields
 	}
 	resp := &http.Response{StatusCode: http.StatusOK, Header: next(&c.header), ContentLength: -1}
-	resp.Body = &trailed{Reader: strings.NewReader("message"), resp: resp, trailer: next(&c.trailer)}
+	if resp.Header["Content-Type"] == nil {
+		resp.Header["Content-Type"] = []string{"application/grpc"}
+	}
+	content := "message"
+	if len(c.trailer) == 0 || resp.Header["Content-Length"] != nil {
+		content, resp.ContentLength = "", 0
+	}
+	resp.Body = &trailed{Reader: strings.NewReader(content), resp: resp, trailer: next(&c.trailer)}
 	return resp, nil
 }
 
@@ -105,7 +112,12 @@ func TestRetryOfGRPC(t *testing.T) {
 		"all answer with it":        {on: "grpc:unavailable", a: called{header: []string{unavailable}}, b: called{header: []string{unavailable}}, want: "14", wantTried: "ab", wantStop: "max_attempts", wantReason: "UNAVAILABLE"},
 		"one that is not listed":    {on: "grpc:internal,503", a: called{header: []string{unavailable}}, want: "14", wantTried: "a", wantStop: "success"},
 		"what is no code, UNKNOWN":  {on: "grpc:unknown", a: called{header: []string{"Grpc-Status:x"}}, b: called{header: []string{ok}}, want: "0", wantTried: "ab", wantStop: "success", wantReason: "UNKNOWN"},
-		"none of gRPC":              {on: "grpc:unknown", a: called{header: []string{"X:1"}}, want: "", wantTried: "a", wantStop: "success"},
+		"none at all, UNKNOWN too":  {on: "grpc:unknown", a: called{header: []string{"X:1"}}, b: called{header: []string{ok}}, want: "0", wantTried: "ab", wantStop: "success", wantReason: "UNKNOWN"},
+		"none of gRPC":              {on: "grpc:unavailable", a: called{header: []string{unavailable + " Content-Type:text/html"}}, want: "14", wantTried: "a", wantStop: "success"},
+		"behind no content":         {on: "grpc:unavailable", a: called{header: []string{"Content-Length:0"}, trailer: []string{unavailable}}, b: called{header: []string{ok}}, want: "0", wantTried: "ab", wantStop: "success", wantReason: "UNAVAILABLE"},
+		"the trailer's is the last": {on: "grpc:unavailable", a: called{header: []string{"Content-Length:0 " + unavailable}, trailer: []string{ok}}, want: "14", wantTried: "a", wantStop: "success"},
+		"content is to follow":      {on: "grpc:unavailable", a: called{header: []string{unavailable}, trailer: []string{ok}}, want: "14", wantTried: "a", wantStop: "success"},
+		"its trailer asks to wait":  {on: "grpc:unavailable", a: called{header: []string{"Content-Length:0 Grpc-Retry-Pushback-Ms:1"}, trailer: []string{unavailable + " Grpc-Retry-Pushback-Ms:1500"}}, b: called{header: []string{ok}}, want: "0", wantTried: "ab", wantStop: "success", wantReason: "UNAVAILABLE", wantWaited: 1500 * time.Millisecond},
 		"after content, too late":   {on: "grpc:unavailable", a: called{header: []string{"X:1"}, trailer: []string{unavailable}}, want: "", wantTried: "a", wantStop: "success"},
 		"not to be asked again":     {on: "grpc:unavailable", a: called{header: []string{unavailable + " Grpc-Retry-Pushback-Ms:-1"}}, want: "14", wantTried: "a", wantStop: "pushback"},
 		"nor by what is no number":  {on: "grpc:unavailable", a: called{header: []string{unavailable + " Grpc-Retry-Pushback-Ms:soon"}}, want: "14", wantTried: "a", wantStop: "pushback"},
@@ -159,6 +171,12 @@ func TestOutlierOfGRPC(t *testing.T) {
 	}{
 		"in a header":               {"grpc:unavailable", called{header: []string{"Grpc-Status:14"}}, "UNAVAILABLE ejected"},
 		"in a trailer":              {"grpc:data-loss", called{header: []string{"X:1"}, trailer: []string{"Grpc-Status:15"}}, "DATA_LOSS ejected"},
+		"trailer before header":     {"grpc:data-loss", called{header: []string{"Grpc-Status:0"}, trailer: []string{"Grpc-Status:15"}}, "DATA_LOSS ejected"},
+		"header behind trailer":     {"grpc:data-loss", called{header: []string{"Grpc-Status:15"}, trailer: []string{"Grpc-Status:0"}}, " unknown"},
+		"nowhere, so UNKNOWN":       {"grpc:unknown", called{header: []string{"X:1"}, trailer: []string{"X:1"}}, "UNKNOWN ejected"},
+		"no answer of gRPC":         {"grpc:unknown,grpc:unavailable", called{header: []string{"Content-Type:text/html Grpc-Status:14"}}, " unknown"},
+		"in gRPC-Web's content":     {"grpc:unknown,grpc:unavailable", called{header: []string{"Content-Type:application/grpc-web Grpc-Status:14"}, trailer: []string{"X:1"}}, " unknown"},
+		"gRPC-Web without content":  {"grpc:unavailable", called{header: []string{"Content-Type:application/grpc-web Grpc-Status:14"}}, "UNAVAILABLE ejected"},
 		"another in a trailer":      {"grpc:unavailable", called{header: []string{"X:1"}, trailer: []string{"Grpc-Status:5"}}, " unknown"},
 		"went well":                 {"grpc:unavailable", called{header: []string{"X:1"}, trailer: []string{"Grpc-Status:0"}}, " unknown"},
 		"in between one went well":  {"grpc:unavailable", called{header: []string{"Grpc-Status:14", "Grpc-Status:0", "Grpc-Status:14", "Grpc-Status:0"}}, "UNAVAILABLE unknown"},

@@ -22,7 +22,7 @@ import (
 // value never tries again.
 type RetryConfig struct {
 	Attempts   int            `env:"RETRY_ATTEMPTS" envDefault:"2" min:"0" zero:"none" doc:"further attempts after the first, at other backends while there are; 0 turns retries off"`
-	On         Conditions     `env:"RETRY_ON" envDefault:"connect,502,503,504" list:"true" needs:"RETRY_ATTEMPTS" doc:"failures to try again: connect, reset, timeout, status codes, of which 502 and 504 also mean the failures that are answered with them, or grpc:NAME with a status of gRPC, such as grpc:unavailable, of an answer that has no content"`
+	On         Conditions     `env:"RETRY_ON" envDefault:"connect,502,503,504" list:"true" needs:"RETRY_ATTEMPTS" doc:"failures to try again: connect, reset, timeout, status codes, of which 502 and 504 also mean the failures that are answered with them, or grpc:NAME with a status of gRPC, such as grpc:unavailable, of an answer that is all header or has Content-Length: 0"`
 	Backoff    time.Duration  `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" needs:"RETRY_ATTEMPTS" within:"RETRY_MAX_BACKOFF" doc:"wait before a backend that was tried already is tried again; doubles each time"`
 	MaxBackoff time.Duration  `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" needs:"RETRY_ATTEMPTS" doc:"longest such wait, also where a backend's Retry-After asks for one"`
 	Budget     config.Percent `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
@@ -307,10 +307,17 @@ func idempotent(r *http.Request) bool {
 // pushback returns how long a server of gRPC asks its clients to wait before they try
 // again, wherever that is, or less than zero for it asks them not to (gRFC A6).
 func pushback(resp *http.Response) time.Duration {
-	if resp == nil || len(resp.Header["Grpc-Retry-Pushback-Ms"]) == 0 {
+	if resp == nil {
 		return 0
 	}
-	ms, err := strconv.ParseUint(resp.Header["Grpc-Retry-Pushback-Ms"][0], 10, 31)
+	lines := resp.Trailer["Grpc-Retry-Pushback-Ms"]
+	if len(lines) == 0 {
+		lines = resp.Header["Grpc-Retry-Pushback-Ms"]
+	}
+	if len(lines) == 0 {
+		return 0
+	}
+	ms, err := strconv.ParseUint(lines[0], 10, 31)
 	if err != nil {
 		return -1
 	}

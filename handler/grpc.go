@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"spangate/handler/fault"
-	"spangate/handler/field"
 )
 
 // writeGRPC is write for a client of gRPC, whose messages are of mediaType. It
@@ -35,8 +34,8 @@ func (f Failures) setGRPC(header http.Header, prefix string, r *http.Request, p 
 // end with a status of gRPC: it is one of gRPC, and not of gRPC-Web, whose trailer is
 // content.
 func endsInTrailer(r *http.Request, header http.Header) bool {
-	mediaType := field.GRPC(header)
-	return r.ProtoMajor == 2 && mediaType != "" && !strings.HasPrefix(mediaType, "application/grpc-web")
+	a := GRPCAnswerOf(r, http.StatusOK, header)
+	return r.ProtoMajor == 2 && a.is && !a.web
 }
 
 // percentEncode encodes a message as grpc-message has it (Percent-Encoded in

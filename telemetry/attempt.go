@@ -15,6 +15,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 	"spangate/telemetry/export/series"
@@ -40,7 +41,9 @@ type attempt struct {
 	status    int           // 0: none received
 	answered  time.Duration // from its start to the response's header
 	version   string
-	grpc      grpcStatus
+	answer    handler.GRPCAnswer
+	grpc      grpcStatus // once it has ended
+	content   bool       // some has been read
 	response  *http.Response
 	body      io.ReadCloser
 	ended     atomic.Bool // by the body's end, or by who closes it amid a read
@@ -49,14 +52,14 @@ type attempt struct {
 	failure   *fault.Error // what it ended with; nil: with a complete answer
 }
 
-// end records the attempt, once. err is nil when nothing went wrong; trailer is what came
-// after the body.
-func (a *attempt) end(err *fault.Error, trailer http.Header) {
+// end records the attempt, once. err is nil when nothing went wrong; complete says that
+// all of the answer has come.
+func (a *attempt) end(err *fault.Error, complete bool) {
 	if a.ended.Swap(true) {
 		return
 	}
-	if last := grpcStatusOf(trailer); last.said {
-		a.grpc = last
+	if complete {
+		a.grpc = grpcStatusOf(a.answer, a.response.Trailer, a.content)
 	}
 	a.errorType, a.failure = attemptError(a.status, a.grpc, err), err
 	a.took = time.Since(a.course.Start)
@@ -121,11 +124,12 @@ func attemptError(status int, grpc grpcStatus, err *fault.Error) string {
 
 func (a *attempt) Read(p []byte) (int, error) {
 	n, err := a.body.Read(p)
+	a.content = a.content || n > 0
 	switch {
 	case err == io.EOF:
-		a.end(nil, a.response.Trailer)
+		a.end(nil, true)
 	case err != nil:
-		a.end(fault.OfBody(a.ctx, err), nil)
+		a.end(fault.OfBody(a.ctx, err), false)
 	}
 	return n, err
 }
@@ -133,6 +137,6 @@ func (a *attempt) Read(p []byte) (int, error) {
 // Close also ends an attempt of whose body not all was read: the client has
 // gone by then, or there is nothing to read in answer to HEAD.
 func (a *attempt) Close() error {
-	a.end(nil, nil) // before a read meets with it
+	a.end(nil, false) // before a read meets with it
 	return a.body.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"spangate/balancer"
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
 	"spangate/telemetry/export/series"
@@ -72,12 +73,12 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := c.next.RoundTrip(r)
 	if err != nil {
-		a.end(fault.Of(a.ctx, err), nil)
+		a.end(fault.Of(a.ctx, err), false)
 		return nil, err
 	}
 	a.status, a.version, a.answered = resp.StatusCode, protocolVersion(resp.ProtoMajor, resp.ProtoMinor), time.Since(a.course.Start)
 	a.series().firstByte.Record(a.ctx, a.answered)
-	a.grpc, a.response, a.body = grpcStatusOf(resp.Header), resp, resp.Body
+	a.answer, a.response, a.body = handler.GRPCAnswerOf(r, resp.StatusCode, resp.Header), resp, resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}
 	} else {

@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
+	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/telemetry/logline"
 )
@@ -12,15 +13,15 @@ import (
 // grpcStatus is the status of gRPC that an answer has, whoever gave it. The zero value
 // is that of an answer without one. Its status of HTTP says nothing of how a call went.
 type grpcStatus struct {
-	said bool
-	code fault.GRPCCode
+	known bool
+	code  fault.GRPCCode
 }
 
-// grpcStatusOf returns the one that fields say: a header, in which the trailer has been
-// added once the answer is complete, or a trailer.
-func grpcStatusOf(fields http.Header) grpcStatus {
-	code, said := fault.GRPCStatus(fields)
-	return grpcStatus{said, code}
+// grpcStatusOf returns the one of an answer that is complete, in whose header its trailer
+// has been added, or which comes with that.
+func grpcStatusOf(answer handler.GRPCAnswer, trailer http.Header, content bool) grpcStatus {
+	code, known := answer.Status(trailer, content)
+	return grpcStatus{known, code}
 }
 
 // clientError returns the error.type of a CLIENT span, or "" for a call that went well:
@@ -42,14 +43,14 @@ func (s grpcStatus) serverError() string {
 }
 
 func (s *grpcStatus) span(attrs []attribute.KeyValue) []attribute.KeyValue {
-	if s.said {
+	if s.known {
 		attrs = append(attrs, grpcStatusKey.String(s.code.String()))
 	}
 	return attrs
 }
 
 func (s *grpcStatus) line(line *logline.Line) {
-	if s.said {
+	if s.known {
 		line.String("grpc_status", s.code.String())
 	}
 }

@@ -25,8 +25,8 @@ type outcome struct {
 }
 
 // outcomeOf applies the table of telemetry's contract. A 4xx is the client's
-// doing and no error of the server's, unless it came too late to be sent. Of a backend's
-// answer with a status of gRPC that says more than that of HTTP.
+// doing and no error of the server's, unless it came too late to be sent. Where HTTP calls
+// an answer of a backend's successful, its status of gRPC decides.
 func outcomeOf(e *exchange, w *countedResponse, grpc grpcStatus, aborted bool) outcome {
 	o := outcome{status: w.status, failure: e.failure}
 	standsFor := cmp.Or(e.standsFor, w.status)
@@ -40,7 +40,7 @@ func outcomeOf(e *exchange, w *countedResponse, grpc grpcStatus, aborted bool) o
 		}
 		if standsFor >= http.StatusInternalServerError {
 			o.spanError = strconv.Itoa(standsFor)
-		} else if e.standsFor == 0 {
+		} else if e.standsFor == 0 && standsFor < http.StatusBadRequest {
 			o.spanError = grpc.serverError()
 		}
 	case e.failure == nil:

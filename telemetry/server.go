@@ -130,7 +130,9 @@ func (s *served) Value(key any) any {
 func (s *served) end(aborted bool) {
 	t := s.telemetry
 	s.answer.received = s.body.n.Load()
-	s.grpc = grpcStatusOf(s.response.Header())
+	if s.exchange.standsFor != 0 || s.exchange.failure == nil && !aborted { // it is complete
+		s.grpc = grpcStatusOf(handler.GRPCAnswerOf(&s.request, s.response.status, s.response.Header()), nil, s.response.n > 0)
+	}
 	s.outcome = outcomeOf(&s.exchange, &s.response, s.grpc, aborted)
 	s.answer.status, s.answer.sent = s.outcome.status, s.response.n
 	if switches(s.target.method, s.answer.status) {

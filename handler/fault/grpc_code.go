@@ -54,11 +54,11 @@ func ParseGRPCCode(value string) GRPCCode {
 
 // GRPCStatus returns the code that an answer's header, or its trailer, says in
 // grpc-status, and whether it says one. A trailer that is yet to be sent may stand in
-// the header, as [http.TrailerPrefix] has it.
+// the header, as [http.TrailerPrefix] has it, and counts before that.
 func GRPCStatus(fields http.Header) (code GRPCCode, said bool) {
-	lines := fields["Grpc-Status"]
+	lines := fields[http.TrailerPrefix+"Grpc-Status"]
 	if len(lines) == 0 {
-		lines = fields[http.TrailerPrefix+"Grpc-Status"]
+		lines = fields["Grpc-Status"]
 	}
 	if len(lines) == 0 {
 		return GRPCOK, false
@@ -97,11 +97,29 @@ func GRPCCodeNamed(name string) (GRPCCode, bool) {
 	return GRPCUnknown, false
 }
 
-// GRPCCodeOf returns what a status of HTTP is to a client of gRPC: the one place
-// where one becomes the other.
+// GRPCCodeTaken returns what clients of gRPC take an answer for that has this status of
+// HTTP and none of gRPC (grpc/doc/http-grpc-status-mapping.md).
+func GRPCCodeTaken(status int) GRPCCode {
+	switch status {
+	case http.StatusBadRequest, http.StatusRequestHeaderFieldsTooLarge:
+		return GRPCInternal
+	case http.StatusUnauthorized:
+		return GRPCUnauthenticated
+	case http.StatusForbidden:
+		return GRPCPermissionDenied
+	case http.StatusNotFound:
+		return GRPCUnimplemented
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return GRPCUnavailable
+	}
+	return GRPCUnknown
+}
+
+// GRPCCodeOf returns the code with which the proxy tells a client of gRPC what would be
+// that status of HTTP.
 //
-// Where gRPC's own table (grpc/doc/http-grpc-status-mapping.md) guesses, as it does
-// of servers that know nothing of gRPC, this one knows more: 429 and what is too
+// Where gRPC's own table ([GRPCCodeTaken]) guesses, as it does of servers that know
+// nothing of gRPC, this one knows more: 429 and what is too
 // large use something up, a deadline has passed with 504 and 408, and what fails
 // here is INTERNAL.
 func GRPCCodeOf(status int) GRPCCode {

@@ -27,6 +27,19 @@ func TestGRPCCodes(t *testing.T) {
 	}
 }
 
+// TestGRPCCodesTaken has the table of grpc/doc/http-grpc-status-mapping.md.
+func TestGRPCCodesTaken(t *testing.T) {
+	for status, want := range map[int]codes.Code{
+		200: codes.Unknown, 204: codes.Unknown, 302: codes.Unknown, 400: codes.Internal, 401: codes.Unauthenticated, 403: codes.PermissionDenied,
+		404: codes.Unimplemented, 405: codes.Unknown, 415: codes.Unknown, 429: codes.Unavailable, 431: codes.Internal,
+		500: codes.Unknown, 502: codes.Unavailable, 503: codes.Unavailable, 504: codes.Unavailable,
+	} {
+		if got := codes.Code(fault.GRPCCodeTaken(status)); got != want {
+			t.Errorf("%d is taken for %v, want %v", status, got, want)
+		}
+	}
+}
+
 // TestGRPCNames checks the names by those of grpc-go, which reads them.
 func TestGRPCNames(t *testing.T) {
 	for code := range fault.GRPCCode(17) {
@@ -88,7 +101,7 @@ func TestGRPCStatusOfFields(t *testing.T) {
 		"OK true":            {"Grpc-Status": {"0"}},
 		"UNAVAILABLE true":   {"Grpc-Status": {"14", "0"}},
 		"DATA_LOSS true":     {"Trailer:Grpc-Status": {"15"}},
-		"INTERNAL true":      {"Grpc-Status": {"13"}, "Trailer:Grpc-Status": {"15"}},
+		"INTERNAL true":      {"Grpc-Status": {"15"}, "Trailer:Grpc-Status": {"13"}},
 		"UNKNOWN true":       {"Grpc-Status": {"unavailable"}},
 		"OK false, no lines": {"Grpc-Status": {}},
 	} {

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -55,9 +56,7 @@ func TestGRPCAnswers(t *testing.T) {
 		}
 		call, header := httptest.NewRequest(method, "/pkg.Service/Method", nil), http.Header{}
 		call.Header.Set("Content-Type", test.call)
-		for field, lines := range test.header {
-			header[field] = lines
-		}
+		maps.Copy(header, test.header)
 		if test.answer != "" {
 			header.Set("Content-Type", test.answer)
 		}

@@ -46,7 +46,7 @@ test *args: lint
     # The race detector needs cgo. Vet has had its turn in lint.
     CGO_ENABLED=1 go test -race -shuffle=on -vet=off "$@" ./...
     # What the detector would have a share in.
-    go test -run='^TestAllocations' -vet=off ./telemetry ./telemetry/logline ./handler/wire ./handler/wire/http1
+    go test -p 1 -run='^TestAllocations' -vet=off . ./handler/route ./telemetry/... ./handler/wire/...
 
 # format, vet, staticcheck, nilness, deadcode and fix, none of which changes a file
 lint:

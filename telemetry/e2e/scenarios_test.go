@@ -200,6 +200,7 @@ GET SERVER Unset http.response.status_code=101 spangate.retry.stop_reason=succes
 	"a call over HTTP/2 with trailers": {
 		play: func(s *stage) {
 			s.start("PROBE_MODE=off", "BACKENDS="+s.h2c(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/grpc")
 				io.Copy(w, r.Body)
 				w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 			}))

@@ -34,6 +34,7 @@ type attempt struct {
 	method   string      // normalized
 	resend   int         // number of the retry; 0: the first attempt
 	ready    int         // backends
+	series   *attemptSeries
 	active   *series.Sum
 	recorded recent[clientSet, clientSeries]
 	fields   ownContext
@@ -64,7 +65,7 @@ func (a *attempt) end(err *fault.Error, complete bool) {
 	a.errorType, a.failure = attemptError(a.status, a.grpc, err), err
 	a.took = time.Since(a.course.Start)
 	a.exchange.end(a.span, a.course.Start.Add(a.took), a)
-	a.series().duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, a.took))
+	a.into().duration.Record(a.ctx, requestDuration(a.method, a.status, a.answered, a.took))
 	a.active.Add(a.ctx, -1)
 }
 

@@ -10,7 +10,6 @@ import (
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire"
-	"spangate/telemetry/export/series"
 	"spangate/telemetry/tracecontext"
 )
 
@@ -25,7 +24,7 @@ func (t *Telemetry) client(algorithm balancer.Algorithm) func(b *balancer.Backen
 			telemetry: t, backend: b, algorithm: algorithm, ready: ready, next: next,
 			address: host, port: port,
 		}
-		c.active, c.ended = t.metrics.attempt.of(&t.meter, c)
+		c.series = &bound[*Telemetry, attemptSeries]{bind: func(route *Telemetry) *attemptSeries { return route.metrics.attempt.of(&route.meter, c) }}
 		return c
 	}
 }
@@ -38,10 +37,9 @@ type client struct {
 	next      http.RoundTripper
 	address   string
 	port      int
-	peer      addressText                // of the attempt before
-	failing   atomic.Bool                // since the last attempt that succeeded
-	active    *bound[string, series.Sum] // by method
-	ended     *bound[clientSet, clientSeries]
+	peer      addressText                       // of the attempt before
+	failing   atomic.Bool                       // since the last attempt that succeeded
+	series    *bound[*Telemetry, attemptSeries] // by route: several may share a backend
 }
 
 func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -50,7 +48,8 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := wire.Keep[attempt](r.Context())
 	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), time.Now()
 	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
-	a.active = c.active.of(a.method)
+	a.series = c.series.of(t.at(e))
+	a.active = a.series.active.of(a.method)
 	a.active.Add(a.ctx, 1)
 	options := clientKind
 	if e != nil {
@@ -77,7 +76,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.status, a.version, a.answered = resp.StatusCode, protocolVersion(resp.ProtoMajor, resp.ProtoMinor), time.Since(a.course.Start)
-	a.series().firstByte.Record(a.ctx, a.answered)
+	a.into().firstByte.Record(a.ctx, a.answered)
 	a.answer, a.response, a.body = handler.GRPCAnswerOf(r, resp.StatusCode, resp.Header), resp, resp.Body
 	if conn, ok := resp.Body.(io.ReadWriteCloser); ok {
 		resp.Body = balancer.Upgraded{ReadCloser: a, Conn: conn}

@@ -30,14 +30,21 @@ func newAttemptMetrics(m *meter) attemptMetrics {
 	}
 }
 
-// of returns the series of attempts at the backend of c: by their method, and by what
-// they have come to.
-func (a *attemptMetrics) of(m *meter, c *client) (*bound[string, series.Sum], *bound[clientSet, clientSeries]) {
-	return bind(m, func(method string) *series.Sum { return a.active.Of(m.with(c.attributes(method)...)...) }),
-		bind(m, func(s clientSet) *clientSeries {
+// attemptSeries are those of one route's attempts at one backend.
+type attemptSeries struct {
+	active *bound[string, series.Sum] // by method
+	ended  *bound[clientSet, clientSeries]
+}
+
+// of returns the series of attempts at the backend of c.
+func (a *attemptMetrics) of(m *meter, c *client) *attemptSeries {
+	return &attemptSeries{
+		active: bind(m, func(method string) *series.Sum { return a.active.Of(m.with(c.attributes(method)...)...) }),
+		ended: bind(m, func(s clientSet) *clientSeries {
 			attributes := m.with(append(c.attributes(s.method), s.attributes()...)...)
 			return &clientSeries{duration: a.duration.Of(attributes...), firstByte: a.firstByte.Of(attributes...)}
-		})
+		}),
+	}
 }
 
 // attributes returns those of all series of a method.
@@ -48,9 +55,9 @@ func (c *client) attributes(method string) []attribute.KeyValue {
 	}
 }
 
-// series returns those of a, by what it has come to.
-func (a *attempt) series() *clientSeries {
-	return a.recorded.of(a.client.ended, clientSet{a.method, a.version, a.status, a.errorType})
+// into returns the series that a is recorded in, by what it has come to.
+func (a *attempt) into() *clientSeries {
+	return a.recorded.of(a.series.ended, clientSet{a.method, a.version, a.status, a.errorType})
 }
 
 // clientSet is what attempts at a backend have come to.

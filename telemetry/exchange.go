@@ -11,6 +11,7 @@ import (
 // exchange is what the decorators note of the request that they are part of. Its
 // fields are used by one attempt at a time.
 type exchange struct {
+	of        *Telemetry // of the route that it has come to; nil: none
 	route     route
 	forwarded forwarded
 	retryStop retryStop

@@ -28,9 +28,10 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 			errorType = string(fault.Of(ctx, err).Type)
 		}
 		took := time.Since(start)
-		of := t.metrics.forward.of(errorType)
+		e := exchangeOf(ctx)
+		of := t.at(e).metrics.forward.of(errorType)
 		of.duration.Record(ctx, took)
-		if e := exchangeOf(ctx); e != nil {
+		if e != nil {
 			e.forwarded.took = took
 			if err == nil {
 				e.forwarded.answered = e.forwarded.backend.Name

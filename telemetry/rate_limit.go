@@ -43,7 +43,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		if recording && span == nil && set.result != rateLimitAllowed {
 			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan)
 		}
-		t.metrics.rateLimit.of(set).Add(ctx, 1)
+		t.at(exchangeOf(ctx)).metrics.rateLimit.of(set).Add(ctx, 1)
 		if span != nil {
 			exchangeOf(ctx).end(span, endOf(start), &rateLimitDecision{key.Source, set, d, err})
 		}

@@ -20,7 +20,7 @@ import (
 // attempts, and counts the decision.
 func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
-		t.metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
+		t.at(exchangeOf(ctx)).metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
 		start := time.Now()
 		ctx, span := startSpan(ctx, t.tracer, start, retrySpan)
 		err := next(ctx, d)
@@ -57,11 +57,12 @@ func (w *retryWaited) tell(span trace.Span) {
 // retryStopped notes why no further attempt is made, for the request's span,
 // and counts it unless there was nothing to try again.
 func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason) {
-	if e := exchangeOf(ctx); e != nil {
+	e := exchangeOf(ctx)
+	if e != nil {
 		e.retryStop = retryStop(reason)
 	}
 	if reason != balancer.StopSuccess {
-		t.metrics.retry.of(retrySet{"stop", string(reason)}).Add(ctx, 1)
+		t.at(e).metrics.retry.of(retrySet{"stop", string(reason)}).Add(ctx, 1)
 	}
 }
 

@@ -42,10 +42,20 @@ func (t *Telemetry) Enter(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if e := exchangeOf(r.Context()); e != nil {
-			e.route = route(t.route)
+			e.of, e.route = t, route(t.route)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// at returns what e is recorded with: what decorates the route that it has come to.
+// Routes may share a pool or a limit, which tells one of them of all requests; and what
+// is told of no request, or of one that came to no route, is t's.
+func (t *Telemetry) at(e *exchange) *Telemetry {
+	if e != nil && e.of != nil {
+		return e.of
+	}
+	return t
 }
 
 // route is the name of the one that a request has come to; empty: none.

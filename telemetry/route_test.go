@@ -57,7 +57,7 @@ func TestRoutes(t *testing.T) {
 			front.Refused(wire.RefusedRequest{Peer: peer, Status: http.StatusBadRequest, Err: &fault.Error{Type: fault.MalformedRequest, Err: io.ErrUnexpectedEOF}})
 			front.Flooded(peer, io.ErrUnexpectedEOF)
 			for _, name := range test.routes {
-				tel.Server(useAll(t, tel.Route(name))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+				tel.Server(tel.Route(name).Enter(useAll(t, tel.Route(name)))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 			}
 
 			want := map[string][]string{}
@@ -75,6 +75,35 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("routes of series (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Of a pool, a limit and doors that several routes share, each request is recorded with
+// the route that it has come to, not with the one that they were made for; what a pool
+// finds out by itself, with that.
+func TestRoutesShare(t *testing.T) {
+	meter, reader := metering()
+	tel := telemetry.From(telemetry.Config{}, export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: meter}, nil, slog.New(slog.DiscardHandler))
+	used := useAll(t, tel.Route("api"))
+	tel.Server(tel.Route("docs").Enter(used)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	got := routesOf(t, reader)
+	for name, want := range map[string]string{
+		"http.server.request.duration":   "docs",
+		"http.client.request.duration":   "docs",
+		"http.client.active_requests":    "docs",
+		"spangate.forward.duration":      "docs",
+		"spangate.balancer.picks":        "docs",
+		"spangate.retry.decisions":       "docs",
+		"spangate.rate_limit.decisions":  "docs",
+		"spangate.policy.rejections":     "docs",
+		"spangate.upgrade.active":        "docs",
+		"spangate.concurrency.wait":      "docs",
+		"spangate.probe.duration":        "api",
+		"spangate.backend.state_changes": "api",
+	} {
+		if !slices.Equal(got[name], []string{want}) {
+			t.Errorf("%s is of %q, want %q", name, got[name], want)
+		}
 	}
 }
 
@@ -123,7 +152,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 	limit := route.Limiter(func(context.Context, policy.Key) (policy.Decision, error) { return policy.Decision{Allowed: true}, nil }, policy.RateLimitConfig{})
 	refuse := route.Refuse(func(http.ResponseWriter, *http.Request, fault.Refusal) {})
 	check := pool.Probe(b, probe.TypeHTTP, func(context.Context, *url.URL) error { return nil })
-	return route.Enter(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit(r.Context(), policy.Key{})
 		policies.Waited(r.Context(), time.Second)
 		resp, err := forward.RoundTrip(r)
@@ -142,7 +171,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 		connections := pool.Connections(b)
 		connections.Ended(time.Second)
 		connections.Unsolicited()
-	}))
+	})
 }
 
 // routesOf returns, by metric, the routes that its series have, each once.

@@ -23,10 +23,12 @@ func (t *Telemetry) Upgraded(r *http.Request, u *handler.Upgrade) (ended func())
 	if u.Protocol == string(upgradeWebSocket) {
 		protocol = upgradeWebSocket
 	}
-	t.metrics.upgrade.began(u, protocol)
+	e := exchangeOf(r.Context())
+	upgrades := t.at(e).metrics.upgrade
+	upgrades.began(u, protocol)
 	return func() {
 		of := newUpgrade(u, protocol, time.Since(start))
-		t.metrics.upgrade.ended(r.Context(), u, &of)
+		upgrades.ended(r.Context(), u, &of)
 		if t.events != nil {
 			line := []slog.Attr{slog.String("event.name", upgradeEndedEvent)}
 			for _, a := range of.span(nil) {
@@ -34,7 +36,7 @@ func (t *Telemetry) Upgraded(r *http.Request, u *handler.Upgrade) (ended func())
 			}
 			t.events.LogAttrs(r.Context(), slog.LevelInfo, "upgraded connection ended", line...)
 		}
-		if e := exchangeOf(r.Context()); e != nil {
+		if e != nil {
 			e.upgrade = of
 		}
 	}

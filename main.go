@@ -136,7 +136,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	announce(tel, cfg, env, warnings)
 	listeners = listeners.With(cfg.Wire, cfg.Origin.Trusted.Contains, tel.Front())
 	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...) // that mean something to the proxy
-	routes, err := route.New("", cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Reload: cfg.Wire.TLS.ReloadInterval}, tel)
+	routes, err := route.NewTable(cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Reload: cfg.Wire.TLS.ReloadInterval}, tel)
 	if err != nil {
 		return err
 	}

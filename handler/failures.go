@@ -83,7 +83,7 @@ func (f Failures) Refuse(w http.ResponseWriter, r *http.Request, why fault.Refus
 		w.WriteHeader(why.Status)
 		return
 	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", allowed)
+		w.Header().Set("Allow", cmp.Or(why.Allow, allowed))
 	}
 	f.write(w, r, why.Status, why.Detail)
 }

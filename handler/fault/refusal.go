@@ -8,6 +8,7 @@ type Refusal struct {
 	Policy string // which one refuses: access, auth, cors, rate_limit, concurrency, body; none: the proxy itself
 	Reason string // why, out of a few that the policy documents; a metric label
 	Status int    // of the response
+	Allow  string // with 405, the methods that are let in instead; empty: those that are forwarded at all
 	Detail string // a sentence for the client that tells nothing of the inside; empty: the one that the status has
 
 	// Type is what the refusal is as a failure of the request; empty: it is none.

@@ -83,16 +83,20 @@ func column(t testing.TB, environ ...string) (serve func()) {
 	}
 	t.Cleanup(func() { tel.Flush(time.Minute, nil) })
 	backend := &answering{header: http.Header{}}
-	hooks := tel.Balancer(cfg.Route.Balancer.Algorithm)
-	decorate := hooks.Attempt
-	hooks.Attempt = func(b *balancer.Backend, ready func() int, _ http.RoundTripper) http.RoundTripper {
-		if decorate != nil {
-			return decorate(b, ready, backend)
-		}
-		return backend
-	}
 	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...)
-	routes, err := build(cfg.Route, Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout}, tel, hooks)
+	p := newParts(Front{Shared: cfg.Route.Shared, Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout})
+	p.listen = func(tel *telemetry.Telemetry, algorithm balancer.Algorithm) balancer.Hooks {
+		hooks := tel.Balancer(algorithm)
+		decorate := hooks.Attempt
+		hooks.Attempt = func(b *balancer.Backend, ready func() int, _ http.RoundTripper) http.RoundTripper {
+			if decorate != nil {
+				return decorate(b, ready, backend)
+			}
+			return backend
+		}
+		return hooks
+	}
+	routes, err := newTable(cfg.Route, p, tel)
 	if err != nil {
 		t.Fatal(err)
 	}

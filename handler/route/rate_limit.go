@@ -16,23 +16,23 @@ type rateLimit struct {
 	store  *redis.Store // nil: the counts are this instance's own
 }
 
-func newRateLimit(cfg Config, tel *telemetry.Telemetry) (*rateLimit, error) {
-	limits, maxKeys := cfg.Policy.RateLimit.Effective(), cfg.Policy.RateLimit.MaxKeys
+func newRateLimit(cfg policy.RateLimitConfig, store redis.Config, tel *telemetry.Telemetry) (*rateLimit, error) {
+	limits, maxKeys := cfg.Effective(), cfg.MaxKeys
 	if len(limits) == 0 {
 		return nil, nil
 	}
 	l := &rateLimit{}
-	if cfg.Shared.RedisURL == "" {
+	if store.RedisURL == "" {
 		memory := policy.NewMemoryLimiter(limits, maxKeys)
 		l.decide, l.keys = memory.Limit, memory.Keys
 	} else {
 		var err error
-		if l.store, err = redis.New(cfg.Shared, limits, maxKeys, tel.StoreChanged(string(cfg.Shared.OnError))); err != nil {
+		if l.store, err = redis.New(store, limits, maxKeys, tel.StoreChanged(string(store.OnError))); err != nil {
 			return nil, err
 		}
 		l.decide, l.keys = l.store.Limit, l.store.Keys
 	}
-	l.decide = tel.Limiter(l.decide, cfg.Policy.RateLimit)
+	l.decide = tel.Limiter(l.decide, cfg)
 	return l, nil
 }
 

@@ -8,8 +8,9 @@ import (
 	"spangate/policy"
 )
 
-// Snapshot returns how the route does, for the status.
-func (r *Route) Snapshot() admin.Snapshot {
+// Snapshot returns how the routes do, for the status.
+func (t *Table) Snapshot() admin.Snapshot {
+	r := t.rest
 	return admin.Snapshot{Backends: r.backends(), RateLimit: r.limit.snapshot(), Concurrency: r.atOnce()}
 }
 

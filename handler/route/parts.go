@@ -1,0 +1,153 @@
+package route
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"spangate/balancer"
+	"spangate/handler/certificate"
+	"spangate/handler/supervise"
+	"spangate/policy"
+	"spangate/probe"
+	"spangate/telemetry"
+)
+
+// parts are what routes are built of and have in common. A pool is shared by all whose
+// backends, and how these are used and probed, are the same: there is one set of probes,
+// and one state. A limit, and who is let in, is shared by those that inherit it, and
+// counts over all of them together. Each part is observed as what the first route is made
+// of that has it.
+type parts struct {
+	front  Front
+	pools  []*pool
+	limits []*rateLimit
+	doors  []*policy.Auth
+
+	// What routes inherit; nil where none has yet, or nothing is to be had.
+	inherited struct {
+		limit       *rateLimit
+		concurrency *policy.Concurrency
+		auth        *policy.Auth
+	}
+
+	listen func(*telemetry.Telemetry, balancer.Algorithm) balancer.Hooks
+}
+
+func newParts(front Front) *parts {
+	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer}
+}
+
+// pool is one with what it was made of.
+type pool struct {
+	*balancer.Pool
+	cfg    balancer.Config
+	probes probe.Config
+}
+
+// pool returns the pool of those backends. How requests are tried again is no part of it.
+func (p *parts) pool(cfg balancer.Config, probes probe.Config, tel *telemetry.Telemetry) (*balancer.Pool, error) {
+	cfg.Retry = balancer.RetryConfig{}
+	for _, have := range p.pools {
+		if slices.Equal(have.cfg.Backends.Names(), cfg.Backends.Names()) && reflect.DeepEqual(have.cfg, cfg) && reflect.DeepEqual(have.probes, probes) {
+			return have.Pool, nil
+		}
+	}
+	made, err := balancer.New(cfg, probes, p.listen(tel, cfg.Algorithm))
+	if err != nil {
+		return nil, err
+	}
+	p.pools = append(p.pools, &pool{made, cfg, probes})
+	tel.ObserveBackends(made.Members)
+	for _, name := range cfg.Unverified() {
+		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
+	}
+	return made, nil
+}
+
+// run does what is to be done beside requests, until ctx is done: it probes and looks up
+// backends, reads their files again when these change, fetches the keys of tokens, and
+// keeps up with the stores of shared limits. It returns when all of that has ended.
+func (p *parts) run(ctx context.Context) error {
+	var runs []func(context.Context) error
+	for _, pool := range p.pools {
+		runs = append(runs, pool.Run, func(ctx context.Context) error { return pool.Reload(ctx, p.front.Reload) })
+	}
+	for _, door := range p.doors {
+		runs = append(runs, door.Run)
+	}
+	for _, limit := range p.limits {
+		runs = append(runs, limit.run)
+	}
+	return supervise.All(ctx, runs...)
+}
+
+// onDemand returns next as what also probes where timers cannot.
+func (p *parts) onDemand(next http.Handler) http.Handler {
+	for _, pool := range p.pools {
+		next = pool.OnDemand(next)
+	}
+	return next
+}
+
+// rateLimit returns the limit that cfg sets for name alone, or the one that routes which
+// set none have in common; nil where there is none.
+func (p *parts) rateLimit(name string, cfg policy.RateLimitConfig, own bool, tel *telemetry.Telemetry) (*rateLimit, error) {
+	if !own && p.inherited.limit != nil {
+		return p.inherited.limit, nil
+	}
+	store := p.front.Shared
+	if own && name != "" {
+		store.Prefix += name + ":"
+	}
+	l, err := newRateLimit(cfg, store, tel)
+	if l == nil || err != nil {
+		return nil, err
+	}
+	if !own {
+		p.inherited.limit = l
+	}
+	p.limits = append(p.limits, l)
+	tel.ObserveKeys(l.keys)
+	return l, nil
+}
+
+// concurrency is as rateLimit is.
+func (p *parts) concurrency(cfg policy.ConcurrencyConfig, own bool, refuse policy.Refuse, tel *telemetry.Telemetry) *policy.Concurrency {
+	if !own && p.inherited.concurrency != nil {
+		return p.inherited.concurrency
+	}
+	c := policy.NewConcurrency(cfg, refuse, tel.Policies())
+	if c == nil {
+		return nil
+	}
+	if !own {
+		p.inherited.concurrency = c
+	}
+	tel.ObserveConcurrency(c.Active, c.Queued)
+	return c
+}
+
+// auth is as rateLimit is: the keys of tokens are fetched once for all that inherit them.
+func (p *parts) auth(cfg policy.AuthConfig, own bool, refuse policy.Refuse, tel *telemetry.Telemetry) *policy.Auth {
+	if !own && p.inherited.auth != nil {
+		return p.inherited.auth
+	}
+	a := policy.NewAuth(cfg, refuse, tel.Policies())
+	if a == nil {
+		return nil
+	}
+	if !own {
+		p.inherited.auth = a
+	}
+	p.doors = append(p.doors, a)
+	return a
+}
+
+func (p *parts) certificates() (all []certificate.Info) {
+	for _, pool := range p.pools {
+		all = append(all, pool.Certificates()...)
+	}
+	return all
+}

@@ -19,7 +19,7 @@ var rooms = [][]string{
 	{"spangate/handler/clock", "spangate/handler/supervise", "spangate/handler/version"},
 	{"spangate/handler/reload"},
 	{"spangate/handler/config", "spangate/handler/fault", "spangate/handler/field", "spangate/handler/wire/framing", "spangate/handler/wire/http1", "spangate/handler/wire/websocket", "spangate/handler/wire/xconnect", "spangate/handler/wire/proxyproto", "spangate/policy/jwks", "spangate/telemetry/contract", "spangate/telemetry/tracecontext", "spangate/telemetry/export/queue", "spangate/telemetry/export/otlp", "spangate/telemetry/export/series", "spangate/handler/certificate", "spangate/telemetry/export/exposition"},
-	{"spangate/policy/redis/connect"},
+	{"spangate/policy/redis/connect", "spangate/handler/route/match"},
 	{"spangate/handler/acme"},
 	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler"},

@@ -1,0 +1,193 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"spangate/handler/config"
+)
+
+// wanted is a condition on something that has a name.
+type wanted struct {
+	name     string
+	value    string
+	hasValue bool
+}
+
+// Headers are conditions on fields of the header. Several lines of a field are one with
+// commas between them (RFC 9110 §5.3): only one of a list can never be asked for.
+type Headers []wanted
+
+// UnmarshalText parses a list, with commas or line ends between its items.
+func (h *Headers) UnmarshalText(text []byte) error {
+	all, err := parseWanted(string(text), ":", func(name string) (string, error) {
+		switch {
+		case name == "" || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != "":
+			return "", errors.New("must be a field, X-Canary, or one with its value, X-Beta: 1")
+		case strings.EqualFold(name, "Host"):
+			return "", errors.New("is no condition on a field: a host stands in the pattern, as in example.com/*")
+		}
+		return http.CanonicalHeaderKey(name), nil
+	})
+	*h = all
+	return err
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (h Headers) MarshalText() ([]byte, error) { return []byte(textOf(h, ": ")), nil }
+
+func (h Headers) hold(r *http.Request) bool { return h.failing(r) < 0 }
+
+// failing returns the index of the first condition that does not hold, or -1.
+func (h Headers) failing(r *http.Request) int {
+	return slices.IndexFunc(h, func(w wanted) bool {
+		lines := r.Header[w.name]
+		if !w.hasValue {
+			return len(lines) == 0
+		}
+		return len(lines) != 1 || textproto.TrimString(lines[0]) != w.value
+	})
+}
+
+// Query are conditions on parameters of the query. Where one occurs more than once,
+// each must have the value that is asked for: servers differ in which they read.
+type Query []wanted
+
+// UnmarshalText parses a list, with commas or line ends between its items.
+func (q *Query) UnmarshalText(text []byte) error {
+	all, err := parseWanted(string(text), "=", func(name string) (string, error) {
+		if name == "" || strings.ContainsAny(name, "&#?") {
+			return "", errors.New("must be a parameter, preview, or one with its value, preview=1")
+		}
+		return name, nil
+	})
+	*q = all
+	return err
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (q Query) MarshalText() ([]byte, error) { return []byte(textOf(q, "=")), nil }
+
+func (q Query) hold(r *http.Request) bool { return len(q) == 0 || q.failing(r) < 0 }
+
+// failing returns the index of the first condition that does not hold, or -1.
+func (q Query) failing(r *http.Request) int {
+	return slices.IndexFunc(q, func(w wanted) bool {
+		found := false
+		for rest := r.URL.RawQuery; rest != ""; {
+			var pair string
+			pair, rest, _ = strings.Cut(rest, "&")
+			name, value, _ := strings.Cut(pair, "=")
+			if !isDecoded(name, w.name) {
+				continue
+			}
+			if found = true; w.hasValue && !isDecoded(value, w.value) {
+				return true
+			}
+		}
+		return !found
+	})
+}
+
+// isDecoded reports whether text is what a part of a query is encoded as.
+func isDecoded(part, text string) bool {
+	for i := 0; i < len(part); {
+		c, width := part[i], 1
+		switch c {
+		case '+':
+			c = ' '
+		case '%':
+			if d, w := escaped(part[i:]); w > 0 {
+				c, width = d, w
+			}
+		}
+		if text == "" || text[0] != c {
+			return false
+		}
+		text, i = text[1:], i+width
+	}
+	return text == ""
+}
+
+// parseWanted parses items of a name, or of a name and its value.
+func parseWanted(list, separator string, check func(name string) (string, error)) (all []wanted, err error) {
+	var wrong []error
+	for item := range items(list) {
+		name, value, hasValue := strings.Cut(item, separator)
+		w := wanted{strings.TrimSpace(name), strings.TrimSpace(value), hasValue}
+		name, err := check(w.name)
+		if err == nil && slices.ContainsFunc(all, func(other wanted) bool { return other.name == name }) {
+			err = errors.New("is there twice")
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%.100q %w", item, err))
+			continue
+		}
+		w.name = name
+		all = append(all, w)
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	return all, nil
+}
+
+func textOf(all []wanted, separator string) string {
+	var texts []string
+	for _, w := range all {
+		if w.hasValue {
+			texts = append(texts, w.name+separator+w.value)
+		} else {
+			texts = append(texts, w.name)
+		}
+	}
+	return strings.Join(texts, ",")
+}
+
+// ContentTypes are media types, in lower case, of which the content must be one; with
+// an asterisk behind them those that begin so.
+type ContentTypes []string
+
+// UnmarshalText parses a list, with commas or line ends between its items.
+func (c *ContentTypes) UnmarshalText(text []byte) error {
+	*c = nil
+	var all ContentTypes
+	for item := range items(string(text)) {
+		if !strings.Contains(item, "/") || strings.ContainsAny(strings.TrimSuffix(item, "*"), "*; ") {
+			return fmt.Errorf("%.100q must be a media type such as application/json, or the beginning of several, application/grpc*", item)
+		}
+		all = append(all, strings.ToLower(item))
+	}
+	*c = all
+	return nil
+}
+
+// MarshalText renders the list as UnmarshalText reads it.
+func (c ContentTypes) MarshalText() ([]byte, error) { return []byte(strings.Join(c, ",")), nil }
+
+func (c ContentTypes) hold(r *http.Request) bool {
+	if len(c) == 0 {
+		return true
+	}
+	lines := r.Header["Content-Type"]
+	if len(lines) != 1 {
+		return false
+	}
+	media, _, _ := strings.Cut(lines[0], ";")
+	media = textproto.TrimString(media)
+	return slices.ContainsFunc(c, func(want string) bool {
+		if begin, found := strings.CutSuffix(want, "*"); found {
+			return len(media) >= len(begin) && strings.EqualFold(media[:len(begin)], begin)
+		}
+		return strings.EqualFold(media, want)
+	})
+}
+
+// holdClients reports whether a client is one of those, where any are named.
+func holds(clients config.CIDRs, w *walk) bool {
+	return clients.IsZero() || clients.Contains(w.client)
+}

@@ -1,0 +1,213 @@
+package match
+
+import (
+	"slices"
+	"strings"
+)
+
+// methodsOf returns the relation of the methods of a to those of b.
+func methodsOf(a, b methodSet) relation {
+	all := func(s methodSet) methodSet {
+		if s == 0 {
+			return ^methodSet(0)
+		}
+		return s
+	}
+	x, y := all(a), all(b)
+	return relationOf(x&^y == 0 && (a != 0 || b == 0), y&^x == 0 && (b != 0 || a == 0), x&y != 0)
+}
+
+// pathsOf returns the relation of the paths that a takes to those that b takes.
+func pathsOf(a, b *Pattern) relation {
+	r := equal
+	for i := range max(len(a.segments), len(b.segments)) {
+		switch {
+		case i >= len(a.segments):
+			return r.both(a.beside(b))
+		case i >= len(b.segments):
+			return r.both(b.beside(a).inverse())
+		}
+		if r = r.both(segmentsOf(a.segments[i], b.segments[i])); r == apart {
+			return apart
+		}
+	}
+	return r.both(endsOf(a, b))
+}
+
+func (r relation) inverse() relation {
+	switch r {
+	case inside:
+		return around
+	case around:
+		return inside
+	}
+	return r
+}
+
+// beside returns the relation of what a takes behind its segments to what b, which has
+// more of them, takes there.
+func (a *Pattern) beside(b *Pattern) relation {
+	if a.end == exact {
+		return apart
+	}
+	return around
+}
+
+// endsOf returns the relation of what two patterns of as many segments take behind
+// those.
+func endsOf(a, b *Pattern) relation {
+	x, y := a.end, b.end
+	if len(a.segments) == 0 { // a path has a slash
+		x, y = max(x, rest)-rest, max(y, rest)-rest
+		return equal
+	}
+	switch {
+	case x == y:
+		return equal
+	case x == prefix:
+		return around
+	case y == prefix:
+		return inside
+	}
+	return apart
+}
+
+// segmentsOf returns the relation of the values of two segments.
+func segmentsOf(a, b segment) relation {
+	switch {
+	case a.kind == literal && b.kind == literal:
+		return relationOf(a.text == b.text, a.text == b.text, false)
+	case a.kind == b.kind:
+		return equal
+	case a.kind == literal:
+		return relationOf(b.kind.takes([]byte(a.text)), false, false)
+	case b.kind == literal, a.kind == whatever:
+		return segmentsOf(b, a).inverse()
+	case b.kind == whatever:
+		return inside
+	}
+	return apart
+}
+
+// conditionsOf returns the relation of the requests for which the conditions of a hold
+// to those for which b's do.
+func conditionsOf(a, b *Config) relation {
+	return wantedOf(a.Headers, b.Headers).both(wantedOf(a.Query, b.Query)).
+		both(clientsOf(a, b)).both(contentTypesOf(a.ContentTypes, b.ContentTypes))
+}
+
+// wantedOf is conditionsOf for conditions on fields or parameters.
+func wantedOf(a, b []wanted) relation {
+	r := equal
+	for _, x := range a {
+		i := slices.IndexFunc(b, func(y wanted) bool { return y.name == x.name })
+		switch {
+		case i < 0 || x.hasValue && !b[i].hasValue:
+			r = r.both(inside)
+		case !x.hasValue && b[i].hasValue:
+			r = r.both(around)
+		case x.value != b[i].value:
+			r = apart
+		}
+		if r == apart {
+			return r
+		}
+	}
+	for _, y := range b {
+		if !slices.ContainsFunc(a, func(x wanted) bool { return x.name == y.name }) {
+			r = r.both(around)
+		}
+	}
+	return r
+}
+
+func clientsOf(a, b *Config) relation {
+	switch x, y := a.Clients, b.Clients; {
+	case x.IsZero() && y.IsZero():
+		return equal
+	case y.IsZero():
+		return inside
+	case x.IsZero():
+		return around
+	default:
+		return relationOf(y.Covers(x), x.Covers(y), x.Overlaps(y))
+	}
+}
+
+func contentTypesOf(a, b ContentTypes) relation {
+	switch {
+	case len(a) == 0 && len(b) == 0:
+		return equal
+	case len(b) == 0:
+		return inside
+	case len(a) == 0:
+		return around
+	}
+	within := func(a, b ContentTypes) bool {
+		return !slices.ContainsFunc(a, func(x string) bool {
+			return !slices.ContainsFunc(b, func(y string) bool { return contains(y, x) })
+		})
+	}
+	meet := slices.ContainsFunc(a, func(x string) bool {
+		return slices.ContainsFunc(b, func(y string) bool { return contains(x, y) || contains(y, x) })
+	})
+	return relationOf(within(a, b), within(b, a), meet)
+}
+
+// contains reports whether x takes all media types that y takes.
+func contains(x, y string) bool {
+	begin, isBegin := strings.CutSuffix(x, "*")
+	return x == y || isBegin && strings.HasPrefix(strings.TrimSuffix(y, "*"), begin)
+}
+
+// example returns a request that two entries take, as a pattern is written. They are for
+// the same host and have something in common.
+func example(a, b *entry) string {
+	var text strings.Builder
+	both := a.methods & b.methods
+	if a.methods == 0 || b.methods == 0 {
+		both = a.methods | b.methods
+	}
+	if both != 0 {
+		names := a.pattern.methods
+		if a.methods == 0 {
+			names = b.pattern.methods
+		}
+		i := slices.IndexFunc(names, func(m string) bool {
+			return (a.methods == 0 || slices.Contains(a.pattern.methods, m)) && (b.methods == 0 || slices.Contains(b.pattern.methods, m))
+		})
+		text.WriteString(names[i] + " ")
+	}
+	if a.pattern.wildcard {
+		text.WriteByte('a')
+	}
+	text.WriteString(a.pattern.host)
+	text.WriteString(examplePath(a.pattern, b.pattern))
+	return text.String()
+}
+
+// examplePath returns a path that two patterns take.
+func examplePath(a, b *Pattern) string {
+	if len(a.segments) < len(b.segments) {
+		a, b = b, a
+	}
+	var path strings.Builder
+	for i, s := range a.segments {
+		if i < len(b.segments) && b.segments[i].kind < s.kind {
+			s = b.segments[i]
+		}
+		path.WriteByte('/')
+		switch s.kind {
+		case integer:
+			path.WriteString("1")
+		case uuid:
+			path.WriteString("00000000-0000-4000-8000-000000000000")
+		default:
+			path.WriteString(s.text)
+		}
+	}
+	if path.Len() == 0 || a.end == rest || len(a.segments) == len(b.segments) && b.end == rest {
+		path.WriteByte('/')
+	}
+	return path.String()
+}

@@ -1,0 +1,231 @@
+package match
+
+import (
+	"errors"
+	"math/bits"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Table says which rule takes a request. It does not change, and is safe for
+// concurrent use. [Compile] makes one.
+type Table struct {
+	entries    []*entry // in match order
+	methods    map[string]methodSet
+	names      []string // of the methods, by their bits
+	exactly    map[string]*site
+	wildcards  map[string]*site // what follows the asterisk
+	any        *site
+	namesHosts bool
+	folds      bool // a pattern has capitals in its path
+}
+
+// entry is one pattern of a rule.
+type entry struct {
+	rule       int
+	name       string
+	pattern    *Pattern
+	methods    methodSet // 0: all
+	conditions *Config
+	id         int // of the conditions, from 1; 0: none
+}
+
+// methodSet is a set of the methods that some pattern names.
+type methodSet uint64
+
+// site is what there is for a host or a wildcard.
+type site struct {
+	root   node
+	next   *site // the next one that the host belongs to, by precedence
+	simple bool  // the path does not matter, here and further on
+}
+
+// Compile makes the table of rules. Its error joins one for each two rules that may
+// take the same request and of which neither is more specific.
+func Compile(rules []Rule) (*Table, error) {
+	t := &Table{methods: map[string]methodSet{}, exactly: map[string]*site{}, wildcards: map[string]*site{}, any: &site{}}
+	conditional := 0
+	for i, rule := range rules {
+		id := 0
+		if rule.Config.conditional() {
+			conditional++
+			id = conditional
+		}
+		for _, p := range rule.Config.Patterns {
+			methods, err := t.methodsOf(p)
+			if err != nil {
+				return nil, err
+			}
+			t.entries = append(t.entries, &entry{i, rule.Name, p, methods, rule.Config, id})
+		}
+	}
+	sortEntries(t.entries)
+	if err := conflicts(t.entries); err != nil {
+		return nil, err
+	}
+	for _, e := range t.entries {
+		t.namesHosts = t.namesHosts || e.pattern.host != ""
+		t.folds = t.folds || slices.ContainsFunc(e.pattern.segments, func(s segment) bool { return s.kind == literal && strings.ToLower(s.text) != s.text })
+		t.siteOf(e.pattern).root.add(e, e.pattern.segments)
+	}
+	t.link()
+	return t, nil
+}
+
+var errMethods = errors.New("more than 64 different methods in patterns")
+
+// methodsOf returns the set of the methods that p names.
+func (t *Table) methodsOf(p *Pattern) (set methodSet, err error) {
+	for _, method := range p.methods {
+		bit, ok := t.methods[method]
+		if !ok {
+			if len(t.names) == 64 {
+				return 0, errMethods
+			}
+			bit = 1 << len(t.names)
+			t.methods[method] = bit
+			t.names = append(t.names, method)
+		}
+		set |= bit
+	}
+	return set, nil
+}
+
+// allow lists methods as the field Allow does.
+func (t *Table) allow(set methodSet) string {
+	var names []string
+	for ; set != 0; set &= set - 1 {
+		names = append(names, t.names[bits.TrailingZeros64(uint64(set))])
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// siteOf returns the site of a pattern's host, which is made where there is none yet.
+func (t *Table) siteOf(p *Pattern) *site {
+	sites := t.exactly
+	switch {
+	case p.host == "":
+		return t.any
+	case p.wildcard:
+		sites = t.wildcards
+	}
+	if sites[p.host] == nil {
+		sites[p.host] = &site{}
+	}
+	return sites[p.host]
+}
+
+// link says of each site where to go on, and of which the path does not matter.
+func (t *Table) link() {
+	for host, s := range t.exactly {
+		s.next = t.wildcard([]byte(host))
+	}
+	for host, s := range t.wildcards {
+		s.next = t.wildcard([]byte(host[1:]))
+	}
+	for _, sites := range []map[string]*site{t.exactly, t.wildcards, {"": t.any}} {
+		for _, s := range sites {
+			s.simple = true
+			for at := s; at != nil; at = at.next {
+				s.simple = s.simple && at.root.isLeaf() && len(at.root.exact)+len(at.root.rest) == 0
+			}
+		}
+	}
+}
+
+// site returns where to look first for what takes requests for a host.
+func (t *Table) site(host []byte) *site {
+	if s := t.exactly[string(host)]; s != nil {
+		return s
+	}
+	return t.wildcard(host)
+}
+
+// wildcard returns the site of the longest wildcard that a host belongs to, or that of
+// all hosts.
+func (t *Table) wildcard(host []byte) *site {
+	if len(t.wildcards) == 0 {
+		return t.any
+	}
+	for i := 1; i < len(host); i++ {
+		if host[i] != '.' {
+			continue
+		}
+		if s := t.wildcards[string(host[i:])]; s != nil {
+			return s
+		}
+	}
+	return t.any
+}
+
+// search returns the first entry of at, or further on, that takes the request.
+func (w *walk) search(at *site) *entry {
+	for ; at != nil; at = at.next {
+		if e := w.find(&at.root, 0); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// walk is one look-up.
+type walk struct {
+	table   *Table
+	request *http.Request
+	client  netip.Addr
+	method  methodSet
+	allowed methodSet
+	folding bool // literals are compared without regard to case
+	path    segments
+	known   [maxKnown]uint64 // which conditions have been looked at
+	hold    [maxKnown]uint64 // and hold
+	host    [maxHost]byte
+	literal [maxLiteral]byte
+}
+
+const (
+	maxKnown   = 4   // words of conditions that are looked at once for a request
+	maxLiteral = 256 // bytes of a segment that are compared
+)
+
+// holds reports whether the conditions of e hold, but for its method.
+func (w *walk) holds(e *entry) bool {
+	if e.id == 0 {
+		return true
+	}
+	word, bit := e.id/64, uint64(1)<<(e.id%64)
+	if word < maxKnown && w.known[word]&bit != 0 {
+		return w.hold[word]&bit != 0
+	}
+	c := e.conditions
+	ok := holds(c.Clients, w) && c.Headers.hold(w.request) && c.ContentTypes.hold(w.request) && c.Query.hold(w.request)
+	if word < maxKnown {
+		w.known[word] |= bit
+		if ok {
+			w.hold[word] |= bit
+		}
+	}
+	return ok
+}
+
+func (c *Config) conditional() bool {
+	return len(c.Headers) > 0 || len(c.Query) > 0 || len(c.ContentTypes) > 0 || !c.Clients.IsZero()
+}
+
+// first returns the first of entries, which are in match order and whose paths all
+// match, that takes the request.
+func (w *walk) first(entries []*entry) *entry {
+	for _, e := range entries {
+		switch {
+		case !w.holds(e):
+		case e.methods == 0 || e.methods&w.method != 0:
+			return e
+		default:
+			w.allowed |= e.methods
+		}
+	}
+	return nil
+}

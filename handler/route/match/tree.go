@@ -1,0 +1,161 @@
+package match
+
+import "strings"
+
+// node is a place in the tree of the patterns of a host: what their first segments have
+// in common.
+type node struct {
+	literals map[string]*node
+	folded   map[string][]*node  // by their lower case
+	kinds    [whatever + 1]*node // literal is none of them
+	exact    []*entry
+	rest     []*entry
+	prefix   []*entry
+}
+
+// add adds an entry with the segments of its pattern that are left.
+func (n *node) add(e *entry, left []segment) {
+	if len(left) == 0 {
+		switch e.pattern.end {
+		case exact:
+			n.exact = append(n.exact, e)
+		case rest:
+			n.rest = append(n.rest, e)
+		case prefix:
+			n.prefix = append(n.prefix, e)
+		}
+		return
+	}
+	n.child(left[0]).add(e, left[1:])
+}
+
+// child returns the node behind s, which is made where there is none yet.
+func (n *node) child(s segment) *node {
+	if s.kind != literal {
+		if n.kinds[s.kind] == nil {
+			n.kinds[s.kind] = &node{}
+		}
+		return n.kinds[s.kind]
+	}
+	if n.literals[s.text] == nil {
+		if n.literals == nil {
+			n.literals, n.folded = map[string]*node{}, map[string][]*node{}
+		}
+		c := &node{}
+		n.literals[s.text] = c
+		lower := strings.ToLower(s.text)
+		n.folded[lower] = append(n.folded[lower], c)
+	}
+	return n.literals[s.text]
+}
+
+// isLeaf reports whether nothing is below n.
+func (n *node) isLeaf() bool { return len(n.literals) == 0 && n.kinds == [whatever + 1]*node{} }
+
+// find returns the first entry at n or below it that takes the request, whose path goes
+// on with segment i. Each node is visited once at most, as there is one way to it.
+func (w *walk) find(n *node, i int) *entry {
+	if i == w.path.n {
+		if e := w.first(n.exact); e != nil {
+			return e
+		}
+		return w.first(n.prefix)
+	}
+	if i < maxDepth && !n.isLeaf() {
+		if e := w.below(n, i); e != nil {
+			return e
+		}
+	}
+	if e := w.first(n.rest); e != nil {
+		return e
+	}
+	return w.first(n.prefix)
+}
+
+// below is find for the nodes below n.
+func (w *walk) below(n *node, i int) *entry {
+	// All that is asked of the segment is asked first: what is below uses the memory of
+	// its text.
+	var same *node
+	var alike []*node
+	var takes [whatever + 1]bool
+	if text, ok := w.path.text(i, w.literal[:0]); ok {
+		same = n.literals[string(text)]
+		for k := integer; k <= whatever; k++ {
+			takes[k] = k.takes(text)
+		}
+		if w.folding {
+			alike = n.folded[string(toLower(text))]
+		}
+	} else {
+		takes[whatever] = true // no literal is as long, and no number
+	}
+	if same != nil {
+		if e := w.find(same, i+1); e != nil {
+			return e
+		}
+	}
+	for _, c := range alike {
+		if c == same {
+			continue
+		}
+		if e := w.find(c, i+1); e != nil {
+			return e
+		}
+	}
+	for k, c := range n.kinds {
+		if c == nil || !takes[k] {
+			continue
+		}
+		if e := w.find(c, i+1); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func toLower(text []byte) []byte {
+	for i, c := range text {
+		text[i] = lower(c)
+	}
+	return text
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// maxDigits is how many a number has that fits into 64 bits.
+const maxDigits = 19
+
+// takes reports whether a segment of kind k may be text.
+func (k kind) takes(text []byte) bool {
+	switch k {
+	case integer:
+		if len(text) > 0 && text[0] == '-' {
+			text = text[1:]
+		}
+		for _, c := range text {
+			if c < '0' || c > '9' {
+				return false
+			}
+		}
+		return 0 < len(text) && len(text) <= maxDigits
+	case uuid:
+		for i, c := range text {
+			isHyphen := i == 8 || i == 13 || i == 18 || i == 23
+			if isHyphen != (c == '-') || !isHyphen && !isHex(c) {
+				return false
+			}
+		}
+		return len(text) == 36
+	}
+	return len(text) > 0
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}

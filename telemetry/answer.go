@@ -3,8 +3,6 @@ package telemetry
 import (
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/telemetry/logline"
@@ -17,16 +15,13 @@ type answer struct {
 	received, sent  int64 // bytes of the bodies
 }
 
-func (a *answer) span(attrs []attribute.KeyValue) []attribute.KeyValue {
-	attrs = append(attrs,
-		semconv.HTTPResponseStatusCode(a.status),
-		semconv.HTTPRequestBodySize(int(a.received)),
-		semconv.HTTPResponseBodySize(int(a.sent)),
-	)
+func (a *answer) span(to attributes) {
+	to.Int(semconv.HTTPResponseStatusCodeKey, a.status)
+	to.Int(semconv.HTTPRequestBodySizeKey, int(a.received))
+	to.Int(semconv.HTTPResponseBodySizeKey, int(a.sent))
 	if a.firstByte > 0 {
-		attrs = append(attrs, timeToFirstByteKey.Float64(a.firstByte.Seconds()))
+		to.Float64(timeToFirstByteKey, a.firstByte.Seconds())
 	}
-	return attrs
 }
 
 func (a *answer) line(line *logline.Line) {

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/codes"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -69,44 +67,46 @@ func (a *attempt) end(err *fault.Error, complete bool) {
 	a.active.Add(a.ctx, -1)
 }
 
-// tell implements [teller].
-func (a *attempt) tell(span trace.Span) {
+// Tell implements [teller].
+func (a *attempt) Tell(to attributes) {
 	t, c := a.client.telemetry, a.client
-	gathered := gather()
-	attrs := appendMethod(gathered.attributes, a.sent, a.method, t.longestText)
-	attrs = append(attrs,
-		semconv.URLFull(t.longestText.text(fullURL(a.url.Scheme, a.url.Host, a.url))),
-		semconv.ServerAddress(c.address), semconv.ServerPort(c.port),
-		backendKey.String(c.backend.Name),
-		balancerAlgorithmKey.String(string(c.algorithm)),
-		balancerReadyKey.Int(a.ready),
-	)
+	tellMethod(to, a.sent, a.method, t.longestText)
+	to.String(semconv.URLFullKey, t.longestText.text(fullURL(a.url.Scheme, a.url.Host, a.url)))
+	to.String(semconv.ServerAddressKey, c.address)
+	to.Int(semconv.ServerPortKey, c.port)
+	to.String(backendKey, c.backend.Name)
+	to.String(balancerAlgorithmKey, string(c.algorithm))
+	to.Int(balancerReadyKey, a.ready)
 	if address := c.backend.Address; address != "" {
-		attrs = append(attrs, backendAddressKey.String(address))
+		to.String(backendAddressKey, address)
 	}
 	if service := c.backend.Service; service != "" {
-		attrs = append(attrs, semconv.ServicePeerName(service))
+		to.String(semconv.ServicePeerNameKey, service)
 	}
 	if a.resend > 0 {
-		attrs = append(attrs, semconv.HTTPRequestResendCount(a.resend))
+		to.Int(semconv.HTTPRequestResendCountKey, a.resend)
 	}
 	switch addr := a.course.Peer.(type) {
 	case *net.TCPAddr:
-		attrs = append(attrs, semconv.NetworkPeerAddress(c.peer.text(addr.AddrPort().Addr().Unmap())), semconv.NetworkPeerPort(addr.Port))
+		to.String(semconv.NetworkPeerAddressKey, c.peer.text(addr.AddrPort().Addr().Unmap()))
+		to.Int(semconv.NetworkPeerPortKey, addr.Port)
 	case *net.UnixAddr:
-		attrs = append(attrs, semconv.NetworkPeerAddress(addr.Name))
+		to.String(semconv.NetworkPeerAddressKey, addr.Name)
 	}
-	attrs = a.appendCourse(appendTLS(attrs, a.course.TLS))
+	tellTLS(to, a.course.TLS)
+	a.tellCourse(to)
 	if a.status != 0 {
-		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.status), semconv.NetworkProtocolVersion(a.version))
+		to.Int(semconv.HTTPResponseStatusCodeKey, a.status)
+		to.String(semconv.NetworkProtocolVersionKey, a.version)
 	}
-	attrs = a.grpc.span(attrs)
+	a.grpc.span(to)
 	if a.errorType != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(a.errorType))
-		span.SetStatus(codes.Error, a.failure.Description())
+		to.String(semconv.ErrorTypeKey, a.errorType)
 	}
-	gathered.set(span, attrs)
 }
+
+// failed implements [teller].
+func (a *attempt) failed() (string, bool) { return a.failure.Description(), a.errorType != "" }
 
 // attemptError returns the error.type of an attempt, or "" for one that is no
 // error: what the client caused says nothing about the backend. What this process

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/telemetry/logline"
@@ -26,7 +24,7 @@ func (c *caller) agent() string {
 	return ""
 }
 
-func (c *caller) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (c *caller) span(to attributes) {
 	end, err := netip.ParseAddrPort(c.request.RemoteAddr)
 	peer := end.Addr().Unmap()
 	text := c.peerText(peer)
@@ -35,15 +33,15 @@ func (c *caller) span(attrs []attribute.KeyValue) []attribute.KeyValue {
 		if c.client != peer {
 			client = c.client.String()
 		}
-		attrs = append(attrs, semconv.ClientAddress(client))
+		to.String(semconv.ClientAddressKey, client)
 	}
 	if err == nil {
-		attrs = append(attrs, semconv.NetworkPeerAddress(text), semconv.NetworkPeerPort(int(end.Port())))
+		to.String(semconv.NetworkPeerAddressKey, text)
+		to.Int(semconv.NetworkPeerPortKey, int(end.Port()))
 	}
 	if agent := c.agent(); agent != "" {
-		attrs = append(attrs, semconv.UserAgentOriginal(c.longest.text(agent)))
+		to.String(semconv.UserAgentOriginalKey, c.longest.text(agent))
 	}
-	return attrs
 }
 
 // peerText returns the text of the peer's address, which the request has already if it is

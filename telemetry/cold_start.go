@@ -3,8 +3,6 @@ package telemetry
 import (
 	"sync/atomic"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/telemetry/logline"
@@ -18,11 +16,10 @@ func (w *warmth) coldStart() coldStart { return coldStart(!w.warm.Load() && !w.w
 // coldStart says that a request was the first of this instance.
 type coldStart bool
 
-func (c *coldStart) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (c *coldStart) span(to attributes) {
 	if *c {
-		attrs = append(attrs, semconv.FaaSColdstart(true))
+		to.Bool(semconv.FaaSColdstartKey, true)
 	}
-	return attrs
 }
 
 func (*coldStart) line(*logline.Line) {}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"spangate/telemetry/export/series"
 	"spangate/telemetry/logline"
 )
@@ -41,11 +39,10 @@ type waited struct {
 	d      time.Duration
 }
 
-func (w *waited) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (w *waited) span(to attributes) {
 	if w.queued {
-		attrs = append(attrs, concurrencyWaitKey.Float64(w.d.Seconds()))
+		to.Float64(concurrencyWaitKey, w.d.Seconds())
 	}
-	return attrs
 }
 
 func (w *waited) line(line *logline.Line) {

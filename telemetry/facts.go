@@ -1,19 +1,13 @@
 package telemetry
 
-import (
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
-
-	"spangate/telemetry/logline"
-)
+import "spangate/telemetry/logline"
 
 // fact is something that is known of a request once it has ended. It adds what the
 // request's span tells of it, and what its line in the access log does. A new one
 // costs its file, a field where it is noted, an entry in the list below, and a row
 // in the contract.
 type fact interface {
-	span([]attribute.KeyValue) []attribute.KeyValue
+	span(attributes)
 	line(*logline.Line)
 }
 
@@ -55,16 +49,13 @@ func (s *served) writeLine(line *logline.Line) {
 	line.Write(s)
 }
 
-// tell implements [teller]. All attributes are set at once, at the end: no
-// sampler that can be configured decides by them.
-func (s *served) tell(span trace.Span) {
-	gathered := gather()
-	attrs := gathered.attributes
+// Tell implements [teller]. All is told at the end: no sampler that can be configured
+// decides by it.
+func (s *served) Tell(to attributes) {
 	for f := range s.facts {
-		attrs = f.span(attrs)
+		f.span(to)
 	}
-	if s.outcome.spanError != "" {
-		span.SetStatus(codes.Error, "")
-	}
-	gathered.set(span, attrs)
 }
+
+// failed implements [teller].
+func (s *served) failed() (string, bool) { return "", s.outcome.spanError != "" }

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/balancer"
@@ -64,12 +62,11 @@ func (f *forwarded) tried(b *balancer.Backend) {
 	f.backend = b
 }
 
-func (f *forwarded) span(attrs []attribute.KeyValue) []attribute.KeyValue {
-	attrs = append(attrs, attemptCountKey.Int(f.attempts))
+func (f *forwarded) span(to attributes) {
+	to.Int(attemptCountKey, f.attempts)
 	if f.answered != "" {
-		attrs = append(attrs, backendKey.String(f.answered))
+		to.String(backendKey, f.answered)
 	}
-	return attrs
 }
 
 func (f *forwarded) line(line *logline.Line) {

@@ -1,24 +1,45 @@
 package telemetry
 
 import (
-	"sync"
-
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	"spangate/telemetry/export/tracer"
 )
 
-// gathered are the attributes of one span, until all are there and are set at once.
-// Their memory is used again: what sets them keeps none of it.
-type gathered struct{ attributes []attribute.KeyValue }
+// attributes takes those of a span, or of a series, as they are told.
+type attributes = tracer.Attributes
 
-var gatheredMemory = sync.Pool{New: func() any { return &gathered{make([]attribute.KeyValue, 0, 32)} }}
-
-func gather() *gathered { return gatheredMemory.Get().(*gathered) }
-
-// set sets the attributes on the span, and gives their memory back.
-func (g *gathered) set(span trace.Span, attributes []attribute.KeyValue) {
-	span.SetAttributes(attributes...)
-	clear(attributes)
-	g.attributes = attributes[:0]
-	gatheredMemory.Put(g)
+// teller is what a span tells of.
+type teller interface {
+	Tell(attributes) // all of them
+	failed() (description string, failed bool)
 }
+
+// tell has a span told what of has to tell. The tracer that ships writes each attribute
+// at once; others get a list.
+func tell(span trace.Span, of teller) {
+	if description, failed := of.failed(); failed {
+		span.SetStatus(codes.Error, description)
+	}
+	if s, ok := span.(interface{ Tell(tracer.Teller) }); ok {
+		s.Tell(of)
+		return
+	}
+	var told list
+	of.Tell(&told)
+	span.SetAttributes(told.attributes...)
+}
+
+// list is attributes as the API has them.
+type list struct{ attributes []attribute.KeyValue }
+
+func (l *list) String(key attribute.Key, s string) {
+	l.attributes = append(l.attributes, key.String(s))
+}
+func (l *list) Int(key attribute.Key, n int) { l.attributes = append(l.attributes, key.Int(n)) }
+func (l *list) Float64(key attribute.Key, f float64) {
+	l.attributes = append(l.attributes, key.Float64(f))
+}
+func (l *list) Bool(key attribute.Key, b bool) { l.attributes = append(l.attributes, key.Bool(b)) }

@@ -3,8 +3,6 @@ package telemetry
 import (
 	"net/http"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/telemetry/logline"
@@ -42,11 +40,10 @@ func (s grpcStatus) serverError() string {
 	return s.code.String()
 }
 
-func (s *grpcStatus) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (s *grpcStatus) span(to attributes) {
 	if s.known {
-		attrs = append(attrs, grpcStatusKey.String(s.code.String()))
+		to.String(grpcStatusKey, s.code.String())
 	}
-	return attrs
 }
 
 func (s *grpcStatus) line(line *logline.Line) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/handler/field"
@@ -65,9 +64,8 @@ func (m grpcMethods) of(r *http.Request) rpcMethod {
 // it does not.
 type rpcMethod string
 
-func (m rpcMethod) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (m rpcMethod) span(to attributes) {
 	if m != "" {
-		attrs = append(attrs, semconv.RPCMethod(string(m)))
+		to.String(semconv.RPCMethodKey, string(m))
 	}
-	return attrs
 }

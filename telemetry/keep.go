@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/handler/fault"
@@ -29,11 +28,6 @@ type heldSpan struct {
 	of   teller
 }
 
-// teller is what a span tells of.
-type teller interface {
-	tell(trace.Span) // sets all attributes and the status
-}
-
 // end ends a span of the request that e is of, which may be nil: at once if it
 // is sampled, else when the request is kept. What ends later than the request is
 // not kept with it.
@@ -41,7 +35,7 @@ func (e *exchange) end(span trace.Span, at time.Time, of teller) {
 	switch {
 	case !span.IsRecording():
 	case span.SpanContext().IsSampled():
-		of.tell(span)
+		tell(span, of)
 		endSpan(span, at)
 	case e != nil:
 		e.held.mu.Lock()
@@ -103,7 +97,7 @@ func (h *held) settle(kept bool) {
 			forgetSpan(s.span)
 			continue
 		}
-		s.of.tell(s.span)
+		tell(s.span, s.of)
 		endSpan(s.span, s.at)
 	}
 }
@@ -112,11 +106,10 @@ func (h *held) settle(kept bool) {
 // is sampled, or not exported.
 type samplingReason string
 
-func (r *samplingReason) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (r *samplingReason) span(to attributes) {
 	if *r != "" {
-		attrs = append(attrs, samplingReasonKey.String(string(*r)))
+		to.String(samplingReasonKey, string(*r))
 	}
-	return attrs
 }
 
 func (*samplingReason) line(*logline.Line) {}

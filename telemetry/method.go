@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"golang.org/x/net/http/httpguts"
 )
@@ -66,11 +65,10 @@ func spanName(method string) string {
 	return method
 }
 
-// appendMethod adds the attributes of a method as sent to attrs.
-func appendMethod(attrs []attribute.KeyValue, method, normalized string, longest textLimit) []attribute.KeyValue {
-	attrs = append(attrs, semconv.HTTPRequestMethodKey.String(normalized))
+// tellMethod tells of a method as it was sent.
+func tellMethod(to attributes, method, normalized string, longest textLimit) {
+	to.String(semconv.HTTPRequestMethodKey, normalized)
 	if normalized == otherMethod {
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(longest.text(method)))
+		to.String(semconv.HTTPRequestMethodOriginalKey, longest.text(method))
 	}
-	return attrs
 }

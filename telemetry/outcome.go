@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/handler/fault"
@@ -58,11 +56,10 @@ func outcomeOf(e *exchange, w *countedResponse, grpc grpcStatus, aborted bool) o
 	return o
 }
 
-func (o *outcome) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (o *outcome) span(to attributes) {
 	if o.spanError != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(o.spanError))
+		to.String(semconv.ErrorTypeKey, o.spanError)
 	}
-	return attrs
 }
 
 func (o *outcome) line(line *logline.Line) {

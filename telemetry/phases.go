@@ -33,17 +33,16 @@ func (t *Telemetry) courseOf(ctx context.Context) *wire.Course {
 	return &e.attempt.course
 }
 
-// appendCourse appends what there is to tell of the way of an attempt that took so long.
-func (a *attempt) appendCourse(attrs []attribute.KeyValue) []attribute.KeyValue {
+// tellCourse tells what there is to tell of the way of an attempt.
+func (a *attempt) tellCourse(to attributes) {
 	if a.course.Peer != nil {
-		attrs = append(attrs, connectionReusedKey.Bool(a.course.Reused))
+		to.Bool(connectionReusedKey, a.course.Reused)
 	}
 	for phase, d := range a.course.Phases(a.answered, a.took) {
 		if d > 0 {
-			attrs = append(attrs, phases[phase].key.Float64(d.Seconds()))
+			to.Float64(phases[phase].key, d.Seconds())
 		}
 	}
-	return attrs
 }
 
 // appendTiming appends the phases that are over when the answer's header is sent, as

@@ -3,8 +3,6 @@ package telemetry
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/policy"
@@ -21,11 +19,11 @@ func (t *Telemetry) noteAuthenticated(ctx context.Context, p policy.Principal) {
 // principal is who proved to be whom. Without a method nobody was asked.
 type principal policy.Principal
 
-func (p *principal) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (p *principal) span(to attributes) {
 	if p.Method != "" {
-		attrs = append(attrs, semconv.EnduserID(p.Name), authMethodKey.String(p.Method))
+		to.String(semconv.EnduserIDKey, p.Name)
+		to.String(authMethodKey, p.Method)
 	}
-	return attrs
 }
 
 func (p *principal) line(line *logline.Line) {

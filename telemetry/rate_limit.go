@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -71,28 +70,27 @@ type rateLimitDecision struct {
 	err    error
 }
 
-// tell implements [teller]. To deny a request is no error.
-func (r *rateLimitDecision) tell(span trace.Span) {
+// Tell implements [teller].
+func (r *rateLimitDecision) Tell(to attributes) {
 	d := r.d
-	gathered := gather()
-	attrs := append(gathered.attributes, rateLimitKeySourceKey.String(r.source), rateLimitResultKey.String(r.set.result))
+	to.String(rateLimitKeySourceKey, r.source)
+	to.String(rateLimitResultKey, r.set.result)
 	if d.Store != "" {
-		attrs = append(attrs, rateLimitStoreKey.String(string(d.Store)))
+		to.String(rateLimitStoreKey, string(d.Store))
 	}
 	if d.Limit != (policy.Limit{}) {
-		attrs = append(attrs,
-			rateLimitPolicyKey.String(d.Limit.String()),
-			rateLimitLimitKey.Int64(d.Limit.Requests),
-			rateLimitRemainingKey.Int64(d.Remaining),
-			rateLimitResetKey.Float64(d.Reset.Seconds()),
-		)
+		to.String(rateLimitPolicyKey, d.Limit.String())
+		to.Int(rateLimitLimitKey, int(d.Limit.Requests))
+		to.Int(rateLimitRemainingKey, int(d.Remaining))
+		to.Float64(rateLimitResetKey, d.Reset.Seconds())
 	}
 	if r.err != nil {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(string(fault.OfCall(r.err, rateLimitStoreError))))
-		span.SetStatus(codes.Error, "")
+		to.String(semconv.ErrorTypeKey, string(fault.OfCall(r.err, rateLimitStoreError)))
 	}
-	gathered.set(span, attrs)
 }
+
+// failed implements [teller]. To deny a request is no error.
+func (r *rateLimitDecision) failed() (string, bool) { return "", r.err != nil }
 
 type rateLimitMetrics = *bound[rateLimitSet, series.Sum]
 

@@ -51,11 +51,11 @@ func (t *Telemetry) refused(ctx context.Context, why fault.Refusal) {
 // did.
 type refusal fault.Refusal
 
-func (r *refusal) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (r *refusal) span(to attributes) {
 	if r.Policy != "" {
-		attrs = append(attrs, policyRejectionKey.String(r.Policy), policyReasonKey.String(r.Reason))
+		to.String(policyRejectionKey, r.Policy)
+		to.String(policyReasonKey, r.Reason)
 	}
-	return attrs
 }
 
 func (r *refusal) line(line *logline.Line) {

@@ -3,8 +3,6 @@ package telemetry
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"spangate/telemetry/logline"
 )
 
@@ -18,11 +16,10 @@ func (t *Telemetry) noteRequestID(ctx context.Context, id string) {
 // requestID is the id that a request goes by. It may have none.
 type requestID string
 
-func (id *requestID) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (id *requestID) span(to attributes) {
 	if *id != "" {
-		attrs = append(attrs, requestIDKey.String(string(*id)))
+		to.String(requestIDKey, string(*id))
 	}
-	return attrs
 }
 
 func (id *requestID) line(line *logline.Line) {

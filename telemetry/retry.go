@@ -5,10 +5,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
 	"spangate/handler/fault"
@@ -39,20 +37,18 @@ type retryWaited struct {
 	errorType fault.Type // empty: the wait was not cut short
 }
 
-// tell implements [teller].
-func (w *retryWaited) tell(span trace.Span) {
-	gathered := gather()
-	attrs := append(gathered.attributes,
-		retryReasonKey.String(w.decision.Reason),
-		retryDelayKey.Float64(w.decision.Delay.Seconds()),
-		retryAttemptKey.Int(w.decision.Attempt),
-	)
+// Tell implements [teller].
+func (w *retryWaited) Tell(to attributes) {
+	to.String(retryReasonKey, w.decision.Reason)
+	to.Float64(retryDelayKey, w.decision.Delay.Seconds())
+	to.Int(retryAttemptKey, w.decision.Attempt)
 	if w.errorType != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(string(w.errorType)))
-		span.SetStatus(codes.Error, "")
+		to.String(semconv.ErrorTypeKey, string(w.errorType))
 	}
-	gathered.set(span, attrs)
 }
+
+// failed implements [teller].
+func (w *retryWaited) failed() (string, bool) { return "", w.errorType != "" }
 
 // retryStopped notes why no further attempt is made, for the request's span,
 // and counts it unless there was nothing to try again.
@@ -69,11 +65,10 @@ func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason
 // retryStop is why no further attempt was made; empty: none was made at all.
 type retryStop balancer.StopReason
 
-func (r *retryStop) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (r *retryStop) span(to attributes) {
 	if *r != "" {
-		attrs = append(attrs, retryStopReasonKey.String(string(*r)))
+		to.String(retryStopReasonKey, string(*r))
 	}
-	return attrs
 }
 
 func (*retryStop) line(*logline.Line) {}

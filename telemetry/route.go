@@ -61,11 +61,10 @@ func (t *Telemetry) at(e *exchange) *Telemetry {
 // route is the name of the one that a request has come to; empty: none.
 type route string
 
-func (r *route) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (r *route) span(to attributes) {
 	if *r != "" {
-		attrs = append(attrs, routeKey.String(string(*r)))
+		to.String(routeKey, string(*r))
 	}
-	return attrs
 }
 
 func (r *route) line(line *logline.Line) {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/telemetry/logline"
@@ -21,23 +19,21 @@ type secured struct {
 	longest textLimit
 }
 
-func (s *secured) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (s *secured) span(to attributes) {
 	if s.state == nil {
-		return attrs
+		return
 	}
-	attrs = appendTLS(attrs, s.state)
+	tellTLS(to, s.state)
 	if name := s.state.ServerName; name != "" {
-		attrs = append(attrs, tlsServerNameKey.String(printable(name, longestServerName)))
+		to.String(tlsServerNameKey, printable(name, longestServerName))
 	}
 	if len(s.state.VerifiedChains) > 0 {
 		leaf := s.state.VerifiedChains[0][0]
 		sum := sha256.Sum256(leaf.Raw)
-		attrs = append(attrs,
-			semconv.TLSClientSubject(s.longest.text(leaf.Subject.String())),
-			semconv.TLSClientHashSha256(strings.ToUpper(hex.EncodeToString(sum[:]))), // as the conventions have it
-			semconv.TLSClientNotAfter(leaf.NotAfter.UTC().Format(time.RFC3339)))
+		to.String(semconv.TLSClientSubjectKey, s.longest.text(leaf.Subject.String()))
+		to.String(semconv.TLSClientHashSha256Key, strings.ToUpper(hex.EncodeToString(sum[:]))) // as the conventions have it
+		to.String(semconv.TLSClientNotAfterKey, leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
-	return attrs
 }
 
 func (s *secured) line(line *logline.Line) {

@@ -159,6 +159,6 @@ func (s *served) endSpan() {
 			return
 		}
 	}
-	s.tell(s.span)
+	tell(s.span, s)
 	endSpan(s.span, s.start.Add(s.answer.took))
 }

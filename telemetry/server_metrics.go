@@ -81,5 +81,9 @@ func (s serverSet) attributes() []attribute.KeyValue {
 	if s.errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(s.errorType))
 	}
-	return s.route.span(s.rpc.span(s.grpc.span(attrs)))
+	told := list{attrs}
+	s.grpc.span(&told)
+	s.rpc.span(&told)
+	s.route.span(&told)
+	return told.attributes
 }

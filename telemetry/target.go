@@ -3,8 +3,6 @@ package telemetry
 import (
 	"net/http"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/telemetry/logline"
@@ -18,21 +16,19 @@ type target struct {
 	longest         textLimit
 }
 
-func (t *target) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (t *target) span(to attributes) {
 	r := t.request
-	attrs = appendMethod(attrs, r.Method, t.method, t.longest)
-	attrs = append(attrs,
-		semconv.URLScheme(t.scheme),
-		semconv.URLPath(t.longest.text(r.URL.EscapedPath())),
-		semconv.NetworkProtocolVersion(t.version),
-	)
+	tellMethod(to, r.Method, t.method, t.longest)
+	to.String(semconv.URLSchemeKey, t.scheme)
+	to.String(semconv.URLPathKey, t.longest.text(r.URL.EscapedPath()))
+	to.String(semconv.NetworkProtocolVersionKey, t.version)
 	if r.URL.RawQuery != "" {
-		attrs = append(attrs, semconv.URLQuery(t.longest.text(redactQuery(r.URL.RawQuery))))
+		to.String(semconv.URLQueryKey, t.longest.text(redactQuery(r.URL.RawQuery)))
 	}
 	if host, port := splitHost(t.host, t.scheme); host != "" {
-		attrs = append(attrs, semconv.ServerAddress(t.longest.text(host)), semconv.ServerPort(port))
+		to.String(semconv.ServerAddressKey, t.longest.text(host))
+		to.Int(semconv.ServerPortKey, port)
 	}
-	return attrs
 }
 
 func (t *target) line(line *logline.Line) {

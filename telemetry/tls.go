@@ -3,27 +3,23 @@ package telemetry
 import (
 	"crypto/tls"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// appendTLS appends what was agreed on over TLS; nothing where state is nil.
-func appendTLS(attrs []attribute.KeyValue, state *tls.ConnectionState) []attribute.KeyValue {
+// tellTLS tells what was agreed on over TLS; nothing where state is nil.
+func tellTLS(to attributes, state *tls.ConnectionState) {
 	if state == nil {
-		return attrs
+		return
 	}
-	attrs = append(attrs,
-		semconv.TLSProtocolVersion(versionOfTLS(state.Version)), semconv.TLSCipher(tls.CipherSuiteName(state.CipherSuite)),
-		semconv.TLSResumed(state.DidResume),
-	)
+	to.String(semconv.TLSProtocolVersionKey, versionOfTLS(state.Version))
+	to.String(semconv.TLSCipherKey, tls.CipherSuiteName(state.CipherSuite))
+	to.Bool(semconv.TLSResumedKey, state.DidResume)
 	if state.CurveID != 0 {
-		attrs = append(attrs, semconv.TLSCurve(groupName(state.CurveID)))
+		to.String(semconv.TLSCurveKey, groupName(state.CurveID))
 	}
 	if state.NegotiatedProtocol != "" {
-		attrs = append(attrs, semconv.TLSNextProtocol(state.NegotiatedProtocol))
+		to.String(semconv.TLSNextProtocolKey, state.NegotiatedProtocol)
 	}
-	return attrs
 }
 
 func versionOfTLS(version uint16) string {

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/wire/websocket"
@@ -31,7 +29,9 @@ func (t *Telemetry) Upgraded(r *http.Request, u *handler.Upgrade) (ended func())
 		upgrades.ended(r.Context(), u, &of)
 		if t.events != nil {
 			line := []slog.Attr{slog.String("event.name", upgradeEndedEvent)}
-			for _, a := range of.span(nil) {
+			var told list
+			of.span(&told)
+			for _, a := range told.attributes {
 				line = append(line, slog.Any(string(a.Key), a.Value.AsInterface()))
 			}
 			t.events.LogAttrs(r.Context(), slog.LevelInfo, "upgraded connection ended", line...)
@@ -131,24 +131,24 @@ const (
 	farewellUnanswered farewell = "unanswered"
 )
 
-func (u *upgrade) span(attrs []attribute.KeyValue) []attribute.KeyValue {
+func (u *upgrade) span(to attributes) {
 	if u.protocol == "" {
-		return attrs
+		return
 	}
-	attrs = append(attrs,
-		upgradeProtocolKey.String(string(u.protocol)), upgradeDurationKey.Float64(u.took.Seconds()),
-		upgradeReceivedKey.Int64(u.received), upgradeSentKey.Int64(u.sent),
-	)
+	to.String(upgradeProtocolKey, string(u.protocol))
+	to.Float64(upgradeDurationKey, u.took.Seconds())
+	to.Int(upgradeReceivedKey, int(u.received))
+	to.Int(upgradeSentKey, int(u.sent))
 	if u.closedBy != "" {
-		attrs = append(attrs, upgradeClosedByKey.String(string(u.closedBy)), upgradeCloseReasonKey.String(string(u.reason)))
+		to.String(upgradeClosedByKey, string(u.closedBy))
+		to.String(upgradeCloseReasonKey, string(u.reason))
 	}
 	if u.status >= 0 {
-		attrs = append(attrs, upgradeCloseCodeKey.Int(u.status))
+		to.Int(upgradeCloseCodeKey, u.status)
 	}
 	if u.farewell != "" {
-		attrs = append(attrs, upgradeFarewellKey.String(string(u.farewell)))
+		to.String(upgradeFarewellKey, string(u.farewell))
 	}
-	return attrs
 }
 
 func (u *upgrade) line(line *logline.Line) {

@@ -104,37 +104,74 @@ func AppendAttributes(b []byte, field protowire.Number, attributes []attribute.K
 	return b
 }
 
-// AppendAttribute appends a KeyValue. Most are a short text, or a number, whose lengths are
-// known before they are written.
+// AppendAttribute appends a KeyValue.
 func AppendAttribute(b []byte, field protowire.Number, kv *attribute.KeyValue, within Bounds) []byte {
-	key := string(kv.Key)
-	switch kv.Value.Type() {
-	case attribute.STRING:
-		if text := kv.Value.AsString(); isShort(key) && isShort(text) && (within.Length < 0 || len(text) <= within.Length) {
-			b = append(b, Tag(field, protowire.BytesType), byte(len(key)+len(text)+6), Tag(1, protowire.BytesType), byte(len(key)))
-			b = append(b, key...)
-			b = append(b, Tag(2, protowire.BytesType), byte(len(text)+2), Tag(1, protowire.BytesType), byte(len(text)))
-			return append(b, text...)
-		}
-	case attribute.INT64:
-		if isShort(key) {
-			n := uint64(kv.Value.AsInt64())
-			width := protowire.SizeVarint(n)
-			b = append(b, Tag(field, protowire.BytesType), byte(len(key)+width+5), Tag(1, protowire.BytesType), byte(len(key)))
-			b = append(b, key...)
-			b = append(b, Tag(2, protowire.BytesType), byte(width+1), Tag(3, protowire.VarintType))
-			return protowire.AppendVarint(b, n)
+	if key := string(kv.Key); isShort(key) {
+		switch kv.Value.Type() {
+		case attribute.STRING:
+			return AppendString(b, field, key, kv.Value.AsString(), within)
+		case attribute.INT64:
+			return AppendInt(b, field, key, kv.Value.AsInt64())
+		case attribute.FLOAT64:
+			return AppendFloat(b, field, key, kv.Value.AsFloat64())
+		case attribute.BOOL:
+			return AppendBool(b, field, key, kv.Value.AsBool())
 		}
 	}
+	return appendAttribute(b, field, string(kv.Key), &kv.Value, within)
+}
+
+func appendAttribute(b []byte, field protowire.Number, key string, v *attribute.Value, within Bounds) []byte {
 	b, at := Open(b, field)
-	b = AppendText(b, 1, string(kv.Key))
-	b = appendValue(b, 2, &kv.Value, within)
+	b = AppendText(b, 1, key)
+	b = appendValue(b, 2, v, within)
 	return Shut(b, at)
 }
 
-// isShort reports whether s can be sent as it is, and is so little that a message of two
-// such texts has a length of a single byte. A field that is empty is not written.
-func isShort(s string) bool { return s != "" && len(s) <= 60 && utf8.ValidString(s) }
+// What is below appends a KeyValue of one kind. The key is UTF-8, not empty, and of no more
+// than [LongestKey]: then most lengths are known before anything is written.
+
+// AppendString appends a text.
+func AppendString(b []byte, field protowire.Number, key, text string, within Bounds) []byte {
+	if !isShort(text) || within.Length >= 0 && len(text) > within.Length {
+		v := attribute.StringValue(text)
+		return appendAttribute(b, field, key, &v, within)
+	}
+	b = appendKey(b, field, key, len(text)+2)
+	b = append(b, Tag(1, protowire.BytesType), byte(len(text)))
+	return append(b, text...)
+}
+
+// AppendInt appends a whole number.
+func AppendInt(b []byte, field protowire.Number, key string, n int64) []byte {
+	b = appendKey(b, field, key, protowire.SizeVarint(uint64(n))+1)
+	b = append(b, Tag(3, protowire.VarintType))
+	return protowire.AppendVarint(b, uint64(n))
+}
+
+// AppendFloat appends a number.
+func AppendFloat(b []byte, field protowire.Number, key string, f float64) []byte {
+	return appendDouble(appendKey(b, field, key, 9), 4, f)
+}
+
+// AppendBool appends a truth.
+func AppendBool(b []byte, field protowire.Number, key string, v bool) []byte {
+	return append(appendKey(b, field, key, 2), Tag(2, protowire.VarintType), byte(protowire.EncodeBool(v)))
+}
+
+// appendKey appends a KeyValue up to its AnyValue, which takes that many bytes.
+func appendKey(b []byte, field protowire.Number, key string, value int) []byte {
+	b = append(b, Tag(field, protowire.BytesType), byte(len(key)+value+4), Tag(1, protowire.BytesType), byte(len(key)))
+	return append(append(b, key...), Tag(2, protowire.BytesType), byte(value))
+}
+
+// LongestKey is that of the keys, and of the texts, of which a message of two has a length
+// of a single byte.
+const LongestKey = 60
+
+// isShort reports whether s can be sent as it is, and is that short. A field that is empty
+// is not written.
+func isShort(s string) bool { return s != "" && len(s) <= LongestKey && utf8.ValidString(s) }
 
 // appendValue appends an AnyValue.
 func appendValue(b []byte, field protowire.Number, v *attribute.Value, within Bounds) []byte {

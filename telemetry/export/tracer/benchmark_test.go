@@ -121,3 +121,15 @@ func BenchmarkSetAttributes(b *testing.B) {
 		span.End()
 	}
 }
+
+// BenchmarkTell is what they cost where they are told.
+func BenchmarkTell(b *testing.B) {
+	var p *tracer.Provider
+	p = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) { p.Release(e) }})
+	all := told(asked)
+	for t := p.Tracer("test"); b.Loop(); {
+		_, span := t.Start(bg, "GET", server...)
+		span.(interface{ Tell(tracer.Teller) }).Tell(&all)
+		span.End()
+	}
+}

@@ -100,7 +100,7 @@ func (p *program) run(provider trace.TracerProvider) {
 	spans := []trace.Span{span}
 	for len(p.rest) > 0 {
 		span := spans[p.next(len(spans))]
-		switch p.next(9) {
+		switch p.next(10) {
 		case 0:
 			inner, started := p.start(ctx, provider.Tracer("test"))
 			ctx, spans = inner, append(spans, started)
@@ -118,6 +118,8 @@ func (p *program) run(provider trace.TracerProvider) {
 			span.RecordError(errors.New(p.text()), trace.WithAttributes(p.attributes(2)...))
 		case 8:
 			span.End(trace.WithTimestamp(p.at()))
+		case 9:
+			tell(span, p.attributes(1)...)
 		}
 	}
 	for _, span := range spans {

@@ -12,38 +12,68 @@ import (
 
 // attributes are those of a span, written.
 type attributes struct {
-	of      *Ended // whose bytes they are; nil: there are none
-	n       int
-	dropped int
-	seen    [4]uint64 // a bit for each key; different ones may have the same
+	provider *Provider
+	of       *Ended // whose bytes they are; nil: there are none
+	n        int
+	dropped  int
+	seen     [4]uint64 // a bit for each key; different ones may have the same
+}
+
+// open makes room for attributes.
+func (a *attributes) open(p *Provider) {
+	if a.of == nil {
+		a.provider, a.of = p, p.ended()
+	}
 }
 
 // set adds attributes, or replaces those with their keys; it drops what is not valid, and
 // what is too many.
-func (a *attributes) set(attributes []attribute.KeyValue, limit int, within otlp.Bounds) {
-	b := a.of.Value.Bytes
+func (a *attributes) set(attributes ...attribute.KeyValue) {
 	for i := range attributes {
-		kv := &attributes[i]
-		if !kv.Valid() || limit == 0 {
+		switch kv := &attributes[i]; {
+		case !kv.Valid():
 			a.dropped++
-			continue
+		case a.admits(kv.Key):
+			a.of.Value.Bytes = otlp.AppendAttribute(a.of.Value.Bytes, attributesField, kv, a.provider.spans)
+		default:
+			a.replace(kv)
 		}
-		word, bit := bitOf(kv.Key)
-		if a.seen[word]&bit != 0 {
-			if from, to, ok := find(b, kv.Key); ok {
-				b = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
-				continue
-			}
-		}
-		if limit > 0 && a.n >= limit {
-			a.dropped++
-			continue
-		}
-		a.n++
-		a.seen[word] |= bit
-		b = otlp.AppendAttribute(b, attributesField, kv, within)
 	}
-	a.of.Value.Bytes = b
+}
+
+// admits counts an attribute that may be written, as there is room for it, and none with
+// its key.
+func (a *attributes) admits(key attribute.Key) bool {
+	word, bit := bitOf(key)
+	if a.isFull() || a.seen[word]&bit != 0 {
+		return false
+	}
+	a.n++
+	a.seen[word] |= bit
+	return true
+}
+
+func (a *attributes) isFull() bool {
+	limit := a.provider.cfg.Limits.AttributeCountLimit
+	return limit >= 0 && a.n >= limit
+}
+
+// replace puts an attribute in the place of the one with its key. If there is none, it
+// is added or, where it would be too many, dropped.
+func (a *attributes) replace(kv *attribute.KeyValue) {
+	b, within := a.of.Value.Bytes, a.provider.spans
+	if word, bit := bitOf(kv.Key); a.seen[word]&bit != 0 {
+		if from, to, ok := find(b, kv.Key); ok {
+			a.of.Value.Bytes = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
+			return
+		}
+	}
+	if a.isFull() {
+		a.dropped++
+		return
+	}
+	a.n++
+	a.of.Value.Bytes = otlp.AppendAttribute(b, attributesField, kv, within)
 }
 
 // bitOf returns the bit of a key that is not empty. Names that begin alike differ in

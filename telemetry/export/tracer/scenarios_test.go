@@ -124,6 +124,18 @@ var scenarios = map[string]func(trace.TracerProvider){
 		s.SetAttributes(all...)
 	}),
 
+	"all values told":       one(func(s trace.Span) { tell(s, values...) }),
+	"all values told twice": one(func(s trace.Span) { tell(s, values...); tell(s, values...) }),
+	"told, and set":         one(func(s trace.Span) { tell(s, values...); s.SetAttributes(values...) }),
+	"set, and told":         one(func(s trace.Span) { s.SetAttributes(values...); tell(s, values...) }),
+	"told after the end":    one(func(s trace.Span) { s.End(); tell(s, values...) }),
+	"long keys told": one(func(s trace.Span) {
+		for n := range 140 {
+			key := attribute.Key(strings.Repeat("k", n+1))
+			tell(s, key.String(strings.Repeat("x", 60)), ("a" + key).Int(-n), ("b" + key).Float64(1), ("c" + key).Bool(true))
+		}
+	}),
+
 	"a server":    one(nothing, trace.WithSpanKind(trace.SpanKindServer)),
 	"a client":    one(nothing, trace.WithSpanKind(trace.SpanKindClient)),
 	"a producer":  one(nothing, trace.WithSpanKind(trace.SpanKindProducer)),

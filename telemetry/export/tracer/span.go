@@ -101,11 +101,8 @@ func (s *span) SetAttributes(attributes ...attribute.KeyValue) {
 	if s.ended.Load() {
 		return
 	}
-	p := s.tracer.provider
-	if s.attributes.of == nil {
-		s.attributes.of = p.ended()
-	}
-	s.attributes.set(attributes, p.cfg.Limits.AttributeCountLimit, p.spans)
+	s.attributes.open(s.tracer.provider)
+	s.attributes.set(attributes...)
 }
 
 // AddEvent implements [trace.Span].

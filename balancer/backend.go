@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -89,7 +88,8 @@ func (b *Backend) State() State { return b.health.State() }
 // attempt sends r to the backend, once. It changes r's URL, Host and header in place, as
 // RoundTrippers below [Retry] may: each attempt owns its request. Without a
 // response the outcome has an error. start is now, followed is for the response's body.
-func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBody) (*http.Response, Outcome) {
+// told, if not nil, is told how the attempt went.
+func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBody, told evidence) (*http.Response, Outcome) {
 	b.address(r)
 	if deadline, ok := r.Context().Deadline(); ok {
 		field.LimitTimeout(r.Header, deadline.Sub(start)) // retries and queues have had their share
@@ -103,7 +103,7 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 		outcome := b.judge(Outcome{Err: fault.Of(r.Context(), err)})
 		latency.end(began, outcome)
 		b.health.inVain(outcome.Err, time.Since(start))
-		b.concluded(r.Context(), outcome)
+		b.concluded(r, outcome, told)
 		return nil, outcome
 	}
 	b.health.heard()
@@ -113,9 +113,9 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 	if settled {
 		outcome.Code, _ = answer.Status(nil, true)
 	}
-	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, ctx: r.Context(), answer: answer, outcome: b.judge(outcome), settled: settled}
+	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, request: r, told: told, answer: answer, outcome: b.judge(outcome), settled: settled}
 	if settled {
-		b.concluded(r.Context(), followed.outcome)
+		b.concluded(r, followed.outcome, told)
 	}
 	if only {
 		followed.Read(followed.room[:])
@@ -129,7 +129,7 @@ func (b *Backend) judge(o Outcome) Outcome { return b.pool.cfg.Outlier.On.judge(
 
 // concluded hands on how an attempt went, once that is known: first to who
 // listens, as the attempt is a cause of the change of state that may follow.
-func (b *Backend) concluded(ctx context.Context, o Outcome) {
+func (b *Backend) concluded(r *http.Request, o Outcome, told evidence) {
 	switch hooks := &b.pool.hooks; {
 	case o.Err != nil && o.Err.Type == fault.Overloaded:
 		hooks.failed(o.Err)
@@ -137,9 +137,12 @@ func (b *Backend) concluded(ctx context.Context, o Outcome) {
 	case !o.tells():
 		return
 	case hooks.Attempted != nil:
-		hooks.Attempted(ctx, b, o)
+		hooks.Attempted(r.Context(), b, o)
 	}
 	b.health.attempted(o)
+	if told != nil {
+		told(r, o)
+	}
 }
 
 // address points r at the backend: authority, path prefix and Host.
@@ -161,7 +164,8 @@ type followedBody struct {
 	io.ReadCloser
 	response *http.Response // whose trailer is there once the body has ended
 	backend  *Backend
-	ctx      context.Context
+	request  *http.Request // as it was sent
+	told     evidence
 	answer   handler.GRPCAnswer
 	content  bool    // some has come
 	room     [1]byte // for reading what has none to its end
@@ -190,12 +194,12 @@ func (f *followedBody) Read(p []byte) (int, error) {
 	switch {
 	case f.outcome.Status == http.StatusSwitchingProtocols: // has no content that could break off
 	case err != io.EOF:
-		f.backend.concluded(f.ctx, f.backend.judge(Outcome{Err: fault.OfBody(f.ctx, err)}))
+		f.backend.concluded(f.request, f.backend.judge(Outcome{Err: fault.OfBody(f.request.Context(), err)}), f.told)
 	case !f.settled:
 		if code, known := f.answer.Status(f.response.Trailer, f.content); known {
 			f.outcome = f.backend.judge(Outcome{Status: f.outcome.Status, Code: code})
 		}
-		f.backend.concluded(f.ctx, f.outcome)
+		f.backend.concluded(f.request, f.outcome, f.told)
 	}
 	return n, err
 }

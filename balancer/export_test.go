@@ -66,7 +66,7 @@ func NewBackend(name string, weight int, transport http.RoundTripper) *Backend {
 
 // RoundTrip makes an attempt.
 func (b *Backend) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, outcome := b.attempt(r, time.Now(), &followedBody{})
+	resp, outcome := b.attempt(r, time.Now(), &followedBody{}, nil)
 	if outcome.Err != nil {
 		return nil, outcome.Err
 	}
@@ -85,7 +85,7 @@ func NewPool(pick Picker, backends ...*Backend) *Pool {
 
 // NewPoolOf is NewPool with a configuration and hooks.
 func NewPoolOf(cfg Config, hooks Hooks, pick Picker, backends ...*Backend) *Pool {
-	p := &Pool{cfg: cfg, hooks: hooks, sticky: newSticky("", pick)}
+	p := &Pool{cfg: cfg, hooks: hooks, sticky: newSticky(cfg.StickyCookie, pick)}
 	for _, b := range backends {
 		b.pool = p
 		b.health.outlier = newOutlier(cfg.Outlier, b.health.eject)

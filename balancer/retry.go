@@ -61,7 +61,8 @@ func wait(ctx context.Context, d RetryDecision) error { return clock.Sleep(ctx, 
 
 // Retrier is the RoundTripper that [Retry] returns.
 type Retrier struct {
-	pool    *Pool
+	pool    *Pool // of first attempts
+	further *Pool // of all others; the same one, but for a canary's
 	cfg     RetryConfig
 	wait    Wait
 	budget  *budget
@@ -90,7 +91,7 @@ func Retry(pool *Pool) *Retrier { return RetryBy(pool.cfg.Retry, pool) }
 // RetryBy is as [Retry], by cfg in place of what the pool was made with: pools are
 // shared by routes, which try again each in its own way.
 func RetryBy(cfg RetryConfig, pool *Pool) *Retrier {
-	t := &Retrier{pool: pool, cfg: cfg, wait: wait}
+	t := &Retrier{pool: pool, further: pool, cfg: cfg, wait: wait}
 	if decorate := pool.hooks.RetryWait; decorate != nil {
 		t.wait = decorate(wait)
 	}
@@ -113,7 +114,15 @@ func (t *Retrier) inFlight() int64 {
 func (t *Retrier) BudgetLeft() float64 { return t.budget.left() }
 
 // RoundTrip implements [http.RoundTripper].
-func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) { return t.send(r, nil, nil) }
+
+// evidence is told how an attempt at r went, r being what was sent, if that tells
+// anything about the backend. It is called concurrently.
+type evidence func(r *http.Request, o Outcome)
+
+// send is RoundTrip. first, if not nil, is told of the first attempt, further of the
+// others.
+func (t *Retrier) send(r *http.Request, first, further evidence) (*http.Response, error) {
 	b, err := t.pool.pick(r)
 	if err != nil {
 		t.stop(r.Context(), StopNoOtherBackend)
@@ -130,12 +139,12 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = &replay{source: was.body, limit: int64(t.cfg.BodyLimit)}
 		r.Body = body.view()
 	}
-	try, resp, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0))
+	try, resp, outcome := t.try(b, r, t.tryLimit(r, body, b, 0, nil, 0), first)
 	if !t.failed(outcome) {
 		t.stop(was.ctx, stopOf(outcome.Err))
 		return t.answered(r, resp, outcome, b)
 	}
-	return t.again(r, was, body, b, try.took(), resp, outcome)
+	return t.again(r, was, body, b, try.took(), resp, outcome, further)
 }
 
 // original is what an attempt may change of a request.
@@ -149,7 +158,7 @@ type original struct {
 
 // again makes the further attempts at a request whose first one has failed,
 // after so long. was is the request before it.
-func (t *Retrier) again(r *http.Request, was original, body *replay, first *Backend, waited time.Duration, resp *http.Response, outcome Outcome) (*http.Response, error) {
+func (t *Retrier) again(r *http.Request, was original, body *replay, first *Backend, waited time.Duration, resp *http.Response, outcome Outcome, told evidence) (*http.Response, error) {
 	t.between.Add(1)
 	defer t.between.Add(-1)
 	backoff := t.backoff()
@@ -186,7 +195,7 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 		}
 		t.between.Add(-1)
 		var try *try
-		try, resp, outcome = t.try(b, &next, limit)
+		try, resp, outcome = t.try(b, &next, limit, told)
 		t.between.Add(1)
 		if !t.failed(outcome) {
 			t.stop(was.ctx, stopOf(outcome.Err))
@@ -201,7 +210,7 @@ func (t *Retrier) answered(r *http.Request, resp *http.Response, outcome Outcome
 	if outcome.Err != nil {
 		return nil, outcome.Err
 	}
-	t.pool.sticky.bind(r, resp, b)
+	b.pool.sticky.bind(r, resp, b)
 	return resp, nil
 }
 
@@ -237,12 +246,12 @@ func (t *Retrier) decide(r *http.Request, attempt int, tried, inVain []*Backend,
 		return nil, d, StopPushback
 	}
 	avoid := tried
-	if len(inVain) > 0 && !t.pool.hasOther(nil, tried) {
-		if avoid = inVain; !t.pool.hasOther(nil, inVain) {
+	if len(inVain) > 0 && !t.further.hasOther(nil, tried) {
+		if avoid = inVain; !t.further.hasOther(nil, inVain) {
 			return nil, d, StopNoOtherBackend
 		}
 	}
-	b, err := t.pool.pick(r, avoid...)
+	b, err := t.further.pick(r, avoid...)
 	if err != nil {
 		return nil, d, StopNoOtherBackend
 	}

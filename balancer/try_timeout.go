@@ -78,7 +78,7 @@ func (l *tryLimit) worth() bool {
 	if l.retrier == nil {
 		return true
 	}
-	return (l.body == nil || !l.body.waiting() && l.body.replayable()) && l.retrier.pool.hasOther(l.backend, l.tried) && l.retrier.budget.left() >= 1
+	return (l.body == nil || !l.body.waiting() && l.body.replayable()) && l.retrier.further.hasOther(l.backend, l.tried) && l.retrier.budget.left() >= 1
 }
 
 // tryLimit returns the limit of an attempt at r, of whose body so much is kept:
@@ -86,7 +86,7 @@ func (l *tryLimit) worth() bool {
 // already.
 func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt int, tried []*Backend, waited time.Duration) tryLimit {
 	limit := tryLimit{wait: time.Duration(max(t.cfg.TryTimeout, 0))}
-	if t.cfg.TryTimeout == TryAuto && attempt < t.cfg.Attempts && idempotent(r) && t.pool.hasOther(b, tried) {
+	if t.cfg.TryTimeout == TryAuto && attempt < t.cfg.Attempts && idempotent(r) && t.further.hasOther(b, tried) {
 		limit = tryLimit{wait: t.pool.cfg.autoTryTimeout(), retrier: t, body: body, backend: b, tried: tried}
 	}
 	if all := t.pool.cfg.ResponseTimeout; attempt > 0 && all > 0 {
@@ -98,8 +98,8 @@ func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt in
 }
 
 // try makes one attempt. When limit passes without the beginning of a response, the
-// attempt fails.
-func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*try, *http.Response, Outcome) {
+// attempt fails. told, if not nil, is told how it went.
+func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit, told evidence) (*try, *http.Response, Outcome) {
 	try, start, queued := wire.Keep[try](r.Context()), time.Now(), t.queued()
 	try.limit = limit
 	if limit.wait > 0 {
@@ -122,7 +122,7 @@ func (t *Retrier) try(b *Backend, r *http.Request, limit tryLimit) (*try, *http.
 	if r.Body != nil {
 		r.Body = &awaitedBody{r.Body, try}
 	}
-	resp, outcome := b.attempt(r, start, &try.body)
+	resp, outcome := b.attempt(r, start, &try.body, told)
 	if gaveUp := try.end(); gaveUp && resp != nil {
 		resp.Body.Close()
 		resp, outcome = nil, Outcome{Err: &fault.Error{Type: fault.ResponseTimeout, Sent: true, Err: errTryTimeout}}

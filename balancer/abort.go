@@ -1,0 +1,251 @@
+package balancer
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"spangate/handler/config"
+	"spangate/handler/fault"
+	"spangate/handler/field"
+)
+
+// AbortRule says how many of the attempts at a canary may fail, and within which time.
+// As text it is errors>SHARE/TIME, such as errors>5%/1m. The zero value lets all fail.
+type AbortRule struct {
+	Share  config.Percent
+	Within time.Duration
+}
+
+// UnmarshalText parses a rule.
+func (a *AbortRule) UnmarshalText(text []byte) error {
+	rule, ok := strings.CutPrefix(string(text), "errors>")
+	share, within, cut := strings.Cut(rule, "/")
+	if !ok || !cut {
+		return errors.New("must be a share of failures and a time, such as errors>5%/1m")
+	}
+	var parsed AbortRule
+	var err error
+	switch wrong := parsed.Share.UnmarshalText([]byte(strings.TrimSpace(share))); {
+	case wrong != nil:
+		return errors.New("the share of failures " + wrong.Error())
+	case parsed.Share == 1:
+		return errors.New("more than 100% never fail")
+	}
+	if parsed.Within, err = time.ParseDuration(strings.TrimSpace(within)); err != nil || parsed.Within < time.Second {
+		return errors.New("the time must be at least 1s, such as 30s or 1m")
+	}
+	*a = parsed
+	return nil
+}
+
+// MarshalText renders the rule as UnmarshalText reads it.
+func (a AbortRule) MarshalText() ([]byte, error) {
+	if a == (AbortRule{}) {
+		return nil, nil
+	}
+	share, err := a.Share.MarshalText()
+	return []byte("errors>" + string(share) + "/" + a.Within.String()), err
+}
+
+const (
+	// leastFailures is how many attempts must have failed before their share counts, and
+	// how many must have come to an end before a trial is passed. Below that chance
+	// decides.
+	leastFailures = 5
+	// deviations is by how many standard deviations a canary must fail more often than
+	// the stable backends, which is what chance explains of an outage that both share.
+	deviations = 3
+	// trialShare is the part of its share that a canary is tried with.
+	trialShare = 0.1
+	// maxAborts is the most times AbortRule.Within that an abort takes.
+	maxAborts = 10
+)
+
+// CanaryState is whether a canary has its share of the requests.
+type CanaryState string
+
+// The states of a canary.
+const (
+	CanaryActive  CanaryState = "active"  // it has its share
+	CanaryAborted CanaryState = "aborted" // it has none, as too many attempts at it failed
+	CanaryTrial   CanaryState = "trial"   // it has a tenth of it, and can have it all again
+)
+
+// CanaryStates lists all states.
+var CanaryStates = []CanaryState{CanaryActive, CanaryAborted, CanaryTrial}
+
+// CanaryReason names why a canary's state changed.
+type CanaryReason string
+
+// The reasons.
+const (
+	CanaryFailed CanaryReason = "errors" // it passed CANARY_ABORT
+	CanaryWaited CanaryReason = "waited" // it has had no share for long enough
+	CanaryPassed CanaryReason = "passed" // the trial was long enough, and it did not
+)
+
+// CanaryChange says that a canary went from one state to another.
+type CanaryChange struct {
+	From, To       CanaryState
+	Reason         CanaryReason
+	Canary, Stable Tally         // of the time of CANARY_ABORT, of a change to aborted
+	For            time.Duration // at least, unless it is active
+}
+
+// trial decides whether a canary has its share. It is safe for concurrent use; whoever
+// asks does not lock.
+type trial struct {
+	rule    AbortRule
+	share   float64
+	changed func(CanaryChange) // may be nil
+
+	phase   atomic.Pointer[phase]
+	tallies atomic.Pointer[tallies]
+	ended   atomic.Int64 // attempts at the canary since a trial began
+
+	mu    sync.Mutex // for changes
+	times int        // what AbortRule.Within was multiplied with last
+	until time.Time  // when the last abort ended, or ends
+}
+
+// phase is a state of a canary, and when another one may follow but for failures; zero:
+// never.
+type phase struct {
+	state CanaryState
+	until time.Time
+}
+
+func newTrial(rule AbortRule, share float64, changed func(CanaryChange)) *trial {
+	t := &trial{rule: rule, share: share, changed: changed}
+	t.phase.Store(&phase{state: CanaryActive})
+	t.tallies.Store(newTallies(rule.Within))
+	return t
+}
+
+// state returns that of the canary, and its share.
+func (t *trial) state(now time.Time) (CanaryState, float64) {
+	p := t.phase.Load()
+	if t.due(p, now) {
+		p = t.goOn(now)
+	}
+	switch p.state {
+	case CanaryAborted:
+		return p.state, 0
+	case CanaryTrial:
+		return p.state, t.share * trialShare
+	}
+	return p.state, t.share
+}
+
+// due reports whether p is over.
+func (t *trial) due(p *phase, now time.Time) bool {
+	return !p.until.IsZero() && !now.Before(p.until) && (p.state == CanaryAborted || t.ended.Load() >= leastFailures)
+}
+
+// goOn lets the state follow that is due.
+func (t *trial) goOn(now time.Time) *phase {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.phase.Load()
+	switch {
+	case !t.due(p, now): // any more
+		return p
+	case p.state == CanaryAborted:
+		t.ended.Store(0)
+		t.tallies.Store(newTallies(t.rule.Within)) // what was before has been judged
+		return t.become(phase{CanaryTrial, now.Add(t.rule.Within)}, CanaryChange{Reason: CanaryWaited, For: t.rule.Within})
+	}
+	return t.become(phase{state: CanaryActive}, CanaryChange{Reason: CanaryPassed})
+}
+
+// become makes next the state, and tells of the change. The caller holds mu.
+func (t *trial) become(next phase, change CanaryChange) *phase {
+	change.From, change.To = t.phase.Load().state, next.state
+	t.phase.Store(&next)
+	if t.changed != nil {
+		t.changed(change)
+	}
+	return &next
+}
+
+// counts returns whether an attempt at r that went like o is evidence, and of a
+// failure. That a client waits for less than the backend takes is no failure of either.
+func (t *trial) counts(r *http.Request, o Outcome) (counts, failed bool) {
+	if t.rule == (AbortRule{}) {
+		return false, false
+	}
+	if o.Err != nil && o.Err.Type == fault.Timeout {
+		if _, asked := field.Timeout(r.Header); asked {
+			return false, false
+		}
+	}
+	return true, o.Err != nil || o.ofServer()
+}
+
+// observe counts an attempt of that side.
+func (t *trial) observe(side int, failed bool, now time.Time) {
+	t.tallies.Load().add(side, failed, now)
+	if side != canarySide {
+		return
+	}
+	t.ended.Add(1)
+	if failed {
+		t.judge(now)
+	}
+}
+
+// judge aborts the canary if what has failed is too much.
+func (t *trial) judge(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase.Load().state == CanaryAborted {
+		return
+	}
+	of := t.tallies.Load()
+	canary, stable := of.sum(canarySide, now), of.sum(stableSide, now)
+	if !t.rule.broken(canary, stable) {
+		return
+	}
+	// Each abort is forgotten once the canary stayed for as long as one takes.
+	forgotten := int(min(now.Sub(t.until)/t.rule.Within, maxAborts))
+	t.times = min(1+max(0, t.times-forgotten), maxAborts)
+	wait := time.Duration(t.times) * t.rule.Within
+	t.until = now.Add(wait)
+	t.become(phase{CanaryAborted, t.until}, CanaryChange{Reason: CanaryFailed, Canary: canary, Stable: stable, For: wait})
+}
+
+// broken reports whether so many attempts at the canary failed that it is to blame: a
+// larger share than the rule allows, and more than would have of as many at the stable
+// backends, give or take what chance does.
+func (a *AbortRule) broken(canary, stable Tally) bool {
+	n, failures := float64(canary.Attempts), float64(canary.Failures)
+	if canary.Failures < leastFailures || failures <= float64(a.Share)*n {
+		return false
+	}
+	usual := stable.share()
+	return failures > n*usual+deviations*math.Sqrt(n*usual*(1-usual))
+}
+
+// ofCanary and ofStable are told how attempts at the two sides went.
+
+func (c *Canary) ofCanary(r *http.Request, o Outcome) {
+	counts, failed := c.trial.counts(r, o)
+	if !counts {
+		return
+	}
+	if failed && c.hooks.Failed != nil {
+		c.hooks.Failed(r.Context())
+	}
+	c.trial.observe(canarySide, failed, time.Now())
+}
+
+func (c *Canary) ofStable(r *http.Request, o Outcome) {
+	if counts, failed := c.trial.counts(r, o); counts {
+		c.trial.observe(stableSide, failed, time.Now())
+	}
+}

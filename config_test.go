@@ -114,7 +114,7 @@ func TestNamesByMeaning(t *testing.T) {
 		"TRUST_PROXY":      "unknown; did you mean TRUSTED_PROXIES?",
 		"HTTPS_PORT":       "unknown; did you mean TLS_PORT?",
 		"JWT_ISSUER":       "unknown; did you mean AUTH_JWT_ISSUER?",
-		"ROUTES":           "unknown; all requests go to BACKENDS, whatever their host and path",
+		"PATH_PREFIX":      "unknown; did you mean ROUTES?",
 	} {
 		t.Run(given, func(t *testing.T) {
 			_, warnings, err := config.Load(&Config{}, []string{backends, given + "=x"})

@@ -31,6 +31,7 @@ import (
 // Config is the whole configuration, in the order in which it is printed.
 type Config struct {
 	Route     route.Config
+	Routes    route.Routes
 	Wire      wire.Config
 	HTTPS     policy.HTTPSConfig
 	Admin     admin.Config
@@ -43,7 +44,7 @@ type Config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	return errors.Join(c.Route.Check(), c.Wire.Check(c.Telemetry.Export.Scraped()), c.HTTPS.Check(&c.Wire.TLS, &c.Route.Policy.Auth), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
+	return errors.Join(c.Route.Check(), c.Routes.Check(), c.Wire.Check(c.Telemetry.Export.Scraped()), c.HTTPS.Check(&c.Wire.TLS, &c.Route.Policy.Auth), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
 }
 
 func main() {
@@ -118,7 +119,7 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 // configuration.
 func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	var cfg Config
-	_, warnings, err := config.Load(&cfg, env, cfg.check) // every fault at once
+	_, warnings, err := config.Load(&cfg, env, cfg.check, cfg.Routes.NotServed) // every fault at once
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ type Config struct {
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"0s" min:"0" zero:"no limit" doc:"deadline of a whole request, retries included, if its client does not set a sooner one (grpc-timeout, Connect-Timeout-Ms); 0 leaves it to clients"`
 	MaxRequestBody config.Bytes  `env:"MAX_REQUEST_BODY" envDefault:"0" min:"0" zero:"no limit" doc:"largest request body, such as 10MiB; 0 sets no limit"`
 
-	RequestID   RequestIDConfig
+	RequestID   RequestIDConfig `whole:"true"`
 	Access      AccessConfig
 	CORS        CORSConfig
 	Auth        AuthConfig

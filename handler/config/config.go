@@ -18,6 +18,15 @@
 //	list        "true": blanks and line ends separate its items as commas do
 //	door        how to open on purpose what it keeps closed: set but empty, it is refused
 //	secret      "true": it is never shown, and NAME_FILE names a file to read it from
+//	unless      the variable with which there is doing without one that is required
+//	each        of a slice of structs: the field beside it that lists names, for each of which there is one
+//	whole       "true": of a variable, or a struct of them, in there: it holds for all, and is not for one alone to set
+//
+// The structs of a slice with the tag each have a [One]. What begins their variables
+// is envPrefix and the name, in capitals and with _ for -. One that is not set has the
+// value of the variable outside that has the rest of its name and its type: it inherits that.
+// To switch off what would be inherited, off, none or 0 is written, whatever else the
+// type reads: it stands for zero where a tag zero says what that means.
 //
 // A type may parse itself as an [encoding.TextUnmarshaler]; its error is shown
 // to whoever wrote the value, behind the variable's name, and those that it
@@ -25,12 +34,9 @@
 package config
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // Faults are all that is wrong with what the user wrote, a line each.
@@ -49,60 +55,19 @@ func (f Faults) Error() string { return strings.Join(f, "\n") }
 // them. A complaint in which a variable takes part whose value is not known is not
 // heard: the field is zero then.
 func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
-	given := env.ToMap(environ)
-	for name, text := range given {
-		given[name] = strings.TrimRight(text, "\r\n") // a line's end is no part of what was in the line
+	l := begin(cfg, environ)
+	l.read(cfg)
+	for _, r := range l.repeated {
+		l.readEach(r)
 	}
-	defaults := platformDefaults(given)
-	variables = Variables(cfg)
-	known := namesOf(variables)
-	ignore(given, known)
-
-	missing := make([]error, len(variables))
-	texts := make(map[string]string, len(variables))
-	for i := range variables {
-		missing[i] = variables[i].choose(given, defaults)
-		texts[variables[i].Name] = variables[i].text
+	l.check(checks)
+	l.wrong = append(l.wrong, l.useless()...)
+	strays, warnings := misspelled(l.given, namesOf(l.variables))
+	warnings = append(l.warnings, warnings...)
+	if l.wrong = append(append(l.wrong, l.strays...), strays...); len(l.wrong) > 0 {
+		err = append(l.wrong, warnings...)
 	}
-	readable := env.ParseWithOptions(cfg, env.Options{Environment: texts}) == nil
-
-	var wrong Faults
-	amiss := map[string]bool{} // variables that a fault names
-	for i := range variables {
-		v, err := &variables[i], missing[i]
-		if err == nil && v.text != "" && (v.Origin != "default" || !readable) {
-			err = v.wrong(readable)
-		}
-		for _, err := range each(err) {
-			wrong = append(wrong, err.Error())
-			amiss[v.Name] = true
-			v.value.SetZero()
-		}
-	}
-	unknown := maps.Clone(amiss)
-	for _, check := range checks {
-		for _, err := range each(check()) {
-			if c, ok := errors.AsType[*complaint](err); ok {
-				about, beside := c.variables(variables)
-				if slices.ContainsFunc(append(beside, about...), func(v *Variable) bool { return unknown[v.Name] }) {
-					continue
-				}
-				for _, v := range about {
-					amiss[v.Name] = true
-				}
-				err = c.named(variables)
-			}
-			if text := plain(err.Error()); !slices.Contains(wrong, text) {
-				wrong = append(wrong, text)
-			}
-		}
-	}
-	wrong = append(wrong, useless(variables, amiss, unknown)...)
-	strays, warnings := misspelled(given, known)
-	if wrong = append(wrong, strays...); len(wrong) > 0 {
-		err = append(wrong, warnings...)
-	}
-	return variables, warnings, err
+	return l.all(), warnings, err
 }
 
 // ignore removes from given what is not meant for us.

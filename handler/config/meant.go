@@ -110,7 +110,7 @@ var meanings = []struct {
 	{meaning{name: "TLS_ACME_DOMAINS"}, "TLS_DOMAIN ACME_DOMAIN ACME_DOMAINS"},
 	{meaning{name: "TLS_ACME_EMAIL"}, "ACME_EMAIL"},
 	{meaning{name: "TLS_ACME_CA"}, "ACME_DIRECTORY ACME_CA ACME_SERVER"},
-	{meaning{why: "unknown; all requests go to BACKENDS, whatever their host and path"}, "ROUTES ROUTE ROUTER ROUTE_RULES ROUTING_RULES LOCATIONS PATH_PREFIX STRIP_PREFIX"},
+	{meaning{name: "ROUTES"}, "ROUTE ROUTER ROUTERS ROUTE_NAMES ROUTE_LIST ROUTE_RULES ROUTING ROUTING_RULES RULES LOCATIONS PATH_PREFIX STRIP_PREFIX PATH_ROUTES HOST_ROUTES PROXY_ROUTES VHOSTS VIRTUAL_HOSTS"},
 	// By the specification all other variables of OpenTelemetry are to be ignored for the file.
 	{meaning{whole: true, why: "declarative configuration is not supported; say what the file says with other OTEL_* variables"}, "OTEL_CONFIG_FILE OTEL_EXPERIMENTAL_CONFIG_FILE"},
 }
@@ -126,3 +126,12 @@ var meant = sync.OnceValue(func() map[string]meaning {
 	}
 	return all
 })
+
+// meantForEach has the variable of a route that is meant by a name behind ROUTE_<NAME>_
+// which elsewhere means another one, or none.
+var meantForEach = map[string]string{
+	"HOST": "MATCH", "HOSTS": "MATCH", "HOSTNAME": "MATCH", "DOMAIN": "MATCH", "DOMAINS": "MATCH", "SERVER_NAME": "MATCH",
+	"PATH": "MATCH", "PATHS": "MATCH", "PREFIX": "MATCH", "PATH_PREFIX": "MATCH", "RULE": "MATCH", "RULES": "MATCH", "LOCATION": "MATCH", "PATTERN": "MATCH", "METHOD": "MATCH", "METHODS": "MATCH",
+	"URL": "BACKENDS", "URLS": "BACKENDS", "TARGET": "BACKENDS", "TARGETS": "BACKENDS", "SERVICE": "BACKENDS", "TO": "BACKENDS", "PORT": "BACKENDS",
+	"TIMEOUT": "REQUEST_TIMEOUT", "STRIP_PREFIX": "STRIP", "STRIP_PATH": "STRIP", "REDIRECT_TO": "REDIRECT", "REDIRECT_URL": "REDIRECT", "RETURN": "RESPOND",
+}

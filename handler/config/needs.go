@@ -12,86 +12,106 @@ import (
 // useless returns a line for each variable whose value is of no use as others
 // are. Only what somebody set counts, and only where it differs from what holds
 // anyway: a default, or a platform's, asks for nothing. A door's counts as it is: who
-// writes that it is to be shut believes that there is one.
+// writes that it is to be shut believes that there is one. What one of each inherits
+// is of use where it is for that one.
 //
 // Of variables in amiss something worse is known, and what those in unknown say
 // is not known: neither is complained of.
-func useless(variables []Variable, amiss, unknown map[string]bool) (lines []string) {
-	s := scope{map[string]*Variable{}, unknown}
-	for i := range variables {
-		s.variables[variables[i].Name] = &variables[i]
+func (l *loading) useless() (lines []string) {
+	for i := range l.variables {
+		lines = append(lines, l.uselessAs(&l.variables[i])...)
 	}
-	for i := range variables {
-		v := &variables[i]
-		if v.Origin != "set" && v.Origin != "file" || amiss[v.Name] {
-			continue
-		}
-		needs, within := v.tag.Get("needs"), v.tag.Get("within")
-		if _, isDoor := v.tag.Lookup("door"); needs == "" && within == "" || !isDoor && !v.Changed() {
-			continue
-		}
-		conditions, why, explained := strings.Cut(needs, "; ")
-		for condition := range strings.FieldsSeq(conditions) {
-			reason := s.fails(v, condition)
-			if reason == "" {
-				continue
-			}
-			if explained {
-				reason += ": " + why
-			}
-			lines = append(lines, fmt.Sprintf("%s: is of no use %s", v.Name, reason))
-		}
-		if bound := s.find(v, within); bound != nil && !unknown[bound.Name] {
-			if most := bound.value.Int(); most > 0 && v.value.Int() > most {
-				lines = append(lines, fault(v.Name, v.text, fmt.Errorf("must not be above %s, which is %s", bound.Name, bound.text)).Error())
+	for _, r := range l.repeated {
+		for _, e := range r.elements {
+			for _, v := range e.own {
+				lines = append(lines, l.uselessAs(v)...)
 			}
 		}
 	}
 	return lines
 }
 
-// scope is what variables know of each other.
-type scope struct {
-	variables map[string]*Variable
-	unknown   map[string]bool
+// uselessAs returns a line for each reason why v is of no use.
+func (l *loading) uselessAs(v *Variable) (lines []string) {
+	if v.Origin != "set" && v.Origin != "file" || l.amiss[v.Name] {
+		return nil
+	}
+	needs, within := v.tag.Get("needs"), v.tag.Get("within")
+	if _, isDoor := v.tag.Lookup("door"); needs == "" && within == "" || !isDoor && !v.Changed() {
+		return nil
+	}
+	conditions, why, explained := strings.Cut(needs, "; ")
+	for condition := range strings.FieldsSeq(conditions) {
+		alternatives := strings.Split(condition, "|")
+		if l.anywhere(v, func(e *element) bool { return l.mayHold(v, e, alternatives) }) {
+			continue
+		}
+		reason := whyNot(alternatives, func(name string) string { return l.find(v, v.of, name).Name })
+		if explained {
+			reason += ": " + why
+		}
+		lines = append(lines, fmt.Sprintf("%s: is of no use %s", v.Name, reason))
+	}
+	if !l.anywhere(v, func(e *element) bool { return l.bounded(v, e, within) }) {
+		bound := l.find(v, v.of, within).source()
+		lines = append(lines, fault(v.Name, v.text, fmt.Errorf("must not be above %s, which is %s", bound.Name, bound.text)).Error())
+	}
+	return lines
+}
+
+// anywhere reports whether holds does where v is set, or for one of each that
+// inherits it.
+func (l *loading) anywhere(v *Variable, holds func(*element) bool) bool {
+	if holds(v.of) {
+		return true
+	}
+	if v.of != nil {
+		return false
+	}
+	for _, r := range l.repeated {
+		for _, e := range r.elements {
+			if !slices.ContainsFunc(e.own, func(own *Variable) bool { return own.base == v }) && holds(e) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // find returns the variable that is meant by a name in a tag of v: the one whose
-// prefixes are nearest to v's.
-func (s scope) find(v *Variable, name string) *Variable {
+// prefixes are nearest to v's; and that of e, if it is one of each and has one.
+func (l *loading) find(v *Variable, e *element, name string) *Variable {
 	for _, prefix := range slices.Backward(v.prefixes) {
-		if found := s.variables[prefix+name]; found != nil {
+		if e != nil {
+			if found := e.variable(prefix + name); found != nil {
+				return found
+			}
+		}
+		if found := l.byName[prefix+name]; found != nil {
 			return found
 		}
 	}
 	return nil
 }
 
-// fails returns why a condition of v does not hold. It is empty for one that
-// holds, or of which that is not known.
-func (s scope) fails(v *Variable, condition string) string {
-	alternatives := strings.Split(condition, "|")
-	if slices.ContainsFunc(alternatives, func(alternative string) bool { return s.mayHold(v, parseTerm(alternative)) }) {
-		return ""
-	}
-	return whyNot(alternatives, func(name string) string { return s.find(v, name).Name })
+// mayHold reports whether one of alternatives holds for v in e, or that is not known.
+func (l *loading) mayHold(v *Variable, e *element, alternatives []string) bool {
+	return slices.ContainsFunc(alternatives, func(alternative string) bool {
+		t := parseTerm(alternative)
+		other := l.find(v, e, t.name)
+		return other == nil || l.isUnknown(other) || t.holds(other)
+	})
 }
 
-func (s scope) mayHold(v *Variable, t term) bool {
-	other := s.find(v, t.name)
-	if other == nil || s.unknown[other.Name] {
+// bounded reports whether v is not above the variable of that name in e, or that is
+// not known.
+func (l *loading) bounded(v *Variable, e *element, name string) bool {
+	bound := l.find(v, e, name)
+	if bound == nil || l.isUnknown(bound) {
 		return true
 	}
-	text := strings.ToLower(other.text)
-	switch t.operator {
-	case "*=":
-		return strings.Contains(text, t.value)
-	case "!=":
-		return text != t.value
-	case "=":
-		return text == t.value
-	}
-	return other.inUse()
+	most := bound.value.Int()
+	return most <= 0 || v.value.Int() <= most
 }
 
 // term is what one alternative of a condition asks of a variable.
@@ -104,6 +124,19 @@ func parseTerm(text string) term {
 		}
 	}
 	return term{name: text}
+}
+
+func (t term) holds(v *Variable) bool {
+	text := strings.ToLower(v.text)
+	switch t.operator {
+	case "*=":
+		return strings.Contains(text, t.value)
+	case "!=":
+		return text != t.value
+	case "=":
+		return text == t.value
+	}
+	return v.inUse()
 }
 
 // whyNot says without what, and with what, none of the alternatives holds.
@@ -144,10 +177,13 @@ func (v *Variable) inUse() bool {
 }
 
 // Changed reports whether the value is another one than by default, whatever
-// the platform.
+// the platform; of one of each, another one than it would inherit.
 func (v *Variable) Changed() bool {
 	text := v.Default
-	if text == "auto" {
+	switch {
+	case v.of != nil && v.base != nil:
+		return !reflect.DeepEqual(v.base.value.Interface(), v.value.Interface())
+	case text == "auto":
 		text = cmp.Or(v.auto(), text)
 	}
 	if v.text == text {

@@ -11,6 +11,7 @@ import (
 var Groups = []Group{
 	{Name: "listen", About: "where clients come in, and how long they may take", Of: []string{"HOST", "PORT", "PROXY_PROTOCOL", "READ_HEADER_TIMEOUT", "IDLE_TIMEOUT", "CLIENT_TIMEOUT", "MAX_HEADER*"}},
 	{Name: "tls", About: "how clients are spoken to over TLS, and kept to it", Of: []string{"TLS_*", "HTTPS_*", "HSTS"}},
+	{Name: "routes", About: "several ways, by host and path, each with its own backends and policies", Of: []string{"ROUTES", "ROUTE_*"}},
 	{Name: "client", About: "who a request is from, and from where it may come", Of: []string{"TRUSTED_PROXIES", "CLIENT_IP_HEADER", "ALLOW_CIDRS", "DENY_CIDRS"}},
 	{Name: "request", About: "how long one may take, how large it may be, what it is called", Of: []string{"REQUEST_*", "MAX_REQUEST_BODY"}},
 	{Name: "cors", About: "which pages in a browser may use the service", Of: []string{"CORS_*"}},

@@ -115,7 +115,7 @@ func Table(cfg any, groups []Group) string {
 		}
 		for _, r := range rows(s.variables) {
 			names := "`" + strings.Join(r.names, "`, `") + "`"
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", names, strings.Join(r.defaults, ", "), strings.ReplaceAll(r.meaning, "|", `\|`))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", names, strings.Join(r.defaults, ", "), strings.NewReplacer("|", `\|`, "<", `\<`).Replace(r.meaning))
 		}
 	}
 	return b.String()

@@ -35,6 +35,11 @@ type Variable struct {
 	prefixes []string
 	tag      reflect.StructTag // read for what is asked: a start asks little
 	value    reflect.Value
+
+	of    *element  // the one of each that it belongs to; nil: it stands once
+	base  *Variable // whose value it has unless it is set; nil: its own
+	index []int     // its field's, within one of each
+	whole bool      // it holds for the whole program, whatever struct it is inherited with
 }
 
 // Doc returns what the variable means.
@@ -47,28 +52,53 @@ func (v *Variable) Min() string { return v.tag.Get("min") }
 // itself when that is empty.
 func (v *Variable) auto() string { return v.tag.Get("auto") }
 
-// Variables returns the variables of cfg, a pointer to a struct, in its order.
-func Variables(cfg any) (all []Variable) {
-	addVariables(&all, reflect.ValueOf(cfg).Elem(), []string{""}, "")
-	return all
+// Variables returns the variables of cfg, a pointer to a struct, in its order, but
+// for those of structs that are there once for each of a list.
+func Variables(cfg any) []Variable {
+	var w walk
+	w.add(reflect.ValueOf(cfg).Elem(), place{prefixes: []string{""}})
+	return w.variables
 }
 
-// addVariables adds the variables of a struct. The last of prefixes begins their
-// names, the others those of the structs around it.
-func addVariables(all *[]Variable, group reflect.Value, prefixes []string, alike string) {
-	prefix := prefixes[len(prefixes)-1]
+// walk is what is found in a configuration.
+type walk struct {
+	variables []Variable
+	repeated  []*repeated
+}
+
+// place is where in a configuration a struct stands. The last of prefixes begins the
+// names of its variables, the others those of the structs around it.
+type place struct {
+	prefixes []string
+	alike    string
+	index    []int // within one of each; nil: outside
+	whole    bool
+}
+
+// add adds the variables of a struct.
+func (w *walk) add(group reflect.Value, at place) {
+	prefix := at.prefixes[len(at.prefixes)-1]
 	for field, value := range group.Fields() {
 		tag := field.Tag
 		name, options, _ := strings.Cut(tag.Get("env"), ",")
+		inner := at
+		if at.index != nil {
+			inner.index = append(slices.Clip(at.index), field.Index...)
+			inner.whole = at.whole || tag.Get("whole") == "true"
+		}
 		switch {
 		case name == "-" || !field.IsExported():
 		case name != "":
-			*all = append(*all, Variable{
+			w.variables = append(w.variables, Variable{
 				Name: prefix + name, Default: tag.Get("envDefault"), Required: options == "required", Secret: tag.Get("secret") == "true",
-				alike: alike, prefixes: prefixes, tag: tag, value: value,
+				alike: at.alike, prefixes: at.prefixes, tag: tag, value: value, index: inner.index, whole: inner.whole,
 			})
 		case value.Kind() == reflect.Struct:
-			addVariables(all, value, append(slices.Clip(prefixes), prefix+tag.Get("envPrefix")), cmp.Or(tag.Get("alike"), alike))
+			inner.prefixes = append(slices.Clip(at.prefixes), prefix+tag.Get("envPrefix"))
+			inner.alike = cmp.Or(tag.Get("alike"), at.alike)
+			w.add(value, inner)
+		case value.Kind() == reflect.Slice && tag.Get("each") != "":
+			w.repeated = append(w.repeated, &repeated{prefix: prefix + tag.Get("envPrefix"), names: group.FieldByName(tag.Get("each")), slice: value})
 		}
 	}
 }
@@ -109,9 +139,15 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 	default:
 		v.text, v.Origin = v.Default, "default"
 	}
-	if v.text != "" || !v.Required {
+	unless := v.tag.Get("unless")
+	if v.text != "" || !v.Required || unless != "" && given[unless] != "" {
 		return nil
 	}
+	return v.missing()
+}
+
+// missing returns that v, without which there is no doing, is not set.
+func (v *Variable) missing() error {
 	if example := v.tag.Get("example"); example != "" {
 		return fmt.Errorf("%s: required, e.g. %s", v.Name, example)
 	}
@@ -206,30 +242,38 @@ func (v *Variable) faults(reasons []error) error {
 	return errors.Join(all...)
 }
 
-// own converts a text of v's tags, which is known to be right. It asks package env
-// about the kinds only that hardly any variable has: parse takes longer.
+// own converts a text of v's tags, which is known to be right.
 func (v *Variable) own(text string) reflect.Value {
+	value, _ := v.read(text)
+	return value
+}
+
+// read converts text as parse does, but for the reason why it cannot. It asks package
+// env about the kinds only that hardly any variable has: parse takes longer.
+func (v *Variable) read(text string) (reflect.Value, error) {
 	pointer := reflect.New(v.value.Type())
 	value := pointer.Elem()
 	if u, ok := pointer.Interface().(encoding.TextUnmarshaler); ok {
-		u.UnmarshalText([]byte(text))
-		return value
+		return value, u.UnmarshalText([]byte(text))
 	}
 	switch {
 	case value.Type() == reflect.TypeFor[time.Duration]():
-		d, _ := time.ParseDuration(text)
+		d, err := time.ParseDuration(text)
 		value.SetInt(int64(d))
+		return value, err
 	case value.CanInt():
-		n, _ := strconv.ParseInt(text, 10, 64)
+		n, err := strconv.ParseInt(text, 10, value.Type().Bits())
 		value.SetInt(n)
+		return value, err
 	case value.Kind() == reflect.Bool:
-		value.SetBool(text == "true")
+		is, err := strconv.ParseBool(text)
+		value.SetBool(is)
+		return value, err
 	case value.Kind() == reflect.String:
 		value.SetString(text)
-	default:
-		value, _ = v.parse(text)
+		return value, nil
 	}
-	return value
+	return v.parse(text)
 }
 
 // parse converts text as package env does for a field of v's type. It has a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -44,11 +45,12 @@ func Named(cfg any, err error) error {
 		return nil
 	}
 	variables := Variables(cfg)
+	at := func(address any) *Variable { return variableOf(variables, address) }
 	told := map[string]bool{}
 	var all []error
 	for _, err := range each(err) {
 		if c, ok := errors.AsType[*complaint](err); ok {
-			err = c.named(variables)
+			err = c.named(at)
 		}
 		if !told[err.Error()] {
 			told[err.Error()] = true
@@ -67,28 +69,43 @@ type complaint struct {
 }
 
 // Error returns the text as it is where nobody knows the names.
-func (c *complaint) Error() string { return c.named(nil).Error() }
+func (c *complaint) Error() string { return c.named(nowhere).Error() }
 
 // Unwrap returns the cause, if there is one.
-func (c *complaint) Unwrap() error { return errors.Unwrap(c.named(nil)) }
+func (c *complaint) Unwrap() error { return errors.Unwrap(c.named(nowhere)) }
 
-// named returns the error that c is where the variables are known.
-func (c *complaint) named(variables []Variable) error {
+// nowhere knows no variable.
+func nowhere(any) *Variable { return nil }
+
+// named returns the error that c is where at knows the variables of fields.
+//
+// What one of each inherits has the name that it was set by. Where nobody has set it,
+// it is called as it would have to be for that one, if anything else that c is about,
+// or names, is that one's own: that is what it does not go with.
+func (c *complaint) named(at func(address any) *Variable) error {
+	about, beside := c.variables(at)
+	own := slices.ContainsFunc(append(beside, about...), func(v *Variable) bool { return v.of != nil && v.source() == v })
+	name := func(v *Variable) string {
+		if source := v.source(); !own || source.Origin != "default" {
+			return source.Name
+		}
+		return v.Name
+	}
 	var names []string
 	for _, field := range c.fields {
-		name := "?"
-		if v := variableOf(variables, field); v != nil {
-			name = v.Name
+		text := "?"
+		if v := at(field); v != nil {
+			text = name(v)
 			if c.showValue && !v.Secret {
-				name += fmt.Sprintf("=%.200q", withoutCredentials(formatted(v.value)))
+				text += fmt.Sprintf("=%.200q", withoutCredentials(formatted(v.value)))
 			}
 		}
-		names = append(names, name)
+		names = append(names, text)
 	}
 	args := []any{strings.Join(names, ", ")}
 	for _, arg := range c.args {
-		if v := variableOf(variables, arg); v != nil {
-			arg = v.Name
+		if v := at(arg); v != nil {
+			arg = name(v)
 		}
 		args = append(args, arg)
 	}
@@ -96,14 +113,14 @@ func (c *complaint) named(variables []Variable) error {
 }
 
 // variables returns those that c is about, and those that it names beside.
-func (c *complaint) variables(all []Variable) (about, beside []*Variable) {
+func (c *complaint) variables(at func(address any) *Variable) (about, beside []*Variable) {
 	for _, field := range c.fields {
-		if v := variableOf(all, field); v != nil {
+		if v := at(field); v != nil {
 			about = append(about, v)
 		}
 	}
 	for _, arg := range c.args {
-		if v := variableOf(all, arg); v != nil {
+		if v := at(arg); v != nil {
 			beside = append(beside, v)
 		}
 	}

@@ -22,13 +22,16 @@ type Config struct {
 	Balancer balancer.Config
 	Probe    probe.Config
 	Policy   policy.Config
-	Shared   redis.Config
+	Shared   redis.Config `whole:"true"`
 }
 
 // Check returns what is wrong with values that are right by themselves: all for
 // which [New] would refuse.
-func (c *Config) Check() error {
-	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Shared.Check())
+func (c *Config) Check() error { return errors.Join(c.check(), c.Shared.Check()) }
+
+// check leaves out what holds for the whole program.
+func (c *Config) check() error {
+	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check())
 	if header := c.Balancer.HashKey.Header(); header != "" && c.Policy.Auth.Takes(header) {
 		wrong = errors.Join(wrong, config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen"))
 	}

@@ -1,0 +1,104 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"spangate/handler/config"
+)
+
+// Routes are those that ROUTES lists. The zero value has none: all requests take the
+// one way that [Config] describes.
+type Routes struct {
+	Names Names   `env:"ROUTES" list:"true" zero:"none" doc:"comma list of the names of routes, of lower-case letters, digits and dashes; ROUTE_<NAME>_MATCH says which requests each takes, BACKENDS, which can be left out then, takes all others"`
+	Each  []Named `each:"Names" envPrefix:"ROUTE_"`
+}
+
+// Named is a route with its name. What is not set for it, it inherits from the [Config]
+// of all.
+type Named struct {
+	config.One
+	Config
+}
+
+// Check returns what is wrong with values that are right by themselves.
+func (r *Routes) Check() error {
+	var wrong []error
+	for i := range r.Each {
+		wrong = append(wrong, r.Each[i].Config.check())
+	}
+	return errors.Join(wrong...)
+}
+
+// NotServed returns that there are routes, of which so far nobody serves any.
+func (r *Routes) NotServed() error {
+	if r.Names == nil {
+		return nil
+	}
+	return config.Wrong(&r.Names, "routes are not served yet")
+}
+
+// Names are the names of routes, in the order in which they are listed. As text it is
+// a comma list.
+type Names []string
+
+const (
+	// maxRoutes is as many as anybody could still tell apart; each has metrics of its own.
+	maxRoutes = 1000
+	// maxName is that of a label of DNS, which what is behind a route is often called by.
+	maxName = 63
+)
+
+var routeName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// UnmarshalText parses a list. Its error joins one for each fault.
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = nil
+	var wrong []error
+	items := strings.Split(string(text), ",")
+	seen := map[string]string{} // by what it is in the names of variables
+	for _, name := range items {
+		written := config.Capitals(name)
+		first, taken := seen[written]
+		switch err := checkName(name); {
+		case taken && first == name:
+			wrong = append(wrong, fmt.Errorf("%.100q is listed twice", name))
+		case taken && len(items) == 2:
+			wrong = append(wrong, fmt.Errorf("both are written ROUTE_%s_…", written))
+		case taken:
+			wrong = append(wrong, fmt.Errorf("%.100q and %.100q are both written ROUTE_%s_…", first, name, written))
+		case err != nil:
+			wrong = append(wrong, err)
+		default:
+			seen[written] = name
+			*n = append(*n, name)
+		}
+	}
+	if len(items) > maxRoutes {
+		wrong = []error{fmt.Errorf("lists %d routes; there can be %d", len(items), maxRoutes)}
+	}
+	return errors.Join(wrong...)
+}
+
+// checkName returns what is wrong with a name.
+func checkName(name string) error {
+	switch better := strings.ToLower(strings.ReplaceAll(name, "_", "-")); {
+	case name == "":
+		return errors.New("has an empty entry; a list looks like api,web")
+	case len(name) > maxName:
+		return fmt.Errorf("%.20q… is longer than %d letters", name, maxName)
+	case name == defaultName:
+		return fmt.Errorf("%q is what takes what no route does: BACKENDS and the other variables without ROUTE_ are its", name)
+	case routeName.MatchString(name):
+		return nil
+	case routeName.MatchString(better):
+		return fmt.Errorf("%q: must be lower-case letters, digits and dashes, such as %s", name, better)
+	default:
+		return fmt.Errorf("%.100q: must be lower-case letters, digits and dashes, a letter first", name)
+	}
+}
+
+// defaultName is the name of the route that takes what no other does.
+const defaultName = "default"

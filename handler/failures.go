@@ -64,6 +64,8 @@ func (f Failures) respond(w http.ResponseWriter, r *http.Request, err error) {
 	detail := ""
 	if _, ok := errors.AsType[*fault.RequestBodyError](err); ok && status == http.StatusBadRequest {
 		detail = "The request's body does not follow its framing."
+	} else if phrase, ok := errors.AsType[fault.Phrase](err); ok && e.Type == fault.MalformedRequest {
+		detail = string(phrase)
 	}
 	f.write(w, r, status, detail)
 }

@@ -51,7 +51,7 @@ type forwarder struct {
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if why := refusal(r); why.Status != 0 {
+	if why := RefusalOf(r); why.Status != 0 {
 		f.cfg.Failures.Refuse(w, r, why)
 		return
 	}
@@ -136,7 +136,7 @@ func (f *forwarder) outgoing(on *forwarding, r *http.Request, body *requestBody)
 	on.setForwarded(r, header)
 	addVia(header, r.ProtoMajor, r.ProtoMinor)
 
-	on.url = outgoingURL(r)
+	on.url = OutgoingURL(r)
 	on.out = *(&http.Request{
 		Method:        r.Method,
 		URL:           &on.url,

@@ -11,9 +11,9 @@ import (
 	"spangate/handler/fault"
 )
 
-// refusal returns why a request is refused that is malformed or not for a
+// RefusalOf returns why a request is refused that is malformed or not for a
 // gateway, without a status where it is neither.
-func refusal(r *http.Request) fault.Refusal {
+func RefusalOf(r *http.Request) fault.Refusal {
 	if r.Method == http.MethodConnect {
 		return fault.Refusal{Status: http.StatusNotImplemented, Detail: "There are no tunnels here."}
 	}

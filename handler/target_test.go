@@ -22,7 +22,7 @@ func FuzzTarget(f *testing.F) {
 		if wrongTarget(r) != "" {
 			return
 		}
-		out := outgoingURL(r)
+		out := OutgoingURL(r)
 		out.Scheme, out.Host = "http", "b"
 		got := out.RequestURI()
 		if strings.HasPrefix(out.EscapedPath(), "//") {

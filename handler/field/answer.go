@@ -14,6 +14,7 @@ type Answer struct {
 	set    []line
 	forbid []string
 	vary   []string
+	other  map[string][]string // where nobody says anything else
 
 	lines [3]line   // for set, as most have no more to say
 	value [1]string // of the first that SetValue was told
@@ -55,6 +56,14 @@ func (a *Answer) Forbid(names ...string) { a.forbid = join(a.forbid, names) }
 // the one who gives it names.
 func (a *Answer) Vary(lines ...string) { a.vary = join(a.vary, lines) }
 
+// Default has the answer say what fields says of those that nobody else says anything
+// of. It replaces what an earlier Default was told. A nil Answer says nothing.
+func (a *Answer) Default(fields map[string][]string) {
+	if a != nil {
+		a.other = fields
+	}
+}
+
 // join returns b behind a, and changes neither.
 func join(a, b []string) []string {
 	if len(a) == 0 {
@@ -77,5 +86,10 @@ func (a *Answer) Apply(header http.Header) {
 	}
 	for _, l := range a.set {
 		header[l.name] = l.values
+	}
+	for name, values := range a.other {
+		if _, said := header[name]; !said {
+			header[name] = values
+		}
 	}
 }

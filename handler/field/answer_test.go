@@ -29,11 +29,15 @@ func TestAnswer(t *testing.T) {
 		say    func(*field.Answer)
 		want   http.Header
 	}{
-		"none":                  {none, func(*field.Answer) {}, http.Header{"A": {"backend"}, "Vary": {"Cookie"}}},
-		"nothing":               {&field.Answer{}, func(*field.Answer) {}, http.Header{"A": {"backend"}, "Vary": {"Cookie"}}},
-		"the last word counts":  {&field.Answer{}, func(a *field.Answer) { a.Set("A", "1"); a.Set("A", "2", "3") }, http.Header{"A": {"2", "3"}, "Vary": {"Cookie"}}},
-		"set, then forbidden":   {&field.Answer{}, func(a *field.Answer) { a.Set("B", "1"); a.Forbid("B"); a.Forbid("A", "C") }, http.Header{"B": {"1"}, "Vary": {"Cookie"}}},
-		"Vary of two":           {&field.Answer{}, func(a *field.Answer) { a.Vary("Origin"); a.Vary("Accept", "X") }, http.Header{"A": {"backend"}, "Vary": {"Origin", "Accept", "X", "Cookie"}}},
+		"none":                 {none, func(*field.Answer) {}, http.Header{"A": {"backend"}, "Vary": {"Cookie"}}},
+		"nothing":              {&field.Answer{}, func(*field.Answer) {}, http.Header{"A": {"backend"}, "Vary": {"Cookie"}}},
+		"the last word counts": {&field.Answer{}, func(a *field.Answer) { a.Set("A", "1"); a.Set("A", "2", "3") }, http.Header{"A": {"2", "3"}, "Vary": {"Cookie"}}},
+		"set, then forbidden":  {&field.Answer{}, func(a *field.Answer) { a.Set("B", "1"); a.Forbid("B"); a.Forbid("A", "C") }, http.Header{"B": {"1"}, "Vary": {"Cookie"}}},
+		"Vary of two":          {&field.Answer{}, func(a *field.Answer) { a.Vary("Origin"); a.Vary("Accept", "X") }, http.Header{"A": {"backend"}, "Vary": {"Origin", "Accept", "X", "Cookie"}}},
+		"where nobody else speaks": {&field.Answer{}, func(a *field.Answer) {
+			a.Set("B", "1")
+			a.Default(http.Header{"A": {"2"}, "B": {"2"}, "C": {"2"}})
+		}, http.Header{"A": {"backend"}, "B": {"1"}, "C": {"2"}, "Vary": {"Cookie"}}},
 		"more than it has room": {&field.Answer{}, func(a *field.Answer) { say(a, "A", "B", "C", "D", "E", "F") }, http.Header{"A": {"A"}, "B": {"B"}, "C": {"C"}, "D": {"D"}, "E": {"E"}, "F": {"F"}, "Vary": {"Cookie"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"unicode"
 )
@@ -22,7 +23,20 @@ func (v Variable) Shown() string {
 			return says.InForce()
 		}
 	}
-	return plain(v.text)
+	return plain(v.redacted())
+}
+
+// redacted returns the text as it may be shown, whether it stands for a value or not: a
+// type whose values may hold secrets beside other things says by a method Redacted what
+// is left of one.
+func (v Variable) redacted() string {
+	if !v.value.IsValid() {
+		return v.text
+	}
+	if says, ok := reflect.Zero(v.value.Type()).Interface().(interface{ Redacted(string) string }); ok {
+		return says.Redacted(v.text)
+	}
+	return v.text
 }
 
 // fault returns an error of one line, whatever the text; nil if err is nil.

@@ -233,7 +233,7 @@ func (v *Variable) beyond(bound string, sign int) bool {
 // one: of several, each says which part of it is meant.
 func (v *Variable) faults(reasons []error) error {
 	if len(reasons) == 1 {
-		return fault(v.Name, v.text, reasons[0])
+		return fault(v.Name, v.redacted(), reasons[0])
 	}
 	var all []error
 	for _, reason := range reasons {

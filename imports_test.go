@@ -23,6 +23,7 @@ var rooms = [][]string{
 	{"spangate/handler/acme"},
 	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler"},
+	{"spangate/handler/rewrite"},
 	{"spangate/probe"},
 	{"spangate/balancer", "spangate/policy"},
 	{"spangate/telemetry/export/console", "spangate/telemetry/export/tracer"},

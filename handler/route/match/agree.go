@@ -4,156 +4,229 @@ package match
 // whether they agree.
 const mostRead = 256 << 10
 
+// shape is what there is in a path that servers differ about.
+type shape struct {
+	params    bool
+	backslash bool
+	empty     bool // segments but for the last
+	dots      bool // segments of dots
+	dotsLast  bool
+	script    bool // a segment of a PHP script
+}
+
 // traits are what different servers read differently in a path.
 type traits struct {
-	escapes    bool // of what could stand there itself
-	separators bool // escaped
-	dotEscapes bool
-	params     bool
-	backslash  bool
-	empty      bool // segments but for the last
-	dots       bool // segments of dots
-	capitals   bool
-	overlong   bool // encodings that are none of UTF-8, and were taken for slashes and dots
-	end        int  // what some take for the end of the path; 0: none
+	sent, decoded shape
+	capitals      bool
+	escapes       bool // of what could stand there itself
+	structure     bool // escapes of slashes, dots and semicolons
+	two           bool // what is done at once and what one by one may differ
+	overlong      bool // encodings that are none of UTF-8, and were taken for slashes and dots
+	end           int  // what some take for the end of the path; 0: none
 }
 
 // traitsOf looks for what may be read differently. It errs towards more of that.
 func traitsOf(path string) (t traits) {
-	length, dots := 0, 0 // of a segment
 	for i := 1; i < len(path); {
 		c, width := path[i], 1
 		if c == '%' {
 			if d, w := escaped(path[i:]); w > 0 {
 				c, width = d, w
-				t.escape(c)
+				isStructure := c == '/' || c == '\\' || c == '.' || c == ';'
+				t.structure = t.structure || isStructure
+				t.escapes = t.escapes || isStructure || inPath(c)
 			}
 		}
-		switch c {
-		case '/', '\\', ';':
-			t.backslash = t.backslash || c == '\\'
-			t.params = t.params || c == ';'
-			t.empty = t.empty || length == 0
-			t.dots = t.dots || isDots(length, dots)
-			length, dots = -1, 0
-		case '.':
-			dots++
-		case 0, '?', '#':
+		switch {
+		case 'A' <= c && c <= 'Z':
+			t.capitals = true
+		case c == 0, c == '?', c == '#':
 			if t.end == 0 {
 				t.end = i
 			}
-			t.dots = t.dots || isDots(length, dots)
-		case 0xc0, 0xc1:
+		case c == 0xc0, c == 0xc1:
 			t.overlong = true
-		default:
-			t.capitals = t.capitals || 'A' <= c && c <= 'Z'
 		}
-		length++
 		i += width
 	}
-	t.dots = t.dots || isDots(length, dots)
+	t.sent = shapeOf(path, step{})
+	t.decoded = t.sent
+	t.two = t.structure || t.sent.count() > 1
+	if t.structure {
+		t.decoded = shapeOf(path, step{decodes: true, splits: true})
+	}
 	return t
 }
 
-func isDots(length, dots int) bool { return length == dots && 0 < dots && dots <= 2 }
-
-// escape notes that c was escaped.
-func (t *traits) escape(c byte) {
-	isSeparator := c == '/' || c == '\\'
-	t.escapes = t.escapes || isSeparator || inPath(c)
-	t.separators = t.separators || isSeparator
-	t.dotEscapes = t.dotEscapes || c == '.'
+// shapeOf looks for what servers differ about where they read characters as st does. It
+// takes whatever may end a segment for its end.
+func shapeOf(path string, st step) (s shape) {
+	from, dots := 1, 0
+	ends := func(at int, isLast bool) {
+		s.empty = s.empty || at == from && !isLast
+		if dots > 0 && dots <= 2 {
+			s.dots, s.dotsLast = true, true
+		} else if at > from {
+			s.dotsLast = false
+		}
+		s.script = s.script || !isLast && isScript(path[from:at])
+		dots = 0
+	}
+	for i := 1; i < len(path); {
+		c, width := st.at(path, i)
+		if d, w := escaped(path[i:]); w > 0 && d == '.' {
+			c, width = d, w
+		}
+		switch c {
+		case '/', '\\', ';':
+			s.backslash = s.backslash || c == '\\'
+			s.params = s.params || c == ';'
+			ends(i, false)
+			from = i + width
+		case '.':
+			if dots >= 0 {
+				dots++
+			}
+		default:
+			dots = -1
+		}
+		i += width
+	}
+	ends(len(path), true)
+	return s
 }
 
-// readings returns in which ways servers may read a path of these traits, as choices
-// that are made one by one. The first of each changes nothing.
-func (t *traits) readings() (all choices) {
-	all.decodings = 1
-	for _, also := range [...]struct {
-		is bool
-		decoding
-	}{{t.escapes, ofAll}, {t.separators, ofText}, {t.dotEscapes && t.dots, ofDots}} {
-		if also.is {
-			all.decoding[all.decodings] = also.decoding
-			all.decodings++
+// count returns how many things there are that servers differ about.
+func (s *shape) count() (n int) {
+	for _, is := range [...]bool{s.params, s.backslash, s.empty, s.dots, s.script} {
+		if is {
+			n++
 		}
 	}
-	all.params, all.backslash, all.collapse, all.dots = 1, 1, 1, 1
-	if t.params {
-		all.params = 2
-		if t.escapes {
-			all.params = 3
-		}
-	}
-	if t.backslash {
-		all.backslash = 2
-	}
-	if t.dots {
-		all.dots = 3
-	}
-	if t.empty {
-		all.collapse = 2
-		if t.dots {
-			all.collapse = 3
-		}
-	}
-	return all
+	return n
 }
 
-// choices says how many values each field of a reading may have.
-type choices struct {
-	decodings, params, backslash, collapse, dots int
+// choices says how many values each choice of a reading has. The first changes nothing.
+type choices struct{ text, two, sent, decoded, count int }
 
-	decoding [ofAll + 1]decoding
+// readings returns how many ways there are to read a path of these traits.
+func (t *traits) readings() (c choices) {
+	c = choices{text: 1, sent: t.sent.steps(t.structure), decoded: t.decoded.steps(false)}
+	if t.escapes {
+		c.text = 2
+	}
+	c.count = c.text * c.sent
+	if t.two {
+		c.count *= 1 + 2*c.decoded
+	}
+	return c
 }
 
-func (c *choices) count() int {
-	return c.decodings * c.params * c.backslash * c.collapse * c.dots
+// chooser takes a number apart into choices.
+type chooser int
+
+func (c *chooser) choose(n int) int {
+	chosen := int(*c) % n
+	*c /= chooser(n)
+	return chosen
 }
 
 // reading returns that of number i.
-func (c *choices) reading(i int) (rd reading) {
-	choose := func(n int) (chosen int) {
-		i, chosen = i/n, i%n
-		return chosen
+func (t *traits) reading(i int, c *choices) (rd reading) {
+	n := chooser(i)
+	rd.text = n.choose(c.text) > 0
+	rd.sent = t.sent.step(&n, t.structure)
+	if n > 0 {
+		n--
+		rd.isTwo = true
+		rd.decoded.splits = n.choose(2) == 0
+		splits := rd.decoded.splits
+		rd.decoded = t.decoded.step(&n, false)
+		rd.decoded.decodes, rd.decoded.splits = true, splits
 	}
-	rd.decode = c.decoding[choose(c.decodings)]
-	rd.params = params(choose(c.params))
-	rd.backslash = choose(c.backslash) > 0
-	rd.collapse = collapse(choose(c.collapse))
-	dots := choose(c.dots)
-	rd.dots, rd.unslashed = dots > 0, dots > 1
 	return rd
+}
+
+// choices returns how many values each field of a step has.
+func (s *shape) choices(escapedDots bool) (params, backslash, script, collapse, dots, decodeDot int) {
+	params, backslash, script, collapse, dots, decodeDot = 1, 1, 1, 1, 1, 1
+	if s.params {
+		params = 2
+		if s.backslash {
+			params = 3
+		}
+	}
+	if s.backslash {
+		backslash = 2
+	}
+	if s.script {
+		script = 2
+	}
+	if s.empty {
+		collapse = 2
+	}
+	if s.dots {
+		dots = 2
+		if s.dotsLast {
+			dots = 3
+		}
+		if s.empty {
+			collapse = 3
+		}
+		if escapedDots {
+			decodeDot = 2
+		}
+	}
+	return params, backslash, script, collapse, dots, decodeDot
+}
+
+// steps returns how many steps there are for a path of that shape.
+func (s *shape) steps(escapedDots bool) int {
+	params, backslash, script, collapse, dots, decodeDot := s.choices(escapedDots)
+	return params * backslash * script * collapse * dots * decodeDot
+}
+
+// step returns the one that n chooses.
+func (s *shape) step(n *chooser, escapedDots bool) (st step) {
+	nParams, nBackslash, nScript, nCollapse, nDots, nDecodeDot := s.choices(escapedDots)
+	st.params = params(n.choose(nParams))
+	st.backslash = n.choose(nBackslash) > 0
+	st.script = n.choose(nScript) > 0
+	st.collapse = collapse(n.choose(nCollapse))
+	st.dots = dots(n.choose(nDots))
+	st.decodeDot = n.choose(nDecodeDot) > 0
+	return st
 }
 
 // agree reports whether the path leads to took's rule in whichever way it is read, and
 // also where other is the site, if there is one. Where that would take too long it is
 // said not to.
 func (w *walk) agree(at, other *site, path string, took *entry) bool {
-	if at.simple && other == nil {
-		return true
+	if at.simple && (other == nil || other.simple) {
+		return other == nil || sameRule(w.search(other), took)
 	}
 	t := traitsOf(path)
-	all := t.readings()
-	if t.overlong || all.count()*len(path) > mostRead {
+	c := t.readings()
+	if t.overlong || c.count*len(path) > mostRead {
 		return false
 	}
 	folds := took != nil && (t.capitals || w.table.folds)
-	if all.count() == 1 && t.end == 0 && !folds && other == nil {
-		return true
-	}
-	for i := range all.count() {
-		rd := all.reading(i)
-		if !w.leads(at, other, path, rd, folds, took) || t.end > 0 && !w.leads(at, other, path[:t.end], rd, folds, took) {
-			return false
+	if c.count > 1 || folds || other != nil || w.text != path {
+		for i := range c.count {
+			rd := t.reading(i, &c)
+			if !w.leads(at, other, path, &rd, folds, took) {
+				return false
+			}
 		}
 	}
-	return true
+	return t.end == 0 || w.agree(at, other, path[:t.end], took)
 }
 
 // leads reports whether one reading of the path leads to took's rule.
-func (w *walk) leads(at, other *site, path string, rd reading, folds bool, took *entry) bool {
-	w.path.read(path, rd)
+func (w *walk) leads(at, other *site, path string, rd *reading, folds bool, took *entry) bool {
+	if !w.read(path, rd) {
+		return false
+	}
 	for ; at != nil; at, other = other, nil {
 		if !sameRule(w.search(at), took) {
 			return false

@@ -56,9 +56,9 @@ func (e *entry) why(t *Table, r *http.Request, host string, client netip.Addr) s
 		return fmt.Sprintf("method %s is not %s", r.Method, t.allow(e.methods))
 	}
 	w.method = alone.methods[r.Method]
-	w.path.read(sentPath(r), reading{})
+	w.read(sentPath(r), &reading{})
 	if w.search(at) == nil {
-		return fmt.Sprintf("path %s is not %s", w.path.path, e.pattern.path)
+		return fmt.Sprintf("path %s is not %s", w.text, e.pattern.path)
 	}
 	if i := c.Headers.failing(r); i >= 0 {
 		return wrongWanted("header", c.Headers[i], len(r.Header[c.Headers[i].name]) == 0, ": ")

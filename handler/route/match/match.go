@@ -123,7 +123,7 @@ func (t *Table) Match(m *Match, r *http.Request, host string, client netip.Addr)
 		m.Ambiguous = true
 		return
 	}
-	w.path.read(m.path, reading{})
+	w.read(m.path, &reading{})
 	took := w.search(at)
 	switch {
 	case took != nil:

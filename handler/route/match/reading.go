@@ -10,7 +10,7 @@ func sentPath(r *http.Request) string {
 	target := r.RequestURI
 	switch {
 	case target == "": // none that was received
-		return r.URL.EscapedPath()
+		target = r.URL.EscapedPath()
 	case target[0] != '/':
 		_, behind, found := strings.Cut(target, "://")
 		at := strings.IndexAny(behind, "/?")
@@ -28,38 +28,38 @@ func sentPath(r *http.Request) string {
 	return target
 }
 
-// reading is one way in which a server may read a path.
+// reading is one way in which a path may be read: what is done to it as it was sent, and
+// then, by those who decode it before they look at it, or again behind another server,
+// to what that has left. Its zero value changes nothing.
 type reading struct {
-	decode   decoding
-	params   params
-	collapse collapse
-	// backslash is set where one is a slash.
-	backslash bool
-	// dots is set where . and .. are resolved, and unslashed where one of them at the
-	// end leaves no slash there, as in path.Clean.
-	dots, unslashed bool
+	sent    step
+	isTwo   bool
+	decoded step
+	text    bool // segments are compared as what they encode
 }
 
-// decoding says which escapes a server decodes before it looks for slashes and dots.
-type decoding uint8
-
-const (
-	asSent decoding = iota // none but those of bytes that may not stand in a path
-	ofDots                 // %2E, as a dot segment may be written in a URL of browsers
-	ofText                 // all but slash and backslash
-	ofAll
-)
+// step is what is done to a path at once.
+type step struct {
+	decodes   bool // escapes are what they encode, slashes only if splits is set
+	splits    bool
+	decodeDot bool // %2E is a dot in a segment of dots, as in URLs of browsers
+	backslash bool // is a slash
+	params    params
+	script    bool // the segment of a PHP script goes, what follows is a path for the script
+	collapse  collapse
+	dots      dots
+}
 
 // params says what becomes of what follows a semicolon in a segment.
 type params uint8
 
 const (
-	kept    params = iota
-	dropped        // before anything is decoded
-	gone           // also where the semicolon was encoded
+	paramsKept    params = iota
+	paramsDropped        // up to the end of the segment
+	paramsToSlash        // up to a slash, whatever a backslash is
 )
 
-// collapse says what becomes of empty segments.
+// collapse says what becomes of empty segments, but for the last.
 type collapse uint8
 
 const (
@@ -68,12 +68,21 @@ const (
 	emptyLater          // they go when that has been done
 )
 
+// dots says what becomes of segments of dots.
+type dots uint8
+
+const (
+	dotsKept     dots = iota
+	dotsResolved      // RFC 3986 §5.2.4: behind one at the end stays a slash
+	dotsCleaned       // that goes too, as in path.Clean
+)
+
 // segments are those of one reading of a path, as far as patterns are deep and one more.
 type segments struct {
-	path   string
-	decode decoding
-	n      int
-	spans  [maxDepth + 1]span
+	n     int
+	spans [maxDepth + 1]span
+	empty int  // segments that have been left out since the last one
+	past  bool // a script
 }
 
 type span struct {
@@ -81,104 +90,141 @@ type span struct {
 	empty    int // how many that are left out stood before it
 }
 
-// read fills s with what rd makes of path.
-func (s *segments) read(path string, rd reading) {
-	s.path, s.decode, s.n = path, rd.decode, 0
-	empty := 0 // segments that have been left out since the last one
-	for from := 1; from <= len(path); {
-		to, next := rd.segment(path, from)
-		isLast := next > len(path)
-		end := to
-		if rd.params != kept {
-			end = rd.cut(path, from, to)
-		}
-		dots := rd.dotsIn(path[from:end])
-		switch {
-		case dots == 2 && empty > 0:
-			empty--
-		case dots == 2 && s.n > 0:
-			empty = s.pop()
-		case dots == 0 && (from < end || isLast || rd.collapse == emptyKept):
-			s.push(from, end, empty)
-			empty = 0
-		case dots == 0 && rd.collapse == emptyLater:
-			empty++
-		}
-		if dots > 0 && isLast && !(rd.unslashed && s.n > 0) {
-			s.push(end, end, 0)
-		}
+// read reads the path, and says whether it could: where the first step leaves more
+// segments than are kept of it, the second would not see all that it has to.
+func (w *walk) read(path string, rd *reading) bool {
+	w.text, w.decodes = path, rd.text
+	w.path.reset()
+	if !rd.isTwo {
+		rd.sent.split(&w.path, path, 1, len(path), true)
+		return true
+	}
+	w.sent.reset()
+	rd.sent.split(&w.sent, path, 1, len(path), true)
+	if w.sent.n > len(w.sent.spans) {
+		return false
+	}
+	for i, sp := range w.sent.spans[:w.sent.n] {
+		rd.decoded.split(&w.path, path, sp.from, sp.to, i == w.sent.n-1)
+	}
+	return true
+}
+
+func (s *segments) reset() { s.n, s.empty, s.past = 0, 0, false }
+
+// split adds to s what path[from:to] has between slashes. isLast says that nothing
+// follows it.
+func (st *step) split(s *segments, path string, from, to int, isLast bool) {
+	for from <= to {
+		end, next := st.segment(path, from, to)
+		st.add(s, path[:end], from, isLast && next > to)
 		from = next
 	}
 }
 
-func (s *segments) push(from, to, empty int) {
-	if s.n < len(s.spans) {
-		s.spans[s.n] = span{from, to, empty}
-	} else {
-		s.n += empty // all that matters of them is how many have to go
-	}
-	s.n++
-}
-
-// pop removes the last segment and returns how many were left out before it.
-func (s *segments) pop() (empty int) {
-	s.n--
-	if s.n < len(s.spans) {
-		return s.spans[s.n].empty
-	}
-	return 0
-}
-
 // segment returns where the segment that begins at from ends, and where the next one
-// begins, which is behind the path where it is the last.
-func (rd *reading) segment(path string, from int) (to, next int) {
-	if !rd.backslash && rd.decode != ofAll {
-		if i := strings.IndexByte(path[from:], '/'); i >= 0 {
+// begins, which is behind to where it is the last.
+func (st *step) segment(path string, from, to int) (end, next int) {
+	if !st.splits && !st.backslash {
+		if i := strings.IndexByte(path[from:to], '/'); i >= 0 {
 			return from + i, from + i + 1
 		}
-		return len(path), len(path) + 1
+		return to, to + 1
 	}
-	for i := from; i < len(path); {
-		c, width := rd.at(path, i)
-		if c == '/' || c == '\\' && rd.backslash {
+	backslash := st.backslash
+	for i := from; i < to; {
+		c, width := st.at(path[:to], i)
+		if c == '/' || c == '\\' && backslash {
 			return i, i + width
+		}
+		if c == ';' && st.params == paramsToSlash {
+			backslash = false
 		}
 		i += width
 	}
-	return len(path), len(path) + 1
+	return to, to + 1
 }
 
 // at returns the character at path[i] and its width.
-func (rd *reading) at(path string, i int) (c byte, width int) {
-	c = path[i]
-	if c != '%' || rd.decode == asSent {
-		return c, 1
+func (st *step) at(path string, i int) (c byte, width int) {
+	if path[i] != '%' || !st.decodes {
+		return path[i], 1
 	}
 	d, width := escaped(path[i:])
-	switch {
-	case width == 0, rd.decode == ofDots && d != '.', rd.decode == ofText && (d == '/' || d == '\\'):
-		return c, 1
+	if width == 0 || !st.splits && (d == '/' || d == '\\') {
+		return '%', 1
 	}
 	return d, width
 }
 
-// cut returns where what belongs to the segment from path[from:to] ends.
-func (rd *reading) cut(path string, from, to int) int {
-	for i := from; i < to; i++ {
-		if path[i] == ';' || rd.params == gone && strings.HasPrefix(path[i:to], "%3") && i+2 < to && path[i+2]|0x20 == 'b' {
-			return i
-		}
+// add adds the segment path[from:].
+func (st *step) add(s *segments, path string, from int, isLast bool) {
+	if st.params != paramsKept {
+		path = path[:from+st.param(path[from:])]
 	}
-	return to
+	dots := 0
+	if st.dots != dotsKept {
+		dots = st.dotsIn(path[from:])
+	}
+	switch {
+	case dots == 2 && s.empty > 0:
+		s.empty--
+	case dots == 2:
+		s.pop()
+	case dots == 1:
+	case st.script && !isLast && !s.past && isScript(path[from:]):
+		s.past = true
+	case from < len(path) || isLast || st.collapse == emptyKept:
+		s.push(from, len(path))
+	case st.collapse == emptyLater:
+		s.empty++
+	}
+	if dots > 0 && isLast && (st.dots == dotsResolved || s.n == 0) {
+		s.push(len(path), len(path))
+	}
 }
 
-// dotsIn returns how many dots a segment is that rd resolves, or 0.
-func (rd *reading) dotsIn(s string) (dots int) {
-	if !rd.dots || len(s) > 2*len("%2e") {
+func (s *segments) push(from, to int) {
+	if s.n < len(s.spans) {
+		s.spans[s.n] = span{from, to, s.empty}
+	} else {
+		s.n += s.empty // all that matters of them is how many have to go
+	}
+	s.n++
+	s.empty = 0
+}
+
+func (s *segments) pop() {
+	if s.n == 0 {
+		return
+	}
+	if s.n--; s.n < len(s.spans) {
+		s.empty = s.spans[s.n].empty
+	}
+}
+
+// param returns where the parameters of a segment begin.
+func (st *step) param(segment string) int {
+	for i := 0; i < len(segment); {
+		c, width := st.at(segment, i)
+		if c == ';' {
+			return i
+		}
+		i += width
+	}
+	return len(segment)
+}
+
+// dotsIn returns how many dots a segment is, or 0.
+func (st *step) dotsIn(segment string) (dots int) {
+	if len(segment) > 2*len("%2e") {
 		return 0
 	}
-	for i := 0; i < len(s); {
-		c, width := rd.at(s, i)
+	for i := 0; i < len(segment); {
+		c, width := st.at(segment, i)
+		if d, w := escaped(segment[i:]); st.decodeDot && w > 0 {
+			c, width = d, w
+		}
 		if c != '.' || dots == 2 {
 			return 0
 		}
@@ -188,14 +234,20 @@ func (rd *reading) dotsIn(s string) (dots int) {
 	return dots
 }
 
-// text appends segment i, decoded, to memory. It is not ok where that is too small.
-func (s *segments) text(i int, memory []byte) (text []byte, ok bool) {
-	sp := s.spans[i]
+// isScript reports whether a segment names a script of PHP.
+func isScript(segment string) bool {
+	at := len(segment) - len(".php")
+	return at >= 0 && strings.EqualFold(segment[at:], ".php")
+}
+
+// segment appends segment i, decoded, to memory. It is not ok where that is too small.
+func (w *walk) segment(i int, memory []byte) (text []byte, ok bool) {
+	sp := w.path.spans[i]
 	for at := sp.from; at < sp.to; {
-		c, width := s.path[at], 1
+		c, width := w.text[at], 1
 		if c == '%' {
-			if d, w := escaped(s.path[at:sp.to]); w > 0 && (s.decode >= ofText || !inPath(d)) {
-				c, width = d, w
+			if d, n := escaped(w.text[at:sp.to]); n > 0 && (w.decodes || !inPath(d)) {
+				c, width = d, n
 			}
 		}
 		if len(memory) == cap(memory) {
@@ -216,7 +268,7 @@ func inPath(c byte) bool {
 // escaped returns what s, which begins with a percent sign, encodes there, and how long
 // that is: 0 where it encodes nothing.
 func escaped(s string) (c byte, width int) {
-	if len(s) < 3 || !isHex(s[1]) || !isHex(s[2]) {
+	if len(s) < 3 || s[0] != '%' || !isHex(s[1]) || !isHex(s[2]) {
 		return '%', 0
 	}
 	return unhex(s[1])<<4 | unhex(s[2]), 3

@@ -179,7 +179,11 @@ type walk struct {
 	method  methodSet
 	allowed methodSet
 	folding bool // literals are compared without regard to case
+
+	text    string // the path that is read
+	decodes bool   // of what its segments are compared
 	path    segments
+	sent    segments         // after the first of two steps
 	known   [maxKnown]uint64 // which conditions have been looked at
 	hold    [maxKnown]uint64 // and hold
 	host    [maxHost]byte

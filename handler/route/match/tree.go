@@ -79,7 +79,7 @@ func (w *walk) below(n *node, i int) *entry {
 	var same *node
 	var alike []*node
 	var takes [whatever + 1]bool
-	if text, ok := w.path.text(i, w.literal[:0]); ok {
+	if text, ok := w.segment(i, w.literal[:0]); ok {
 		same = n.literals[string(text)]
 		for k := integer; k <= whatever; k++ {
 			takes[k] = k.takes(text)

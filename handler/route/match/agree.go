@@ -27,6 +27,9 @@ type traits struct {
 
 // traitsOf looks for what may be read differently. It errs towards more of that.
 func traitsOf(path string) (t traits) {
+	if isPlain, capitals := plain(path); isPlain {
+		return traits{capitals: capitals}
+	}
 	for i := 1; i < len(path); {
 		c, width := path[i], 1
 		if c == '%' {
@@ -57,6 +60,43 @@ func traitsOf(path string) (t traits) {
 	}
 	return t
 }
+
+// plain reports whether there is nothing in a path that servers differ about, but for
+// capitals. It says no where that takes a closer look.
+func plain(path string) (isPlain, capitals bool) {
+	slash := true // or a dot before
+	for i := 1; i < len(path); i++ {
+		c := path[i]
+		switch {
+		case odd[c] == isOdd, slash && (c == '/' || c == '.'):
+			return false, false
+		case odd[c] == isCapital:
+			capitals = true
+		}
+		slash = c == '/'
+		if slash && path[i-1]|0x20 == 'p' && isScript(path[:i]) {
+			return false, false
+		}
+	}
+	return true, capitals
+}
+
+const (
+	isOdd     = 1
+	isCapital = 2
+)
+
+var odd = func() (set [256]uint8) {
+	for c := range set {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			set[c] = isCapital
+		case c != '/' && !inPath(byte(c)), c == ';':
+			set[c] = isOdd
+		}
+	}
+	return set
+}()
 
 // shapeOf looks for what servers differ about where they read characters as st does. It
 // takes whatever may end a segment for its end.

@@ -130,6 +130,9 @@ func parseWanted(list, separator string, check func(name string) (string, error)
 		w.name = name
 		all = append(all, w)
 	}
+	if len(wrong) == 0 && all == nil && list != "" {
+		return nil, errNothing
+	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
@@ -161,6 +164,9 @@ func (c *ContentTypes) UnmarshalText(text []byte) error {
 			return fmt.Errorf("%.100q must be a media type such as application/json, or the beginning of several, application/grpc*", item)
 		}
 		all = append(all, strings.ToLower(item))
+	}
+	if all == nil && len(text) > 0 {
+		return errNothing
 	}
 	*c = all
 	return nil

@@ -25,7 +25,7 @@
 //  7. conditions that the other ones contain: X-Beta: 1 before X-Beta.
 //
 // Two rules that may take the same request, and of which this prefers neither, are
-// refused by [Compile].
+// refused by [Compile], unless a third takes what both would.
 //
 // # The routes agree
 //

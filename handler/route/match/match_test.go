@@ -137,21 +137,6 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func TestConflicts(t *testing.T) {
-	for _, test := range []struct {
-		rules []string
-		want  string
-	}{
-		{[]string{"/a/{p}/c", "/a/b/{q}"}, `routes "0" (/a/{p}/c) and "1" (/a/b/{q}): both match /a/b/c and neither is more specific`},
-		{[]string{"/a/*", "/a/*"}, `routes "0" (/a/*) and "1" (/a/*): both match /a and neither is more specific`},
-	} {
-		_, err := compile(t, test.rules...)
-		if err == nil || err.Error() != test.want {
-			t.Errorf("%q: %v, want %s", test.rules, err, test.want)
-		}
-	}
-}
-
 func TestValue(t *testing.T) {
 	table := compiled(t, "/users/{id}/posts/{rest...}")
 	var m match.Match

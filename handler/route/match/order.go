@@ -36,6 +36,9 @@ func relationOf(within, contains, meet bool) relation {
 	return apart
 }
 
+// within reports whether the one set has nothing that the other one has not.
+func (r relation) within() bool { return r == equal || r == inside }
+
 // both returns the relation of sets of pairs.
 func (r relation) both(s relation) relation {
 	switch {
@@ -157,24 +160,49 @@ func compareBool(a, b bool) int {
 func conflicts(all []*entry) error {
 	var wrong []error
 	told := map[[2]int]bool{}
+	first := 0 // of those for the same host
 	for i, a := range all {
+		if compareHosts(a.pattern, all[first].pattern) != 0 {
+			first = i
+		}
 		for _, b := range all[i+1:] {
-			if a.pattern.host != b.pattern.host || a.pattern.wildcard != b.pattern.wildcard {
+			if compareHosts(a.pattern, b.pattern) != 0 {
 				break
 			}
-			pair := [2]int{min(a.rule, b.rule), max(a.rule, b.rule)}
-			if a.rule == b.rule || told[pair] || !conflict(a, b) {
+			if a.rule == b.rule || !conflict(a, b) || slices.ContainsFunc(all[first:i], func(c *entry) bool { return c.settles(a, b) }) {
 				continue
 			}
-			told[pair] = true
 			x, y := a, b
 			if x.rule > y.rule {
 				x, y = y, x
 			}
-			wrong = append(wrong, fmt.Errorf("routes %q (%s) and %q (%s): both match %s and neither is more specific", x.name, x.pattern, y.name, y.pattern, example(x, y)))
+			if pair := [2]int{x.rule, y.rule}; !told[pair] {
+				told[pair] = true
+				wrong = append(wrong, fmt.Errorf("routes %q (%s) and %q (%s): both match %s and neither is more specific", x.name, x.pattern, y.name, y.pattern, example(x, y)))
+			}
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// settles reports whether e takes whatever both a and b do, which it stands before. It
+// may leave out that it does where their clients or media types have to be taken
+// together.
+func (e *entry) settles(a, b *entry) bool {
+	c, x, y := e.conditions, a.conditions, b.conditions
+	return pathsOf(meet(a.pattern, b.pattern), e.pattern).within() &&
+		methodsOf(a.methods.and(b.methods), e.methods).within() &&
+		follows(c.Headers, x.Headers, y.Headers) && follows(c.Query, x.Query, y.Query) &&
+		(clientsOf(x, c).within() || clientsOf(y, c).within()) &&
+		(contentTypesOf(x.ContentTypes, c.ContentTypes).within() || contentTypesOf(y.ContentTypes, c.ContentTypes).within())
+}
+
+// follows reports whether each of c follows from one of a or b.
+func follows(c, a, b []wanted) bool {
+	return !slices.ContainsFunc(c, func(w wanted) bool {
+		implies := func(v wanted) bool { return v.name == w.name && (!w.hasValue || v == w) }
+		return !slices.ContainsFunc(a, implies) && !slices.ContainsFunc(b, implies)
+	})
 }
 
 // conflict reports whether two entries for the same host may take the same request and
@@ -189,7 +217,7 @@ func conflict(a, b *entry) bool {
 		return false
 	}
 	conditions := conditionsOf(a.conditions, b.conditions)
-	if conditions == apart || paths == across || methods == across {
+	if paths == across || methods == across {
 		return conditions != apart
 	}
 	return compareWeights(a.conditions, b.conditions) == 0 && (conditions == equal || conditions == across)

@@ -116,12 +116,19 @@ func (p *Patterns) UnmarshalText(text []byte) error {
 		}
 		all = append(all, one)
 	}
+	if len(wrong) == 0 && all == nil && len(text) > 0 {
+		wrong = append(wrong, errNothing)
+	}
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
 	*p = all
 	return nil
 }
+
+// errNothing is of lists that have nothing in them: a condition that is none would let
+// in everybody.
+var errNothing = errors.New("has nothing between its commas")
 
 // MarshalText renders the list as UnmarshalText reads it.
 func (p Patterns) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

@@ -81,13 +81,13 @@ const (
 type segments struct {
 	n     int
 	spans [maxDepth + 1]span
-	empty int  // segments that have been left out since the last one
-	past  bool // a script
+	empty int32 // segments that have been left out since the last one
+	past  bool  // a script
 }
 
 type span struct {
-	from, to int
-	empty    int // how many that are left out stood before it
+	from, to int32
+	empty    int32 // how many that are left out stood before it
 }
 
 // read reads the path, and says whether it could: where the first step leaves more
@@ -105,7 +105,7 @@ func (w *walk) read(path string, rd *reading) bool {
 		return false
 	}
 	for i, sp := range w.sent.spans[:w.sent.n] {
-		rd.decoded.split(&w.path, path, sp.from, sp.to, i == w.sent.n-1)
+		rd.decoded.split(&w.path, path, int(sp.from), int(sp.to), i == w.sent.n-1)
 	}
 	return true
 }
@@ -115,7 +115,7 @@ func (s *segments) reset() { s.n, s.empty, s.past = 0, 0, false }
 // split adds to s what path[from:to] has between slashes. isLast says that nothing
 // follows it.
 func (st *step) split(s *segments, path string, from, to int, isLast bool) {
-	for from <= to {
+	for from <= to && (st.dots != dotsKept || s.n <= len(s.spans)) { // more of them do not matter
 		end, next := st.segment(path, from, to)
 		st.add(s, path[:end], from, isLast && next > to)
 		from = next
@@ -186,9 +186,9 @@ func (st *step) add(s *segments, path string, from int, isLast bool) {
 
 func (s *segments) push(from, to int) {
 	if s.n < len(s.spans) {
-		s.spans[s.n] = span{from, to, s.empty}
+		s.spans[s.n] = span{int32(from), int32(to), s.empty}
 	} else {
-		s.n += s.empty // all that matters of them is how many have to go
+		s.n += int(s.empty) // all that matters of them is how many have to go
 	}
 	s.n++
 	s.empty = 0
@@ -240,13 +240,13 @@ func isScript(segment string) bool {
 	return at >= 0 && strings.EqualFold(segment[at:], ".php")
 }
 
-// segment appends segment i, decoded, to memory. It is not ok where that is too small.
-func (w *walk) segment(i int, memory []byte) (text []byte, ok bool) {
-	sp := w.path.spans[i]
-	for at := sp.from; at < sp.to; {
-		c, width := w.text[at], 1
+// decode appends to memory what a segment encodes, or with all unset only those bytes of
+// it that may not stand in a path. It is not ok where the memory is too small.
+func decode(memory []byte, segment string, all bool) (text []byte, ok bool) {
+	for i := 0; i < len(segment); {
+		c, width := segment[i], 1
 		if c == '%' {
-			if d, n := escaped(w.text[at:sp.to]); n > 0 && (w.decodes || !inPath(d)) {
+			if d, n := escaped(segment[i:]); n > 0 && (all || !inPath(d)) {
 				c, width = d, n
 			}
 		}
@@ -254,7 +254,7 @@ func (w *walk) segment(i int, memory []byte) (text []byte, ok bool) {
 			return memory, false
 		}
 		memory = append(memory, c)
-		at += width
+		i += width
 	}
 	return memory, true
 }

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -80,7 +81,7 @@ func segmentsOf(a, b segment) relation {
 	case a.kind == b.kind:
 		return equal
 	case a.kind == literal:
-		return relationOf(b.kind.takes([]byte(a.text)), false, false)
+		return relationOf(b.kind.takes(a.text), false, false)
 	case b.kind == literal, a.kind == whatever:
 		return segmentsOf(b, a).inverse()
 	case b.kind == whatever:
@@ -160,53 +161,69 @@ func contains(x, y string) bool {
 	return x == y || isBegin && strings.HasPrefix(strings.TrimSuffix(y, "*"), begin)
 }
 
-// example returns a request that two entries take, as a pattern is written. They are for
-// the same host and have something in common.
+// and returns the methods that are in both sets.
+func (s methodSet) and(other methodSet) methodSet {
+	if s == 0 || other == 0 {
+		return s | other
+	}
+	return s & other
+}
+
+// meet returns a pattern of the paths that both a and b take, which have some in common.
+func meet(a, b *Pattern) *Pattern {
+	if len(a.segments) < len(b.segments) {
+		a, b = b, a
+	}
+	m := &Pattern{segments: slices.Clone(a.segments), end: a.end}
+	for i, s := range b.segments {
+		if s.kind < a.segments[i].kind {
+			m.segments[i] = s
+		}
+	}
+	if len(a.segments) == len(b.segments) {
+		m.end = min(a.end, b.end)
+	}
+	return m
+}
+
+// example returns a request that both a and b take, as a pattern is written. They are
+// for the same host and have something in common.
 func example(a, b *entry) string {
 	var text strings.Builder
-	both := a.methods & b.methods
-	if a.methods == 0 || b.methods == 0 {
-		both = a.methods | b.methods
-	}
-	if both != 0 {
-		names := a.pattern.methods
-		if a.methods == 0 {
-			names = b.pattern.methods
-		}
-		i := slices.IndexFunc(names, func(m string) bool {
-			return (a.methods == 0 || slices.Contains(a.pattern.methods, m)) && (b.methods == 0 || slices.Contains(b.pattern.methods, m))
+	methods := a.pattern.methods
+	if b.methods != 0 {
+		methods = slices.DeleteFunc(slices.Clone(b.pattern.methods), func(m string) bool {
+			return a.methods != 0 && !slices.Contains(a.pattern.methods, m)
 		})
-		text.WriteString(names[i] + " ")
+	}
+	if len(methods) > 0 {
+		text.WriteString(methods[0] + " ")
 	}
 	if a.pattern.wildcard {
 		text.WriteByte('a')
 	}
 	text.WriteString(a.pattern.host)
-	text.WriteString(examplePath(a.pattern, b.pattern))
+	text.WriteString(meet(a.pattern, b.pattern).example())
 	return text.String()
 }
 
-// examplePath returns a path that two patterns take.
-func examplePath(a, b *Pattern) string {
-	if len(a.segments) < len(b.segments) {
-		a, b = b, a
-	}
+// example returns a path that p takes.
+func (p *Pattern) example() string {
 	var path strings.Builder
-	for i, s := range a.segments {
-		if i < len(b.segments) && b.segments[i].kind < s.kind {
-			s = b.segments[i]
-		}
+	for _, s := range p.segments {
 		path.WriteByte('/')
 		switch s.kind {
 		case integer:
 			path.WriteString("1")
 		case uuid:
 			path.WriteString("00000000-0000-4000-8000-000000000000")
-		default:
+		case whatever:
 			path.WriteString(s.text)
+		case literal:
+			path.WriteString(url.PathEscape(s.text))
 		}
 	}
-	if path.Len() == 0 || a.end == rest || len(a.segments) == len(b.segments) && b.end == rest {
+	if path.Len() == 0 || p.end == rest {
 		path.WriteByte('/')
 	}
 	return path.String()

@@ -74,44 +74,67 @@ func (w *walk) find(n *node, i int) *entry {
 
 // below is find for the nodes below n.
 func (w *walk) below(n *node, i int) *entry {
-	// All that is asked of the segment is asked first: what is below uses the memory of
-	// its text.
-	var same *node
-	var alike []*node
-	var takes [whatever + 1]bool
-	if text, ok := w.segment(i, w.literal[:0]); ok {
-		same = n.literals[string(text)]
-		for k := integer; k <= whatever; k++ {
-			takes[k] = k.takes(text)
-		}
-		if w.folding {
-			alike = n.folded[string(toLower(text))]
-		}
-	} else {
-		takes[whatever] = true // no literal is as long, and no number
-	}
-	if same != nil {
-		if e := w.find(same, i+1); e != nil {
+	c := w.children(n, i)
+	if c.same != nil {
+		if e := w.find(c.same, i+1); e != nil {
 			return e
 		}
 	}
-	for _, c := range alike {
-		if c == same {
+	for _, alike := range c.alike {
+		if alike == c.same {
 			continue
 		}
-		if e := w.find(c, i+1); e != nil {
+		if e := w.find(alike, i+1); e != nil {
 			return e
 		}
 	}
-	for k, c := range n.kinds {
-		if c == nil || !takes[k] {
+	for k, child := range n.kinds {
+		if !c.takes[k] {
 			continue
 		}
-		if e := w.find(c, i+1); e != nil {
+		if e := w.find(child, i+1); e != nil {
 			return e
 		}
 	}
 	return nil
+}
+
+// children are the nodes below one that take a segment.
+type children struct {
+	same  *node
+	alike []*node // but for case
+	takes [whatever + 1]bool
+}
+
+// children returns the nodes below n that take segment i. All that is asked of the
+// segment is asked here: what is below uses the memory of its text.
+func (w *walk) children(n *node, i int) (c children) {
+	sp := w.path.spans[i]
+	raw := w.text[sp.from:sp.to]
+	isRaw := strings.IndexByte(raw, '%') < 0
+	if isRaw && !w.folding {
+		c.same = n.literals[raw]
+		n.takes(&c, raw)
+		return c
+	}
+	text, ok := decode(w.literal[:0], raw, w.decodes)
+	if !ok { // no literal is as long, and no number
+		c.takes[whatever] = n.kinds[whatever] != nil
+		return c
+	}
+	c.same = n.literals[string(text)]
+	n.takes(&c, string(text))
+	if w.folding {
+		c.alike = n.folded[string(toLower(text))]
+	}
+	return c
+}
+
+// takes notes which of n's kinds take text.
+func (n *node) takes(c *children, text string) {
+	for k, child := range n.kinds {
+		c.takes[k] = child != nil && kind(k).takes(text)
+	}
 }
 
 func toLower(text []byte) []byte {
@@ -132,20 +155,14 @@ func lower(c byte) byte {
 const maxDigits = 19
 
 // takes reports whether a segment of kind k may be text.
-func (k kind) takes(text []byte) bool {
+func (k kind) takes(text string) bool {
 	switch k {
 	case integer:
-		if len(text) > 0 && text[0] == '-' {
-			text = text[1:]
-		}
-		for _, c := range text {
-			if c < '0' || c > '9' {
-				return false
-			}
-		}
-		return 0 < len(text) && len(text) <= maxDigits
+		digits := strings.TrimPrefix(text, "-")
+		return 0 < len(digits) && len(digits) <= maxDigits && strings.Trim(digits, "0123456789") == ""
 	case uuid:
-		for i, c := range text {
+		for i := range min(len(text), 36) {
+			c := text[i]
 			isHyphen := i == 8 || i == 13 || i == 18 || i == 23
 			if isHyphen != (c == '-') || !isHyphen && !isHex(c) {
 				return false

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"spangate/balancer"
 	"spangate/handler"
 	"spangate/handler/fault"
@@ -51,15 +53,15 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.series = c.series.of(t.at(e))
 	a.active = a.series.active.of(a.method)
 	a.active.Add(a.ctx, 1)
-	options := clientKind
+	var links []trace.Link
 	if e != nil {
 		a.resend = e.forwarded.attempts
 		e.forwarded.tried(c.backend)
 		if e.latest.IsValid() {
-			options = linked(clientKind, e.latest)
+			links = []trace.Link{{SpanContext: e.latest}}
 		}
 	}
-	a.ctx, a.span = startSpan(a.ctx, t.tracer, a.course.Start, spanName(a.method), options...)
+	a.ctx, a.span = startSpan(a.ctx, t.tracer, a.course.Start, spanName(a.method), trace.SpanKindClient, links...)
 	if e != nil {
 		e.latest, e.attempt = a.span.SpanContext(), a
 	}

@@ -60,13 +60,13 @@ func endOf(start time.Time) time.Time { return start.Add(time.Since(start)) }
 // startSpan starts a span that began at that time, of which its end is told by the same
 // clock: another one may run ahead of it. The tracer that ships takes the time as it is;
 // an option would take memory, and others need not be exact.
-func startSpan(ctx context.Context, by trace.Tracer, at time.Time, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+func startSpan(ctx context.Context, by trace.Tracer, at time.Time, name string, kind trace.SpanKind, links ...trace.Link) (context.Context, trace.Span) {
 	if t, ok := by.(interface {
-		StartAt(context.Context, time.Time, string, ...trace.SpanStartOption) (context.Context, trace.Span)
+		StartAt(context.Context, time.Time, string, trace.SpanKind, ...trace.Link) (context.Context, trace.Span)
 	}); ok {
-		return t.StartAt(ctx, at, name, options...)
+		return t.StartAt(ctx, at, name, kind, links...)
 	}
-	return by.Start(ctx, name, options...)
+	return by.Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
 }
 
 // endSpan ends a span at that time. The tracer that ships takes the time as it is; an

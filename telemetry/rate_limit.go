@@ -35,12 +35,12 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		var span trace.Span
 		recording := trace.SpanFromContext(ctx).IsRecording()
 		if recording && t.cfg.RateLimit != decisionsDenied {
-			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan)
+			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan, trace.SpanKindInternal)
 		}
 		d, err := next(ctx, key)
 		set := rateLimitSet{d.Limit, rateLimitResult(d, err, cfg.DryRun), d.Store}
 		if recording && span == nil && set.result != rateLimitAllowed {
-			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan)
+			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan, trace.SpanKindInternal)
 		}
 		t.at(exchangeOf(ctx)).metrics.rateLimit.of(set).Add(ctx, 1)
 		if span != nil {

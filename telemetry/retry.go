@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
 	"spangate/handler/fault"
@@ -20,7 +21,7 @@ func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		t.at(exchangeOf(ctx)).metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
 		start := time.Now()
-		ctx, span := startSpan(ctx, t.tracer, start, retrySpan)
+		ctx, span := startSpan(ctx, t.tracer, start, retrySpan, trace.SpanKindInternal)
 		err := next(ctx, d)
 		waited := &retryWaited{decision: d}
 		if err != nil {

@@ -55,9 +55,11 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	s.active = t.server.active.of(activeSet{method, who.Scheme})
 	s.active.Add(r.Context(), 1)
 
-	ctx, options := t.receive(r)
-	s.exchange.members = tracecontext.Members(ctx)
-	s.Context, s.span = t.startServer(ctx, s.start, method, options)
+	ctx, links := t.receive(r)
+	if ctx != r.Context() { // there is a caller
+		s.exchange.members = tracecontext.Members(ctx)
+	}
+	s.Context, s.span = t.startServer(ctx, s.start, method, links)
 	s.response = countedResponse{ResponseWriter: w, of: s}
 	s.request = *r.WithContext(s)
 	if r.ContentLength != 0 {

@@ -131,7 +131,7 @@ func (silentTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOpt
 	return ctx, noSpan
 }
 
-func (silentTracer) StartAt(ctx context.Context, _ time.Time, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+func (silentTracer) StartAt(ctx context.Context, _ time.Time, _ string, _ trace.SpanKind, _ ...trace.Link) (context.Context, trace.Span) {
 	return ctx, noSpan
 }
 

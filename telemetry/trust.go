@@ -43,22 +43,22 @@ func (t *Telemetry) believes(r *http.Request) bool {
 }
 
 // receive takes the trace context out of r's header, where it stays if it passes
-// on, and returns the context for the request's span together with what the span
-// must start with. What a peer sends that is not believed has no say in the
+// on, and returns the context for the request's span together with the links that
+// it has. What a peer sends that is not believed has no say in the
 // trace: nothing of it is kept but a link, and the baggage that TRACE_BAGGAGE
 // names.
-func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStartOption) {
+func (t *Telemetry) receive(r *http.Request) (_ context.Context, links []trace.Link) {
 	ctx := r.Context()
 	if !carriesContext(r.Header) {
-		return ctx, serverKind
+		return ctx, nil
 	}
 	if t.passesOn(r) {
-		return t.extract(ctx, r.Header), serverKind
+		return t.extract(ctx, r.Header), nil
 	}
 	if t.believes(r) {
 		ctx = t.extract(ctx, r.Header)
 		removeContext(r.Header)
-		return ctx, serverKind
+		return ctx, nil
 	}
 	remote := t.propagator.Extract(ctx, tracecontext.Header(r.Header))
 	removeContext(r.Header)
@@ -67,9 +67,9 @@ func (t *Telemetry) receive(r *http.Request) (context.Context, []trace.SpanStart
 		propagation.Baggage{}.Inject(ctx, tracecontext.Header(r.Header)) // no attempt does
 	}
 	if sc := trace.SpanContextFromContext(remote); sc.IsValid() && t.cfg.Trust != trustIgnore {
-		return ctx, linked(serverKind, sc.WithTraceState(trace.TraceState{}))
+		return ctx, []trace.Link{{SpanContext: sc.WithTraceState(trace.TraceState{})}}
 	}
-	return ctx, serverKind
+	return ctx, nil
 }
 
 // extract returns ctx with the trace context that a believed peer sent in h, if
@@ -88,9 +88,11 @@ func (t *Telemetry) extract(ctx context.Context, h http.Header) context.Context 
 // startServer starts a request's span in ctx. Where none is exported, that of
 // the caller is the nearest one that somebody can look up: log lines and error
 // bodies name it. Without a caller they share an id that is known nowhere else.
-func (t *Telemetry) startServer(ctx context.Context, at time.Time, method string, options []trace.SpanStartOption) (context.Context, trace.Span) {
-	if caller := trace.SpanFromContext(ctx); t.silent && caller.SpanContext().IsValid() {
-		return ctx, caller
+func (t *Telemetry) startServer(ctx context.Context, at time.Time, method string, links []trace.Link) (context.Context, trace.Span) {
+	if t.silent {
+		if caller := trace.SpanFromContext(ctx); caller.SpanContext().IsValid() {
+			return ctx, caller
+		}
 	}
-	return startSpan(ctx, t.ids, at, spanName(method), options...)
+	return startSpan(ctx, t.ids, at, spanName(method), trace.SpanKindServer, links...)
 }

@@ -135,7 +135,7 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 }
 
 func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) {
-	config := tracer.Config{Sampler: set.sampler, Limits: cfg.spanLimits()}
+	config := tracer.Config{Sampler: set.sampler, Limits: cfg.spanLimits(), Whole: true}
 	p.LongestText = config.Limits.AttributeValueLengthLimit
 	if len(cfg.TracesExporter) == 0 {
 		p.Tracer = tracer.New(config)

@@ -5,6 +5,7 @@ package tracecontext
 
 import (
 	"context"
+	"encoding/hex"
 	"strings"
 
 	"go.opentelemetry.io/contrib/propagators/autoprop"
@@ -108,6 +109,24 @@ func WithCaller(ctx context.Context, of trace.SpanContextConfig, said Decision) 
 
 // W3C is the propagator of traceparent and tracestate.
 type W3C struct{ propagation.TraceContext }
+
+// Inject implements [propagation.TextMapPropagator]. It does what the one of OpenTelemetry
+// does, which takes twice as long.
+func (W3C) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
+	sc := trace.SpanContextFromContext(ctx)
+	if !sc.IsValid() {
+		return
+	}
+	if state := sc.TraceState(); state.Len() > 0 {
+		carrier.Set("tracestate", state.String())
+	}
+	var space [len("00-") + 2*len(trace.TraceID{}) + len("-") + 2*len(trace.SpanID{}) + len("-00")]byte
+	traceID, spanID := sc.TraceID(), sc.SpanID()
+	b := hex.AppendEncode(append(space[:0], "00-"...), traceID[:])
+	b = hex.AppendEncode(append(b, '-'), spanID[:])
+	b = hex.AppendEncode(append(b, '-'), []byte{byte(sc.TraceFlags() & (trace.FlagsSampled | trace.FlagsRandom))})
+	carrier.Set("traceparent", string(b))
+}
 
 // Extract implements [propagation.TextMapPropagator].
 func (p W3C) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {

@@ -230,3 +230,30 @@ func FuzzCaller(f *testing.F) {
 		}
 	})
 }
+
+// What is told of a span is what OpenTelemetry's propagator tells of it.
+func TestInject(t *testing.T) {
+	state, err := trace.ParseTraceState("ot=th:0,vendor=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid := trace.SpanContextConfig{TraceID: trace.TraceID{0xAB, 15: 1}, SpanID: trace.SpanID{0xCD, 7: 2}}
+	for _, test := range []func(*trace.SpanContextConfig){
+		func(of *trace.SpanContextConfig) {},
+		func(of *trace.SpanContextConfig) { of.TraceFlags = 0xFF },
+		func(of *trace.SpanContextConfig) { of.TraceFlags = trace.FlagsRandom },
+		func(of *trace.SpanContextConfig) { of.TraceState = state },
+		func(of *trace.SpanContextConfig) { of.SpanID = trace.SpanID{} },
+		func(of *trace.SpanContextConfig) { of.TraceID = trace.TraceID{} },
+	} {
+		of := valid
+		test(&of)
+		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(of))
+		want, got := propagation.MapCarrier{}, propagation.MapCarrier{}
+		propagation.TraceContext{}.Inject(ctx, want)
+		tracecontext.W3C{}.Inject(ctx, got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v (-theirs +ours):\n%s", of, diff)
+		}
+	}
+}

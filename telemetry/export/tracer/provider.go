@@ -24,8 +24,15 @@ import (
 
 // Config says which spans are recorded, what they hold, and where they go.
 type Config struct {
+	// Sampler decides which spans are recorded. It is asked with an empty context about
+	// one that has no parent.
 	Sampler sdktrace.Sampler
-	Limits  sdktrace.SpanLimits
+
+	// Whole has spans share the fate of their parent, without asking the Sampler, if
+	// that is one of the provider's.
+	Whole bool
+
+	Limits sdktrace.SpanLimits
 
 	// IDs makes identifiers. nil makes random ones, and has traces that begin here say
 	// so (W3C Trace Context Level 2), which those of others do not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
@@ -30,26 +31,34 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return t.start(ctx, at, name, &config)
+	return t.start(ctx, beginning{at, name, config.SpanKind(), config.Links(), config.Attributes(), config.NewRoot()})
 }
 
-// StartAt is Start at that time, without an option, which would take memory.
-func (t *tracer) StartAt(ctx context.Context, at time.Time, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
-	config := trace.NewSpanStartConfig(options...)
-	return t.start(ctx, at, name, &config)
+// StartAt is Start at that time. Its span is of that kind, and has these links; options
+// would take memory.
+func (t *tracer) StartAt(ctx context.Context, at time.Time, name string, kind trace.SpanKind, links ...trace.Link) (context.Context, trace.Span) {
+	return t.start(ctx, beginning{at: at, name: name, kind: kind, links: links})
 }
 
-func (t *tracer) start(ctx context.Context, at time.Time, name string, config *trace.SpanConfig) (context.Context, trace.Span) {
+// beginning is what a span starts with.
+type beginning struct {
+	at         time.Time
+	name       string
+	kind       trace.SpanKind
+	links      []trace.Link
+	attributes []attribute.KeyValue
+	root       bool // whatever span the context has
+}
+
+func (t *tracer) start(ctx context.Context, with beginning) (context.Context, trace.Span) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	var parent trace.SpanContext
-	from := ctx
-	if config.NewRoot() {
-		from = trace.ContextWithSpanContext(ctx, parent)
-	} else {
-		parent = trace.SpanContextFromContext(ctx)
+	above, from := trace.SpanFromContext(ctx), ctx
+	if with.root || above == none {
+		above, from = none, context.Background() // which is quickly asked
 	}
+	parent := above.SpanContext()
 	of := trace.SpanContextConfig{TraceID: parent.TraceID()}
 	flags := parent.TraceFlags()
 	if of.TraceID.IsValid() {
@@ -58,10 +67,13 @@ func (t *tracer) start(ctx context.Context, at time.Time, name string, config *t
 		of.TraceID, of.SpanID = t.provider.cfg.IDs.NewIDs(ctx)
 		flags |= t.provider.random
 	}
-	sampled := t.provider.cfg.Sampler.ShouldSample(sdktrace.SamplingParameters{
-		ParentContext: from, TraceID: of.TraceID, Name: name,
-		Kind: config.SpanKind(), Attributes: config.Attributes(), Links: config.Links(),
-	})
+	sampled, inherits := t.provider.inherited(above, parent)
+	if !inherits {
+		sampled = t.provider.cfg.Sampler.ShouldSample(sdktrace.SamplingParameters{
+			ParentContext: from, TraceID: of.TraceID, Name: with.name,
+			Kind: with.kind, Attributes: with.attributes, Links: with.links,
+		})
+	}
 	t.provider.counts.started[originOf(parent)][sampled.Decision].Add(1)
 	of.TraceState = sampled.Tracestate
 	of.TraceFlags = flags.WithSampled(sampled.Decision == sdktrace.RecordAndSample)
@@ -73,13 +85,38 @@ func (t *tracer) start(ctx context.Context, at time.Time, name string, config *t
 	}
 	s := wire.Keep[span](ctx)
 	s.Context, s.tracer, s.sc, s.parent, s.remote = ctx, t, sc, parent.SpanID(), parent.IsRemote()
-	s.kind, s.name, s.start = trace.ValidateSpanKind(config.SpanKind()), name, at
-	for _, link := range config.Links() {
+	s.kind, s.name, s.start = trace.ValidateSpanKind(with.kind), with.name, with.at
+	for _, link := range with.links {
 		s.AddLink(link)
 	}
 	s.SetAttributes(sampled.Attributes...)
-	s.SetAttributes(config.Attributes()...)
+	s.SetAttributes(with.attributes...)
 	return s, s
+}
+
+// none is the span of a context that has none.
+var none = trace.SpanFromContext(context.Background())
+
+// inherited returns what is decided about the child of a span, where the sampler has no
+// say: a child is recorded as long as its parent is.
+func (p *Provider) inherited(above trace.Span, parent trace.SpanContext) (_ sdktrace.SamplingResult, inherits bool) {
+	if !p.cfg.Whole {
+		return sdktrace.SamplingResult{}, false
+	}
+	result := sdktrace.SamplingResult{Decision: sdktrace.Drop, Tracestate: parent.TraceState()}
+	switch s := above.(type) {
+	case *unrecorded:
+	case *span:
+		switch {
+		case parent.IsSampled():
+			result.Decision = sdktrace.RecordAndSample
+		case s.IsRecording():
+			result.Decision = sdktrace.RecordOnly
+		}
+	default:
+		return sdktrace.SamplingResult{}, false
+	}
+	return result, true
 }
 
 // spanKey is what the API asks a context for its span by. It does not export it, but a

@@ -122,3 +122,49 @@ func (d deciding) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingRes
 	return sdktrace.SamplingResult{Decision: *d.decision}
 }
 func (deciding) Description() string { return "deciding" }
+
+// Spans of a whole share the fate of the first, which the sampler is asked about alone.
+func TestWhole(t *testing.T) {
+	for _, test := range []struct {
+		decision         sdktrace.SamplingDecision
+		sampled, records bool
+	}{
+		{sdktrace.Drop, false, false},
+		{sdktrace.RecordOnly, false, true},
+		{sdktrace.RecordAndSample, true, true},
+	} {
+		asked := 0
+		of := tracer.New(tracer.Config{Whole: true, Sampler: sampling(func(sdktrace.SamplingParameters) sdktrace.SamplingResult {
+			asked++
+			state, err := trace.ParseTraceState("told=1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sdktrace.SamplingResult{Decision: test.decision, Tracestate: state}
+		})}).Tracer("test")
+		ctx, first := of.Start(t.Context(), "first")
+		_, child := of.Start(ctx, "child")
+		if sc := child.SpanContext(); asked != 1 || sc.IsSampled() != test.sampled || child.IsRecording() != test.records || sc.TraceState().String() != "told=1" {
+			t.Errorf("decided %v: asked %d times, child %+v, recording %t", test.decision, asked, sc, child.IsRecording())
+		}
+		first.End()
+		if _, late := of.Start(ctx, "late"); asked != 1 || late.IsRecording() != test.sampled {
+			t.Errorf("decided %v: asked %d times, one after the end is recorded: %t", test.decision, asked, late.IsRecording())
+		}
+		if of.Start(parent(1, true), "of another"); asked != 2 {
+			t.Errorf("decided %v: asked %d times", test.decision, asked)
+		}
+		if of.Start(parent(1, false), "of another here"); asked != 3 {
+			t.Errorf("decided %v: asked %d times", test.decision, asked)
+		}
+		if of.Start(ctx, "new", trace.WithNewRoot()); asked != 4 {
+			t.Errorf("decided %v: asked %d times", test.decision, asked)
+		}
+	}
+}
+
+// sampling is a function as a sampler.
+type sampling func(sdktrace.SamplingParameters) sdktrace.SamplingResult
+
+func (f sampling) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult { return f(p) }
+func (sampling) Description() string                                                  { return "sampling" }

@@ -1,0 +1,4 @@
+package telemetry
+
+// scope names the instrumentation in traces and metrics.
+const scope = "spangate"

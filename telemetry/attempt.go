@@ -88,7 +88,7 @@ func (a *attempt) Tell(to attributes) {
 	}
 	switch addr := a.course.Peer.(type) {
 	case *net.TCPAddr:
-		to.String(semconv.NetworkPeerAddressKey, c.peer.text(addr.AddrPort().Addr().Unmap()))
+		to.String(semconv.NetworkPeerAddressKey, c.peer.text(addr))
 		to.Int(semconv.NetworkPeerPortKey, addr.Port)
 	case *net.UnixAddr:
 		to.String(semconv.NetworkPeerAddressKey, addr.Name)

@@ -1,8 +1,9 @@
 package telemetry
 
 import (
+	"bytes"
 	"net"
-	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,15 +16,15 @@ type addressText struct {
 }
 
 type writtenAddress struct {
-	address netip.Addr
-	text    string
+	ip         net.IP
+	zone, text string
 }
 
-func (t *addressText) text(address netip.Addr) string {
-	if latest := t.latest.Load(); latest != nil && latest.address == address {
+func (t *addressText) text(address *net.TCPAddr) string {
+	if latest := t.latest.Load(); latest != nil && bytes.Equal(latest.ip, address.IP) && latest.zone == address.Zone {
 		return latest.text
 	}
-	w := &writtenAddress{address, address.String()}
+	w := &writtenAddress{slices.Clone(address.IP), address.Zone, address.AddrPort().Addr().Unmap().String()}
 	t.latest.Store(w)
 	return w.text
 }

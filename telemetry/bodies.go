@@ -61,7 +61,7 @@ func (c *countedResponse) Write(p []byte) (int, error) {
 
 func (c *countedResponse) begin(status int) {
 	t := c.of.telemetry
-	c.status, c.firstByte = status, time.Since(c.of.start)
+	c.status, c.firstByte = status, time.Since(c.of.exchange.start)
 	c.of.recordBegin(status, c.firstByte)
 	if t.cfg.ServerTiming {
 		var span trace.SpanContext

@@ -7,6 +7,7 @@ import (
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
+	"spangate/handler/wire"
 	"spangate/telemetry/logline"
 )
 
@@ -25,8 +26,8 @@ func (c *caller) agent() string {
 }
 
 func (c *caller) span(to attributes) {
-	end, err := netip.ParseAddrPort(c.request.RemoteAddr)
-	peer := end.Addr().Unmap()
+	end := wire.PeerOf(c.request)
+	peer := end.Addr()
 	text := c.peerText(peer)
 	if c.client.IsValid() {
 		client := text
@@ -35,7 +36,7 @@ func (c *caller) span(to attributes) {
 		}
 		to.String(semconv.ClientAddressKey, client)
 	}
-	if err == nil {
+	if end.IsValid() {
 		to.String(semconv.NetworkPeerAddressKey, text)
 		to.Int(semconv.NetworkPeerPortKey, int(end.Port()))
 	}

@@ -48,7 +48,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := c.telemetry
 	e := exchangeOf(r.Context())
 	a := wire.Keep[attempt](r.Context())
-	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), time.Now()
+	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), e.now()
 	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
 	a.series = c.series.of(t.at(e))
 	a.active = a.series.active.of(a.method)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -11,6 +12,7 @@ import (
 // exchange is what the decorators note of the request that they are part of. Its
 // fields are used by one attempt at a time.
 type exchange struct {
+	start     time.Time  // of the request
 	of        *Telemetry // of the route that it has come to; nil: none
 	route     route
 	forwarded forwarded
@@ -27,6 +29,15 @@ type exchange struct {
 	latest  trace.SpanContext // of the attempt before, for the link to it
 	held    held
 	members []string // of the caller's trace state, if not all can be read
+}
+
+// now returns the present, of the clock that has run on since the request began. To look at
+// that alone is half of [time.Now]. e may be nil.
+func (e *exchange) now() time.Time {
+	if e == nil {
+		return time.Now()
+	}
+	return endOf(e.start)
 }
 
 type exchangeKey struct{}

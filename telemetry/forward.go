@@ -19,14 +19,15 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 		return next
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		start, ctx := time.Now(), r.Context() // of an attempt it is another one
+		ctx := r.Context() // of an attempt it is another one
+		e := exchangeOf(ctx)
+		start := e.now()
 		resp, err := next.RoundTrip(r)
 		errorType := ""
 		if err != nil {
 			errorType = string(fault.Of(ctx, err).Type)
 		}
 		took := time.Since(start)
-		e := exchangeOf(ctx)
 		of := t.at(e).metrics.forward.of(errorType)
 		of.duration.Record(ctx, took)
 		if e != nil {

@@ -48,7 +48,7 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	who := handler.ClientOf(r)
 	method := t.cfg.KnownMethods.normalize(r.Method)
 	s := wire.Keep[served](r.Context())
-	s.telemetry, s.start, s.cold = t, time.Now(), t.warmth.coldStart()
+	s.telemetry, s.exchange.start, s.cold = t, time.Now(), t.warmth.coldStart()
 	s.target = target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText}
 	s.caller = caller{request: r, client: who.Addr, longest: t.longestText}
 	s.secured = secured{r.TLS, t.longestText}
@@ -59,7 +59,7 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	if ctx != r.Context() { // there is a caller
 		s.exchange.members = tracecontext.Members(ctx)
 	}
-	s.Context, s.span = t.startServer(ctx, s.start, method, links)
+	s.Context, s.span = t.startServer(ctx, s.exchange.start, method, links)
 	s.response = countedResponse{ResponseWriter: w, of: s}
 	s.request = *r.WithContext(s)
 	if r.ContentLength != 0 {
@@ -103,7 +103,6 @@ type served struct {
 
 	telemetry *Telemetry
 	span      trace.Span
-	start     time.Time
 	active    *series.Sum
 	recorded  recent[serverSet, serverSeries]
 	body      countedRequest // unless the request has none
@@ -140,11 +139,11 @@ func (s *served) end(aborted bool) {
 	if switches(s.target.method, s.answer.status) {
 		s.answer.received, s.answer.sent = 0, 0 // over HTTP/2 bytes of the other protocol come as if they were content
 	}
-	s.answer.took, s.answer.firstByte = time.Since(s.start), s.response.firstByte
+	s.answer.took, s.answer.firstByte = time.Since(s.exchange.start), s.response.firstByte
 	s.endSpan()
 	s.recordEnd()
 	if t.access != nil {
-		s.writeLine(t.access.Line(s.start, s.outcome.level()))
+		s.writeLine(t.access.Line(s.exchange.start, s.outcome.level()))
 	}
 }
 
@@ -162,5 +161,5 @@ func (s *served) endSpan() {
 		}
 	}
 	tell(s.span, s)
-	endSpan(s.span, s.start.Add(s.answer.took))
+	endSpan(s.span, s.exchange.start.Add(s.answer.took))
 }

@@ -243,7 +243,7 @@ func (s *shape) step(n *chooser, escapedDots bool) (st step) {
 // said not to.
 func (w *walk) agree(at, other *site, path string, took *entry) bool {
 	if at.simple && (other == nil || other.simple) {
-		return other == nil || sameRule(w.search(other), took)
+		return other == nil || w.leadsTo(other, took, false, true)
 	}
 	t := traitsOf(path)
 	c := t.readings()
@@ -262,25 +262,38 @@ func (w *walk) agree(at, other *site, path string, took *entry) bool {
 	return t.end == 0 || w.agree(at, other, path[:t.end], took)
 }
 
-// leads reports whether one reading of the path leads to took's rule.
+// leads reports whether one reading of the path leads to took's rule. Where it does not
+// w holds that reading.
 func (w *walk) leads(at, other *site, path string, rd *reading, folds bool, took *entry) bool {
 	if !w.read(path, rd) {
 		return false
 	}
-	for ; at != nil; at, other = other, nil {
-		if !sameRule(w.search(at), took) {
-			return false
-		}
-		if folds {
-			w.folding = true
-			e := w.search(at)
-			w.folding = false
-			if !sameRule(e, took) {
-				return false
-			}
-		}
+	return w.leadsTo(at, took, folds, false) && (other == nil || w.leadsTo(other, took, folds, true))
+}
+
+// leadsTo is leads for one site, where the path has been read. isOther says that it is
+// the one of those who make nothing of a dot at the end of a host.
+func (w *walk) leadsTo(at *site, took *entry, folds, isOther bool) bool {
+	e := w.search(at)
+	if sameRule(e, took) && folds {
+		w.folding = true
+		e = w.search(at)
+		w.folding, w.dissent.folding = false, true
+	} else {
+		w.dissent.folding = false
 	}
-	return true
+	if sameRule(e, took) {
+		return true
+	}
+	w.dissent.found, w.dissent.to, w.dissent.isOther = true, e, isOther
+	return false
+}
+
+// dissent is what a reading has led to that is not what it should have.
+type dissent struct {
+	found            bool
+	to               *entry
+	folding, isOther bool
 }
 
 func sameRule(a, b *entry) bool { return a == b || a != nil && b != nil && a.rule == b.rule }

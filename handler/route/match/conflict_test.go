@@ -33,6 +33,9 @@ func TestConflicts(t *testing.T) {
 		{[]string{"/a/*", "/a/{rest...}"}, no},
 		{[]string{"/a/{x}", "/a/{x}"}, "/a/x"},
 		{[]string{"/a/{x}/*", "/a/b"}, no},
+		{[]string{"/a/{x}/{rest...}", "/a/b/*"}, no},
+		{[]string{"/a/{x}/*", "/a/b/{rest...}"}, no},
+		{[]string{"/{y}/b/{rest...}", "/a/{x}/*"}, "/a/b/"},
 		{[]string{"/a/{x}", "/a/b/*"}, "/a/b"},
 		{[]string{"/{x:int}/*", "/{x}"}, "/1"},
 		{[]string{"/{x:int}/*", "/{x:uuid}/*"}, no},
@@ -155,9 +158,11 @@ func (ref reference) undecided(i, j int, takes [][]bool) []string {
 	if a.host != b.host || methods == nil {
 		return nil
 	}
-	var onlyA, onlyB bool
-	for k := range paths {
-		onlyA, onlyB = onlyA || takes[i][k] && !takes[j][k], onlyB || takes[j][k] && !takes[i][k]
+	onlyA := anyOf(func(k int) bool { return takes[i][k] && !takes[j][k] })
+	onlyB := anyOf(func(k int) bool { return takes[j][k] && !takes[i][k] })
+	if onlyA && onlyB { // what a prefix takes beside all that is below it does not count then
+		onlyA = anyOf(func(k int) bool { return takes[i][k] && !takes[j][k] && len(paths[k]) >= len(a.segments) })
+		onlyB = anyOf(func(k int) bool { return takes[j][k] && !takes[i][k] && len(paths[k]) >= len(b.segments) })
 	}
 	if onlyA != onlyB || !onlyA && contained(a.methods, b.methods) {
 		return nil

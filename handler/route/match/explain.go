@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 )
 
 // Verdict is what one pattern of a rule makes of a request.
@@ -23,10 +24,9 @@ func (t *Table) Ordered() []Verdict {
 	return all
 }
 
-// Explain returns, in match order, why each pattern takes the request or does not.
+// Explain returns, in match order, why each pattern takes the request or does not. What
+// it says of the request as it was sent does not count where that is ambiguous.
 func (t *Table) Explain(r *http.Request, host string, client netip.Addr) []Verdict {
-	var m Match
-	t.Match(&m, r, host, client)
 	all := t.Ordered()
 	taken := ""
 	for i, e := range t.entries {
@@ -43,29 +43,65 @@ func (t *Table) Explain(r *http.Request, host string, client netip.Addr) []Verdi
 	return all
 }
 
+// Ambiguity returns why [Table.Match] says that a request is ambiguous, or "".
+func (t *Table) Ambiguity(r *http.Request, host string, client netip.Addr) string {
+	w := t.walk(r, client)
+	var m Match
+	switch w.match(&m, host); {
+	case !m.Ambiguous:
+		return ""
+	case w.text == "":
+		return fmt.Sprintf("host %.100q is no name that all servers would read alike", host)
+	case !w.dissent.found:
+		return fmt.Sprintf("path %.100q may be read in too many ways", m.path)
+	}
+	to := "no route takes"
+	if e := w.dissent.to; e != nil {
+		to = fmt.Sprintf("%s (%s) takes", e.name, e.pattern)
+	}
+	return fmt.Sprintf("%s may be read as %s, which %s", m.path, w.reading(host), to)
+}
+
+// reading returns the request's host and path as w has read them last.
+func (w *walk) reading(host string) string {
+	var path strings.Builder
+	if w.dissent.isOther {
+		path.WriteString(strings.TrimSuffix(host, "."))
+	}
+	for _, sp := range w.path.spans[:min(w.path.n, len(w.path.spans))] {
+		raw := w.text[sp.from:sp.to]
+		text, _ := decode(make([]byte, 0, len(raw)), raw, w.decodes)
+		if w.dissent.folding {
+			toLower(text)
+		}
+		path.WriteByte('/')
+		path.Write(text)
+	}
+	return path.String()
+}
+
 // why returns why e does not match the request by itself.
 func (e *entry) why(t *Table, r *http.Request, host string, client netip.Addr) string {
 	alone, _ := Compile([]Rule{{Config: &Config{Patterns: Patterns{e.pattern}}}})
-	w := walk{table: alone, request: r, client: client}
+	w := alone.walk(r, client)
 	at, _, ok := w.sites(host)
 	c := e.conditions
 	switch {
 	case !ok || e.pattern.host != "" && at == alone.any:
 		return fmt.Sprintf("host %s is not %s", host, e.pattern.Host())
-	case e.methods != 0 && e.methods&t.methods[r.Method] == 0:
+	case e.methods != 0 && w.method == 0:
 		return fmt.Sprintf("method %s is not %s", r.Method, t.allow(e.methods))
 	}
-	w.method = alone.methods[r.Method]
 	w.read(sentPath(r), &reading{})
 	if w.search(at) == nil {
 		return fmt.Sprintf("path %s is not %s", w.text, e.pattern.path)
 	}
 	if i := c.Headers.failing(r); i >= 0 {
-		return wrongWanted("header", c.Headers[i], len(r.Header[c.Headers[i].name]) == 0, ": ")
+		return wrongWanted("header", c.Headers[i], len(r.Header[c.Headers[i].name]) == 0)
 	}
 	if i := c.Query.failing(r); i >= 0 {
 		only := Query{{name: c.Query[i].name}}
-		return wrongWanted("query parameter", c.Query[i], !only.hold(r), "=")
+		return wrongWanted("query parameter", c.Query[i], !only.hold(r))
 	}
 	switch {
 	case !holds(c.Clients, &w):
@@ -76,11 +112,11 @@ func (e *entry) why(t *Table, r *http.Request, host string, client netip.Addr) s
 	return ""
 }
 
-func wrongWanted(what string, w wanted, missing bool, separator string) string {
+func wrongWanted(what string, w wanted, missing bool) string {
 	if missing {
 		return fmt.Sprintf("%s %s is missing", what, w.name)
 	}
-	return fmt.Sprintf("%s is not %s%s%s", what, w.name, separator, w.value)
+	return fmt.Sprintf("%s %s is not %s", what, w.name, w.value)
 }
 
 func join(c ContentTypes) string {

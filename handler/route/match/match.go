@@ -115,9 +115,16 @@ func Of(ctx context.Context) *Match {
 // host. It allocates nothing, unless methods of several rules have to be listed, and
 // takes as long as the path is deep, however many rules there are. It is safe for
 // concurrent use.
+//
+// A CONNECT counts as a GET: over HTTP/2 it is how a WebSocket is asked for (RFC 8441 §5).
 func (t *Table) Match(m *Match, r *http.Request, host string, client netip.Addr) {
-	*m = Match{Route: -1, path: sentPath(r)}
-	w := walk{table: t, request: r, client: client, method: t.methods[r.Method]}
+	w := t.walk(r, client)
+	w.match(m, host)
+}
+
+// match is [Table.Match].
+func (w *walk) match(m *Match, host string) {
+	*m = Match{Route: -1, path: sentPath(w.request)}
 	at, other, ok := w.sites(host)
 	if !ok {
 		m.Ambiguous = true
@@ -129,7 +136,7 @@ func (t *Table) Match(m *Match, r *http.Request, host string, client netip.Addr)
 	case took != nil:
 		m.Route, m.Pattern = took.rule, took.pattern
 	case w.allowed != 0:
-		m.Allow = t.allow(w.allowed)
+		m.Allow = w.table.allow(w.allowed)
 	}
 	m.Ambiguous = !w.agree(at, other, m.path, took)
 }

@@ -208,7 +208,7 @@ func follows(c, a, b []wanted) bool {
 // conflict reports whether two entries for the same host may take the same request and
 // neither is preferred.
 func conflict(a, b *entry) bool {
-	paths := pathsOf(a.pattern, b.pattern)
+	paths := preferenceOf(a.pattern, b.pattern)
 	if paths == inside || paths == around || paths == apart {
 		return false
 	}

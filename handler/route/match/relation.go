@@ -18,21 +18,36 @@ func methodsOf(a, b methodSet) relation {
 	return relationOf(x&^y == 0 && (a != 0 || b == 0), y&^x == 0 && (b != 0 || a == 0), x&y != 0)
 }
 
+// preferenceOf is pathsOf for what decides between a and b. It makes nothing of /a/b, which
+// /a/b/* takes and /a/{x}/{rest...} does not: of all that both take the one says more.
+func preferenceOf(a, b *Pattern) relation {
+	if r := commonOf(a, b); len(a.segments) == len(b.segments) && r != equal && a.end != exact && b.end != exact {
+		return r
+	}
+	return pathsOf(a, b)
+}
+
 // pathsOf returns the relation of the paths that a takes to those that b takes.
 func pathsOf(a, b *Pattern) relation {
-	r := equal
-	for i := range max(len(a.segments), len(b.segments)) {
-		switch {
-		case i >= len(a.segments):
-			return r.both(a.beside(b))
-		case i >= len(b.segments):
-			return r.both(b.beside(a).inverse())
-		}
-		if r = r.both(segmentsOf(a.segments[i], b.segments[i])); r == apart {
-			return apart
-		}
+	r := commonOf(a, b)
+	switch x, y := len(a.segments), len(b.segments); {
+	case x < y:
+		return r.both(a.beside())
+	case x > y:
+		return r.both(b.beside().inverse())
 	}
 	return r.both(endsOf(a, b))
+}
+
+// commonOf returns the relation of the segments that a and b both have.
+func commonOf(a, b *Pattern) relation {
+	r := equal
+	for i := range min(len(a.segments), len(b.segments)) {
+		if r = r.both(segmentsOf(a.segments[i], b.segments[i])); r == apart {
+			break
+		}
+	}
+	return r
 }
 
 func (r relation) inverse() relation {
@@ -45,10 +60,10 @@ func (r relation) inverse() relation {
 	return r
 }
 
-// beside returns the relation of what a takes behind its segments to what b, which has
-// more of them, takes there.
-func (a *Pattern) beside(b *Pattern) relation {
-	if a.end == exact {
+// beside returns the relation of what p takes behind its segments to what one takes there
+// that has more of them.
+func (p *Pattern) beside() relation {
+	if p.end == exact {
 		return apart
 	}
 	return around
@@ -57,17 +72,12 @@ func (a *Pattern) beside(b *Pattern) relation {
 // endsOf returns the relation of what two patterns of as many segments take behind
 // those.
 func endsOf(a, b *Pattern) relation {
-	x, y := a.end, b.end
-	if len(a.segments) == 0 { // a path has a slash
-		x, y = max(x, rest)-rest, max(y, rest)-rest
-		return equal
-	}
 	switch {
-	case x == y:
+	case a.end == b.end, len(a.segments) == 0: // as all paths have a slash
 		return equal
-	case x == prefix:
+	case a.end == prefix:
 		return around
-	case y == prefix:
+	case b.end == prefix:
 		return inside
 	}
 	return apart

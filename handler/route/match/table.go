@@ -183,11 +183,21 @@ type walk struct {
 	text    string // the path that is read
 	decodes bool   // of what its segments are compared
 	path    segments
-	sent    segments         // after the first of two steps
+	sent    segments // after the first of two steps
+	dissent dissent
 	known   [maxKnown]uint64 // which conditions have been looked at
 	hold    [maxKnown]uint64 // and hold
 	host    [maxHost]byte
 	literal [maxLiteral]byte
+}
+
+// walk returns a look-up for r, which came from client.
+func (t *Table) walk(r *http.Request, client netip.Addr) walk {
+	method := r.Method
+	if method == http.MethodConnect {
+		method = http.MethodGet
+	}
+	return walk{table: t, request: r, client: client, method: t.methods[method]}
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -193,7 +194,23 @@ func (c ContentTypes) hold(r *http.Request) bool {
 	})
 }
 
-// holdClients reports whether a client is one of those, where any are named.
-func holds(clients config.CIDRs, w *walk) bool {
-	return clients.IsZero() || clients.Contains(w.client)
+// Clients are networks of which the client must be in one; the zero value is all.
+type Clients struct{ config.CIDRs }
+
+// UnmarshalText parses a list as that of [config.CIDRs] does.
+func (c *Clients) UnmarshalText(text []byte) error {
+	*c = Clients{}
+	var networks config.CIDRs
+	switch err := networks.UnmarshalText(text); {
+	case err != nil:
+		return err
+	case networks.All():
+		return nil
+	case networks.Empty():
+		return errors.New("must be networks; nobody's requests would be taken")
+	}
+	c.CIDRs = networks
+	return nil
 }
+
+func (c Clients) hold(client netip.Addr) bool { return c.IsZero() || c.Contains(client) }

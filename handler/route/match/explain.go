@@ -104,7 +104,7 @@ func (e *entry) why(t *Table, r *http.Request, host string, client netip.Addr) s
 		return wrongWanted("query parameter", c.Query[i], !only.hold(r))
 	}
 	switch {
-	case !holds(c.Clients, &w):
+	case !c.Clients.hold(client):
 		return fmt.Sprintf("client %s is not in %s", client, c.Clients.Summary())
 	case !c.ContentTypes.hold(r):
 		return fmt.Sprintf("content type %q is not %s", r.Header.Get("Content-Type"), join(c.ContentTypes))

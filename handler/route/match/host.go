@@ -92,7 +92,7 @@ func (w *walk) name(host string) (name []byte, ok bool) {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		if !inHost[c] {
+		if !inHost[c] || c == '.' && (i == 0 || host[i-1] == '.') {
 			return nil, false
 		}
 		w.host[i] = c

@@ -38,8 +38,6 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-
-	"spangate/handler/config"
 )
 
 // Config says which requests a route takes: those that one of the patterns takes
@@ -48,7 +46,7 @@ type Config struct {
 	Patterns     Patterns     `env:"MATCH,required" example:"/api/*" doc:"what the route takes, patterns with commas or line ends between them: [METHOD[|METHOD] ][HOST]/PATH; the host is example.com or *.example.com, any if left out; the path is exact (/healthz), a prefix (/api/*, which takes /api and all below) or a template (/users/{id}/{rest...}, {id:int}, {id:uuid}); the most specific route takes a request, whatever the order"`
 	Headers      Headers      `env:"HEADERS" door:"leave it out if no field matters" zero:"any" doc:"fields that a request must have as well, with commas or line ends between them: X-Canary, or X-Beta: 1 for that value alone"`
 	Query        Query        `env:"QUERY" door:"leave it out if the query does not matter" zero:"any" doc:"parameters that the query must have as well, comma list: preview, or preview=1 for that value alone"`
-	Clients      config.CIDRs `env:"CLIENTS" list:"true" door:"leave it out to take all clients" doc:"comma list of CIDRs that the client must be in as well"`
+	Clients      Clients      `env:"CLIENTS" list:"true" door:"leave it out to take all clients" zero:"all" doc:"comma list of CIDRs that the client must be in as well"`
 	ContentTypes ContentTypes `env:"CONTENT_TYPE" door:"leave it out if the content does not matter" zero:"any" doc:"media types of which the content must be one, comma list: application/json, or application/grpc* for all that begin so"`
 }
 

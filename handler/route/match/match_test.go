@@ -110,7 +110,9 @@ func TestMatch(t *testing.T) {
 		}},
 		"hosts": {[]string{"/*", "example.com/*", "*.example.com/*", "*.a.example.com/x", "[::1]/*"}, map[string]string{
 			"other.org/": "0", "example.com/": "1", "a.example.com/x": "2", "b.a.example.com/x": "3", "c.b.a.example.com/x": "3", "b.a.example.com/y": "2",
-			"EXAMPLE.com:8080/": "1", "[0:0::1]:80/": "4", "xexample.com/": "0", "/": "0", ".example.com/": "0", "example.com./": "ambiguous", "a,example.com/": "ambiguous",
+			"EXAMPLE.com:8080/": "1", "[0:0::1]:80/": "4", "xexample.com/": "0", "/": "0", "example.com./": "ambiguous", "a.example.com.:80/x": "ambiguous", "other.org./": "0",
+			"a,example.com/": "ambiguous", "u@example.com/": "ambiguous", "%65xample.com/": "ambiguous", ".example.com/": "ambiguous", "a..example.com/": "ambiguous", "./": "ambiguous",
+			"example.com:x/": "ambiguous", "example.com:80:80/": "ambiguous", "::1/": "ambiguous", "[::1/": "ambiguous", "[::1%25eth0]/": "ambiguous", "[::ffff:1.2.3.4]/": "0", "[1.2.3.4]/": "ambiguous",
 		}},
 		"methods": {[]string{"GET /a", "POST|PUT /a", "DELETE /a/*"}, map[string]string{
 			"GET /a": "0", "HEAD /a": "0", "PUT /a": "1", "PATCH /a": "allow DELETE, GET, HEAD, POST, PUT", "DELETE /a": "2", "GET /b": "none", "GET /a/b": "allow DELETE",
@@ -121,6 +123,7 @@ func TestMatch(t *testing.T) {
 		"the routes agree": {[]string{"/*", "/admin/*", "/admin/open/*"}, map[string]string{
 			"/admin/%2e%2e/": "ambiguous", "/x/../admin/": "ambiguous", "/a%2Fb": "0", "//admin": "ambiguous", "/%61dmin": "ambiguous", "/admin;x/y": "ambiguous",
 			"/admin/a%2Fb;c//d": "1", "/ADMIN": "ambiguous", `/\admin`: "ambiguous", "/%5cadmin": "ambiguous", "/x/%2561dmin": "0", "/admin/open/..": "ambiguous", "/admin/b/..": "1",
+			"/x/%5C%2e%2e%5c..\\admin": "ambiguous", "/X": "0", "/admin/OPEN": "ambiguous", "/admin/opened": "1", "/index.php/admin": "ambiguous", "/index.PHP/x": "0", "/x.php": "0",
 			"/x/..;/admin": "ambiguous", "/%2e%2e%2fadmin": "ambiguous", "/a/..//../admin": "ambiguous", "/admin%3Fx": "ambiguous", "/admin%00": "ambiguous",
 		}},
 	} {

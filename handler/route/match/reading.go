@@ -234,10 +234,25 @@ func (st *step) dotsIn(segment string) (dots int) {
 	return dots
 }
 
-// isScript reports whether a segment names a script of PHP.
+// isScript reports whether a segment names a script of PHP, in whatever way it is written.
 func isScript(segment string) bool {
-	at := len(segment) - len(".php")
-	return at >= 0 && strings.EqualFold(segment[at:], ".php")
+	for _, want := range [...]byte{'p', 'h', 'p', '.'} {
+		end := len(segment) - 1
+		if end < 0 {
+			return false
+		}
+		c := segment[end]
+		if end >= 2 && segment[end-2] == '%' {
+			if d, width := escaped(segment[end-2:]); width > 0 {
+				c, end = d, end-2
+			}
+		}
+		if lower(c) != want {
+			return false
+		}
+		segment = segment[:end]
+	}
+	return true
 }
 
 // decode appends to memory what a segment encodes, or with all unset only those bytes of

@@ -141,7 +141,7 @@ func clientsOf(a, b *Config) relation {
 	case x.IsZero():
 		return around
 	default:
-		return relationOf(y.Covers(x), x.Covers(y), x.Overlaps(y))
+		return relationOf(y.Covers(x.CIDRs), x.Covers(y.CIDRs), x.Overlaps(y.CIDRs))
 	}
 }
 

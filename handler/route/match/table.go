@@ -215,7 +215,7 @@ func (w *walk) holds(e *entry) bool {
 		return w.hold[word]&bit != 0
 	}
 	c := e.conditions
-	ok := holds(c.Clients, w) && c.Headers.hold(w.request) && c.ContentTypes.hold(w.request) && c.Query.hold(w.request)
+	ok := c.Clients.hold(w.client) && c.Headers.hold(w.request) && c.ContentTypes.hold(w.request) && c.Query.hold(w.request)
 	if word < maxKnown {
 		w.known[word] |= bit
 		if ok {

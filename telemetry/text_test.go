@@ -25,7 +25,7 @@ func TestSpansKeepLittleOfWhatIsSent(t *testing.T) {
 	tel := telemetry.From(telemetry.Config{}, export.Providers{
 		Tracer: tracer.New(tracer.Config{
 			Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(),
-			Export: func(span *tracer.Ended) { waiting = append(waiting, span) },
+			Export: func(span *tracer.Ended) bool { waiting = append(waiting, span); return true },
 		}),
 		LongestText: limit,
 	}, nil, slog.New(slog.DiscardHandler))

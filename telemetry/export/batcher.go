@@ -18,9 +18,8 @@ import (
 // The SDK's own batch processors count what a full queue drops only on
 // request, and what is left at a shutdown's deadline not at all.
 type batcher[T any] struct {
-	export  func(context.Context, []T) error // never called concurrently
-	release func(*queue.Item[T])             // takes back what nobody reads any more; may be nil, and is set before anything is added
-	bounds  bounds
+	export func(context.Context, []T) error // never called concurrently, and keeps nothing of a batch
+	bounds bounds
 
 	queue    queue.Queue[T]
 	waiting  atomic.Int64 // in the queue and in the backlog, or about to be
@@ -70,20 +69,21 @@ func newBatcher[T any](b bounds, export func(context.Context, []T) error) *batch
 // an export.
 func (b *batcher[T]) add(value T) { b.enqueue(&queue.Item[T]{Value: value}) }
 
-// enqueue is add for an item that has its place in a queue. It is the batcher's then.
-func (b *batcher[T]) enqueue(item *queue.Item[T]) {
+// enqueue is add for an item that has its place in a queue. It reports whether the item
+// is the batcher's now.
+func (b *batcher[T]) enqueue(item *queue.Item[T]) (queued bool) {
 	if b.closed.Load() {
 		b.late.Add(1)
-		return
+		return false
 	}
 	waiting := b.waiting.Add(1)
-	if waiting > int64(b.bounds.queue) {
+	queued = waiting <= int64(b.bounds.queue)
+	if queued {
+		b.queue.Push(item)
+	} else {
 		b.waiting.Add(-1)
 		b.overflow.Add(1)
 		waiting--
-		b.forget(item)
-	} else {
-		b.queue.Push(item)
 	}
 	if waiting >= int64(b.bounds.batch) {
 		select {
@@ -94,6 +94,7 @@ func (b *batcher[T]) enqueue(item *queue.Item[T]) {
 	if b.over.Load() {
 		b.sweep()
 	}
+	return queued
 }
 
 // sweep counts what was added when nobody took from the queue any more.
@@ -159,14 +160,10 @@ func (b *batcher[T]) send(n int, sent func()) {
 		})
 		b.settle(err)
 		for _, item := range items {
-			b.forget(item)
+			if item.Release != nil {
+				item.Release()
+			}
 		}
-	}
-}
-
-func (b *batcher[T]) forget(item *queue.Item[T]) {
-	if b.release != nil {
-		b.release(item)
 	}
 }
 

@@ -142,11 +142,10 @@ func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource
 		return
 	}
 	sinks := p.spanSinks(cfg.TracesExporter, res, d, stdout, coloured)
-	config.Export = func(span *tracer.Ended) { p.spans.enqueue(span) }
-	provider := tracer.New(config)
 	p.spans = newBatcher(set.spans, all(sinks))
-	p.spans.release = provider.Release
-	p.Tracer, p.tracer = provider, provider
+	config.Export = p.spans.enqueue
+	p.tracer = tracer.New(config)
+	p.Tracer = p.tracer
 }
 
 func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) {

@@ -33,12 +33,7 @@ var grpcPaths = map[string]string{
 type callGRPC struct{ next http.RoundTripper }
 
 func (g callGRPC) RoundTrip(r *http.Request) (*http.Response, error) {
-	message, err := io.ReadAll(r.Body)
-	r.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	resp, err := g.next.RoundTrip(frame(r, message))
+	resp, err := g.next.RoundTrip(frame(r))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return resp, err
 	}
@@ -73,25 +68,33 @@ const (
 	maxAnswer   = 4 << 20
 )
 
-// frame returns the call for a posted message.
-func frame(r *http.Request, message []byte) *http.Request {
+// frame returns the call for a posted message, whose length is known.
+func frame(r *http.Request) *http.Request {
 	call := r.Clone(r.Context())
-	body := make([]byte, frameHeader, frameHeader+len(message))
+	header := make([]byte, frameHeader)
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
-		body[0] = 1
+		header[0] = 1
 		call.Header.Set("Grpc-Encoding", encoding)
 		call.Header.Del("Content-Encoding")
 	}
-	binary.BigEndian.PutUint32(body[1:], uint32(len(message)))
-	body = append(body, message...)
+	binary.BigEndian.PutUint32(header[1:], uint32(r.ContentLength))
 
 	call.Header.Set("Content-Type", "application/grpc")
 	call.Header.Set("Te", "trailers")
-	call.ContentLength = int64(len(body))
+	call.ContentLength = frameHeader + r.ContentLength
+	framed := func(message io.ReadCloser) io.ReadCloser {
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(header), message), message}
+	}
+	call.Body = framed(r.Body)
 	// With GetBody the transport replays a call that a closing connection did
 	// not take.
-	call.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	call.Body, _ = call.GetBody()
+	call.GetBody = func() (io.ReadCloser, error) {
+		message, err := r.GetBody()
+		return framed(message), err
+	}
 	return call
 }
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -36,19 +37,27 @@ const largestRequest = 64 << 20
 func (s *sender) send(ctx context.Context, items []otlp.Item) (err error) {
 	began, d := time.Now(), s.delivery
 	defer func() { d.operations.record(began, exportCause(err), d.target.statusOf(err)...) }()
-	body := s.resource.Request(items)
-	if size := len(body); size > largestRequest {
+	request := s.resource.Read(items)
+	size := request.Len()
+	if size > largestRequest {
 		return s.delivery.do(ctx, func(context.Context) error {
 			return fmt.Errorf("an export has %d bytes, of which %d can be sent at once", size, largestRequest)
 		})
 	}
+	body := func() io.Reader { return s.resource.Read(items) }
 	if s.delivery.target.gzip {
-		body = s.compressed(body)
+		compressed := s.compressed(request)
+		size, body = len(compressed), func() io.Reader { return bytes.NewReader(compressed) }
 	}
-	return s.delivery.do(ctx, func(ctx context.Context) error { return s.post(ctx, body) })
+	// Whoever sends may read on after it has answered, when the items are others'.
+	var lent lending
+	defer lent.end()
+	return s.delivery.do(ctx, func(ctx context.Context) error {
+		return s.post(ctx, size, func() io.ReadCloser { return &loan{&lent, body()} })
+	})
 }
 
-func (s *sender) compressed(body []byte) []byte {
+func (s *sender) compressed(request io.Reader) []byte {
 	var to bytes.Buffer
 	w, ok := s.compressors.Get().(*gzip.Writer)
 	if !ok {
@@ -56,17 +65,20 @@ func (s *sender) compressed(body []byte) []byte {
 	}
 	defer s.compressors.Put(w)
 	w.Reset(&to)
-	w.Write(body) // as is Close: a buffer takes everything
+	io.Copy(w, request) // as is Close: a buffer takes everything
 	w.Close()
 	return to.Bytes()
 }
 
-func (s *sender) post(ctx context.Context, body []byte) error {
+// post posts a body of that size, each of which is read once.
+func (s *sender) post(ctx context.Context, size int, body func() io.ReadCloser) error {
 	t := s.delivery.target
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, body())
 	if err != nil {
 		return err
 	}
+	r.ContentLength = int64(size)
+	r.GetBody = func() (io.ReadCloser, error) { return body(), nil }
 	r.Header.Set("User-Agent", name+"/"+version.Short())
 	for key, value := range t.headers {
 		r.Header.Set(key, value)

@@ -37,11 +37,12 @@ func newStage(coloured bool) *stage {
 	s := &stage{clock: time.Unix(1700000000, 0)}
 	s.trees = NewTrees(&s.out, coloured)
 	limits := sdktrace.SpanLimits{AttributeValueLengthLimit: -1, AttributeCountLimit: -1, EventCountLimit: -1, LinkCountLimit: -1, AttributePerEventCountLimit: -1, AttributePerLinkCountLimit: -1}
-	s.Tracer = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: limits, Export: func(e *tracer.Ended) {
+	s.Tracer = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: limits, Export: func(e *tracer.Ended) bool {
 		s.held = append(s.held, e.Value.Bytes)
 		if !s.hold {
 			s.export()
 		}
+		return true
 	}}).Tracer("test")
 	return s
 }

@@ -53,26 +53,10 @@ func appendSet(b []byte, field protowire.Number, set attribute.Set, within Bound
 // Request returns an ExportTraceServiceRequest with the items if they are spans, or its
 // like for other signals: the fields that hold them have the same numbers.
 func (r Resource) Request(items []Item) []byte {
-	groups := groupsOf(items)
-	size := len(r.before) + len(r.after)
-	for _, g := range groups {
-		size += sizeInField(g.size)
-	}
-	b := make([]byte, 0, sizeInField(size))
-	b = appendLength(b, 1, size)
-	b = append(b, r.before...)
-	for _, g := range groups {
-		b = appendLength(b, 2, g.size)
-		b = append(b, g.scope.before...)
-		for _, item := range items {
-			if item.Scope == g.scope {
-				b = appendLength(b, 2, len(item.Bytes))
-				b = append(b, item.Bytes...)
-			}
-		}
-		b = append(b, g.scope.after...)
-	}
-	return append(b, r.after...)
+	request := r.Read(items)
+	b := make([]byte, request.Len())
+	request.Read(b) // all of it, as there is room
+	return b
 }
 
 // group is the items of a scope.

@@ -10,7 +10,8 @@ import (
 // Item is an item of a [Queue], with the memory that its place in it takes. It is in
 // one queue at a time.
 type Item[T any] struct {
-	Value T
+	Value   T
+	Release func() // takes back the memory once nobody reads the item any more; nil: nobody does
 
 	before *Item[T] // which was added before it
 }

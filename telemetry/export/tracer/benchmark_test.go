@@ -52,10 +52,9 @@ func BenchmarkRequest(b *testing.B) {
 		resource := otlp.NewResource(from)
 		var ended []*tracer.Ended
 		var spans []tracer.Span
-		var p *tracer.Provider
-		p = tracer.New(tracer.Config{Sampler: sdktrace.ParentBased(sdktrace.AlwaysSample()), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) {
+		p := tracer.New(tracer.Config{Sampler: sdktrace.ParentBased(sdktrace.AlwaysSample()), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) bool {
 			if ended = append(ended, e); len(ended) < batch {
-				return
+				return true
 			}
 			spans = spans[:0]
 			for _, e := range ended {
@@ -63,9 +62,10 @@ func BenchmarkRequest(b *testing.B) {
 			}
 			resource.Request(spans)
 			for _, e := range ended {
-				p.Release(e)
+				e.Release()
 			}
 			ended = ended[:0]
+			return true
 		}})
 		b.ReportAllocs()
 		for t := p.Tracer("test"); b.Loop(); {
@@ -113,8 +113,7 @@ func (e *exports) UploadTraces(_ context.Context, spans []*traces.ResourceSpans)
 
 // BenchmarkSetAttributes is what a span's attributes cost.
 func BenchmarkSetAttributes(b *testing.B) {
-	var p *tracer.Provider
-	p = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) { p.Release(e) }})
+	p := tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(*tracer.Ended) bool { return false }})
 	for t := p.Tracer("test"); b.Loop(); {
 		_, span := t.Start(bg, "GET", server...)
 		span.SetAttributes(asked...)
@@ -124,8 +123,7 @@ func BenchmarkSetAttributes(b *testing.B) {
 
 // BenchmarkTell is what they cost where they are told.
 func BenchmarkTell(b *testing.B) {
-	var p *tracer.Provider
-	p = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) { p.Release(e) }})
+	p := tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(*tracer.Ended) bool { return false }})
 	all := told(asked)
 	for t := p.Tracer("test"); b.Loop(); {
 		_, span := t.Start(bg, "GET", server...)

@@ -13,7 +13,7 @@ import (
 // attributes are those of a span, written.
 type attributes struct {
 	provider *Provider
-	of       *Ended // whose bytes they are; nil: there are none
+	of       *draft // that they are in; nil: there are none
 	n        int
 	dropped  int
 	seen     [4]uint64 // a bit for each key; different ones may have the same
@@ -22,7 +22,7 @@ type attributes struct {
 // open makes room for attributes.
 func (a *attributes) open(p *Provider) {
 	if a.of == nil {
-		a.provider, a.of = p, p.ended()
+		a.provider, a.of = p, p.draft()
 	}
 }
 
@@ -34,7 +34,7 @@ func (a *attributes) set(attributes ...attribute.KeyValue) {
 		case !kv.Valid():
 			a.dropped++
 		case a.admits(kv.Key):
-			a.of.Value.Bytes = otlp.AppendAttribute(a.of.Value.Bytes, attributesField, kv, a.provider.spans)
+			a.of.bytes = otlp.AppendAttribute(a.of.bytes, attributesField, kv, a.provider.spans)
 		default:
 			a.replace(kv)
 		}
@@ -61,10 +61,10 @@ func (a *attributes) isFull() bool {
 // replace puts an attribute in the place of the one with its key. If there is none, it
 // is added or, where it would be too many, dropped.
 func (a *attributes) replace(kv *attribute.KeyValue) {
-	b, within := a.of.Value.Bytes, a.provider.spans
+	b, within := a.of.bytes, a.provider.spans
 	if word, bit := bitOf(kv.Key); a.seen[word]&bit != 0 {
 		if from, to, ok := find(b, kv.Key); ok {
-			a.of.Value.Bytes = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
+			a.of.bytes = slices.Replace(b, from, to, otlp.AppendAttribute(nil, attributesField, kv, within)...)
 			return
 		}
 	}
@@ -73,7 +73,7 @@ func (a *attributes) replace(kv *attribute.KeyValue) {
 		return
 	}
 	a.n++
-	a.of.Value.Bytes = otlp.AppendAttribute(b, attributesField, kv, within)
+	a.of.bytes = otlp.AppendAttribute(b, attributesField, kv, within)
 }
 
 // bitOf returns the bit of a key that is not empty. Names that begin alike differ in
@@ -133,13 +133,4 @@ func cut(attributes []attribute.KeyValue, limit int) (kept []attribute.KeyValue,
 		return attributes, 0
 	}
 	return attributes[:limit], len(attributes) - limit
-}
-
-// insert puts bytes before others.
-func insert(b, before []byte) []byte {
-	n := len(b)
-	b = append(b, before...) // makes room
-	copy(b[len(before):], b[:n])
-	copy(b, before)
-	return b
 }

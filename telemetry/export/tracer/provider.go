@@ -38,9 +38,10 @@ type Config struct {
 	// so (W3C Trace Context Level 2), which those of others do not.
 	IDs sdktrace.IDGenerator
 
-	// Export takes each span that has ended. It is called concurrently, by those who
-	// end spans, and must not wait. nil drops them all.
-	Export func(*Ended)
+	// Export takes each span that has ended, and reports whether it keeps it until it
+	// releases it. It is called concurrently, by those who end spans, and must not
+	// wait. nil drops them all.
+	Export func(*Ended) (kept bool)
 }
 
 // Span is one that has ended, as a message of OTLP.
@@ -58,8 +59,10 @@ type Provider struct {
 	random trace.TraceFlags // of traces that begin here
 	spans  otlp.Bounds      // of the values of spans' attributes
 	parts  otlp.Bounds      // and of those of events and links
-	pool   sync.Pool
 	counts counts
+	drafts sync.Pool // of *draft
+	filled sync.Pool // of *block: with room
+	empty  sync.Pool // of *block
 
 	mu      sync.Mutex
 	tracers map[instrumentation.Scope]*tracer
@@ -101,27 +104,6 @@ func (p *Provider) Tracer(name string, options ...trace.TracerOption) trace.Trac
 		p.tracers[scope] = t
 	}
 	return t
-}
-
-const (
-	usualSpan   = 1 << 10 // bytes
-	largestKept = 1 << 14 // bytes of one whose memory is used again
-)
-
-// ended returns memory for a span's end.
-func (p *Provider) ended() *Ended {
-	if e, ok := p.pool.Get().(*Ended); ok {
-		return e
-	}
-	return &Ended{Value: Span{Bytes: make([]byte, 0, usualSpan)}}
-}
-
-// Release takes back the memory of a span that nobody reads any more.
-func (p *Provider) Release(e *Ended) {
-	if cap(e.Value.Bytes) <= largestKept {
-		e.Value = Span{Bytes: e.Value.Bytes[:0]}
-		p.pool.Put(e)
-	}
 }
 
 // randomIDs makes identifiers as the SDK does, which does not export its own.

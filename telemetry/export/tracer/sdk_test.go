@@ -55,7 +55,7 @@ func ours(t testing.TB, with setting, record func(trace.TracerProvider)) *coltra
 	var ended []tracer.Span
 	record(tracer.New(tracer.Config{
 		Sampler: with.sampler, Limits: with.limits, IDs: &counted{},
-		Export: func(e *tracer.Ended) { ended = append(ended, e.Value) },
+		Export: func(e *tracer.Ended) bool { ended = append(ended, e.Value); return true },
 	}))
 	request := &coltraces.ExportTraceServiceRequest{}
 	if len(ended) == 0 {

@@ -190,17 +190,33 @@ func (s *span) EndAt(end time.Time) {
 	if p.cfg.Export == nil {
 		return
 	}
-	e := s.attributes.of
-	if e == nil {
-		e = p.ended()
+	d := s.attributes.of
+	if d == nil {
+		d = p.draft()
 	}
-	e.Value = Span{Scope: s.tracer.scope, Bytes: s.write(e.Value.Bytes, end)}
+	var space [256]byte
+	d.bytes = s.appendRest(d.bytes)
+	p.export(s.tracer.scope, s.appendFirst(space[:0], end), d.bytes)
+	p.discard(d)
 	s.attributes.of = nil
-	p.cfg.Export(e)
 }
 
-// write makes a whole span of its attributes.
-func (s *span) write(b []byte, end time.Time) []byte {
+// appendFirst appends what comes before a span's attributes.
+func (s *span) appendFirst(b []byte, end time.Time) []byte {
+	b = appendIDs(b, s.sc)
+	b = appendState(b, s.sc.TraceState())
+	if s.parent.IsValid() {
+		b = append(b, otlp.Tag(4, protowire.BytesType), byte(len(s.parent)))
+		b = append(b, s.parent[:]...)
+	}
+	b = otlp.AppendText(b, 5, s.name)
+	b = otlp.AppendNumber(b, 6, int(s.kind)) // the numbers are OTLP's
+	b = otlp.AppendTime(b, 7, s.start)
+	return otlp.AppendTime(b, 8, end)
+}
+
+// appendRest appends what comes behind them.
+func (s *span) appendRest(b []byte) []byte {
 	b = otlp.AppendNumber(b, 10, s.attributes.dropped)
 	b = append(b, s.events.bytes...)
 	b = otlp.AppendNumber(b, 12, s.events.dropped)
@@ -216,20 +232,7 @@ func (s *span) write(b []byte, end time.Time) []byte {
 	}
 	b = otlp.Shut(b, at)
 	b = protowire.AppendTag(b, 16, protowire.Fixed32Type)
-	b = appendFlags(b, s.sc.TraceFlags().WithSampled(true), s.remote)
-
-	var space [256]byte
-	before := appendIDs(space[:0], s.sc)
-	before = appendState(before, s.sc.TraceState())
-	if s.parent.IsValid() {
-		before = append(before, otlp.Tag(4, protowire.BytesType), byte(len(s.parent)))
-		before = append(before, s.parent[:]...)
-	}
-	before = otlp.AppendText(before, 5, s.name)
-	before = otlp.AppendNumber(before, 6, int(s.kind)) // the numbers are OTLP's
-	before = otlp.AppendTime(before, 7, s.start)
-	before = otlp.AppendTime(before, 8, end)
-	return insert(b, before)
+	return appendFlags(b, s.sc.TraceFlags().WithSampled(true), s.remote)
 }
 
 func appendIDs(b []byte, sc trace.SpanContext) []byte {

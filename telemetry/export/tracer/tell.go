@@ -35,7 +35,7 @@ func (a *attributes) String(key attribute.Key, value string) {
 		a.set(key.String(value))
 		return
 	}
-	a.of.Value.Bytes = otlp.AppendString(a.of.Value.Bytes, attributesField, string(key), value, a.provider.spans)
+	a.of.bytes = otlp.AppendString(a.of.bytes, attributesField, string(key), value, a.provider.spans)
 }
 
 // Int implements [Attributes].
@@ -44,7 +44,7 @@ func (a *attributes) Int(key attribute.Key, value int) {
 		a.set(key.Int(value))
 		return
 	}
-	a.of.Value.Bytes = otlp.AppendInt(a.of.Value.Bytes, attributesField, string(key), int64(value))
+	a.of.bytes = otlp.AppendInt(a.of.bytes, attributesField, string(key), int64(value))
 }
 
 // Float64 implements [Attributes].
@@ -53,7 +53,7 @@ func (a *attributes) Float64(key attribute.Key, value float64) {
 		a.set(key.Float64(value))
 		return
 	}
-	a.of.Value.Bytes = otlp.AppendFloat(a.of.Value.Bytes, attributesField, string(key), value)
+	a.of.bytes = otlp.AppendFloat(a.of.bytes, attributesField, string(key), value)
 }
 
 // Bool implements [Attributes].
@@ -62,7 +62,7 @@ func (a *attributes) Bool(key attribute.Key, value bool) {
 		a.set(key.Bool(value))
 		return
 	}
-	a.of.Value.Bytes = otlp.AppendBool(a.of.Value.Bytes, attributesField, string(key), value)
+	a.of.bytes = otlp.AppendBool(a.of.bytes, attributesField, string(key), value)
 }
 
 // takes reports whether an attribute with that key can be appended as it is, and counts

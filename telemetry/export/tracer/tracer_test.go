@@ -39,19 +39,19 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 
 // Spans may be used by several at once, and their memory again.
 func TestSpansAtOnce(t *testing.T) {
-	var provider *tracer.Provider
 	resource := otlp.NewResource(from)
 	var mu sync.Mutex
 	var names int
-	provider = tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) {
+	provider := tracer.New(tracer.Config{Sampler: sdktrace.AlwaysSample(), Limits: sdktrace.NewSpanLimits(), Export: func(e *tracer.Ended) bool {
 		var request coltraces.ExportTraceServiceRequest
 		if err := proto.Unmarshal(resource.Request([]tracer.Span{e.Value}), &request); err != nil {
 			t.Error(err)
 		}
-		provider.Release(e)
+		e.Release()
 		mu.Lock()
 		defer mu.Unlock()
 		names++
+		return true
 	}})
 	var running sync.WaitGroup
 	for range 4 {

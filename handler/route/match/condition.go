@@ -27,7 +27,7 @@ type Headers []wanted
 func (h *Headers) UnmarshalText(text []byte) error {
 	all, err := parseWanted(string(text), ":", func(name string) (string, error) {
 		switch {
-		case name == "" || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != "":
+		case name == "" || strings.Trim(name, capitals+"abcdefghijklmnopqrstuvwxyz0123456789-") != "":
 			return "", errors.New("must be a field, X-Canary, or one with its value, X-Beta: 1")
 		case strings.EqualFold(name, "Host"):
 			return "", errors.New("is no condition on a field: a host stands in the pattern, as in example.com/*")

@@ -34,6 +34,8 @@ func TestConflicts(t *testing.T) {
 		{[]string{"/a/{x}", "/a/{x}"}, "/a/x"},
 		{[]string{"/a/{x}/*", "/a/b"}, no},
 		{[]string{"/a/{x}/{rest...}", "/a/b/*"}, no},
+		{[]string{"/{page}", "/admin/*"}, "/admin"},
+		{[]string{"/{page}", "/admin/*,/admin"}, no},
 		{[]string{"/a/{x}/*", "/a/b/{rest...}"}, no},
 		{[]string{"/{y}/b/{rest...}", "/a/{x}/*"}, "/a/b/"},
 		{[]string{"/a/{x}", "/a/b/*"}, "/a/b"},

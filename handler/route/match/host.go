@@ -69,7 +69,8 @@ func (w *walk) name(host string) (name []byte, ok bool) {
 	}
 	if strings.HasPrefix(host, "[") {
 		literal, port, closed := strings.Cut(host[1:], "]")
-		if !closed || port != "" && port[0] != ':' || strings.Trim(port, ":0123456789") != "" || len(literal) > 2*maxIPv6 {
+		port, isPort := strings.CutPrefix(port, ":")
+		if !closed || !isPort && port != "" || strings.Trim(port, "0123456789") != "" || len(literal) > maxIPv6 {
 			return nil, false
 		}
 		addr, err := netip.ParseAddr(literal)

@@ -112,7 +112,7 @@ func TestMatch(t *testing.T) {
 			"other.org/": "0", "example.com/": "1", "a.example.com/x": "2", "b.a.example.com/x": "3", "c.b.a.example.com/x": "3", "b.a.example.com/y": "2",
 			"EXAMPLE.com:8080/": "1", "[0:0::1]:80/": "4", "xexample.com/": "0", "/": "0", "example.com./": "ambiguous", "a.example.com.:80/x": "ambiguous", "other.org./": "0",
 			"a,example.com/": "ambiguous", "u@example.com/": "ambiguous", "%65xample.com/": "ambiguous", ".example.com/": "ambiguous", "a..example.com/": "ambiguous", "./": "ambiguous",
-			"example.com:x/": "ambiguous", "example.com:80:80/": "ambiguous", "::1/": "ambiguous", "[::1/": "ambiguous", "[::1%25eth0]/": "ambiguous", "[::ffff:1.2.3.4]/": "0", "[1.2.3.4]/": "ambiguous",
+			"example.com:x/": "ambiguous", "example.com:80:80/": "ambiguous", "::1/": "ambiguous", "[::1]:80:80/": "ambiguous", "[::1]80/": "ambiguous", "[::1/": "ambiguous", "[::1%25eth0]/": "ambiguous", "[::ffff:1.2.3.4]/": "0", "[1.2.3.4]/": "ambiguous",
 		}},
 		"methods": {[]string{"GET /a", "POST|PUT /a", "DELETE /a/*"}, map[string]string{
 			"GET /a": "0", "HEAD /a": "0", "PUT /a": "1", "PATCH /a": "allow DELETE, GET, HEAD, POST, PUT", "DELETE /a": "2", "GET /b": "none", "GET /a/b": "allow DELETE",
@@ -152,12 +152,25 @@ func TestValue(t *testing.T) {
 }
 
 func TestMatchAllocatesNothing(t *testing.T) {
-	table := compiled(t, "/*", "/admin/*", "example.com/users/{id:int}/*", "*.example.com/*; headers X-Beta: 1; query p=1; clients 10.0.0.0/8; content a/b")
-	for _, text := range []string{"/", "example.com/users/7/x", "a.EXAMPLE.com:80/a?p=1; X-Beta: 1; Content-Type: a/b", "/admin/%2e%2e/a%2Fb;c//D"} {
+	table := compiled(t, "/*", "/admin/*", "example.com/users/{id:int}/x", "example.com/users/{id:uuid}", "example.com/users/{name}", "*.example.com/*; headers X-Beta: 1; query p=1; clients 10.0.0.0/8; content a/b")
+	for _, text := range []string{
+		"/", "example.com/users/7/x", "a.EXAMPLE.com:80/a?p=1; X-Beta: 1; Content-Type: a/b", "/admin/%2e%2e/a%2Fb;c//D", "[::1]/", "CONNECT /a",
+		"example.com/users/6ba7b810-9dad-11d1-80b4-00c04fd430%638", "example.com/Users/" + strings.Repeat("%20x", 40), "example.com/users/" + strings.Repeat("x%41", 400),
+	} {
 		r := request(text)
 		var m match.Match
 		if n := testing.AllocsPerRun(100, func() { table.Match(&m, r, r.Host, client) }); n != 0 {
 			t.Errorf("%s: %v allocations", text, n)
+		}
+	}
+}
+
+// Over HTTP/2 a WebSocket is asked for by CONNECT, over HTTP/1.1 by GET.
+func TestConnectIsGet(t *testing.T) {
+	table := compiled(t, "GET /ws", "POST /ws", "GET /x; clients all")
+	for text, want := range map[string]string{"CONNECT /ws": "0", "CONNECT /x": "2", "PUT /ws": "allow GET, HEAD, POST"} {
+		if got := outcome(table, request(text)); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
 }

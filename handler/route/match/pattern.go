@@ -186,7 +186,7 @@ func parseMethods(text string) (methods []string, err error) {
 		switch {
 		case method == "":
 			return nil, errors.New("has an empty method")
-		case strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "":
+		case strings.Trim(method, capitals+"0123456789-_") != "":
 			return nil, fmt.Errorf("has %q for a method; they are in capitals, with | between them, and a blank behind", method)
 		case method == "CONNECT":
 			return nil, errors.New("has CONNECT, which is not routed")
@@ -275,7 +275,7 @@ func parseSegment(part string) (segment, error) {
 
 func isName(name string) bool {
 	return name != "" && (name[0] < '0' || name[0] > '9') &&
-		strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
+		strings.Trim(name, capitals+"abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // parseLiteral returns a segment decoded. What no request could have without being
@@ -297,8 +297,12 @@ func parseLiteral(part string) (string, error) {
 		}
 		text, i = append(text, c), i+width
 	}
-	if s := string(text); s != "." && s != ".." {
+	switch s := string(text); {
+	case s == "." || s == "..":
+		return "", errors.New("has a segment of dots, which servers read differently")
+	case len(s) > maxLiteral:
+		return "", fmt.Errorf("has a segment of more than %d bytes", maxLiteral)
+	default:
 		return s, nil
 	}
-	return "", errors.New("has a segment of dots, which servers read differently")
 }

@@ -91,7 +91,7 @@ func segmentsOf(a, b segment) relation {
 	case a.kind == b.kind:
 		return equal
 	case a.kind == literal:
-		return relationOf(b.kind.takes(a.text), false, false)
+		return relationOf(takes(b.kind, a.text), false, false)
 	case b.kind == literal, a.kind == whatever:
 		return segmentsOf(b, a).inverse()
 	case b.kind == whatever:

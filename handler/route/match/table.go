@@ -32,6 +32,8 @@ type entry struct {
 	id         int // of the conditions, from 1; 0: none
 }
 
+const capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // methodSet is a set of the methods that some pattern names.
 type methodSet uint64
 
@@ -67,7 +69,7 @@ func Compile(rules []Rule) (*Table, error) {
 	}
 	for _, e := range t.entries {
 		t.namesHosts = t.namesHosts || e.pattern.host != ""
-		t.folds = t.folds || slices.ContainsFunc(e.pattern.segments, func(s segment) bool { return s.kind == literal && strings.ToLower(s.text) != s.text })
+		t.folds = t.folds || slices.ContainsFunc(e.pattern.segments, func(s segment) bool { return s.kind == literal && strings.ContainsAny(s.text, capitals) })
 		t.siteOf(e.pattern).root.add(e, e.pattern.segments)
 	}
 	t.link()

@@ -43,7 +43,7 @@ func (n *node) child(s segment) *node {
 		}
 		c := &node{}
 		n.literals[s.text] = c
-		lower := strings.ToLower(s.text)
+		lower := string(toLower([]byte(s.text)))
 		n.folded[lower] = append(n.folded[lower], c)
 	}
 	return n.literals[s.text]
@@ -111,10 +111,9 @@ type children struct {
 func (w *walk) children(n *node, i int) (c children) {
 	sp := w.path.spans[i]
 	raw := w.text[sp.from:sp.to]
-	isRaw := strings.IndexByte(raw, '%') < 0
-	if isRaw && !w.folding {
+	if !w.folding && strings.IndexByte(raw, '%') < 0 {
 		c.same = n.literals[raw]
-		n.takes(&c, raw)
+		note(&c, n, raw)
 		return c
 	}
 	text, ok := decode(w.literal[:0], raw, w.decodes)
@@ -123,17 +122,17 @@ func (w *walk) children(n *node, i int) (c children) {
 		return c
 	}
 	c.same = n.literals[string(text)]
-	n.takes(&c, string(text))
+	note(&c, n, text)
 	if w.folding {
 		c.alike = n.folded[string(toLower(text))]
 	}
 	return c
 }
 
-// takes notes which of n's kinds take text.
-func (n *node) takes(c *children, text string) {
+// note notes which of n's kinds take text.
+func note[T string | []byte](c *children, n *node, text T) {
 	for k, child := range n.kinds {
-		c.takes[k] = child != nil && kind(k).takes(text)
+		c.takes[k] = child != nil && takes(kind(k), text)
 	}
 }
 
@@ -155,20 +154,33 @@ func lower(c byte) byte {
 const maxDigits = 19
 
 // takes reports whether a segment of kind k may be text.
-func (k kind) takes(text string) bool {
+func takes[T string | []byte](k kind, text T) bool {
 	switch k {
 	case integer:
-		digits := strings.TrimPrefix(text, "-")
-		return 0 < len(digits) && len(digits) <= maxDigits && strings.Trim(digits, "0123456789") == ""
-	case uuid:
-		for i := range min(len(text), 36) {
-			c := text[i]
-			isHyphen := i == 8 || i == 13 || i == 18 || i == 23
-			if isHyphen != (c == '-') || !isHyphen && !isHex(c) {
+		digits := text
+		if len(digits) > 0 && digits[0] == '-' {
+			digits = digits[1:]
+		}
+		if len(digits) == 0 || len(digits) > maxDigits {
+			return false
+		}
+		for i := range len(digits) {
+			if digits[i] < '0' || digits[i] > '9' {
 				return false
 			}
 		}
-		return len(text) == 36
+		return true
+	case uuid:
+		if len(text) != len("00000000-0000-0000-0000-000000000000") {
+			return false
+		}
+		for i := range len(text) {
+			isHyphen := i == 8 || i == 13 || i == 18 || i == 23
+			if isHyphen != (text[i] == '-') || !isHyphen && !isHex(text[i]) {
+				return false
+			}
+		}
+		return true
 	}
 	return len(text) > 0
 }

@@ -1,8 +1,11 @@
 package match
 
-// mostRead is how many bytes are read of a path, in all readings together, to see
-// whether they agree.
-const mostRead = 256 << 10
+// A path is read until that has cost mostSpent, in all readings together: a unit for each
+// byte, and aReading for what there is to do beside.
+const (
+	mostSpent = 64 << 10
+	aReading  = 64
+)
 
 // shape is what there is in a path that servers differ about.
 type shape struct {
@@ -247,14 +250,14 @@ func (w *walk) agree(at, other *site, path string, took *entry) bool {
 	}
 	t := traitsOf(path)
 	c := t.readings()
-	if t.overlong || c.count*len(path) > mostRead {
+	if t.overlong {
 		return false
 	}
 	folds := took != nil && (t.capitals || w.table.folds)
 	if c.count > 1 || folds || other != nil || w.text != path {
 		for i := range c.count {
 			rd := t.reading(i, &c)
-			if !w.leads(at, other, path, &rd, folds, took) {
+			if w.spent > mostSpent || !w.leads(at, other, path, &rd, folds, took) {
 				return false
 			}
 		}

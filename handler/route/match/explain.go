@@ -46,6 +46,7 @@ func (t *Table) Explain(r *http.Request, host string, client netip.Addr) []Verdi
 // Ambiguity returns why [Table.Match] says that a request is ambiguous, or "".
 func (t *Table) Ambiguity(r *http.Request, host string, client netip.Addr) string {
 	w := t.walk(r, client)
+	w.most = maxDepth // to tell the whole path
 	var m Match
 	switch w.match(&m, host); {
 	case !m.Ambiguous:

@@ -77,8 +77,9 @@ const (
 	dotsCleaned       // that goes too, as in path.Clean
 )
 
-// segments are those of one reading of a path, as far as patterns are deep and one more.
+// segments are the first ones of a reading of a path, no more than matter.
 type segments struct {
+	most  int // how many of them matter; that there are more does too
 	n     int
 	spans [maxDepth + 1]span
 	empty int32 // segments that have been left out since the last one
@@ -94,32 +95,33 @@ type span struct {
 // segments than are kept of it, the second would not see all that it has to.
 func (w *walk) read(path string, rd *reading) bool {
 	w.text, w.decodes = path, rd.text
-	w.path.reset()
+	w.path.reset(w.most)
+	w.spent += aReading
 	if !rd.isTwo {
-		rd.sent.split(&w.path, path, 1, len(path), true)
+		w.spent += rd.sent.split(&w.path, path, 1, len(path), true)
 		return true
 	}
-	w.sent.reset()
-	rd.sent.split(&w.sent, path, 1, len(path), true)
-	if w.sent.n > len(w.sent.spans) {
-		return false
+	w.sent.reset(maxDepth)
+	w.spent += rd.sent.split(&w.sent, path, 1, len(path), true)
+	known := min(w.sent.n, len(w.sent.spans))
+	for i, sp := range w.sent.spans[:known] {
+		w.spent += rd.decoded.split(&w.path, path, int(sp.from), int(sp.to), i == w.sent.n-1)
 	}
-	for i, sp := range w.sent.spans[:w.sent.n] {
-		rd.decoded.split(&w.path, path, int(sp.from), int(sp.to), i == w.sent.n-1)
-	}
-	return true
+	return known == w.sent.n || rd.decoded.dots == dotsKept && w.path.n > w.path.most
 }
 
-func (s *segments) reset() { s.n, s.empty, s.past = 0, 0, false }
+func (s *segments) reset(most int) { s.most, s.n, s.empty, s.past = most, 0, 0, false }
 
-// split adds to s what path[from:to] has between slashes. isLast says that nothing
-// follows it.
-func (st *step) split(s *segments, path string, from, to int, isLast bool) {
-	for from <= to && (st.dots != dotsKept || s.n <= len(s.spans)) { // more of them do not matter
+// split adds to s what path[from:to] has between slashes, and returns how much of it that
+// has taken to look at. isLast says that nothing follows it.
+func (st *step) split(s *segments, path string, from, to int, isLast bool) (read int) {
+	begin := from
+	for from <= to && (st.dots != dotsKept || s.n <= s.most) { // no more of them would matter
 		end, next := st.segment(path, from, to)
 		st.add(s, path[:end], from, isLast && next > to)
 		from = next
 	}
+	return from - begin
 }
 
 // segment returns where the segment that begins at from ends, and where the next one

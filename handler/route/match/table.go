@@ -19,6 +19,7 @@ type Table struct {
 	wildcards  map[string]*site // what follows the asterisk
 	any        *site
 	namesHosts bool
+	depth      int  // the most segments of a pattern
 	folds      bool // a pattern has capitals in its path
 }
 
@@ -68,6 +69,7 @@ func Compile(rules []Rule) (*Table, error) {
 		return nil, err
 	}
 	for _, e := range t.entries {
+		t.depth = max(t.depth, len(e.pattern.segments))
 		t.namesHosts = t.namesHosts || e.pattern.host != ""
 		t.folds = t.folds || slices.ContainsFunc(e.pattern.segments, func(s segment) bool { return s.kind == literal && strings.ContainsAny(s.text, capitals) })
 		t.siteOf(e.pattern).root.add(e, e.pattern.segments)
@@ -186,6 +188,8 @@ type walk struct {
 	decodes bool   // of what its segments are compared
 	path    segments
 	sent    segments // after the first of two steps
+	most    int      // how many segments matter
+	spent   int      // on readings, see mostSpent
 	dissent dissent
 	known   [maxKnown]uint64 // which conditions have been looked at
 	hold    [maxKnown]uint64 // and hold
@@ -199,7 +203,7 @@ func (t *Table) walk(r *http.Request, client netip.Addr) walk {
 	if method == http.MethodConnect {
 		method = http.MethodGet
 	}
-	return walk{table: t, request: r, client: client, method: t.methods[method]}
+	return walk{table: t, request: r, client: client, method: t.methods[method], most: t.depth}
 }
 
 const (

@@ -61,7 +61,7 @@ func (w *walk) find(n *node, i int) *entry {
 		}
 		return w.first(n.prefix)
 	}
-	if i < maxDepth && !n.isLeaf() {
+	if !n.isLeaf() {
 		if e := w.below(n, i); e != nil {
 			return e
 		}

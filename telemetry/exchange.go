@@ -17,6 +17,7 @@ type exchange struct {
 	route     route
 	forwarded forwarded
 	retryStop retryStop
+	side      canarySide
 	refusal   refusal
 	waited    waited
 	principal principal

@@ -24,6 +24,7 @@ func (s *served) facts(yield func(fact) bool) {
 		&e.route,
 		&e.forwarded,
 		&e.retryStop,
+		&e.side,
 		&e.refusal,
 		&e.waited,
 		&e.principal,

@@ -8,6 +8,7 @@ type metrics struct {
 	pick       pickMetrics
 	retry      retryMetrics
 	state      stateMetrics
+	canary     canaryMetrics
 	probe      probeMetrics
 	refusal    refusalMetrics
 	queue      queueMetrics
@@ -23,6 +24,7 @@ func newMetrics(m *meter) *metrics {
 		pick:       newPickMetrics(m),
 		retry:      newRetryMetrics(m),
 		state:      newStateMetrics(m),
+		canary:     newCanaryMetrics(m),
 		probe:      newProbeMetrics(m),
 		refusal:    newRefusalMetrics(m),
 		queue:      newQueueMetrics(m),

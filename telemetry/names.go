@@ -29,6 +29,15 @@ const (
 	balancerAlgorithmKey       = attribute.Key("spangate.balancer.algorithm")
 	balancerReadyKey           = attribute.Key("spangate.balancer.ready")
 	balancerResultKey          = attribute.Key("spangate.balancer.result")
+	canaryAttemptsKey          = attribute.Key("spangate.canary.attempts")
+	canaryFailuresKey          = attribute.Key("spangate.canary.failures")
+	canaryPreviousStateKey     = attribute.Key("spangate.canary.previous_state")
+	canaryReasonKey            = attribute.Key("spangate.canary.reason")
+	canarySideKey              = attribute.Key("spangate.canary.side")
+	canaryStableAttemptsKey    = attribute.Key("spangate.canary.stable_attempts")
+	canaryStableFailuresKey    = attribute.Key("spangate.canary.stable_failures")
+	canaryStateKey             = attribute.Key("spangate.canary.state")
+	canaryWaitKey              = attribute.Key("spangate.canary.wait")
 	concurrencyWaitKey         = attribute.Key("spangate.concurrency.wait")
 	connectionReusedKey        = attribute.Key("spangate.connection.reused")
 	ejectionDurationKey        = attribute.Key("spangate.ejection.duration")
@@ -88,6 +97,9 @@ const (
 	probeDurationName              = "spangate.probe.duration"
 	retryDecisionsName             = "spangate.retry.decisions"
 	retryBudgetName                = "spangate.retry.budget"
+	canaryShareName                = "spangate.canary.share"
+	canaryStatusName               = "spangate.canary.status"
+	canaryStateChangesName         = "spangate.canary.state_changes"
 	policyRejectionsName           = "spangate.policy.rejections"
 	requestRefusalsName            = "spangate.request.refusals"
 	floodsName                     = "spangate.floods"
@@ -113,12 +125,14 @@ const (
 	retrySpan              = "retry"
 	probeSpan              = "probe"
 	backendStateChangeSpan = "backend_state_change"
+	canaryStateChangeSpan  = "canary_state_change"
 	certificateOrderSpan   = "certificate_order"
 )
 
 // Events.
 const (
 	backendStateChangedEvent       = "spangate.backend.state_changed"
+	canaryStateChangedEvent        = "spangate.canary.state_changed"
 	policyRejectedEvent            = "spangate.policy.rejected"
 	upgradeEndedEvent              = "spangate.upgrade.ended"
 	requestRefusedEvent            = "spangate.request.refused"

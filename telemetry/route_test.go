@@ -140,6 +140,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 	route.ObserveBudget(func() float64 { return 1 })
 	route.ObserveConcurrency(one, one)
 	route.ObserveKeys(func() int { return 1 })
+	route.ObserveCanary(func() (balancer.CanaryState, float64) { return balancer.CanaryActive, 1 })
 	pool, policies := route.Balancer(balancer.RoundRobin), route.Policies()
 	attempt := pool.Attempt(b, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}, nil
@@ -168,6 +169,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 		route.Upgraded(r, &handler.Upgrade{Protocol: "websocket"})()
 		check(r.Context(), b.URL)
 		pool.Changed(balancer.StateChange{Backend: b, To: balancer.Down})
+		route.Canary().Changed(balancer.CanaryChange{To: balancer.CanaryAborted})
 		connections := pool.Connections(b)
 		connections.Ended(time.Second)
 		connections.Unsolicited()

@@ -8,6 +8,10 @@ var Events = []Event{
 		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration", "exception.message"},
 	},
 	{
+		Name: "spangate.canary.state_changed", Severity: "INFO, WARN", Meaning: "a canary went from one state to another; WARN when it loses its share",
+		Attributes: canaryChange,
+	},
+	{
 		Name: "spangate.policy.rejected", Severity: "INFO", Meaning: "a policy refused a request; not on standard output, where the access log says so",
 		Attributes: []string{"spangate.policy.rejection", "spangate.policy.reason"},
 	},

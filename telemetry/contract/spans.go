@@ -9,7 +9,7 @@ var Spans = []Span{
 			"server.address", "server.port", "client.address", "network.peer.address", "network.peer.port",
 			"network.protocol.version", "user_agent.original", "faas.coldstart",
 			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type", "spangate.grpc.status", "spangate.backend",
-			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.policy.rejection", "spangate.policy.reason",
+			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.canary.side", "spangate.policy.rejection", "spangate.policy.reason",
 			"spangate.concurrency.wait", "spangate.time_to_first_byte", "spangate.sampling.reason", "spangate.request.id", "enduser.id", "spangate.auth.method",
 			"spangate.upgrade.protocol", "spangate.upgrade.duration", "spangate.upgrade.received", "spangate.upgrade.sent",
 			"spangate.upgrade.closed_by", "spangate.upgrade.close_reason", "spangate.upgrade.close_code", "spangate.upgrade.farewell",
@@ -56,7 +56,17 @@ var Spans = []Span{
 		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration"},
 	},
 	{
+		Name: "canary_state_change", Kind: "INTERNAL", Meaning: "a canary loses its share of the requests, is tried, or has it again; in a trace of its own, linked to the attempts that led to it and to the change before",
+		Attributes: canaryChange,
+	},
+	{
 		Name: "certificate_order", Kind: "INTERNAL", Meaning: "an order of a certificate from an authority, in a trace of its own",
 		Attributes: []string{"spangate.tls.certificate", "spangate.acme.renewal", "spangate.acme.challenge", "error.type"},
 	},
+}
+
+// canaryChange is what span and event tell of a change of a canary's state.
+var canaryChange = []string{
+	"spangate.canary.state", "spangate.canary.previous_state", "spangate.canary.reason", "spangate.canary.wait",
+	"spangate.canary.attempts", "spangate.canary.failures", "spangate.canary.stable_attempts", "spangate.canary.stable_failures",
 }

@@ -96,6 +96,12 @@ var states = []Value{
 	{"draining", "no longer configured or named; finishes what it has"},
 }
 
+var canaryStates = []Value{
+	{"active", "it has its share"},
+	{"aborted", "it has none, as too many attempts at it failed"},
+	{"trial", "it has a tenth of it, and can have it all again"},
+}
+
 var stopReasons = []Value{
 	{"success", "nothing to try again"},
 	{"max_attempts", "RETRY_ATTEMPTS are made"},

@@ -27,6 +27,10 @@ func TestVocabularies(t *testing.T) {
 		"spangate.backend.reason":         balancer["Reason"],
 		"spangate.balancer.algorithm":     balancer["Algorithm"],
 		"spangate.retry.stop_reason":      balancer["StopReason"],
+		"spangate.canary.state":           balancer["CanaryState"],
+		"spangate.canary.previous_state":  balancer["CanaryState"],
+		"spangate.canary.reason":          balancer["CanaryReason"],
+		"spangate.canary.side":            recorder["canarySide"],
 		"spangate.probe.trigger":          probe["Trigger"],
 		"spangate.probe.type":             slices.DeleteFunc(probe["Type"], func(s string) bool { return s == "auto" }), // becomes one of the others
 		"spangate.rate_limit.store":       policy["Store"],

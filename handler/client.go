@@ -106,6 +106,12 @@ func ClientOf(r *http.Request) Client {
 	return Origin{}.Client(r)
 }
 
+// OnBehalf returns ctx as that of another request, which is sent for the client of r and
+// may outlive it.
+func OnBehalf(ctx context.Context, r *http.Request) context.Context {
+	return &inquiry{Context: ctx, client: ClientOf(r)}
+}
+
 // inquiryOf returns what is kept of r, nil where it is not behind [Identify].
 func inquiryOf(r *http.Request) *inquiry {
 	i, _ := r.Context().Value(inquiryKey{}).(*inquiry)

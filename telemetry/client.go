@@ -50,7 +50,14 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	a := wire.Keep[attempt](r.Context())
 	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), e.now()
 	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
-	a.series = c.series.of(t.at(e))
+	of := t.at(e)
+	var copied *mirrored
+	if e == nil {
+		if copied = mirroredOf(a.ctx); copied != nil {
+			a.copied, of = true, copied.of
+		}
+	}
+	a.series = c.series.of(of)
 	a.active = a.series.active.of(a.method)
 	a.active.Add(a.ctx, 1)
 	var links []trace.Link
@@ -61,7 +68,11 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 			links = []trace.Link{{SpanContext: e.latest}}
 		}
 	}
-	a.ctx, a.span = startSpan(a.ctx, t.tracer, a.course.Start, spanName(a.method), trace.SpanKindClient, links...)
+	if copied != nil {
+		a.ctx, a.span = copied.start(a.ctx, t.tracer, a.course.Start, spanName(a.method))
+	} else {
+		a.ctx, a.span = startSpan(a.ctx, t.tracer, a.course.Start, spanName(a.method), trace.SpanKindClient, links...)
+	}
 	if e != nil {
 		e.latest, e.attempt = a.span.SpanContext(), a
 	}

@@ -9,6 +9,7 @@ type metrics struct {
 	retry      retryMetrics
 	state      stateMetrics
 	canary     canaryMetrics
+	mirror     mirrorMetrics
 	probe      probeMetrics
 	refusal    refusalMetrics
 	queue      queueMetrics
@@ -25,6 +26,7 @@ func newMetrics(m *meter) *metrics {
 		retry:      newRetryMetrics(m),
 		state:      newStateMetrics(m),
 		canary:     newCanaryMetrics(m),
+		mirror:     newMirrorMetrics(m),
 		probe:      newProbeMetrics(m),
 		refusal:    newRefusalMetrics(m),
 		queue:      newQueueMetrics(m),

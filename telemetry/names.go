@@ -43,6 +43,9 @@ const (
 	ejectionDurationKey        = attribute.Key("spangate.ejection.duration")
 	ejectionFailuresKey        = attribute.Key("spangate.ejection.failures")
 	grpcStatusKey              = attribute.Key("spangate.grpc.status")
+	mirrorKey                  = attribute.Key("spangate.mirror")
+	mirrorReasonKey            = attribute.Key("spangate.mirror.reason")
+	mirrorResultKey            = attribute.Key("spangate.mirror.result")
 	policyReasonKey            = attribute.Key("spangate.policy.reason")
 	policyRejectionKey         = attribute.Key("spangate.policy.rejection")
 	probeResultKey             = attribute.Key("spangate.probe.result")
@@ -100,6 +103,9 @@ const (
 	canaryShareName                = "spangate.canary.share"
 	canaryStatusName               = "spangate.canary.status"
 	canaryStateChangesName         = "spangate.canary.state_changes"
+	mirrorRequestsName             = "spangate.mirror.requests"
+	mirrorWaitingName              = "spangate.mirror.waiting"
+	mirrorMemoryName               = "spangate.mirror.memory"
 	policyRejectionsName           = "spangate.policy.rejections"
 	requestRefusalsName            = "spangate.request.refusals"
 	floodsName                     = "spangate.floods"

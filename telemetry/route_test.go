@@ -141,6 +141,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 	route.ObserveConcurrency(one, one)
 	route.ObserveKeys(func() int { return 1 })
 	route.ObserveCanary(func() (balancer.CanaryState, float64) { return balancer.CanaryActive, 1 })
+	route.ObserveMirror(one, one)
 	pool, policies := route.Balancer(balancer.RoundRobin), route.Policies()
 	attempt := pool.Attempt(b, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}, nil
@@ -169,6 +170,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 		route.Upgraded(r, &handler.Upgrade{Protocol: "websocket"})()
 		check(r.Context(), b.URL)
 		pool.Changed(balancer.StateChange{Backend: b, To: balancer.Down})
+		route.Mirror().Sent(r.Context())
 		route.Canary().Changed(balancer.CanaryChange{To: balancer.CanaryAborted})
 		connections := pool.Connections(b)
 		connections.Ended(time.Second)

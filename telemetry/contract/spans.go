@@ -18,10 +18,10 @@ var Spans = []Span{
 		},
 	},
 	{
-		Name: "{method}", Kind: "CLIENT", Meaning: "one attempt at one backend",
+		Name: "{method}", Kind: "CLIENT", Meaning: "one attempt at one backend; of a copy for a mirror in a trace of its own, linked to the request's span",
 		Attributes: []string{
 			"http.request.method", "http.request.method_original", "url.full", "server.address", "server.port",
-			"http.request.resend_count", "spangate.backend", "spangate.backend.address", "service.peer.name",
+			"http.request.resend_count", "spangate.mirror", "spangate.backend", "spangate.backend.address", "service.peer.name",
 			"spangate.balancer.algorithm", "spangate.balancer.ready",
 			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "spangate.grpc.status", "error.type",
 			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed", "spangate.connection.reused",

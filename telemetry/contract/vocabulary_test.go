@@ -31,6 +31,8 @@ func TestVocabularies(t *testing.T) {
 		"spangate.canary.previous_state":  balancer["CanaryState"],
 		"spangate.canary.reason":          balancer["CanaryReason"],
 		"spangate.canary.side":            recorder["canarySide"],
+		"spangate.mirror.reason":          balancer["DropReason"],
+		"spangate.mirror.result":          recorder["mirrorResult"],
 		"spangate.probe.trigger":          probe["Trigger"],
 		"spangate.probe.type":             slices.DeleteFunc(probe["Type"], func(s string) bool { return s == "auto" }), // becomes one of the others
 		"spangate.rate_limit.store":       policy["Store"],

@@ -52,8 +52,8 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 }
 
 // wholeRequests asks root about requests, and has all spans of one share its
-// fate. Spans of the program's own, which are of probes and of backends that
-// changed, it asks own about.
+// fate. Spans of the program's own, which are of probes, of backends that changed and
+// of copies of requests, it asks own about.
 type wholeRequests struct {
 	root, own sdktrace.Sampler
 	keep      bool // requests that root refuses are recorded, to be exported by what becomes of them
@@ -72,6 +72,8 @@ func (s wholeRequests) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samp
 			}
 		}
 		return result
+	case p.Kind == trace.SpanKindClient: // a copy of a request, which is sampled as that is
+		return unknown{s.own}.ShouldSample(p)
 	case p.Kind != trace.SpanKindServer:
 		return s.own.ShouldSample(p)
 	}

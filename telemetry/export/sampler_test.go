@@ -77,12 +77,13 @@ func TestProbabilityTold(t *testing.T) {
 				}
 				return answer
 			}
-			wantOwn := "yes ot=th:0"
+			_, copied := tracer.Start(t.Context(), "copied", trace.WithSpanKind(trace.SpanKindClient)) // for a mirror
+			wantOwn, wantCopied := "yes ot=th:0", "yes "
 			if environ["OTEL_TRACES_SAMPLER"] == "always_off" {
-				wantOwn = "no "
+				wantOwn, wantCopied = "no ", "no "
 			}
-			if diff := cmp.Diff([]string{test.want, test.want, wantOwn}, []string{told(request), told(child), told(own)}); diff != "" {
-				t.Errorf("the request, its child and the program's own (-want +got):\n%s", diff)
+			if diff := cmp.Diff([]string{test.want, test.want, wantOwn, wantCopied}, []string{told(request), told(child), told(own), told(copied)}); diff != "" {
+				t.Errorf("the request, its child, the program's own and a copy (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -150,7 +150,7 @@ func (s *shape) count() (n int) {
 }
 
 // choices says how many values each choice of a reading has. The first changes nothing.
-type choices struct{ text, two, sent, decoded, count int }
+type choices struct{ text, sent, decoded, count int }
 
 // readings returns how many ways there are to read a path of these traits.
 func (t *traits) readings() (c choices) {

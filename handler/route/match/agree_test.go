@@ -210,14 +210,85 @@ var tables = [][]string{
 	{"x.org/*", "x.org/a/b/*", "/a/*", "/*"},
 }
 
+// chained returns what two servers make of a path, of which the first one looks at it as
+// it was sent and the second one decodes it.
+func chained(s *source) reader {
+	var name []string
+	may := func(what string, step func(string) string) func(string) string {
+		if s.number(2) == 0 {
+			return func(path string) string { return path }
+		}
+		name = append(name, what)
+		return step
+	}
+	steps := []func(string) string{
+		may("bare", bare), may("slashed", slashed), may("merged", merged), may("resolved", resolvedSent), may("merged", merged),
+	}
+	name = append(name, "decoded")
+	steps = append(steps, []func(string) string{decoded, butSlashes}[s.number(2)],
+		may("scripted", scripted), may("bare", bare), may("slashed", slashed), may("merged", merged), may("resolved", resolved), may("cleaned", cleaned), may("merged", merged))
+	return reader{strings.Join(name, ", "), chain(steps...), nil, isText}
+}
+
+// TestReadings has a path for each thing that a reading may do, which no other leads to
+// the route behind it.
+func TestReadings(t *testing.T) {
+	for path, protected := range map[string]string{
+		"/%61":                       "/a",
+		"/a%2Fb":                     "/a/b",
+		"/x/../a":                    "/a",
+		"/x/%2e%2e/a":                "/a",
+		"/a/b/..":                    "/a",   // as path.Clean
+		"/a/b/.":                     "/a/b", // too
+		"/a/b/../":                   "/a/",  // as RFC 3986
+		"/x//../a":                   "/x/a", // empty segments are segments
+		"/x/y//../a":                 "/x/a", // or are not
+		"/x//y//../../b":             "/x/b", // or are, and go later
+		"/x%2F%2Fy%2F%2F..%2F..%2Fb": "/x/b", // too
+		"/a;x":                       "/a",
+		"/a%3Bx":                     "/a",
+		"/x/..;/a":                   "/a",
+		"/a;x%2Fb":                   "/a",       // parameters go before slashes are decoded
+		"/a;x%2Fc":                   "/a/c",     // or after
+		"/a%3Bx%2Fb":                 "/a",       // slashes are not decoded
+		"/q/w/..;/..;/../b":          "/q/b",     // dots are resolved, parameters go, and dots are resolved again
+		"/x%2Fy/../a":                "/a",       // dots are resolved, and slashes decoded
+		"/x%2Fy/../c":                "/x/c",     // or the other way round
+		"/x%2Fy/../b%2Fadmin":        "/b/admin", // and then
+		"/x%2Fy/%2e%2e/b%2Fadmin":    "/b/admin", // as new URL and decodeURIComponent
+		`/x\..\a`:                    "/a",
+		"/x%5C..%5Ca":                "/a",
+		`/a;x\b`:                     "/a",   // up to the slash
+		`/a;x\c`:                     "/a/c", // up to the backslash
+		"/x%5C..%5Ca%3Bx%5Cb":        "/a",   // too, where all is encoded
+		"/A":                         "/a",
+		"/x/../%41":                  "/a",
+		"/a%3Fx":                     "/a",
+		"/a%23x":                     "/a",
+		"/a%00x":                     "/a",
+		"/x/..%3F":                   "/",
+		"/x/i.php/a":                 "/x/a",
+		"/x/i%2EPHP/a":               "/x/a",
+		"/x/i.php/../a":              "/x/a",
+	} {
+		table := compiled(t, "/{all...}", protected)
+		if got := outcome(table, request(path)); got != "ambiguous" {
+			t.Errorf("%s beside %s: %s", path, protected, got)
+		}
+		if got := outcome(compiled(t, "/{all...}", protected+"-"), request(path)); got != "0" {
+			t.Errorf("%s beside %s-: %s", path, protected, got)
+		}
+	}
+}
+
 // FuzzTheRoutesAgree holds the table against what servers make of paths: where one of
 // them would take a path to another route, the table has to say that it is ambiguous.
 func FuzzTheRoutesAgree(f *testing.F) {
-	f.Add([]byte("many rules"), []byte("and a request"))
+	f.Add([]byte("many rules"), []byte("and a request"), []byte("and a chain"))
 	for i := range 60 {
-		f.Add([]byte{3, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, byte(i % 2), byte(i % 3), 1}, []byte{0, 0, byte(i), byte(3 * i), byte(i + 3), byte(7 * i), byte(5 * i), byte(i), byte(11 * i), 1})
+		f.Add([]byte{byte(i)}, []byte{0, 0, byte(i), byte(3 * i), byte(i + 3), byte(7 * i), byte(5 * i), byte(i), byte(11 * i), 1}, []byte{byte(i), byte(i / 2), byte(i / 4), byte(i / 8), 1, 0, 0, byte(i), 1, 1, 1, byte(i)})
 	}
-	f.Fuzz(func(t *testing.T, ruleBytes, pathBytes []byte) {
+	f.Fuzz(func(t *testing.T, ruleBytes, pathBytes, chainBytes []byte) {
 		src := source(ruleBytes)
 		rules := tables[src.number(len(tables))]
 		if rules == nil {
@@ -240,7 +311,7 @@ func FuzzTheRoutesAgree(f *testing.F) {
 		}
 		text := strings.Join(rules, " ")
 		tellsCases := strings.Contains(text, "/A") && strings.Contains(text, "/a") // on purpose
-		for _, rd := range readers {
+		for _, rd := range slices.Concat(readers, []reader{chained((*source)(&chainBytes))}) {
 			if rd.folds() && (m.Route < 0 || tellsCases) {
 				continue
 			}

@@ -98,15 +98,15 @@ func hostile() map[string]string {
 func hostileTable(t testing.TB) *match.Table {
 	rules := []string{"/*", "/admin", "*.x.org/a/*", "x.org/a/b/*; query q=1", "x.org/a/b/*; query q=1,p=2"}
 	for i := range 64 { // they differ in their last segment, which is looked at last
-		var pattern string
+		var pattern strings.Builder
 		for depth := range 6 {
 			if i>>depth&1 == 0 {
-				pattern += fmt.Sprintf("/{v%d}", depth)
+				fmt.Fprintf(&pattern, "/{v%d}", depth)
 			} else {
-				pattern += "/" + string("abcabc"[depth])
+				pattern.WriteString("/" + string("abcabc"[depth]))
 			}
 		}
-		rules = append(rules, fmt.Sprintf("%s/%d", pattern, i))
+		rules = append(rules, fmt.Sprintf("%s/%d", &pattern, i))
 	}
 	return compiled(t, rules...)
 }

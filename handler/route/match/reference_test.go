@@ -246,47 +246,50 @@ func (s *source) number(n int) int {
 // rules returns some rules that overlap a lot.
 func (s *source) rules() (all []string) {
 	for range 1 + s.number(6) {
-		text := s.pattern()
+		var text strings.Builder
+		text.WriteString(s.pattern())
 		for range s.number(2) {
-			text += "," + s.pattern()
+			text.WriteString("," + s.pattern())
 		}
-		text += s.of("", "", "", "; headers X-A: 1", "; headers X-A", "; headers X-A: 2,X-B", "; headers X-B")
-		text += s.of("", "", "", "; query q=1", "; query q", "; query q=1,p")
-		text += s.of("", "", "", "", "; clients 10.0.0.0/8", "; clients 10.0.0.0/24", "; clients 192.0.2.0/24")
-		text += s.of("", "", "", "", "; content a/b", "; content a/*", "; content c/d,a/b")
-		all = append(all, text)
+		text.WriteString(s.of("", "", "", "; headers X-A: 1", "; headers X-A", "; headers X-A: 2,X-B", "; headers X-B"))
+		text.WriteString(s.of("", "", "", "; query q=1", "; query q", "; query q=1,p"))
+		text.WriteString(s.of("", "", "", "", "; clients 10.0.0.0/8", "; clients 10.0.0.0/24", "; clients 192.0.2.0/24"))
+		text.WriteString(s.of("", "", "", "", "; content a/b", "; content a/*", "; content c/d,a/b"))
+		all = append(all, text.String())
 	}
 	return all
 }
 
 func (s *source) pattern() string {
-	text := s.of("", "", "", "GET ", "POST ", "GET|POST ", "HEAD ", "POST|PUT ") +
-		s.of("", "", "", "x.org", "*.x.org", "a.x.org", "*.a.x.org")
+	var text strings.Builder
+	text.WriteString(s.of("", "", "", "GET ", "POST ", "GET|POST ", "HEAD ", "POST|PUT ") +
+		s.of("", "", "", "x.org", "*.x.org", "a.x.org", "*.a.x.org"))
 	var taken int
 	for range s.number(4) {
 		taken++
 		n := strconv.Itoa(taken)
-		text += "/" + s.of("a", "b", "A", "%C3%BC", "{v"+n+"}", "{v"+n+":int}", "{v"+n+":uuid}", "7", "aa")
+		text.WriteString("/" + s.of("a", "b", "A", "%C3%BC", "{v"+n+"}", "{v"+n+":int}", "{v"+n+":uuid}", "7", "aa"))
 	}
 	end := s.of("", "/*", "/{rest...}", "/")
 	if taken == 0 && end == "" {
 		end = "/"
 	}
-	return text + end
+	return text.String() + end
 }
 
 const someUUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 
 // request returns one that such rules may take. Its path has up to six of segments.
 func (s *source) request(segments ...string) *http.Request {
-	text := s.of("GET", "POST", "HEAD", "PUT", "X") + " " + s.of("", "x.org", "a.x.org", "b.a.x.org", "c.b.a.x.org", "y.org", "X.org:80")
+	var text strings.Builder
+	text.WriteString(s.of("GET", "POST", "HEAD", "PUT", "X") + " " + s.of("", "x.org", "a.x.org", "b.a.x.org", "c.b.a.x.org", "y.org", "X.org:80"))
 	for range 1 + s.number(6) {
-		text += "/" + s.of(segments...)
+		text.WriteString("/" + s.of(segments...))
 	}
-	text += s.of("", "?q=1", "?q=1&q=2&p", "?p=2&q=%31")
-	text += s.of("", "; X-A: 1", "; X-A: 2; X-B: 3", "; X-B: 1", "; X-A: 1; X-A: 2")
-	text += s.of("", "; Content-Type: a/b", "; Content-Type: A/C; x=y", "; Content-Type: c/d")
-	return request(text)
+	text.WriteString(s.of("", "?q=1", "?q=1&q=2&p", "?p=2&q=%31"))
+	text.WriteString(s.of("", "; X-A: 1", "; X-A: 2; X-B: 3", "; X-B: 1", "; X-A: 1; X-A: 2"))
+	text.WriteString(s.of("", "; Content-Type: a/b", "; Content-Type: A/C; x=y", "; Content-Type: c/d"))
+	return request(text.String())
 }
 
 // sentHost is how a host reads to all.

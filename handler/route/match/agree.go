@@ -67,7 +67,7 @@ func traitsOf(path string) (t traits) {
 // plain reports whether there is nothing in a path that servers differ about, but for
 // capitals. It says no where that takes a closer look.
 func plain(path string) (isPlain, capitals bool) {
-	slash := true // or a dot before
+	slash := true // before path[i]
 	for i := 1; i < len(path); i++ {
 		c := path[i]
 		switch {

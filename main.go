@@ -119,7 +119,7 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 // configuration.
 func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 	var cfg Config
-	_, warnings, err := config.Load(&cfg, env, cfg.check, cfg.Routes.NotServed) // every fault at once
+	_, warnings, err := config.Load(&cfg, env, cfg.check) // every fault at once
 	if err != nil {
 		return err
 	}
@@ -129,15 +129,15 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer listeners.Close()
-	tel, err := telemetry.New(cfg.Telemetry, telemetry.Process{Platform: string(cfg.Platform), Environ: env}, stdout)
+	tel, err := telemetry.New(cfg.Telemetry, telemetry.Process{Platform: string(cfg.Platform), Environ: env, Routes: len(cfg.Routes.Each)}, stdout)
 	if err != nil {
 		return err
 	}
 	defer func() { tel.Flush(cfg.Wire.FlushTimeout(), stopped(ctx, err)) }()
 	announce(tel, cfg, env, warnings)
 	listeners = listeners.With(cfg.Wire, cfg.Origin.Trusted.Contains, tel.Front())
-	fields := field.NewSet(append(cfg.Route.Fields(), string(cfg.Origin.Header))...) // that mean something to the proxy
-	routes, err := route.NewTable(cfg.Route, route.Front{Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Reload: cfg.Wire.TLS.ReloadInterval}, tel)
+	fields := field.NewSet(slices.Concat(cfg.Route.Fields(), cfg.Routes.Fields(), []string{string(cfg.Origin.Header)})...) // that mean something to the proxy
+	routes, err := route.NewTable(cfg.Route, cfg.Routes.Each, route.Front{Shared: cfg.Route.Shared, Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Reload: cfg.Wire.TLS.ReloadInterval}, tel)
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,7 @@ func run(ctx context.Context, env []string, stdout io.Writer) (err error) {
 		{Name: "acme", Wrap: listeners.Challenges()},                                             // before all that may refuse or redirect
 		{Name: "admin", Wrap: onPort},                                                            // before telemetry: no span for a platform's health checks
 		{Name: "client", Wrap: handler.Identify(cfg.Origin)},                                     // who asks, decided once for all below
+		{Name: "match", Wrap: routes.Match},                                                      // which route, decided once: the request's span has its name, and whether it is traced is that one's to say
 		{Name: "telemetry", Wrap: tel.Server},                                                    // from here on everything is seen
 		{Name: "max headers", Wrap: handler.MaxHeaders(cfg.Wire.MaxHeaders, tel.Failures())},     // before the proxy adds fields of its own, which do not count
 		{Name: "websocket", Wrap: handler.WebSockets},                                            // before any policy: a handshake over HTTP/2 is one like others

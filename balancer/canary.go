@@ -24,8 +24,7 @@ type CanaryConfig struct {
 
 // Pool returns what the pool of the canary is built of, of which the rest is of.
 func (c *CanaryConfig) Pool(of Config) Config {
-	of.Backends, of.PanicThreshold = c.Backends, 0 // there are others
-	return of
+	return of.beside(c.Backends)
 }
 
 // Fields returns the names of the fields that mean something to the canary.

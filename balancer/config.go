@@ -30,3 +30,17 @@ type Config struct {
 	Retry   RetryConfig
 	Outlier OutlierConfig
 }
+
+// WithoutRetry returns c but for how requests are tried again, which a pool has nothing
+// to do with.
+func (c Config) WithoutRetry() Config {
+	c.Retry = RetryConfig{}
+	return c
+}
+
+// beside returns what c is for other backends, which are not the only ones: there is no
+// need to use those that are not fit.
+func (c Config) beside(backends Members) Config {
+	c.Backends, c.PanicThreshold = backends, 0
+	return c
+}

@@ -46,6 +46,7 @@ type Pool struct {
 	ready    atomic.Pointer[[]*Backend]
 	returns  atomic.Pointer[time.Time] // when the first ejection ends; nil: there is none
 	watchers atomic.Pointer[[]*probe.Watcher]
+	lookedUp atomic.Bool // a name, with whatever result
 
 	mu      sync.Mutex // for changes
 	members []*Backend

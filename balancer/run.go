@@ -52,6 +52,7 @@ func (p *Pool) discover(ctx context.Context, d *discovery, watch func(context.Co
 			watched[b]()
 			delete(watched, b)
 		}
+		p.lookedUp.Store(true)
 		p.hooks.failed(found.Err)
 		if p.hooks.Discovered != nil {
 			p.hooks.Discovered(found)
@@ -81,6 +82,16 @@ func (p *Pool) Started() error {
 		return errNoneKnown
 	}
 	return nil
+}
+
+// Failed reports whether it is known that no backend can be used: that there is none to
+// be found, or that all are down.
+func (p *Pool) Failed() bool {
+	members := p.Members()
+	if len(members) == 0 {
+		return p.lookedUp.Load()
+	}
+	return !slices.ContainsFunc(members, func(b *Backend) bool { return b.State() != Down })
 }
 
 // OnDemand returns next as what also probes where timers cannot: see

@@ -97,6 +97,7 @@ func (a *attempt) Tell(to attributes) {
 	case *net.UnixAddr:
 		to.String(semconv.NetworkPeerAddressKey, addr.Name)
 	}
+	a.exchange.within(to)
 	tellTLS(to, a.course.TLS)
 	a.tellCourse(to)
 	if a.status != 0 {

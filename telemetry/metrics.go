@@ -2,6 +2,7 @@ package telemetry
 
 // metrics are all that the decorators of a route record. Each file has its own.
 type metrics struct {
+	server     *serverMetrics
 	forward    forwardMetrics
 	attempt    attemptMetrics
 	connection connectionMetrics
@@ -19,6 +20,7 @@ type metrics struct {
 
 func newMetrics(m *meter) *metrics {
 	return &metrics{
+		server:     newServerMetrics(m),
 		forward:    newForwardMetrics(m),
 		attempt:    newAttemptMetrics(m),
 		connection: newConnectionMetrics(m),

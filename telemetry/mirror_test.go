@@ -56,7 +56,7 @@ shadow gets 00, of its own
 			tel := telemetry.From(telemetry.Config{}, export.Providers{
 				Tracer:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(test.sampler)),
 				Propagator: propagation.TraceContext{}, Meter: meter,
-			}, nil, slog.New(slog.DiscardHandler)).Route("read")
+			}, nil, slog.New(slog.DiscardHandler)).Routes("read")[0]
 			var mu sync.Mutex
 			got := map[string]string{} // trace context by host
 			sent := make(chan struct{})
@@ -76,7 +76,7 @@ shadow gets 00, of its own
 			mirror := balancer.NewMirror(cfg.Mirror, cfg.Balancer.Retry.BodyLimit, pool, balancer.Retry(poolOf(t, tel, cfg.Balancer, answer)), hooks)
 			forward := tel.Forward(mirror)
 			var request trace.SpanContext
-			tel.Server(tel.Enter(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			tel.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				request = trace.SpanContextFromContext(r.Context())
 				resp, err := forward.RoundTrip(r)
 				if err != nil {
@@ -85,7 +85,7 @@ shadow gets 00, of its own
 				}
 				io.Copy(w, resp.Body)
 				resp.Body.Close()
-			}))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 			<-sent
 			text := toldOfMirror(recorder.Ended())
 			for _, host := range []string{"v1", "shadow"} {

@@ -74,6 +74,7 @@ const (
 	tlsPeerKey                 = attribute.Key("spangate.tls.peer")
 	tlsReloadResultKey         = attribute.Key("spangate.tls.reload.result")
 	tlsServerNameKey           = attribute.Key("spangate.tls.server_name")
+	routeKey                   = attribute.Key("spangate.route")
 	samplingReasonKey          = attribute.Key("spangate.sampling.reason")
 	telemetryResultKey         = attribute.Key("spangate.telemetry.result")
 	upgradeCloseCodeKey        = attribute.Key("spangate.upgrade.close_code")

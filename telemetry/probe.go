@@ -129,10 +129,10 @@ func (p *probed) span() trace.SpanContext {
 		if p.asked != nil {
 			asked = append(asked, trace.Link{SpanContext: p.asked()})
 		}
-		ctx, span := tracer.Start(context.Background(), probeSpan, trace.WithNewRoot(), trace.WithLinks(asked...), trace.WithTimestamp(p.start), trace.WithAttributes(
+		ctx, span := tracer.Start(context.Background(), probeSpan, trace.WithNewRoot(), trace.WithLinks(asked...), trace.WithTimestamp(p.start), trace.WithAttributes(p.telemetry.meter.with(
 			backendKey.String(p.backend.Name), probeTypeKey.String(string(p.kind)),
 			probeResultKey.String(p.result()), probeTriggerKey.String(string(p.trigger)),
-		))
+		)...))
 		p.made = span.SpanContext()
 		if c := p.call; c != nil {
 			c.span(ctx, tracer)

@@ -42,9 +42,10 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 		if recording && span == nil && set.result != rateLimitAllowed {
 			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan, trace.SpanKindInternal)
 		}
-		t.at(exchangeOf(ctx)).metrics.rateLimit.of(set).Add(ctx, 1)
+		e := exchangeOf(ctx)
+		t.at(e).metrics.rateLimit.of(set).Add(ctx, 1)
 		if span != nil {
-			exchangeOf(ctx).end(span, endOf(start), &rateLimitDecision{key.Source, set, d, err})
+			e.end(span, endOf(start), &rateLimitDecision{e, key.Source, set, d, err})
 		}
 		return d, err
 	}
@@ -64,10 +65,11 @@ func rateLimitResult(d policy.Decision, err error, dryRun bool) string {
 
 // rateLimitDecision is what the span of one tells.
 type rateLimitDecision struct {
-	source string // of the key
-	set    rateLimitSet
-	d      policy.Decision
-	err    error
+	exchange *exchange // nil: of no request
+	source   string    // of the key
+	set      rateLimitSet
+	d        policy.Decision
+	err      error
 }
 
 // Tell implements [teller].
@@ -75,6 +77,7 @@ func (r *rateLimitDecision) Tell(to attributes) {
 	d := r.d
 	to.String(rateLimitKeySourceKey, r.source)
 	to.String(rateLimitResultKey, r.set.result)
+	r.exchange.within(to)
 	if d.Store != "" {
 		to.String(rateLimitStoreKey, string(d.Store))
 	}

@@ -19,21 +19,23 @@ import (
 // attempts, and counts the decision.
 func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
-		t.at(exchangeOf(ctx)).metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
+		e := exchangeOf(ctx)
+		t.at(e).metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
 		start := time.Now()
 		ctx, span := startSpan(ctx, t.tracer, start, retrySpan, trace.SpanKindInternal)
 		err := next(ctx, d)
-		waited := &retryWaited{decision: d}
+		waited := &retryWaited{exchange: e, decision: d}
 		if err != nil {
 			waited.errorType = fault.Of(ctx, err).Type
 		}
-		exchangeOf(ctx).end(span, endOf(start), waited)
+		e.end(span, endOf(start), waited)
 		return err
 	}
 }
 
 // retryWaited is what the span of a wait tells.
 type retryWaited struct {
+	exchange  *exchange // nil: of no request
 	decision  balancer.RetryDecision
 	errorType fault.Type // empty: the wait was not cut short
 }
@@ -43,6 +45,7 @@ func (w *retryWaited) Tell(to attributes) {
 	to.String(retryReasonKey, w.decision.Reason)
 	to.Float64(retryDelayKey, w.decision.Delay.Seconds())
 	to.Int(retryAttemptKey, w.decision.Attempt)
+	w.exchange.within(to)
 	if w.errorType != "" {
 		to.String(semconv.ErrorTypeKey, string(w.errorType))
 	}

@@ -1,51 +1,68 @@
 package telemetry
 
 import (
-	"net/http"
+	"context"
 
 	"go.opentelemetry.io/otel/attribute"
 
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"spangate/handler/route/match"
 	"spangate/telemetry/export/series"
 	"spangate/telemetry/logline"
 )
 
-// routeKey is on every series of a route, on its requests' spans and their lines in
-// the access log. The contract has no row of it, as there is no route yet.
-const routeKey = attribute.Key("spangate.route")
-
-// Route returns the decorators of a route: like t's, with its name on each series.
-// What a pool's hooks note of its backends is this route's alone. An empty name is
-// that of no route, and adds nothing.
-func (t *Telemetry) Route(name string) *Telemetry {
-	if name == t.route {
-		return t
+// Routes returns the decorators of routes by the index that [match.Match] has: each like
+// t's, with its name on each series. What is noted of the backends of a pool is that of
+// the route that it was made for.
+func (t *Telemetry) Routes(names ...string) (all []*Telemetry) {
+	for _, name := range names {
+		r := *t
+		r.route = route{name: name}
+		r.Log = t.Log.With(string(routeKey), name)
+		r.spanNames = &bound[nameSet, string]{bind: nameSet.name}
+		r.measure(t.meter.Meter) // makes what there is already
+		all = append(all, &r)
 	}
-	r := *t
-	r.route = name
-	r.measure(t.meter.Meter) // makes what there is already
-	return &r
+	t.routes = all
+	for _, r := range all {
+		r.routes = all
+	}
+	return all
 }
 
 // measure makes the instruments of t's route.
 func (t *Telemetry) measure(with *series.Meter) {
 	t.meter = meter{Meter: with}
-	if t.route != "" {
-		t.meter.route = []attribute.KeyValue{routeKey.String(t.route)}
+	if t.route.name != "" {
+		t.meter.route = []attribute.KeyValue{routeKey.String(t.route.name)}
 	}
 	t.metrics, t.causes = newMetrics(&t.meter), &causes{}
 }
 
-// Enter notes that a request has come to t's route.
-func (t *Telemetry) Enter(next http.Handler) http.Handler {
-	if t.route == "" || t.off {
-		return next
+// come notes which route a request has come to.
+func (e *exchange) come(ctx context.Context, t *Telemetry) {
+	e.of = t
+	if m := match.Of(ctx); m != nil && m.Route >= 0 && !m.Ambiguous {
+		e.of = t.routes[m.Route]
+		e.route = route{e.of.route.name, m.Pattern.Path()}
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e := exchangeOf(r.Context()); e != nil {
-			e.of, e.route = t, route(t.route)
-		}
-		next.ServeHTTP(w, r)
-	})
+}
+
+// spanName returns the name of the span of a request of the normalized method.
+func (e *exchange) spanName(method string) string {
+	if e.route.path == "" {
+		return spanName(method)
+	}
+	return *e.of.spanNames.of(nameSet{method, e.route.path})
+}
+
+// nameSet is what the name of a request's span is made of.
+type nameSet struct{ method, path string }
+
+func (s nameSet) name() *string {
+	name := spanName(s.method) + " " + s.path
+	return &name
 }
 
 // at returns what e is recorded with: what decorates the route that it has come to.
@@ -58,17 +75,26 @@ func (t *Telemetry) at(e *exchange) *Telemetry {
 	return t
 }
 
-// route is the name of the one that a request has come to; empty: none.
-type route string
+// route is the one that a request has come to, and the path of its pattern. The zero
+// value is none.
+type route struct{ name, path string }
 
 func (r *route) span(to attributes) {
-	if *r != "" {
-		to.String(routeKey, string(*r))
+	if r.name != "" {
+		to.String(semconv.HTTPRouteKey, r.path)
+		to.String(routeKey, r.name)
 	}
 }
 
 func (r *route) line(line *logline.Line) {
-	if *r != "" {
-		line.String("route", string(*r))
+	if r.name != "" {
+		line.String("route", r.name)
+	}
+}
+
+// within tells the name alone, to the spans within the request's own.
+func (e *exchange) within(to attributes) {
+	if e != nil && e.route.name != "" {
+		to.String(routeKey, e.route.name)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"spangate/balancer"
 	"spangate/handler"
 	"spangate/handler/fault"
+	"spangate/handler/route/match"
 	"spangate/handler/wire"
 	"spangate/handler/wire/proxyproto"
 	"spangate/policy"
@@ -43,7 +44,7 @@ func TestRoutes(t *testing.T) {
 		routes []string
 		want   []string // the routes of each metric's series; empty: it has none
 	}{
-		{"none", []string{""}, []string{""}},
+		{"none", nil, []string{""}},
 		{"one", []string{"api"}, []string{"api"}},
 		{"two", []string{"api", "docs"}, []string{"api", "docs"}},
 	} {
@@ -56,12 +57,15 @@ func TestRoutes(t *testing.T) {
 			front.ProxyHeader(peer, &proxyproto.Error{Reason: proxyproto.Missing})
 			front.Refused(wire.RefusedRequest{Peer: peer, Status: http.StatusBadRequest, Err: &fault.Error{Type: fault.MalformedRequest, Err: io.ErrUnexpectedEOF}})
 			front.Flooded(peer, io.ErrUnexpectedEOF)
-			for _, name := range test.routes {
-				tel.Server(tel.Route(name).Enter(useAll(t, tel.Route(name)))).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			if test.routes == nil {
+				tel.Server(useAll(t, tel)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			}
+			for i, route := range tel.Routes(test.routes...) {
+				tel.Server(useAll(t, route)).ServeHTTP(httptest.NewRecorder(), routedTo(t, i, "/*"))
 			}
 
 			want := map[string][]string{}
-			for _, before := range []string{"http.server.active_requests", "spangate.proxy_protocol.failures", "spangate.request.refusals", "spangate.floods"} {
+			for _, before := range []string{"spangate.proxy_protocol.failures", "spangate.request.refusals", "spangate.floods"} {
 				want[before] = []string{""} // counted before the route is known
 			}
 			for _, m := range contract.Metrics {
@@ -84,8 +88,8 @@ func TestRoutes(t *testing.T) {
 func TestRoutesShare(t *testing.T) {
 	meter, reader := metering()
 	tel := telemetry.From(telemetry.Config{}, export.Providers{Tracer: tracenoop.NewTracerProvider(), Meter: meter}, nil, slog.New(slog.DiscardHandler))
-	used := useAll(t, tel.Route("api"))
-	tel.Server(tel.Route("docs").Enter(used)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	used := useAll(t, tel.Routes("api", "docs")[0])
+	tel.Server(used).ServeHTTP(httptest.NewRecorder(), routedTo(t, 1, "/*"))
 	got := routesOf(t, reader)
 	for name, want := range map[string]string{
 		"http.server.request.duration":   "docs",
@@ -113,23 +117,39 @@ func TestRouteOfARequest(t *testing.T) {
 	lines := logline.NewLines(&out)
 	recorder := tracetest.NewSpanRecorder()
 	tel := newTelemetry(recorder, logline.NewAccessLog(logline.Config{AccessLog: "text"}, lines))
-	var routes []string
-	for _, name := range []string{"", "api"} {
-		tel.Server(tel.Route(name).Enter(http.NotFoundHandler())).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	tel.Routes("api", "docs")
+	server := tel.Server(http.NotFoundHandler())
+	for _, r := range []*http.Request{
+		httptest.NewRequest("GET", "/", nil), routedTo(t, 0, "/api/*"), routedTo(t, -1, "/*"),
+	} {
+		server.ServeHTTP(httptest.NewRecorder(), r)
 	}
+	var got []string
 	for _, span := range recorder.Ended() {
 		attributes := attribute.NewSet(span.Attributes()...)
 		route, _ := attributes.Value("spangate.route")
-		routes = append(routes, route.AsString())
+		path, _ := attributes.Value("http.route")
+		got = append(got, span.Name()+","+path.AsString()+","+route.AsString())
 	}
-	if diff := cmp.Diff([]string{"", "api"}, routes); diff != "" {
-		t.Errorf("routes of spans (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"GET,,", "GET /api/*,/api/*,api", "GET,,"}, got); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
 	}
 	go lines.Run()
 	lines.Close(time.Minute)
 	if log := out.String(); strings.Count(log, "route=") != 1 || !strings.Contains(log, " route=api ") {
 		t.Errorf("the log is\n%s", log)
 	}
+}
+
+// routedTo returns a request that has come to the route of that index, by that pattern.
+func routedTo(t *testing.T, index int, pattern string) *http.Request {
+	t.Helper()
+	var patterns match.Patterns
+	if err := patterns.UnmarshalText([]byte(pattern)); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	return r.WithContext(match.With(r.Context(), match.Match{Route: index, Pattern: patterns[0]}))
 }
 
 // useAll returns what has all that decorates a route record something.

@@ -52,14 +52,15 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	s.target = target{request: r, method: method, scheme: who.Scheme, version: protocolVersion(r.ProtoMajor, r.ProtoMinor), host: who.Host, longest: t.longestText}
 	s.caller = caller{request: r, client: who.Addr, longest: t.longestText}
 	s.secured = secured{r.TLS, t.longestText}
-	s.active = t.server.active.of(activeSet{method, who.Scheme})
+	s.exchange.come(r.Context(), t)
+	s.active = s.exchange.of.metrics.server.active.of(activeSet{method, who.Scheme})
 	s.active.Add(r.Context(), 1)
 
 	ctx, links := t.receive(r)
 	if ctx != r.Context() { // there is a caller
 		s.exchange.members = tracecontext.Members(ctx)
 	}
-	s.Context, s.span = t.startServer(ctx, s.exchange.start, method, links)
+	s.Context, s.span = t.startServer(ctx, s.exchange.start, s.exchange.spanName(method), links)
 	s.response = countedResponse{ResponseWriter: w, of: s}
 	s.request = *r.WithContext(s)
 	if r.ContentLength != 0 {

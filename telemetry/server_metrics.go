@@ -11,7 +11,7 @@ import (
 	"spangate/telemetry/export/series"
 )
 
-// serverMetrics are those of whole requests, whichever route they come to.
+// serverMetrics are those of whole requests.
 type serverMetrics struct {
 	active *bound[activeSet, series.Sum]
 	ended  *bound[serverSet, serverSeries]
@@ -65,12 +65,12 @@ type serverSet struct {
 	errorType               string
 	grpc                    grpcStatus
 	rpc                     rpcMethod
-	route                   route
+	path                    string // of the route's pattern
 }
 
 // series returns those of s, by what it has come to.
 func (s *served) series(status int, errorType string) *serverSeries {
-	return s.recorded.of(s.telemetry.server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.telemetry.cfg.GRPCMethods.of(s.target.request), s.exchange.route})
+	return s.recorded.of(s.exchange.of.metrics.server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.telemetry.cfg.GRPCMethods.of(s.target.request), s.exchange.route.path})
 }
 
 func (s serverSet) attributes() []attribute.KeyValue {
@@ -84,6 +84,8 @@ func (s serverSet) attributes() []attribute.KeyValue {
 	told := list{attrs}
 	s.grpc.span(&told)
 	s.rpc.span(&told)
-	s.route.span(&told)
+	if s.path != "" {
+		told.String(semconv.HTTPRouteKey, s.path)
+	}
 	return told.attributes
 }

@@ -35,7 +35,7 @@ func (t *Telemetry) stateChanged(c balancer.StateChange) {
 	for _, cause := range t.causes.take(c.Backend, c.Reason) {
 		links = append(links, trace.Link{SpanContext: cause()})
 	}
-	ctx, span := t.tracer.Start(ctx, backendStateChangeSpan, trace.WithNewRoot(), trace.WithLinks(links...), trace.WithAttributes(attrs...))
+	ctx, span := t.tracer.Start(ctx, backendStateChangeSpan, trace.WithNewRoot(), trace.WithLinks(links...), trace.WithAttributes(t.meter.with(attrs...)...))
 	span.End()
 	level := slog.LevelInfo
 	if c.To == balancer.Down || c.To == balancer.Ejected {

@@ -10,7 +10,7 @@
 // What is known of a request once it has ended is a list of facts, each a type in a
 // file of its own, which the request's span and its line in the access log both
 // render. Each file has its instruments, and what decorates a route is made for it
-// by [Telemetry.Route].
+// by [Telemetry.Routes].
 //
 // This package uses OpenTelemetry's API only; where telemetry goes is the
 // question of package export, and how a line of the log is written that of
@@ -54,15 +54,17 @@ type Telemetry struct {
 	events       *slog.Logger       // nil: off
 	warmth       *warmth
 
-	server  *serverMetrics
 	relayed *relayed
 	front   *frontMetrics
 	expiry  *expiry
 
-	route   string // "": none
+	routes  []*Telemetry
+	route   route // none of the whole
 	meter   meter
 	metrics *metrics
 	causes  *causes
+
+	spanNames *bound[nameSet, string]
 }
 
 // New starts what cfg asks for: the log on stdout, what exports telemetry, and the
@@ -117,7 +119,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 		t.events = slog.New(providers.Events)
 	}
 	m := meter{Meter: providers.Meter.Meter(scope, semconv.SchemaURL)}
-	t.server, t.relayed, t.front = newServerMetrics(&m), newRelayed(&m), newFrontMetrics(&m)
+	t.relayed, t.front = newRelayed(&m), newFrontMetrics(&m)
 	t.measure(m.Meter)
 	return t
 }

@@ -88,11 +88,11 @@ func (t *Telemetry) extract(ctx context.Context, h http.Header) context.Context 
 // startServer starts a request's span in ctx. Where none is exported, that of
 // the caller is the nearest one that somebody can look up: log lines and error
 // bodies name it. Without a caller they share an id that is known nowhere else.
-func (t *Telemetry) startServer(ctx context.Context, at time.Time, method string, links []trace.Link) (context.Context, trace.Span) {
+func (t *Telemetry) startServer(ctx context.Context, at time.Time, name string, links []trace.Link) (context.Context, trace.Span) {
 	if t.silent {
 		if caller := trace.SpanFromContext(ctx); caller.SpanContext().IsValid() {
 			return ctx, caller
 		}
 	}
-	return startSpan(ctx, t.ids, at, spanName(method), trace.SpanKindServer, links...)
+	return startSpan(ctx, t.ids, at, name, trace.SpanKindServer, links...)
 }

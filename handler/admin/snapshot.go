@@ -12,11 +12,21 @@ import (
 // Snapshot is what the status says of this instance.
 type Snapshot struct {
 	Backends    []Backend       `json:"backends"`
+	Routes      []Route         `json:"routes,omitempty"` // in the order in which they match; none without ROUTES
 	RateLimit   *RateLimit      `json:"rate_limit,omitempty"`
 	Concurrency *Concurrency    `json:"concurrency,omitempty"`
 	Telemetry   []export.Status `json:"telemetry,omitempty"`
 
 	Certificates []certificate.Info `json:"certificates,omitempty"`
+}
+
+// Route is what there is of one.
+type Route struct {
+	Name        string       `json:"name"`
+	Match       []string     `json:"match"`              // its patterns
+	Backends    []string     `json:"backends,omitempty"` // names of those above
+	RateLimit   *RateLimit   `json:"rate_limit,omitempty"`
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
 }
 
 // Backend is how one does.

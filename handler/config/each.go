@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,16 @@ type One struct {
 // Sets reports whether a variable, by its name without what stands before it for
 // each, is set for this one rather than inherited.
 func (o *One) Sets(variable string) bool { return o.own[variable] }
+
+// SetsAny reports whether any is whose name begins with one of prefixes.
+func (o *One) SetsAny(prefixes ...string) bool {
+	for name := range o.own {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			return true
+		}
+	}
+	return false
+}
 
 func (o *One) one() *One { return o }
 

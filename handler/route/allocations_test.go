@@ -96,7 +96,7 @@ func column(t testing.TB, environ ...string) (serve func()) {
 		}
 		return hooks
 	}
-	routes, err := newTable(cfg.Route, p, tel)
+	routes, err := newTable(cfg.Route, nil, p, tel)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,22 +48,22 @@ type pool struct {
 
 // pool returns the pool of those backends. How requests are tried again is no part of it.
 func (p *parts) pool(cfg balancer.Config, probes probe.Config, tel *telemetry.Telemetry) (*balancer.Pool, error) {
-	cfg.Retry = balancer.RetryConfig{}
+	made := cfg.WithoutRetry()
 	for _, have := range p.pools {
-		if slices.Equal(have.cfg.Backends.Names(), cfg.Backends.Names()) && reflect.DeepEqual(have.cfg, cfg) && reflect.DeepEqual(have.probes, probes) {
+		if slices.Equal(have.cfg.Backends.Names(), made.Backends.Names()) && reflect.DeepEqual(have.cfg, made) && reflect.DeepEqual(have.probes, probes) {
 			return have.Pool, nil
 		}
 	}
-	made, err := balancer.New(cfg, probes, p.listen(tel, cfg.Algorithm))
+	built, err := balancer.New(made, probes, p.listen(tel, made.Algorithm))
 	if err != nil {
 		return nil, err
 	}
-	p.pools = append(p.pools, &pool{made, cfg, probes})
-	tel.ObserveBackends(made.Members)
+	p.pools = append(p.pools, &pool{built, made, probes})
+	tel.ObserveBackends(built.Members)
 	for _, name := range cfg.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
 	}
-	return made, nil
+	return built, nil
 }
 
 // run does what is to be done beside requests, until ctx is done: it probes and looks up
@@ -83,6 +83,27 @@ func (p *parts) run(ctx context.Context) error {
 	return supervise.All(ctx, runs...)
 }
 
+// started returns nil once requests may come: once the backends of some pool have
+// answered, and of each other one it is known that none does, or one has. What is broken
+// behind one route is no reason to keep everybody from all.
+func (p *parts) started() (err error) {
+	some := len(p.pools) == 0
+	for _, pool := range p.pools {
+		switch waits := pool.Started(); {
+		case waits == nil:
+			some = true
+		case !pool.Failed():
+			return waits
+		default:
+			err = waits
+		}
+	}
+	if some {
+		return nil
+	}
+	return err
+}
+
 // onDemand returns next as what also probes where timers cannot.
 func (p *parts) onDemand(next http.Handler) http.Handler {
 	for _, pool := range p.pools {
@@ -97,11 +118,11 @@ func (p *parts) rateLimit(name string, cfg policy.RateLimitConfig, own bool, tel
 	if !own && p.inherited.limit != nil {
 		return p.inherited.limit, nil
 	}
-	store := p.front.Shared
-	if own && name != "" {
-		store.Prefix += name + ":"
+	counted := name
+	if !own {
+		counted = "" // together with others
 	}
-	l, err := newRateLimit(cfg, store, tel)
+	l, err := newRateLimit(cfg, p.front.Shared.For(counted), tel)
 	if l == nil || err != nil {
 		return nil, err
 	}

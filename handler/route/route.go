@@ -11,6 +11,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/config"
 	"spangate/handler/field"
+	"spangate/handler/route/match"
 	"spangate/policy"
 	"spangate/policy/redis"
 	"spangate/probe"
@@ -55,7 +56,9 @@ type Front struct {
 type Route struct {
 	http.Handler
 
-	pool        *balancer.Pool
+	name        string
+	patterns    match.Patterns // nil: it takes all
+	pool        *balancer.Pool // nil: it has no backends
 	limit       *rateLimit
 	concurrency *policy.Concurrency // nil: no limit
 }
@@ -66,7 +69,6 @@ type own struct{ rateLimit, concurrency, auth bool }
 // newRoute builds the route of that name that cfg describes; the only one has none.
 // Nothing of it runs before its parts do.
 func newRoute(name string, cfg Config, sets own, p *parts, tel *telemetry.Telemetry) (*Route, error) {
-	tel = tel.Route(name)
 	limit, err := p.rateLimit(name, cfg.Policy.RateLimit, sets.rateLimit, tel)
 	if err != nil {
 		return nil, err
@@ -96,5 +98,5 @@ func newRoute(name string, cfg Config, sets own, p *parts, tel *telemetry.Teleme
 	forward := handler.Forward(tel.Forward(retrier), handler.ForwardConfig{ // all attempts together; each has a span of its own below
 		Fields: p.front.Fields, ClientTimeout: p.front.ClientTimeout, Failures: failures, Upgraded: tel.Upgraded,
 	})
-	return &Route{Handler: tel.Enter(column.Over(forward)), pool: pool, limit: limit, concurrency: concurrency}, nil
+	return &Route{Handler: column.Over(forward), name: name, pool: pool, limit: limit, concurrency: concurrency}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"spangate/handler/config"
+	"spangate/handler/route/match"
 )
 
 // Routes are those that ROUTES lists. The zero value has none: all requests take the
@@ -20,7 +21,17 @@ type Routes struct {
 // of all.
 type Named struct {
 	config.One
+	Match match.Config
 	Config
+}
+
+// own returns which of the parts that routes may share are this one's alone.
+func (n *Named) own() own {
+	return own{
+		rateLimit:   n.SetsAny("RATE_LIMIT"),
+		concurrency: n.SetsAny("MAX_CONCURRENT_", "MAX_QUEUE"),
+		auth:        n.SetsAny("AUTH_"),
+	}
 }
 
 // Check returns what is wrong with values that are right by themselves.
@@ -29,15 +40,16 @@ func (r *Routes) Check() error {
 	for i := range r.Each {
 		wrong = append(wrong, r.Each[i].Config.check())
 	}
-	return errors.Join(wrong...)
+	_, err := match.Compile(rules(r.Each))
+	return errors.Join(append(wrong, err)...)
 }
 
-// NotServed returns that there are routes, of which so far nobody serves any.
-func (r *Routes) NotServed() error {
-	if r.Names == nil {
-		return nil
+// Fields returns the names of the fields that mean something to any route.
+func (r *Routes) Fields() (all []string) {
+	for i := range r.Each {
+		all = append(all, r.Each[i].Config.Fields()...)
 	}
-	return config.Wrong(&r.Names, "routes are not served yet")
+	return all
 }
 
 // Names are the names of routes, in the order in which they are listed. As text it is
@@ -89,7 +101,7 @@ func checkName(name string) error {
 		return errors.New("has an empty entry; a list looks like api,web")
 	case len(name) > maxName:
 		return fmt.Errorf("%.20q… is longer than %d letters", name, maxName)
-	case name == defaultName:
+	case name == Default:
 		return fmt.Errorf("%q is what takes what no route does: BACKENDS and the other variables without ROUTE_ are its", name)
 	case routeName.MatchString(name):
 		return nil
@@ -100,5 +112,5 @@ func checkName(name string) error {
 	}
 }
 
-// defaultName is the name of the route that takes what no other does.
-const defaultName = "default"
+// Default is the name of the route that takes what no other does.
+const Default = "default"

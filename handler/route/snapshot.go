@@ -4,22 +4,46 @@ import (
 	"fmt"
 	"slices"
 
+	"spangate/balancer"
 	"spangate/handler/admin"
 	"spangate/policy"
 )
 
 // Snapshot returns how the routes do, for the status.
-func (t *Table) Snapshot() admin.Snapshot {
-	r := t.rest
-	return admin.Snapshot{Backends: r.backends(), RateLimit: r.limit.snapshot(), Concurrency: r.atOnce()}
+func (t *Table) Snapshot() (s admin.Snapshot) {
+	for _, pool := range t.parts.pools {
+		s.Backends = append(s.Backends, backends(pool.Pool)...)
+	}
+	if t.rules == nil {
+		only := t.routes[0]
+		s.RateLimit, s.Concurrency = only.limit.snapshot(), only.atOnce()
+		return s
+	}
+	for _, r := range t.routes {
+		s.Routes = append(s.Routes, r.snapshot())
+	}
+	return s
 }
 
-func (r *Route) backends() (all []admin.Backend) {
-	ready := r.pool.Ready()
-	for _, b := range r.pool.Members() {
+func backends(pool *balancer.Pool) (all []admin.Backend) {
+	ready := pool.Ready()
+	for _, b := range pool.Members() {
 		all = append(all, admin.Backend{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active(), Certificate: b.Certificate()})
 	}
 	return all
+}
+
+func (r *Route) snapshot() admin.Route {
+	s := admin.Route{Name: r.name, RateLimit: r.limit.snapshot(), Concurrency: r.atOnce()}
+	for _, p := range r.patterns {
+		s.Match = append(s.Match, p.String())
+	}
+	if r.pool != nil {
+		for _, b := range r.pool.Members() {
+			s.Backends = append(s.Backends, b.Name)
+		}
+	}
+	return s
 }
 
 func (l *rateLimit) snapshot() *admin.RateLimit {

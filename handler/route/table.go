@@ -2,36 +2,151 @@ package route
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
+	"spangate/handler"
 	"spangate/handler/certificate"
+	"spangate/handler/fault"
+	"spangate/handler/route/match"
+	"spangate/handler/wire"
+	"spangate/policy"
 	"spangate/telemetry"
 )
 
-// Table is all routes, and what leads to them. It is a handler.
+// Table is all routes, and what leads to them. It is a handler. A request is refused
+// with these reasons, by the policy route:
+//
+//	ambiguous_path      somebody else may read its host or path in a way that leads elsewhere: 400
+//	no_route            no route takes it: 404
+//	method_not_allowed  one would take it with another method: 405
 type Table struct {
-	parts *parts
-	rest  *Route // takes what no other route does
+	parts  *parts
+	rules  *match.Table // nil: there is but one route, which takes all
+	routes []*Route     // in the order of the rules, and last what takes the rest
+	rest   bool         // there is a route that takes what no rule does
+	refuse policy.Refuse
 }
 
-// NewTable builds the routes. Nothing of them runs before [Table.Run].
-func NewTable(cfg Config, front Front, tel *telemetry.Telemetry) (*Table, error) {
-	front.Shared = cfg.Shared
-	return newTable(cfg, newParts(front), tel)
+// NewTable builds the routes. What no other takes goes to the one that cfg describes, if
+// it has backends. Nothing of them runs before [Table.Run].
+func NewTable(cfg Config, named []Named, front Front, tel *telemetry.Telemetry) (*Table, error) {
+	return newTable(cfg, named, newParts(front), tel)
 }
 
-func newTable(cfg Config, p *parts, tel *telemetry.Telemetry) (*Table, error) {
-	t := &Table{parts: p}
+func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*Table, error) {
+	t := &Table{parts: p, rest: len(cfg.Balancer.Backends) > 0}
+	t.refuse = tel.Refuse(tel.Failures().Refuse).UnlessGone()
+	if len(named) == 0 {
+		only, err := newRoute("", cfg, own{}, p, tel)
+		t.routes = []*Route{only}
+		return t, err
+	}
 	var err error
-	t.rest, err = newRoute("", cfg, own{}, p, tel)
-	if err != nil {
+	if t.rules, err = match.Compile(rules(named)); err != nil {
 		return nil, err
+	}
+	var names []string
+	for _, n := range named {
+		names = append(names, n.Name)
+	}
+	decorated := tel.Routes(append(names, Default)...)
+	t.routes = make([]*Route, len(named), len(named)+1)
+	if t.rest { // first: the pool that others inherit is that one's
+		rest, err := newRoute(Default, cfg, own{}, p, decorated[len(named)])
+		if err != nil {
+			return nil, err
+		}
+		rest.patterns = match.Patterns{everything}
+		t.routes = append(t.routes, rest)
+	}
+	for i, n := range named {
+		if t.routes[i], err = newRoute(n.Name, n.Config, n.own(), p, decorated[i]); err != nil {
+			return nil, fmt.Errorf("route %q: %w", n.Name, err)
+		}
+		t.routes[i].patterns = n.Match.Patterns
 	}
 	return t, nil
 }
 
+// rules returns those of the routes, in the same order.
+func rules(named []Named) (all []match.Rule) {
+	for i := range named {
+		all = append(all, match.Rule{Name: named[i].Name, Config: &named[i].Match})
+	}
+	return all
+}
+
+// everything is the pattern of what no rule takes.
+var everything = func() *match.Pattern {
+	var all match.Patterns
+	if err := all.UnmarshalText([]byte("/*")); err != nil {
+		panic(err)
+	}
+	return all[0]
+}()
+
+// Match returns a wrapper that finds out which route a request takes, once for all
+// behind it: [match.Of] tells them. Where there is but one route it is nil.
+func (t *Table) Match(next http.Handler) http.Handler {
+	if t.rules == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.match(r)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// match notes in r which route takes it.
+func (t *Table) match(r *http.Request) {
+	d := wire.Keep[match.Decided](r.Context())
+	d.Context = r.Context()
+	client := handler.ClientOf(r)
+	t.rules.Match(&d.Match, asked(r), client.Host, client.NamedAddr())
+	if m := &d.Match; m.Ambiguous {
+		m.Route, m.Pattern = -1, nil
+	} else if m.Route < 0 && t.rest {
+		m.Route, m.Pattern = len(t.routes)-1, everything
+	}
+	*r = *r.WithContext(d)
+}
+
+// asked returns r, or for a preflight the request that it asks for: that one's route
+// knows who may send it.
+func asked(r *http.Request) *http.Request {
+	if r.Method != http.MethodOptions {
+		return r
+	}
+	method := r.Header["Access-Control-Request-Method"]
+	if len(method) != 1 || r.Header["Origin"] == nil {
+		return r
+	}
+	announced := *r
+	announced.Method = method[0]
+	return &announced
+}
+
 // ServeHTTP implements [http.Handler].
-func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) { t.rest.ServeHTTP(w, r) }
+func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if t.rules == nil {
+		t.routes[0].ServeHTTP(w, r)
+		return
+	}
+	m := match.Of(r.Context())
+	switch {
+	case m.Route >= 0:
+		t.routes[m.Route].ServeHTTP(w, r)
+	case r.RequestURI == "*": // about the gateway itself
+		t.refuse(w, r, fault.Refusal{Status: http.StatusNoContent})
+	case m.Ambiguous:
+		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "ambiguous_path", Status: http.StatusBadRequest, Detail: "The request's host or path can be read in more than one way."})
+	case m.Allow != "":
+		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "method_not_allowed", Status: http.StatusMethodNotAllowed, Allow: m.Allow, Detail: "There is nothing here for this method."})
+	default:
+		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "no_route", Status: http.StatusNotFound, Detail: "There is nothing here."})
+	}
+}
 
 // Run does what is to be done beside requests, until ctx is done. It returns when all of
 // that has ended.
@@ -43,5 +158,6 @@ func (t *Table) OnDemand(next http.Handler) http.Handler { return t.parts.onDema
 // Certificates returns what there is to know of those that backends are shown.
 func (t *Table) Certificates() []certificate.Info { return t.parts.certificates() }
 
-// Ready returns why no request should come yet, or nil.
-func (t *Table) Ready() error { return t.rest.pool.Started() }
+// Ready returns why no request should come yet, or nil. That the backends of one route
+// do not answer keeps nobody from the others, once it is known.
+func (t *Table) Ready() error { return t.parts.started() }

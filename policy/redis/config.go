@@ -19,6 +19,14 @@ type Config struct {
 	Timeout time.Duration `env:"RATE_LIMIT_STORE_TIMEOUT" envDefault:"50ms" min:"2ms" needs:"RATE_LIMIT_REDIS_URL" doc:"longest wait for a decision of Redis, after which RATE_LIMIT_ON_STORE_ERROR holds; one round trip may take half of it"`
 }
 
+// For returns c for counts of their own, under that name; for those of all it is empty.
+func (c Config) For(name string) Config {
+	if name != "" {
+		c.Prefix += name + ":"
+	}
+	return c
+}
+
 // Check returns what is wrong with the variables of the configuration: all for
 // which [New] would refuse it, but no more about limits.
 func (c *Config) Check() error {

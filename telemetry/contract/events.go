@@ -5,7 +5,7 @@ package contract
 var Events = []Event{
 	{
 		Name: "spangate.backend.state_changed", Severity: "INFO, WARN", Meaning: "a backend went from one state to another; WARN when it is lost",
-		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration", "exception.message"},
+		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration", "spangate.route", "exception.message"},
 	},
 	{
 		Name: "spangate.canary.state_changed", Severity: "INFO, WARN", Meaning: "a canary went from one state to another; WARN when it loses its share",
@@ -13,7 +13,7 @@ var Events = []Event{
 	},
 	{
 		Name: "spangate.policy.rejected", Severity: "INFO", Meaning: "a policy refused a request; not on standard output, where the access log says so",
-		Attributes: []string{"spangate.policy.rejection", "spangate.policy.reason"},
+		Attributes: []string{"spangate.policy.rejection", "spangate.policy.reason", "spangate.route"},
 	},
 	{
 		Name: "spangate.upgrade.ended", Severity: "INFO", Meaning: "a connection that went on in another protocol has ended; not on standard output, where the access log says so",

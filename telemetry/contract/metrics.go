@@ -1,14 +1,19 @@
 package contract
 
+import (
+	"slices"
+	"strings"
+)
+
 // seconds are the boundaries that the conventions give for the durations of
 // HTTP requests.
 var seconds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
-var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type", "spangate.grpc.status", "rpc.method"}
+var serverAttributes = []string{"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "error.type", "spangate.grpc.status", "rpc.method", "http.route"}
 
 // Metrics are all metrics. The descriptions of those from the conventions are
 // theirs.
-var Metrics = []Metric{
+var Metrics = ofRoutes([]Metric{
 	{
 		Name: "http.server.request.duration", Kind: Histogram, Unit: "s", Stability: Stable, Buckets: seconds,
 		Meaning: "Duration of HTTP server requests.", Attributes: serverAttributes,
@@ -48,7 +53,7 @@ var Metrics = []Metric{
 	ours("spangate.forward.duration", Histogram, "s", "From a request's first attempt to its response's header or failure, retries and waits included.", "error.type"),
 	ours("spangate.forward.attempts", Histogram, "{attempt}", "Attempts made for one request."),
 	ours("spangate.time_to_first_byte", Histogram, "s", "From a request's header to its response's, recorded as soon as that begins.",
-		"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "rpc.method"),
+		"http.request.method", "url.scheme", "network.protocol.version", "http.response.status_code", "rpc.method", "http.route"),
 	ours("spangate.attempt.time_to_first_byte", Histogram, "s", "From the start of an attempt to its response's header, recorded as soon as that has come.",
 		"http.request.method", "server.address", "server.port", "network.protocol.version", "http.response.status_code"),
 	ours("spangate.balancer.picks", Counter, "{pick}", "Choices of a backend for an attempt.",
@@ -115,6 +120,20 @@ var Metrics = []Metric{
 	standard("go.goroutine.count", UpDownCounter, "{goroutine}", "Count of live goroutines."),
 	standard("go.processor.limit", UpDownCounter, "{thread}", "The number of OS threads that can execute user-level Go code simultaneously."),
 	standard("go.config.gogc", UpDownCounter, "%", "Heap size target percentage configured by the user, otherwise 100."),
+})
+
+// beforeRoutes begin the names of metrics of ours that have to do with no route.
+var beforeRoutes = []string{"spangate.request.refusals", "spangate.floods", "spangate.proxy_protocol.", "spangate.tls.handshake.", "spangate.tls.reloads", "spangate.acme.", "spangate.telemetry."}
+
+// ofRoutes adds the route to the attributes of what is recorded for each.
+func ofRoutes(metrics []Metric) []Metric {
+	for i, m := range metrics {
+		has := func(prefix string) bool { return strings.HasPrefix(m.Name, prefix) }
+		if (has("http.") || has("spangate.")) && !slices.ContainsFunc(beforeRoutes, has) {
+			metrics[i].Attributes = append(slices.Clip(m.Attributes), "spangate.route")
+		}
+	}
+	return metrics
 }
 
 // ours returns a metric that is not of the conventions. Durations have the

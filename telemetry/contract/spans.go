@@ -3,12 +3,12 @@ package contract
 // Spans are all spans.
 var Spans = []Span{
 	{
-		Name: "{method}", Kind: "SERVER", Meaning: "a request",
+		Name: "{method} {http.route}", Kind: "SERVER", Meaning: "a request; without ROUTES, or where none takes it, {method} alone",
 		Attributes: []string{
 			"http.request.method", "http.request.method_original", "url.scheme", "url.path", "url.query",
 			"server.address", "server.port", "client.address", "network.peer.address", "network.peer.port",
 			"network.protocol.version", "user_agent.original", "faas.coldstart",
-			"http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type", "spangate.grpc.status", "spangate.backend",
+			"http.route", "spangate.route", "http.response.status_code", "http.request.body.size", "http.response.body.size", "error.type", "spangate.grpc.status", "spangate.backend",
 			"spangate.attempt.count", "spangate.retry.stop_reason", "spangate.canary.side", "spangate.policy.rejection", "spangate.policy.reason",
 			"spangate.concurrency.wait", "spangate.time_to_first_byte", "spangate.sampling.reason", "spangate.request.id", "enduser.id", "spangate.auth.method",
 			"spangate.upgrade.protocol", "spangate.upgrade.duration", "spangate.upgrade.received", "spangate.upgrade.sent",
@@ -22,7 +22,7 @@ var Spans = []Span{
 		Attributes: []string{
 			"http.request.method", "http.request.method_original", "url.full", "server.address", "server.port",
 			"http.request.resend_count", "spangate.mirror", "spangate.backend", "spangate.backend.address", "service.peer.name",
-			"spangate.balancer.algorithm", "spangate.balancer.ready",
+			"spangate.balancer.algorithm", "spangate.balancer.ready", "spangate.route",
 			"network.peer.address", "network.peer.port", "http.response.status_code", "network.protocol.version", "spangate.grpc.status", "error.type",
 			"tls.protocol.version", "tls.cipher", "tls.curve", "tls.next_protocol", "tls.resumed", "spangate.connection.reused",
 			"spangate.attempt.queue", "spangate.attempt.dns", "spangate.attempt.connect", "spangate.attempt.tls",
@@ -33,16 +33,16 @@ var Spans = []Span{
 		Name: "rate_limit", Kind: "INTERNAL", Meaning: "the decision to let a request in, where there is a limit",
 		Attributes: []string{
 			"spangate.rate_limit.policy", "spangate.rate_limit.result", "spangate.rate_limit.limit", "spangate.rate_limit.remaining",
-			"spangate.rate_limit.reset", "spangate.rate_limit.key_source", "spangate.rate_limit.store", "error.type",
+			"spangate.rate_limit.reset", "spangate.rate_limit.key_source", "spangate.rate_limit.store", "spangate.route", "error.type",
 		},
 	},
 	{
 		Name: "retry", Kind: "INTERNAL", Meaning: "the decision to make another attempt, and the wait before it",
-		Attributes: []string{"spangate.retry.reason", "spangate.retry.attempt", "spangate.retry.delay", "error.type"},
+		Attributes: []string{"spangate.retry.reason", "spangate.retry.attempt", "spangate.retry.delay", "spangate.route", "error.type"},
 	},
 	{
 		Name: "probe", Kind: "INTERNAL", Meaning: "a probe, in a trace of its own",
-		Attributes: []string{"spangate.backend", "spangate.probe.type", "spangate.probe.result", "spangate.probe.trigger", "error.type"},
+		Attributes: []string{"spangate.backend", "spangate.probe.type", "spangate.probe.result", "spangate.probe.trigger", "spangate.route", "error.type"},
 	},
 	{
 		Name: "{method}", Kind: "CLIENT", Meaning: "the request of an http or grpc probe",
@@ -53,7 +53,7 @@ var Spans = []Span{
 	},
 	{
 		Name: "backend_state_change", Kind: "INTERNAL", Meaning: "a change of a backend's state, in a trace of its own, linked to what led to it",
-		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration"},
+		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration", "spangate.route"},
 	},
 	{
 		Name: "canary_state_change", Kind: "INTERNAL", Meaning: "a canary loses its share of the requests, is tried, or has it again; in a trace of its own, linked to the attempts that led to it and to the change before",

@@ -19,7 +19,7 @@ import (
 // TestVocabularies holds that the words which the tables list are those of the
 // code, no more and no less.
 func TestVocabularies(t *testing.T) {
-	balancer, probe, policy := words(t, "balancer"), words(t, "probe"), words(t, "policy")
+	balancer, probe, policy, route := words(t, "balancer"), words(t, "probe"), words(t, "policy"), words(t, "handler/route")
 	recorder, exports := words(t, "telemetry"), words(t, "telemetry/export")
 	tests := map[string][]string{
 		"spangate.backend.state":          balancer["State"],
@@ -38,8 +38,8 @@ func TestVocabularies(t *testing.T) {
 		"spangate.rate_limit.store":       policy["Store"],
 		"spangate.rate_limit.result":      recorder["rateLimit*"],
 		"spangate.auth.method":            policy["method*"],
-		"spangate.policy.rejection":       policy["Refusal.Policy"],
-		"spangate.policy.reason": slices.Concat(policy["authReason"], policy["Refusal.Reason"], policy["reason"], policy["corsDetails"],
+		"spangate.policy.rejection":       slices.Concat(policy["Refusal.Policy"], route["Refusal.Policy"]),
+		"spangate.policy.reason": slices.Concat(policy["authReason"], policy["Refusal.Reason"], policy["reason"], policy["corsDetails"], route["Refusal.Reason"],
 			slices.DeleteFunc(policy["verdict"], func(s string) bool { return s == "client_gone" })), // which is no refusal
 		"spangate.rate_limit.on_store_error": words(t, "policy/redis")["OnError"],
 		"spangate.telemetry.result":          exports["outcome.0"],

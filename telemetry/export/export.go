@@ -42,8 +42,8 @@ const (
 	consoleMetricInterval = 10 * time.Second // as the specification wants it
 	defaultMetricTimeout  = 30 * time.Second
 
-	// maxSeries bounds those of one instrument. What comes on top is added up in
-	// one of its own, which has the attribute otel.metric.overflow.
+	// maxSeries bounds those of one instrument, by route. What comes on top is added up
+	// in one of its own, which has the attribute otel.metric.overflow.
 	maxSeries = 2000
 )
 
@@ -127,7 +127,7 @@ func New(cfg Config, process Process, log *slog.Logger, stdout io.Writer) (*Pipe
 	otel.SetLogger(logr.Discard())
 	p.startTraces(cfg, set, res, to(set.traces), stdout, process.Coloured)
 	p.startLogs(cfg, set.records, res, to(set.logs), stdout, process.Coloured)
-	if err := p.startMetrics(cfg, res, to(set.metrics), stdout, process.Coloured); err != nil {
+	if err := p.startMetrics(cfg, process, res, to(set.metrics), stdout); err != nil {
 		return nil, errors.Join(err, p.Shutdown(ctx))
 	}
 	listen(log, cfg.LogLevel)
@@ -161,14 +161,15 @@ func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d de
 		sdklog.WithAttributeCountLimit(count))))
 }
 
-func (p *Pipelines) startMetrics(cfg Config, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) error {
+func (p *Pipelines) startMetrics(cfg Config, process Process, res *resource.Resource, d delivery, stdout io.Writer) error {
 	if len(cfg.MetricsExporter) == 0 {
 		return nil
 	}
-	p.Meter = series.New(series.Config{Exemplars: cfg.exemplars(), Limit: maxSeries})
-	periodics := p.newPeriodics(cfg, res, d, stdout, coloured)
+	limit := maxSeries * max(process.Routes, 1)
+	p.Meter = series.New(series.Config{Exemplars: cfg.exemplars(), Limit: limit})
+	periodics := p.newPeriodics(cfg, res, d, stdout, process.Coloured)
 	options := []sdkmetric.Option{
-		sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()), sdkmetric.WithCardinalityLimit(maxSeries),
+		sdkmetric.WithResource(res), sdkmetric.WithExemplarFilter(cfg.exemplars()), sdkmetric.WithCardinalityLimit(limit),
 	}
 	for _, periodic := range periodics {
 		options = append(options, sdkmetric.WithReader(periodic.reader))

@@ -21,6 +21,7 @@ type Process struct {
 	Platform string   // where it runs, by a name of PLATFORM that is not auto
 	Environ  []string // what is set there, NAME=value: it says more
 	Coloured bool     // what reads the standard output shows colours
+	Routes   int      // how many there are, each with series of its own; 0: one that has no name
 }
 
 // resource says who sends the telemetry. It asks nobody over the network.

@@ -67,7 +67,7 @@ func (c *comparison) span(s Span) {
 	var may []string
 	found := false
 	for _, row := range contract.Spans {
-		if row.Kind == s.Kind && (row.Name == s.Name || row.Name == "{method}" && isMethod(s.Name)) {
+		if row.Kind == s.Kind && (row.Name == s.Name || row.Name == "{method}" && isMethod(s.Name) || row.Name == "{method} {http.route}" && s.Kind == "SERVER" && isRouted(s)) {
 			found = true
 			may = append(may, row.Attributes...)
 			note(&c.known, "span "+row.Kind+" "+row.Name)
@@ -85,6 +85,14 @@ func (c *comparison) span(s Span) {
 	for _, event := range s.Events {
 		c.wrong("event %s of %s", event, what)
 	}
+}
+
+// isRouted reports whether a span is named so after its method and route, or its method
+// alone.
+func isRouted(s Span) bool {
+	method, path, routed := strings.Cut(s.Name, " ")
+	said, has := s.Attributes["http.route"]
+	return isMethod(method) && routed == has && (!routed || said == path)
 }
 
 // isMethod reports whether a span may be named so after its method.

@@ -44,3 +44,10 @@ func (c Config) beside(backends Members) Config {
 	c.Backends, c.PanicThreshold = backends, 0
 	return c
 }
+
+// aside returns what c is for backends whose answers nobody gets: nothing is tried again
+// for them, nor kept with one.
+func (c Config) aside(backends Members) Config {
+	c.Backends, c.Retry, c.StickyCookie = backends, RetryConfig{}, ""
+	return c
+}

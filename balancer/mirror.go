@@ -25,8 +25,7 @@ type MirrorConfig struct {
 
 // Pool returns what the pool of the mirror is built of, of which the rest is of.
 func (c *MirrorConfig) Pool(of Config) Config {
-	of.Backends, of.Retry, of.StickyCookie = c.Backends, RetryConfig{}, ""
-	return of
+	return of.aside(c.Backends)
 }
 
 // MirrorField is the field that copies have, and no other request on a route with a

@@ -118,7 +118,7 @@ func (*samplingReason) line(*logline.Line) {}
 // That its client hung up or paused is no reason, nor how long it took to: who
 // does so again and again would decide what is exported.
 func (s *served) keepReason() samplingReason {
-	if s.telemetry.keep == nil {
+	if s.exchange.of.keep == nil {
 		return ""
 	}
 	failure := s.exchange.failure
@@ -127,5 +127,5 @@ func (s *served) keepReason() samplingReason {
 	if s.response.status == 0 && !ofClient {
 		answered = s.answer.took
 	}
-	return samplingReason(s.telemetry.keep(s.outcome.spanError != "" && !ofClient, s.exchange.forwarded.attempts, answered))
+	return samplingReason(s.exchange.of.keep(s.outcome.spanError != "" && !ofClient, s.exchange.forwarded.attempts, answered))
 }

@@ -8,9 +8,20 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"spangate/handler/route/match"
+	"spangate/telemetry/export"
 	"spangate/telemetry/export/series"
 	"spangate/telemetry/logline"
 )
+
+// RouteConfig says what a route has recorded in another way than all.
+type RouteConfig = export.Requests
+
+// Record has requests of t's route recorded as cfg says, from before there are any.
+func (t *Telemetry) Record(cfg RouteConfig) {
+	if t.requests != nil && cfg != (RouteConfig{}) {
+		t.ids, t.keep = t.requests(t.ids, cfg)
+	}
+}
 
 // Routes returns the decorators of routes by the index that [match.Match] has: each like
 // t's, with its name on each series. What is noted of the backends of a pool is that of

@@ -60,7 +60,7 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	if ctx != r.Context() { // there is a caller
 		s.exchange.members = tracecontext.Members(ctx)
 	}
-	s.Context, s.span = t.startServer(ctx, s.exchange.start, s.exchange.spanName(method), links)
+	s.Context, s.span = s.exchange.of.startServer(ctx, s.exchange.start, s.exchange.spanName(method), links)
 	s.response = countedResponse{ResponseWriter: w, of: s}
 	s.request = *r.WithContext(s)
 	if r.ContentLength != 0 {

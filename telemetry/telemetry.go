@@ -46,12 +46,13 @@ type Telemetry struct {
 	propagator   propagation.TextMapPropagator
 	longestText  textLimit
 	keep         func(failed bool, attempts int, answered time.Duration) string
-	access       *logline.AccessLog // nil: off
-	off          bool               // nothing is recorded of requests
-	silent       bool               // no span is exported
-	propagates   bool               // trace context is read and written in some format
-	participates bool               // it propagates and is not silent
-	events       *slog.Logger       // nil: off
+	requests     func(trace.Tracer, export.Requests) (trace.Tracer, func(bool, int, time.Duration) string) // nil: they are all alike
+	access       *logline.AccessLog                                                                        // nil: off
+	off          bool                                                                                      // nothing is recorded of requests
+	silent       bool                                                                                      // no span is exported
+	propagates   bool                                                                                      // trace context is read and written in some format
+	participates bool                                                                                      // it propagates and is not silent
+	events       *slog.Logger                                                                              // nil: off
 	warmth       *warmth
 
 	relayed *relayed
@@ -100,6 +101,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 		propagator:  providers.Propagator,
 		longestText: textLimit(providers.LongestText),
 		keep:        providers.Keep,
+		requests:    providers.Requests,
 		access:      access,
 		off:         providers.Off && access == nil && !cfg.ServerTiming,
 		silent:      providers.Off || providers.Silent,

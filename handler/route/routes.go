@@ -8,6 +8,7 @@ import (
 
 	"spangate/handler/config"
 	"spangate/handler/route/match"
+	"spangate/telemetry"
 )
 
 // Routes are those that ROUTES lists. The zero value has none: all requests take the
@@ -23,6 +24,7 @@ type Named struct {
 	config.One
 	Match match.Config
 	Config
+	Record telemetry.RouteConfig
 }
 
 // own returns which of the parts that routes may share are this one's alone.

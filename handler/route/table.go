@@ -61,6 +61,7 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 		t.routes = append(t.routes, rest)
 	}
 	for i, n := range named {
+		decorated[i].Record(n.Record)
 		if t.routes[i], err = newRoute(n.Name, n.Config, n.own(), p, decorated[i]); err != nil {
 			return nil, fmt.Errorf("route %q: %w", n.Name, err)
 		}

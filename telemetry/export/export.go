@@ -24,6 +24,7 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/handler/config"
@@ -146,6 +147,9 @@ func (p *Pipelines) startTraces(cfg Config, set settings, res *resource.Resource
 	config.Export = p.spans.enqueue
 	p.tracer = tracer.New(config)
 	p.Tracer = p.tracer
+	p.Requests = func(by trace.Tracer, of Requests) (trace.Tracer, func(bool, int, time.Duration) string) {
+		return p.tracer.Sampled(by, cfg.sampler(new(faults), of)), of.keep(&cfg).reason
+	}
 }
 
 func (p *Pipelines) startLogs(cfg Config, b bounds, res *resource.Resource, d delivery, stdout io.Writer, coloured bool) {

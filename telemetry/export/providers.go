@@ -38,6 +38,10 @@ type Providers struct {
 	// end, took to come. nil keeps none.
 	Keep func(failed bool, attempts int, answered time.Duration) (reason string)
 
+	// Requests returns what by, a tracer of the Tracer, and Keep are for requests of which
+	// some things are said apart. nil leaves both as they are.
+	Requests func(by trace.Tracer, of Requests) (trace.Tracer, func(failed bool, attempts int, answered time.Duration) (reason string))
+
 	// Events hands records of every level to the logs exporters, with the trace
 	// and span of their context; the attribute event.name becomes the record's
 	// event name. It is nil when there is no logs exporter.

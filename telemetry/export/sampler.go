@@ -11,8 +11,9 @@ import (
 	"spangate/telemetry/tracecontext"
 )
 
-// sampler returns what decides which spans are exported.
-func (c *Config) sampler(f *faults) sdktrace.Sampler {
+// sampler returns what decides which spans are exported: for requests of a route, whether
+// it has a share of its own, and which ones it keeps.
+func (c *Config) sampler(f *faults, of Requests) sdktrace.Sampler {
 	name, parentBased := strings.CutPrefix(string(c.Sampler), "parentbased_")
 	if c.Sampler == "" {
 		name, parentBased = "always_on", true
@@ -33,12 +34,15 @@ func (c *Config) sampler(f *faults) sdktrace.Sampler {
 		f.add(config.Wrong(&c.Sampler, "%w", new(sampler).UnmarshalText([]byte(c.Sampler))))
 		return nil
 	}
+	if of.Sample.set {
+		root = newByRatio(of.Sample.ratio)
+	}
 	if len(c.TracesExporter) == 0 {
 		// Identifiers are still made, so that the log line and the answer of a
 		// request have one in common; but nothing is recorded on our own account.
 		return sdktrace.ParentBased(sdktrace.NeverSample())
 	}
-	whole := wholeRequests{root: root, own: always, keep: c.Keep.any()}
+	whole := wholeRequests{root: root, own: always, keep: of.keep(c).any()}
 	if name == "always_off" && !parentBased {
 		whole.own, whole.keep = root, false
 	}

@@ -35,7 +35,7 @@ func (c *Config) settings() (settings, error) {
 	if c.Disabled == "true" {
 		return s, f.err()
 	}
-	s.sampler = c.sampler(&f)
+	s.sampler = c.sampler(&f, Requests{})
 	s.spans = c.SpanBatch.bounds(&f, spanDelay, c.TracesExporter)
 	s.records = c.RecordBatch.bounds(&f, recordDelay, c.LogsExporter)
 	for _, exporters := range []*Exporters{&c.TracesExporter, &c.LogsExporter} {

@@ -89,6 +89,14 @@ func New(cfg Config) *Provider {
 	}
 }
 
+// Sampled returns a tracer as by is, one of p's, of whose spans sampler decides in place
+// of [Config.Sampler].
+func (p *Provider) Sampled(by trace.Tracer, sampler sdktrace.Sampler) trace.Tracer {
+	t := *by.(*tracer)
+	t.sampler = sampler
+	return &t
+}
+
 // Tracer implements [trace.TracerProvider].
 func (p *Provider) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
 	config := trace.NewTracerConfig(options...)
@@ -100,7 +108,7 @@ func (p *Provider) Tracer(name string, options ...trace.TracerOption) trace.Trac
 	defer p.mu.Unlock()
 	t, ok := p.tracers[scope]
 	if !ok {
-		t = &tracer{provider: p, scope: otlp.NewScope(scope, p.parts)}
+		t = &tracer{provider: p, sampler: p.cfg.Sampler, scope: otlp.NewScope(scope, p.parts)}
 		p.tracers[scope] = t
 	}
 	return t

@@ -19,6 +19,7 @@ type tracer struct {
 	embedded.Tracer
 
 	provider *Provider
+	sampler  sdktrace.Sampler
 	scope    *otlp.Scope
 }
 
@@ -69,7 +70,7 @@ func (t *tracer) start(ctx context.Context, with beginning) (context.Context, tr
 	}
 	sampled, inherits := t.provider.inherited(above, parent)
 	if !inherits {
-		sampled = t.provider.cfg.Sampler.ShouldSample(sdktrace.SamplingParameters{
+		sampled = t.sampler.ShouldSample(sdktrace.SamplingParameters{
 			ParentContext: from, TraceID: of.TraceID, Name: with.name,
 			Kind: with.kind, Attributes: with.attributes, Links: with.links,
 		})

@@ -27,8 +27,15 @@ func (c *CanaryConfig) Pool(of Config) Config {
 	return of.beside(c.Backends)
 }
 
+// Check returns what is wrong with the files that the canary's members name, where the
+// rest is of.
+func (c *CanaryConfig) Check(of *Config) error { return of.check(&c.Backends) }
+
+// KeyHeader returns the name of the field that CANARY_BY takes the key from, or "".
+func (c *CanaryConfig) KeyHeader() string { return c.By.key.Header() }
+
 // Fields returns the names of the fields that mean something to the canary.
-func (c *CanaryConfig) Fields() []string { return []string{c.By.key.Header(), string(c.Header)} }
+func (c *CanaryConfig) Fields() []string { return []string{c.KeyHeader(), string(c.Header)} }
 
 // CanaryHooks are how others listen to the decisions of a [Canary]. The zero value
 // is silent. All are called concurrently but Changed.

@@ -42,10 +42,11 @@ func (c *Config) filesOf(m Member) credentialFiles {
 	return f
 }
 
-// load reads the files that hold for m. Its error joins all that is wrong with them.
+// load reads the files that hold for m, a member of list. Its error joins all that is
+// wrong with them.
 // What cannot be used of them, or has expired, is as it was before, if there is a
 // before, and holds up nothing else.
-func (c *Config) load(m Member, before *credentials) (*credentials, error) {
+func (c *Config) load(m Member, list *Members, before *credentials) (*credentials, error) {
 	files, loaded := c.filesOf(m), &credentials{}
 	if before == nil {
 		before = &credentials{}
@@ -55,7 +56,7 @@ func (c *Config) load(m Member, before *credentials) (*credentials, error) {
 		switch {
 		case err == nil:
 		case ofMember:
-			errs = append(errs, config.Wrong(config.Fields{&c.Backends}, "backend %q: %s: %w", m.Name, option, err))
+			errs = append(errs, config.Wrong(config.Fields{list}, "backend %q: %s: %w", m.Name, option, err))
 		default:
 			errs = append(errs, config.Wrong(config.Fields(fields), "%w", err))
 		}
@@ -86,11 +87,17 @@ func (c *Config) load(m Member, before *credentials) (*credentials, error) {
 // Check returns what is wrong with the files that the configuration names: all
 // that [New] would refuse.
 func (c *Config) Check() error {
-	_, err := c.load(Member{}, nil)
-	errs := []error{err}
-	for _, m := range c.Backends {
+	_, err := c.load(Member{}, &c.Backends, nil)
+	return errors.Join(err, c.check(&c.Backends))
+}
+
+// check returns what is wrong with the files that hold for the members of list, which
+// may be others than c's.
+func (c *Config) check(list *Members) error {
+	var errs []error
+	for _, m := range *list {
 		if m.scheme == "https" {
-			_, err := c.load(m, nil)
+			_, err := c.load(m, list, nil)
 			errs = append(errs, err)
 		}
 	}
@@ -136,7 +143,7 @@ func (p *Pool) readFiles() error {
 			// have no descriptor left for it: nobody would be trusted from then on.
 			x509.SystemCertPool()
 		}
-		loaded, err := reload.New(files.paths(), func(before *credentials) (*credentials, error) { return p.cfg.load(m, before) })
+		loaded, err := reload.New(files.paths(), func(before *credentials) (*credentials, error) { return p.cfg.load(m, &p.cfg.Backends, before) })
 		if err != nil {
 			return config.Named(&p.cfg, err)
 		}

@@ -28,6 +28,10 @@ func (c *MirrorConfig) Pool(of Config) Config {
 	return of.aside(c.Backends)
 }
 
+// Check returns what is wrong with the files that the mirror's members name, where the
+// rest is of.
+func (c *MirrorConfig) Check(of *Config) error { return of.check(&c.Backends) }
+
 // MirrorField is the field that copies have, and no other request on a route with a
 // mirror.
 const MirrorField = "X-Mirror"

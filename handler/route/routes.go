@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"spangate/balancer"
 	"spangate/handler/config"
 	"spangate/handler/route/match"
 	"spangate/telemetry"
@@ -22,7 +23,9 @@ type Routes struct {
 // of all.
 type Named struct {
 	config.One
-	Match match.Config
+	Match  match.Config
+	Canary balancer.CanaryConfig
+	Mirror balancer.MirrorConfig
 	Config
 	Record telemetry.RouteConfig
 }
@@ -40,7 +43,11 @@ func (n *Named) own() own {
 func (r *Routes) Check() error {
 	var wrong []error
 	for i := range r.Each {
-		wrong = append(wrong, r.Each[i].Config.check())
+		n := &r.Each[i]
+		wrong = append(wrong, n.Config.check(), n.Canary.Check(&n.Balancer), n.Mirror.Check(&n.Balancer))
+		if header := n.Canary.KeyHeader(); header != "" && n.Policy.Auth.Takes(header) {
+			wrong = append(wrong, config.Wrong(&n.Canary.By, "is not there any more when a side is chosen"))
+		}
 	}
 	_, err := match.Compile(rules(r.Each))
 	return errors.Join(append(wrong, err)...)
@@ -49,7 +56,7 @@ func (r *Routes) Check() error {
 // Fields returns the names of the fields that mean something to any route.
 func (r *Routes) Fields() (all []string) {
 	for i := range r.Each {
-		all = append(all, r.Each[i].Config.Fields()...)
+		all = append(all, append(r.Each[i].Config.Fields(), r.Each[i].Canary.Fields()...)...)
 	}
 	return all
 }

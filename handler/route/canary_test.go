@@ -1,0 +1,51 @@
+package route_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"spangate/handler/config"
+	"spangate/handler/route"
+)
+
+// TestCanaryAndMirrorOfARoute holds what is said of variables that only a route has.
+func TestCanaryAndMirrorOfARoute(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		variables string // beside those of a route "read"
+		want      string
+	}{
+		{"a canary and a mirror", "CANARY_BACKENDS=http://v2 CANARY=5% CANARY_BY=cookie:sid CANARY_HEADER=X-Canary CANARY_ABORT=errors>5%/1m MIRROR_BACKENDS=http://shadow MIRROR=1%", ""},
+		{"shares of nothing", "CANARY=5% MIRROR=1%", "ROUTE_READ_CANARY: is of no use without ROUTE_READ_CANARY_BACKENDS\nROUTE_READ_MIRROR: is of no use without ROUTE_READ_MIRROR_BACKENDS"},
+		{"backends of no share", "CANARY_BACKENDS=http://v2 MIRROR_BACKENDS=http://shadow", "ROUTE_READ_CANARY_BACKENDS: is of no use without ROUTE_READ_CANARY or ROUTE_READ_CANARY_HEADER\nROUTE_READ_MIRROR_BACKENDS: is of no use without ROUTE_READ_MIRROR"},
+		{"files that are not there", "CANARY_BACKENDS=https://v2;ca-file=/no/such CANARY=5% MIRROR_BACKENDS=https://shadow;ca-file=/nor/this MIRROR=1%",
+			"ROUTE_READ_CANARY_BACKENDS: backend \"https://v2\": ca-file: open /no/such: no such file or directory\nROUTE_READ_MIRROR_BACKENDS: backend \"https://shadow\": ca-file: open /nor/this: no such file or directory"},
+		{"a key that a door takes", "CANARY_BACKENDS=http://v2 CANARY=5% CANARY_BY=header:X-Api-Key AUTH_API_KEYS=somebody:0123456789abcdef0123456789abcdef",
+			"ROUTE_READ_CANARY_BY=\"header:X-Api-Key\": is not there any more when a side is chosen"},
+		{"a rule that is none", "CANARY_BACKENDS=http://v2 CANARY=5% CANARY_ABORT=5%/1m", "ROUTE_READ_CANARY_ABORT=\"5%/1m\": must be a share of failures and a time, such as errors>5%/1m"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var cfg struct {
+				Route  route.Config
+				Routes route.Routes
+			}
+			environ := []string{"BACKENDS=http://v1", "ROUTES=read"}
+			for variable := range strings.FieldsSeq(test.variables) {
+				environ = append(environ, "ROUTE_READ_"+variable)
+			}
+			got := ""
+			if _, _, err := config.Load(&cfg, environ, cfg.Routes.Check); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if fields := cfg.Routes.Fields(); test.want == "" && !slices.Contains(fields, "X-Canary") {
+				t.Errorf("the fields that mean something are %q", fields)
+			}
+		})
+	}
+}

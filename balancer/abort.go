@@ -54,8 +54,7 @@ func (a AbortRule) MarshalText() ([]byte, error) {
 
 const (
 	// leastFailures is how many attempts must have failed before their share counts, and
-	// how many must have come to an end before a trial is passed. Below that chance
-	// decides.
+	// how many a trial must have had before it is passed. Below that chance decides.
 	leastFailures = 5
 	// deviations is by how many standard deviations a canary must fail more often than
 	// the stable backends, which is what chance explains of an outage that both share.
@@ -86,14 +85,14 @@ type CanaryReason string
 const (
 	CanaryFailed CanaryReason = "errors" // it passed CANARY_ABORT
 	CanaryWaited CanaryReason = "waited" // it has had no share for long enough
-	CanaryPassed CanaryReason = "passed" // the trial was long enough, and it did not
+	CanaryPassed CanaryReason = "passed" // it was tried for long enough, and what failed is within CANARY_ABORT
 )
 
 // CanaryChange says that a canary went from one state to another.
 type CanaryChange struct {
 	From, To       CanaryState
 	Reason         CanaryReason
-	Canary, Stable Tally         // of the time of CANARY_ABORT, of a change to aborted
+	Canary, Stable Tally         // that led to it: within the time of CANARY_ABORT, or since a trial began
 	For            time.Duration // at least, unless it is active
 }
 
@@ -105,12 +104,11 @@ type trial struct {
 	changed func(CanaryChange) // may be nil
 
 	phase   atomic.Pointer[phase]
-	tallies atomic.Pointer[tallies]
-	ended   atomic.Int64 // attempts at the canary since a trial began
+	tallies atomic.Pointer[tallies] // of a trial since it began
 
 	mu    sync.Mutex // for changes
 	times int        // what AbortRule.Within was multiplied with last
-	until time.Time  // when the last abort ended, or ends
+	since time.Time  // when it had its share again last
 }
 
 // phase is a state of a canary, and when another one may follow but for failures; zero:
@@ -142,9 +140,17 @@ func (t *trial) state(now time.Time) (CanaryState, float64) {
 	return p.state, t.share
 }
 
-// due reports whether p is over.
+// due reports whether p is over: an abort by time, a trial once there is enough to judge
+// by, and it is within the rule.
 func (t *trial) due(p *phase, now time.Time) bool {
-	return !p.until.IsZero() && !now.Before(p.until) && (p.state == CanaryAborted || t.ended.Load() >= leastFailures)
+	switch {
+	case p.until.IsZero() || now.Before(p.until):
+		return false
+	case p.state == CanaryAborted:
+		return true
+	}
+	canary, stable := t.tallies.Load().both(now)
+	return canary.Attempts >= leastFailures && !t.rule.exceeded(canary, stable)
 }
 
 // goOn lets the state follow that is due.
@@ -156,11 +162,14 @@ func (t *trial) goOn(now time.Time) *phase {
 	case !t.due(p, now): // any more
 		return p
 	case p.state == CanaryAborted:
-		t.ended.Store(0)
-		t.tallies.Store(newTallies(t.rule.Within)) // what was before has been judged
+		t.tallies.Store(newTallies(forEver)) // what was before has been judged
 		return t.become(phase{CanaryTrial, now.Add(t.rule.Within)}, CanaryChange{Reason: CanaryWaited, For: t.rule.Within})
 	}
-	return t.become(phase{state: CanaryActive}, CanaryChange{Reason: CanaryPassed})
+	change := CanaryChange{Reason: CanaryPassed}
+	change.Canary, change.Stable = t.tallies.Load().both(now)
+	t.tallies.Store(newTallies(t.rule.Within))
+	t.since = now
+	return t.become(phase{state: CanaryActive}, change)
 }
 
 // become makes next the state, and tells of the change. The caller holds mu.
@@ -176,9 +185,6 @@ func (t *trial) become(next phase, change CanaryChange) *phase {
 // counts returns whether an attempt at r that went like o is evidence, and of a
 // failure. That a client waits for less than the backend takes is no failure of either.
 func (t *trial) counts(r *http.Request, o Outcome) (counts, failed bool) {
-	if t.rule == (AbortRule{}) {
-		return false, false
-	}
 	if o.Err != nil && o.Err.Type == fault.Timeout {
 		if _, asked := field.Timeout(r.Header); asked {
 			return false, false
@@ -190,11 +196,7 @@ func (t *trial) counts(r *http.Request, o Outcome) (counts, failed bool) {
 // observe counts an attempt of that side.
 func (t *trial) observe(side int, failed bool, now time.Time) {
 	t.tallies.Load().add(side, failed, now)
-	if side != canarySide {
-		return
-	}
-	t.ended.Add(1)
-	if failed {
+	if side == canarySide && failed {
 		t.judge(now)
 	}
 }
@@ -206,34 +208,34 @@ func (t *trial) judge(now time.Time) {
 	if t.phase.Load().state == CanaryAborted {
 		return
 	}
-	of := t.tallies.Load()
-	canary, stable := of.sum(canarySide, now), of.sum(stableSide, now)
-	if !t.rule.broken(canary, stable) {
+	canary, stable := t.tallies.Load().both(now)
+	if canary.Failures < leastFailures || !t.rule.exceeded(canary, stable) {
 		return
 	}
-	// Each abort is forgotten once the canary stayed for as long as one takes.
-	forgotten := int(min(now.Sub(t.until)/t.rule.Within, maxAborts))
-	t.times = min(1+max(0, t.times-forgotten), maxAborts)
+	if t.phase.Load().state == CanaryActive {
+		// Each abort is forgotten once the canary had its share for as long as one takes.
+		t.times = max(0, t.times-int(min(now.Sub(t.since)/t.rule.Within, maxAborts)))
+	}
+	t.times = min(1+t.times, maxAborts)
 	wait := time.Duration(t.times) * t.rule.Within
-	t.until = now.Add(wait)
-	t.become(phase{CanaryAborted, t.until}, CanaryChange{Reason: CanaryFailed, Canary: canary, Stable: stable, For: wait})
+	t.become(phase{CanaryAborted, now.Add(wait)}, CanaryChange{Reason: CanaryFailed, Canary: canary, Stable: stable, For: wait})
 }
 
-// broken reports whether so many attempts at the canary failed that it is to blame: a
+// exceeded reports whether so many attempts at the canary failed that it is to blame: a
 // larger share than the rule allows, and more than would have of as many at the stable
 // backends, give or take what chance does.
-func (a *AbortRule) broken(canary, stable Tally) bool {
+func (a *AbortRule) exceeded(canary, stable Tally) bool {
 	n, failures := float64(canary.Attempts), float64(canary.Failures)
-	if canary.Failures < leastFailures || failures <= float64(a.Share)*n {
+	if failures <= float64(a.Share)*n {
 		return false
 	}
 	usual := stable.share()
 	return failures > n*usual+deviations*math.Sqrt(n*usual*(1-usual))
 }
 
-// ofCanary and ofStable are told how attempts at the two sides went.
+// canaryWent and stableWent are told how attempts at the two sides went.
 
-func (c *Canary) ofCanary(r *http.Request, o Outcome) {
+func (c *Canary) canaryWent(r *http.Request, o Outcome) {
 	counts, failed := c.trial.counts(r, o)
 	if !counts {
 		return
@@ -244,7 +246,7 @@ func (c *Canary) ofCanary(r *http.Request, o Outcome) {
 	c.trial.observe(canarySide, failed, time.Now())
 }
 
-func (c *Canary) ofStable(r *http.Request, o Outcome) {
+func (c *Canary) stableWent(r *http.Request, o Outcome) {
 	if counts, failed := c.trial.counts(r, o); counts {
 		c.trial.observe(stableSide, failed, time.Now())
 	}

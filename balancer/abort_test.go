@@ -2,6 +2,7 @@ package balancer_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -185,8 +186,9 @@ func TestCanaryReturns(t *testing.T) {
 		}
 		s.canaryAnswers = ok
 		time.Sleep(time.Second)
-		if got := s.askEach(10*time.Millisecond, 9*time.Second); got < 30 || got > 200 {
-			t.Errorf("one that is tried got %d of 900 requests", got)
+		tried := s.askEach(10*time.Millisecond, 9*time.Second)
+		if tried < 30 || tried > 200 {
+			t.Errorf("one that is tried got %d of 900 requests", tried)
 		}
 		time.Sleep(time.Second)
 		if got := s.askEach(10*time.Millisecond, time.Second); got != 100 {
@@ -195,7 +197,7 @@ func TestCanaryReturns(t *testing.T) {
 		want := []string{
 			"active to aborted: errors, for 10s; 5 of 5 failed, 0 of 0",
 			"aborted to trial: waited, for 10s; 0 of 0 failed, 0 of 0",
-			"trial to active: passed, for 0s; 0 of 0 failed, 0 of 0",
+			fmt.Sprintf("trial to active: passed, for 0s; 0 of %d failed, 0 of %d", tried, 900-tried),
 		}
 		if diff := cmp.Diff(want, s.changes); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
@@ -224,6 +226,29 @@ func TestCanaryTrialTakesItsTime(t *testing.T) {
 		}
 		if state, share := s.State(); state != balancer.CanaryActive || share != 1 {
 			t.Errorf("after five requests it is %s, with a share of %v", state, share)
+		}
+	})
+}
+
+// A trial is judged by all that came of it: a canary with so few requests that they never
+// fail within the time of the rule does not pass it.
+func TestCanaryTrialIsJudgedAsAWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSides(t, balancer.Config{}, "CANARY=100%", "CANARY_ABORT=errors>5%/10s")
+		s.canaryAnswers = failing
+		s.askEach(10*time.Millisecond, 50*time.Millisecond)
+		time.Sleep(10 * time.Second)
+		for before := s.toCanary.Load(); s.toCanary.Load() < before+4; time.Sleep(8 * time.Second) {
+			s.ask(get())
+		}
+		if state, _ := s.State(); state != balancer.CanaryTrial {
+			t.Errorf("after four failures it is %s", state)
+		}
+		for before := s.toCanary.Load(); s.toCanary.Load() < before+1; time.Sleep(8 * time.Second) {
+			s.ask(get())
+		}
+		if got := s.changes[len(s.changes)-1]; !strings.HasPrefix(got, "trial to aborted: errors, for 20s; 5 of 5 failed") {
+			t.Errorf("after five: %q", got)
 		}
 	})
 }

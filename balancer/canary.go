@@ -19,7 +19,7 @@ type CanaryConfig struct {
 	Share    config.Percent `env:"CANARY" needs:"CANARY_BACKENDS" zero:"none" doc:"share of the requests that CANARY_BACKENDS get, such as 5% or 0.5%; whom CANARY_BY has given to them stays there when it grows"`
 	By       CanaryKey      `env:"CANARY_BY" needs:"CANARY" zero:"chance" doc:"what of a request keeps it on one side, the same one at all instances: client-ip, header:NAME or cookie:NAME; requests without it are drawn at random, as are all when empty, save that BALANCER_STICKY_COOKIE keeps a client where it was answered"`
 	Header   FieldName      `env:"CANARY_HEADER" needs:"CANARY_BACKENDS" zero:"none" doc:"name of a field by which anybody can ask for a side: always is for CANARY_BACKENDS, also while CANARY_ABORT keeps them from others, and never for BACKENDS; the backends get it too"`
-	Abort    AbortRule      `env:"CANARY_ABORT" needs:"CANARY" zero:"never" doc:"when CANARY_BACKENDS lose their share by themselves: errors>5%/1m is for more than 5% of the attempts at them, and at least five, that failed within a minute (no answer, one of 5xx, or of gRPC one that says so), and more than chance explains where BACKENDS fail too; after a minute, two the second time, and so on up to ten, a tenth of the share tries them again for at least a minute, and without a second such verdict they have it all again; each instance judges for itself"`
+	Abort    AbortRule      `env:"CANARY_ABORT" needs:"CANARY" zero:"never" doc:"when CANARY_BACKENDS lose their share by themselves: errors>5%/1m is for more than 5% of the attempts at them, and at least five, that failed within a minute (no answer, one of 5xx, or of gRPC one that says so), and more than chance explains where BACKENDS fail too; after a minute, two the second time, and so on up to ten, a tenth of the share tries them again, for at least a minute and five attempts, and once no more of these failed than may they have it all again; each instance judges for itself"`
 }
 
 // Pool returns what the pool of the canary is built of, of which the rest is of.
@@ -66,8 +66,9 @@ type Canary struct {
 	key    func(*http.Request) string // nil: by chance
 	header string                     // empty: nobody can ask
 
-	stable, canary *Retrier
-	trial          *trial
+	stable, canary     *Retrier
+	ofStable, ofCanary evidence // nil: nothing aborts it
+	trial              *trial
 }
 
 // NewCanary returns what sends requests through stable or to the backends of the pool
@@ -80,6 +81,9 @@ func NewCanary(cfg CanaryConfig, stable *Retrier, canary *Pool, hooks CanaryHook
 	}
 	c.canary = RetryBy(stable.cfg, canary)
 	c.canary.further, c.canary.budget = stable.pool, stable.budget
+	if cfg.Abort != (AbortRule{}) {
+		c.ofStable, c.ofCanary = c.stableWent, c.canaryWent
+	}
 	c.trial = newTrial(cfg.Abort, float64(cfg.Share), hooks.Changed)
 	return c
 }

@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -30,6 +31,9 @@ type tallies struct {
 	tick  time.Duration
 	slots [ticks]atomic.Pointer[slot]
 }
+
+// forEver is a time after which nothing is forgotten.
+const forEver = math.MaxInt64
 
 // ticks is in how many parts the time is counted, each of which is forgotten at once.
 const ticks = 10
@@ -67,6 +71,11 @@ func (t *tallies) slot(tick int64) *slot {
 			return next
 		}
 	}
+}
+
+// both returns what was counted of the two sides.
+func (t *tallies) both(now time.Time) (canary, stable Tally) {
+	return t.sum(canarySide, now), t.sum(stableSide, now)
 }
 
 // sum returns what was counted of that side.

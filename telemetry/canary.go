@@ -99,7 +99,7 @@ func (c *canary) changed(change balancer.CanaryChange) {
 	if change.For > 0 {
 		attrs = append(attrs, canaryWaitKey.Float64(change.For.Seconds()))
 	}
-	if change.Reason == balancer.CanaryFailed {
+	if change.Reason != balancer.CanaryWaited {
 		attrs = append(attrs,
 			canaryAttemptsKey.Int64(change.Canary.Attempts), canaryFailuresKey.Int64(change.Canary.Failures),
 			canaryStableAttemptsKey.Int64(change.Stable.Attempts), canaryStableFailuresKey.Int64(change.Stable.Failures))

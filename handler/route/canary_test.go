@@ -32,7 +32,7 @@ func TestCanaryAndMirrorOfARoute(t *testing.T) {
 				Route  route.Config
 				Routes route.Routes
 			}
-			environ := []string{"BACKENDS=http://v1", "ROUTES=read"}
+			environ := []string{"BACKENDS=http://v1", "ROUTES=read", "ROUTE_READ_MATCH=/*"}
 			for variable := range strings.FieldsSeq(test.variables) {
 				environ = append(environ, "ROUTE_READ_"+variable)
 			}

@@ -204,6 +204,9 @@ func (s *shape) choices(escapedDots bool) (params, backslash, script, collapse, 
 	}
 	if s.script {
 		script = 2
+		if s.dots {
+			script = 3
+		}
 	}
 	if s.empty {
 		collapse = 2
@@ -234,7 +237,7 @@ func (s *shape) step(n *chooser, escapedDots bool) (st step) {
 	nParams, nBackslash, nScript, nCollapse, nDots, nDecodeDot := s.choices(escapedDots)
 	st.params = params(n.choose(nParams))
 	st.backslash = n.choose(nBackslash) > 0
-	st.script = n.choose(nScript) > 0
+	st.script = script(n.choose(nScript))
 	st.collapse = collapse(n.choose(nCollapse))
 	st.dots = dots(n.choose(nDots))
 	st.decodeDot = n.choose(nDecodeDot) > 0

@@ -269,7 +269,9 @@ func TestReadings(t *testing.T) {
 		"/x/..%3F":                   "/",
 		"/x/i.php/a":                 "/x/a",
 		"/x/i%2EPHP/a":               "/x/a",
+		"/i.php%2F..%2Fj.php/a":      "/a",
 		"/x/i.php/../a":              "/x/a",
+		"/x.php%2F%2e%2e%2fx.php%2F": "/", // found by FuzzTheRoutesAgree
 	} {
 		table := compiled(t, "/{all...}", protected)
 		if got := outcome(table, request(path)); got != "ambiguous" {

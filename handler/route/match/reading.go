@@ -45,7 +45,7 @@ type step struct {
 	decodeDot bool // %2E is a dot in a segment of dots, as in URLs of browsers
 	backslash bool // is a slash
 	params    params
-	script    bool // the segment of a PHP script goes, what follows is a path for the script
+	script    script
 	collapse  collapse
 	dots      dots
 }
@@ -57,6 +57,16 @@ const (
 	paramsKept    params = iota
 	paramsDropped        // up to the end of the segment
 	paramsToSlash        // up to a slash, whatever a backslash is
+)
+
+// script says what becomes of the first segment that is a script of PHP and not the last:
+// what follows it is a path for the script.
+type script uint8
+
+const (
+	scriptKept  script = iota
+	scriptFirst        // it goes before dots are resolved
+	scriptLater        // it goes when that has been done
 )
 
 // collapse says what becomes of empty segments, but for the last.
@@ -116,12 +126,27 @@ func (s *segments) reset(most int) { s.most, s.n, s.empty, s.past = most, 0, 0, 
 // has taken to look at. isLast says that nothing follows it.
 func (st *step) split(s *segments, path string, from, to int, isLast bool) (read int) {
 	begin := from
-	for from <= to && (st.dots != dotsKept || s.n <= s.most) { // no more of them would matter
+	for from <= to && (st.dots != dotsKept || s.n <= s.most+1) { // no more of them would matter
 		end, next := st.segment(path, from, to)
 		st.add(s, path[:end], from, isLast && next > to)
 		from = next
 	}
+	if isLast && st.script == scriptLater {
+		s.dropScript(path)
+	}
 	return from - begin
+}
+
+// dropScript removes the first segment that is a script, if another one follows.
+func (s *segments) dropScript(path string) {
+	known := min(s.n, len(s.spans))
+	for i, sp := range s.spans[:known] {
+		if i < s.n-1 && isScript(path[sp.from:sp.to]) {
+			copy(s.spans[i:known], s.spans[i+1:known])
+			s.n--
+			return
+		}
+	}
 }
 
 // segment returns where the segment that begins at from ends, and where the next one
@@ -174,7 +199,7 @@ func (st *step) add(s *segments, path string, from int, isLast bool) {
 	case dots == 2:
 		s.pop()
 	case dots == 1:
-	case st.script && !isLast && !s.past && isScript(path[from:]):
+	case st.script == scriptFirst && !isLast && !s.past && isScript(path[from:]):
 		s.past = true
 	case from < len(path) || isLast || st.collapse == emptyKept:
 		s.push(from, len(path))

@@ -68,7 +68,10 @@ func nameOf(wrap ast.Expr) string {
 		}
 		return wrap.Sel.Name
 	case *ast.Ident:
-		return map[string]string{"onPort": "Before"}[wrap.Name]
+		if wrap.Name == "onPort" {
+			return "Before"
+		}
+		return wrap.Name
 	}
 	return ""
 }

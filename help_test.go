@@ -88,7 +88,7 @@ func TestHelpOfOneThing(t *testing.T) {
 	for topic, want := range map[string]string{
 		"UPSTREAMS":     "UPSTREAMS: unknown; did you mean BACKENDS?\n",
 		"retry_atempts": "RETRY_ATEMPTS: unknown; did you mean RETRY_ATTEMPTS?\n",
-		"cooking":       `help: "cooking" is neither a variable nor one of listen, tls, routes, client, request, cors, auth, rate-limit, concurrency, backends, balancer, retry, probe, outlier, process, log, trace, otel or all` + "\n",
+		"cooking":       `help: "cooking" is neither a variable nor one of listen, tls, routes, client, request, cors, auth, rate-limit, concurrency, rewrite, backends, balancer, retry, probe, outlier, process, log, trace, otel or all` + "\n",
 	} {
 		if stdout, stderr, code := asked(t, nil, "help", topic); code != 64 || stdout != "" || stderr != want {
 			t.Errorf("help %s: exit code %d, stdout %q, stderr %q, want %q", topic, code, stdout, stderr, want)

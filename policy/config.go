@@ -23,15 +23,22 @@ type Config struct {
 
 // Fields returns the header fields that policies read, write or vouch for.
 func (c Config) Fields() []string {
-	names := []string{string(c.RequestID.Header)}
-	if c.Auth.configured() {
-		names = append(names, string(c.Auth.PrincipalHeader), string(c.Auth.MethodHeader))
-	}
+	names := c.Vouched()
 	if c.Auth.APIKeys != "" {
 		names = append(names, string(c.Auth.APIKeyHeader))
 	}
 	for _, part := range c.RateLimit.Key.parts {
 		names = append(names, part.header)
+	}
+	return names
+}
+
+// Vouched returns the header fields that policies write, so that whoever reads them may
+// believe what they say.
+func (c Config) Vouched() []string {
+	names := []string{string(c.RequestID.Header)}
+	if c.Auth.configured() {
+		names = append(names, string(c.Auth.PrincipalHeader), string(c.Auth.MethodHeader))
 	}
 	return names
 }

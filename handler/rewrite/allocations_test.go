@@ -15,7 +15,7 @@ func TestAllocations(t *testing.T) {
 		most    float64
 	}{
 		"constants":       {[]string{"REQUEST_HEADERS=A: 1, -Cookie, ?B: 2", "RESPONSE_HEADERS=A: 1, -Server"}, 0},
-		"mapping nothing": {[]string{"REWRITE_RESPONSES=on"}, 0},
+		"mapping nothing": {[]string{"REWRITE_RESPONSES=always"}, 0},
 		"strip":           {[]string{"STRIP=/v1"}, 1},
 		"add":             {[]string{"ADD_PREFIX=/internal"}, 1},
 		"a value":         {[]string{"REQUEST_HEADERS=X-Path: {path}{?}"}, 2},

@@ -14,7 +14,7 @@ import (
 func mappedBack(t testing.TB, environ, target, base, told, name string, values ...string) []string {
 	t.Helper()
 	path, f := pathOf(t, strings.Fields(environ)...), facts(map[string]string{"id": "7"})
-	rw := New(Config{Responses: "on"}, path, f)
+	rw := New(Config{Responses: "always"}, path, f)
 	out := sent(identified(t, "GET", target))
 	resp, err := rw.Over(roundTripper(func(r *http.Request) (*http.Response, error) {
 		at := *r

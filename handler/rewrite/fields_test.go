@@ -108,7 +108,7 @@ func TestCheck(t *testing.T) {
 		{"RESPONSE_HEADERS", "A: }", `RESPONSE_HEADERS="A: }": A: has a } that ends nothing; }} stands for one`},
 		{"RESPONSE_HEADERS", "Set-Cookie: s3cret}, A: 1", `RESPONSE_HEADERS="Set-Cookie: ***, A: 1": Set-Cookie: has a } that ends nothing; }} stands for one`},
 		{"SECURITY_HEADERS", "yes", `SECURITY_HEADERS="yes": must be on or off`},
-		{"REWRITE_RESPONSES", "no", `REWRITE_RESPONSES="no": must be auto, on or off`},
+		{"REWRITE_RESPONSES", "no", `REWRITE_RESPONSES="no": must be on, always or off`},
 	} {
 		var cfg variables
 		_, _, err := config.Load(&cfg, []string{test.name + "=" + test.text}, func() error {

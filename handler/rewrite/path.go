@@ -237,13 +237,13 @@ const forwardedPrefix = "X-Forwarded-Prefix"
 // proxies before this one, which are trusted, have said theirs; what backends
 // understand, the old ones too, is one path of all.
 func tellPrefix(header http.Header, prefix string) {
-	said := ""
+	var said strings.Builder
 	for _, line := range header[forwardedPrefix] {
 		for path := range strings.SplitSeq(line, ",") {
 			if path = strings.TrimRight(strings.Trim(path, " \t"), "/"); path != "" && path == rooted(path) {
-				said += path
+				said.WriteString(path)
 			}
 		}
 	}
-	header[forwardedPrefix] = []string{said + prefix}
+	header[forwardedPrefix] = []string{said.String() + prefix}
 }

@@ -18,15 +18,15 @@ type Config struct {
 	RequestHeaders  Fields    `env:"REQUEST_HEADERS" zero:"as they come" doc:"fields of requests as backends see them, one a line or comma: Name: value sets, +Name: value adds, ?Name: value where there is none, -Name removes; in values {host}, {path}, {query}, {client_ip}, {trace_id}, {request_id}, {route} and, in a route's, the variables of its pattern stand for what was sent, and {{ for a brace; a value that comes out empty, or above 8 KiB, is not sent"`
 	ResponseHeaders Fields    `env:"RESPONSE_HEADERS" zero:"as they come" doc:"fields of answers as clients see them, in the same form; refusals and failures of the proxy's own have none of them"`
 	Security        Security  `env:"SECURITY_HEADERS" envDefault:"off" doc:"on adds to answers, also the proxy's own, where they do not say otherwise: X-Content-Type-Options: nosniff, X-Frame-Options: SAMEORIGIN, Referrer-Policy: strict-origin-when-cross-origin, Cross-Origin-Opener-Policy: same-origin-allow-popups, X-Permitted-Cross-Domain-Policies: none, X-DNS-Prefetch-Control: off"`
-	Responses       Responses `env:"REWRITE_RESPONSES" envDefault:"auto" doc:"whether Location, Content-Location, Refresh, and path and domain of cookies, are mapped from what the backend calls its places to what clients do: auto where the path is rewritten, on everywhere, or off"`
+	Responses       Responses `env:"REWRITE_RESPONSES" envDefault:"on" doc:"whether Location, Content-Location, Refresh, and path and domain of cookies, are mapped from what the backend calls its places to what clients do: on where the path is rewritten, always everywhere, or off"`
 }
 
 // Responses says which answers are mapped back.
 type Responses string
 
-// UnmarshalText parses auto, on or off.
+// UnmarshalText parses on, always or off.
 func (r *Responses) UnmarshalText(text []byte) error {
-	return config.OneOf(r, text, "auto", "on", "off")
+	return config.OneOf(r, text, "on", "always", "off")
 }
 
 // Check returns what is wrong with values that are right by themselves. vouched are the
@@ -58,7 +58,7 @@ type Rewriter struct {
 // New returns what changes requests and answers as cfg and path say, nil if nothing does.
 func New(cfg Config, path Path, facts Facts) *Rewriter {
 	rw := &Rewriter{cfg: cfg, path: path, facts: facts, paths: !path.isZero()}
-	rw.back = cfg.Responses == "on" || rw.paths && cfg.Responses != "off"
+	rw.back = cfg.Responses == "always" || rw.paths && cfg.Responses != "off"
 	if !rw.paths && !rw.back && len(cfg.RequestHeaders.items)+len(cfg.ResponseHeaders.items) == 0 {
 		return nil
 	}

@@ -55,7 +55,7 @@ func TestResponses(t *testing.T) {
 		want    string
 	}{
 		{[]string{"STRIP=/v1"}, "/v1/b"},
-		{[]string{"STRIP=/v1", "REWRITE_RESPONSES=on"}, "/v1/b"},
+		{[]string{"STRIP=/v1", "REWRITE_RESPONSES=always"}, "/v1/b"},
 		{[]string{"STRIP=/v1", "REWRITE_RESPONSES=off"}, "/b"},
 		{[]string{"REQUEST_HEADERS=-A"}, "/b"},
 	} {

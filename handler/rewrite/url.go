@@ -60,7 +60,7 @@ func (t *URLTemplate) UnmarshalText(text []byte) error {
 // part, as a template.
 func (t Template) behindAuthority(begin int) (Template, error) {
 	var rest Template
-	authority := ""
+	var authority strings.Builder
 	for i, p := range t.parts {
 		if i == 0 {
 			p.literal = p.literal[begin:]
@@ -68,15 +68,15 @@ func (t Template) behindAuthority(begin int) (Template, error) {
 		end := strings.IndexAny(p.literal, "/?#")
 		switch {
 		case p.name == "host":
-			authority += "host"
+			authority.WriteString("host")
 			continue
 		case p.name != "" && p.name != "path" && p.name != query:
 			return rest, errors.New("has a placeholder in its host other than {host}, or right behind it; a slash ends the host")
 		case p.name == "" && end < 0:
-			authority += p.literal
+			authority.WriteString(p.literal)
 			continue
 		case p.name == "":
-			authority += p.literal[:end]
+			authority.WriteString(p.literal[:end])
 			rest.parts = append(rest.parts, part{literal: p.literal[end:]})
 		default:
 			rest.parts = append(rest.parts, p)
@@ -84,8 +84,8 @@ func (t Template) behindAuthority(begin int) (Template, error) {
 		rest.parts = append(rest.parts, t.parts[i+1:]...)
 		break
 	}
-	u, err := url.Parse("http://" + authority)
-	if err != nil || u.Host != authority || u.Hostname() == "" || !isURI(authority) {
+	u, err := url.Parse("http://" + authority.String())
+	if err != nil || u.Host != authority.String() || u.Hostname() == "" || !isURI(authority.String()) {
 		return rest, errors.New("must name a host, with a port if need be, and nothing else before the path")
 	}
 	return rest, nil

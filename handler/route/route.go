@@ -3,14 +3,17 @@
 package route
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"spangate/balancer"
 	"spangate/handler"
 	"spangate/handler/config"
 	"spangate/handler/field"
+	"spangate/handler/rewrite"
 	"spangate/handler/route/match"
 	"spangate/policy"
 	"spangate/policy/redis"
@@ -23,16 +26,18 @@ type Config struct {
 	Balancer balancer.Config
 	Probe    probe.Config
 	Policy   policy.Config
+	Rewrite  rewrite.Config
 	Shared   redis.Config `whole:"true"`
 }
 
 // Check returns what is wrong with values that are right by themselves: all for
 // which [New] would refuse.
-func (c *Config) Check() error { return errors.Join(c.check(), c.Shared.Check()) }
+func (c *Config) Check() error { return errors.Join(c.check(nil), c.Shared.Check()) }
 
-// check leaves out what holds for the whole program.
-func (c *Config) check() error {
-	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check())
+// check leaves out what holds for the whole program. It has the paths of the patterns of
+// the route, none where c is for all routes.
+func (c *Config) check(patterns []string) error {
+	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Rewrite.Check(patterns, c.Policy.Vouched()))
 	if header := c.Balancer.HashKey.Header(); header != "" && c.Policy.Auth.Takes(header) {
 		wrong = errors.Join(wrong, config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen"))
 	}
@@ -41,7 +46,7 @@ func (c *Config) check() error {
 
 // Fields returns the names of the fields that mean something to the route.
 func (c *Config) Fields() []string {
-	return append(c.Policy.Fields(), c.Balancer.HashKey.Header())
+	return slices.Concat(c.Policy.Fields(), c.Rewrite.Fields(), []string{c.Balancer.HashKey.Header()})
 }
 
 // Front is what all routes have in common.
@@ -66,37 +71,49 @@ type Route struct {
 // own says which parts a route sets for itself; the others it inherits.
 type own struct{ rateLimit, concurrency, auth bool }
 
-// newRoute builds the route of that name that cfg describes; the only one has none.
-// Nothing of it runs before its parts do.
-func newRoute(name string, cfg Config, sets own, p *parts, tel *telemetry.Telemetry) (*Route, error) {
-	limit, err := p.rateLimit(name, cfg.Policy.RateLimit, sets.rateLimit, tel)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := p.pool(cfg.Balancer, cfg.Probe, tel) // last of what may fail: it holds sockets
+// newRoute builds the route that n describes; the only one has no name. Nothing of it
+// runs before its parts do.
+func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
+	cfg, sets := &n.Config, n.own()
+	limit, err := p.rateLimit(n.Name, cfg.Policy.RateLimit, sets.rateLimit, tel)
 	if err != nil {
 		return nil, err
 	}
 	failures := tel.Failures()
 	refuse := tel.Refuse(failures.Refuse).UnlessGone()
+	r := &Route{name: n.Name, patterns: n.Match.Patterns, limit: limit, concurrency: p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)}
 	auth := p.auth(cfg.Policy.Auth, sets.auth, refuse, tel)
-	concurrency := p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)
-	retrier := balancer.RetryBy(cfg.Balancer.Retry, pool)
-	tel.ObserveBudget(retrier.BudgetLeft)
+
+	facts := rewrite.Facts{Route: n.Name, RequestID: string(cfg.Policy.RequestID.Header), TraceID: failures.TraceID, Variable: variable}
+	rewriter := rewrite.New(cfg.Rewrite, n.Path, facts)
+	answers := n.Action.Handler(facts, rewriter, refuse)
+	if answers == nil {
+		if r.pool, err = p.pool(cfg.Balancer, cfg.Probe, tel); err != nil { // last of what may fail: it holds sockets
+			return nil, err
+		}
+		retrier := balancer.RetryBy(cfg.Balancer.Retry, r.pool)
+		tel.ObserveBudget(retrier.BudgetLeft)
+		forward := rewriter.Over(tel.Forward(retrier)) // all attempts together; each has a span of its own below
+		answers = handler.Forward(forward, handler.ForwardConfig{
+			Fields: p.front.Fields, ClientTimeout: p.front.ClientTimeout, Failures: failures, Upgraded: tel.Upgraded,
+		})
+	}
 
 	// From the door to the backends, in the order in which a request meets them.
 	column := handler.Stack{
+		{Name: "security", Wrap: rewrite.SecurityHeaders(cfg.Rewrite)},                               // before all that may answer
 		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},                           // around the doors: waiting for one counts
 		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
 		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
 		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
 		{Name: "auth", Wrap: auth.Wrap},                                                              // before limits: who is refused here uses up nobody's share
 		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
-		{Name: "concurrency", Wrap: concurrency.Wrap},                                                // behind all that refuses by who asks: nobody waits in vain
+		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain
 		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},                      // next to Forward: it goes along with what that reads
 	}
-	forward := handler.Forward(tel.Forward(retrier), handler.ForwardConfig{ // all attempts together; each has a span of its own below
-		Fields: p.front.Fields, ClientTimeout: p.front.ClientTimeout, Failures: failures, Upgraded: tel.Upgraded,
-	})
-	return &Route{Handler: column.Over(forward), name: name, pool: pool, limit: limit, concurrency: concurrency}, nil
+	r.Handler = column.Over(answers)
+	return r, nil
 }
+
+// variable returns what a variable of the pattern that took a request stands for.
+func variable(ctx context.Context, name string) (string, bool) { return match.Of(ctx).Value(name) }

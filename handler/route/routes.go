@@ -8,6 +8,8 @@ import (
 
 	"spangate/balancer"
 	"spangate/handler/config"
+	"spangate/handler/rewrite"
+	"spangate/handler/route/action"
 	"spangate/handler/route/match"
 	"spangate/telemetry"
 )
@@ -26,6 +28,8 @@ type Named struct {
 	Match  match.Config
 	Canary balancer.CanaryConfig
 	Mirror balancer.MirrorConfig
+	Action action.Config
+	Path   rewrite.Path
 	Config
 	Record telemetry.RouteConfig
 }
@@ -43,14 +47,27 @@ func (n *Named) own() own {
 func (r *Routes) Check() error {
 	var wrong []error
 	for i := range r.Each {
-		n := &r.Each[i]
-		wrong = append(wrong, n.Config.check(), n.Canary.Check(&n.Balancer), n.Mirror.Check(&n.Balancer))
-		if header := n.Canary.KeyHeader(); header != "" && n.Policy.Auth.Takes(header) {
-			wrong = append(wrong, config.Wrong(&n.Canary.By, "is not there any more when a side is chosen"))
-		}
+		wrong = append(wrong, r.Each[i].check())
 	}
 	_, err := match.Compile(rules(r.Each))
 	return errors.Join(append(wrong, err)...)
+}
+
+func (n *Named) check() error {
+	var patterns []string
+	conditional := len(n.Match.Headers)+len(n.Match.Query)+len(n.Match.ContentTypes) > 0 || !n.Match.Clients.IsZero()
+	for _, p := range n.Match.Patterns {
+		patterns = append(patterns, p.Path())
+		conditional = conditional || strings.Contains(p.String(), " ") // methods
+	}
+	wrong := []error{
+		n.Config.check(patterns), n.Canary.Check(&n.Balancer), n.Mirror.Check(&n.Balancer),
+		n.Path.Check(patterns), n.Action.Check(patterns, conditional),
+	}
+	if header := n.Canary.KeyHeader(); header != "" && n.Policy.Auth.Takes(header) {
+		wrong = append(wrong, config.Wrong(&n.Canary.By, "is not there any more when a side is chosen"))
+	}
+	return errors.Join(wrong...)
 }
 
 // Fields returns the names of the fields that mean something to any route.

@@ -7,6 +7,7 @@ import (
 
 	"spangate/handler"
 	"spangate/handler/certificate"
+	"spangate/handler/config"
 	"spangate/handler/fault"
 	"spangate/handler/route/match"
 	"spangate/handler/wire"
@@ -38,7 +39,7 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 	t := &Table{parts: p, rest: len(cfg.Balancer.Backends) > 0}
 	t.refuse = tel.Refuse(tel.Failures().Refuse).UnlessGone()
 	if len(named) == 0 {
-		only, err := newRoute("", cfg, own{}, p, tel)
+		only, err := newRoute(&Named{Config: cfg}, p, tel)
 		t.routes = []*Route{only}
 		return t, err
 	}
@@ -53,19 +54,17 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 	decorated := tel.Routes(append(names, Default)...)
 	t.routes = make([]*Route, len(named), len(named)+1)
 	if t.rest { // first: the pool that others inherit is that one's
-		rest, err := newRoute(Default, cfg, own{}, p, decorated[len(named)])
+		rest, err := newRoute(&Named{One: config.One{Name: Default}, Match: match.Config{Patterns: match.Patterns{everything}}, Config: cfg}, p, decorated[len(named)])
 		if err != nil {
 			return nil, err
 		}
-		rest.patterns = match.Patterns{everything}
 		t.routes = append(t.routes, rest)
 	}
-	for i, n := range named {
-		decorated[i].Record(n.Record)
-		if t.routes[i], err = newRoute(n.Name, n.Config, n.own(), p, decorated[i]); err != nil {
-			return nil, fmt.Errorf("route %q: %w", n.Name, err)
+	for i := range named {
+		decorated[i].Record(named[i].Record)
+		if t.routes[i], err = newRoute(&named[i], p, decorated[i]); err != nil {
+			return nil, fmt.Errorf("route %q: %w", named[i].Name, err)
 		}
-		t.routes[i].patterns = n.Match.Patterns
 	}
 	return t, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"os"
@@ -168,9 +169,7 @@ func (h *responder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, header := h.status, w.Header()
-	for name, values := range h.fields {
-		header[name] = values
-	}
+	maps.Copy(header, h.fields)
 	asksContent := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if h.etag != "" && asksContent && matches(r.Header["If-None-Match"], h.etag) {
 		status = http.StatusNotModified

@@ -67,8 +67,14 @@ func TestHelpOfOneThing(t *testing.T) {
 		"a door":              {"ALLOW_CIDRS", []string{"set but empty, it stops the start: write all to let in from everywhere\n"}, ""},
 		"a secret's file":     {"AUTH_API_KEYS_FILE", []string{"AUTH_API_KEYS\n", "AUTH_API_KEYS_FILE names a file to read it from\n"}, ""},
 		"one signal's":        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", []string{"URL of the collector"}, "LOGS"},
+		"routes":              {"routes", []string{"routes: several ways", "\nROUTE_<NAME>_MATCH (required)\n", "A route can have its own of these, with ROUTE_<NAME>_ before the name:", "RATE_LIMIT,"}, "TLS_CERT_FILE"},
+		"a route's variable":  {"ROUTE_OLD_DOCS_RATE_LIMIT", []string{"ROUTE_OLD_DOCS_RATE_LIMIT\n    requests that one client may make", "    default: as RATE_LIMIT is\n", "    off, none or 0: off\n"}, "10s"},
+		"a route's secret":    {"route-api-auth-api-keys-file", []string{"ROUTE_API_AUTH_API_KEYS_FILE names a file to read it from\n", "    off, none or 0: none\n"}, ""},
+		"that routes have":    {"RATE_LIMIT", []string{"    for one alone: ROUTE_<NAME>_RATE_LIMIT\n"}, ""},
+		"a route's alone":     {"ROUTE_API_MATCH", []string{"ROUTE_API_MATCH\n", "    default: required\n", "    group: routes\n"}, "for one alone"},
+		"of every route":      {"ROUTE_<NAME>_MATCH", []string{"ROUTE_<NAME>_MATCH\n"}, ""},
 		"a group with others": {"otel", []string{"OTEL_EXPORTER_OTLP_TRACES_*, OTEL_EXPORTER_OTLP_METRICS_*,\nOTEL_EXPORTER_OTLP_LOGS_*\n    each of the variables"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
-		"all, as a table":     {"all", []string{"| variable | default | meaning |\n", "| `PORT` | `8080` | TCP port", "kubernetes: `25s`", "| `OTEL_EXPORTER_OTLP_TRACES_*`, `OTEL_EXPORTER_OTLP_METRICS_*`, `OTEL_EXPORTER_OTLP_LOGS_*` |"}, "`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`"},
+		"all, as a table":     {"all", []string{"| variable | default | route | meaning |\n", "| `PORT` | `8080` |  | TCP port", "| `RATE_LIMIT` | `off` | ✓ |", "| `ROUTE_<NAME>_MATCH` | required | ✓ |", "kubernetes: `25s`", "| `OTEL_EXPORTER_OTLP_TRACES_*`, `OTEL_EXPORTER_OTLP_METRICS_*`, `OTEL_EXPORTER_OTLP_LOGS_*` |"}, "`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, code := asked(t, nil, "help", test.topic)
@@ -86,9 +92,11 @@ func TestHelpOfOneThing(t *testing.T) {
 		})
 	}
 	for topic, want := range map[string]string{
-		"UPSTREAMS":     "UPSTREAMS: unknown; did you mean BACKENDS?\n",
-		"retry_atempts": "RETRY_ATEMPTS: unknown; did you mean RETRY_ATTEMPTS?\n",
-		"cooking":       `help: "cooking" is neither a variable nor one of listen, tls, routes, client, request, cors, auth, rate-limit, concurrency, rewrite, backends, balancer, retry, probe, outlier, process, log, trace, otel or all` + "\n",
+		"UPSTREAMS":           "UPSTREAMS: unknown; did you mean BACKENDS?\n",
+		"ROUTE_API_RATE_LIMT": "ROUTE_API_RATE_LIMT: unknown; did you mean ROUTE_API_RATE_LIMIT?\n",
+		"ROUTE_API_PORT":      "ROUTE_API_PORT: PORT holds for the whole program; did you mean ROUTE_API_BACKENDS?\n",
+		"retry_atempts":       "RETRY_ATEMPTS: unknown; did you mean RETRY_ATTEMPTS?\n",
+		"cooking":             `help: "cooking" is neither a variable nor one of listen, tls, routes, client, request, cors, auth, rate-limit, concurrency, rewrite, backends, balancer, retry, probe, outlier, process, log, trace, otel or all` + "\n",
 	} {
 		if stdout, stderr, code := asked(t, nil, "help", topic); code != 64 || stdout != "" || stderr != want {
 			t.Errorf("help %s: exit code %d, stdout %q, stderr %q, want %q", topic, code, stdout, stderr, want)

@@ -44,7 +44,11 @@ type Config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	return errors.Join(c.Route.Check(), c.Routes.Check(), c.Wire.Check(c.Telemetry.Export.Scraped()), c.HTTPS.Check(&c.Wire.TLS, &c.Route.Policy.Auth), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check())
+	wrong := []error{c.Route.Check(), c.Routes.Check(&c.Route), c.Wire.Check(c.Telemetry.Export.Scraped()), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check()}
+	for _, way := range c.Routes.Ways(&c.Route) {
+		wrong = append(wrong, c.HTTPS.Check(&c.Wire.TLS, &way.Policy.Auth))
+	}
+	return errors.Join(wrong...)
 }
 
 func main() {

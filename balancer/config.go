@@ -38,6 +38,12 @@ func (c Config) WithoutRetry() Config {
 	return c
 }
 
+// With returns c for whoever tries again by other rules.
+func (c Config) With(retry RetryConfig) Config {
+	c.Retry = retry
+	return c
+}
+
 // beside returns what c is for other backends, which are not the only ones: there is no
 // need to use those that are not fit.
 func (c Config) beside(backends Members) Config {

@@ -33,7 +33,7 @@ func hostRules(backends Members) string {
 			rules = append(rules, rule)
 		}
 	}
-	if len(rules) > 1 {
+	if len(rules) != 1 {
 		return "backend for https, else preserve"
 	}
 	return strings.Join(rules, "")

@@ -16,8 +16,18 @@ import (
 
 // Members is the list of configured backends. As text it is a comma list of
 // URLs, each followed by options: "http://a:3000;weight=3,echo:b". A scheme
-// that begins with dns+ makes a member stand for all that its name leads to.
+// that begins with dns+ makes a member stand for all that its name leads to. "@api"
+// stands for those of the route of that name, see [Members.Route].
 type Members []Member
+
+// Route returns the name of the route whose backends m stands for, or "": it has its
+// own.
+func (m Members) Route() string {
+	if len(m) != 1 {
+		return ""
+	}
+	return m[0].route
+}
 
 // Names returns the names of all.
 func (m Members) Names() (all []string) {
@@ -42,7 +52,11 @@ type Member struct {
 	tls     tlsOptions
 	lookup  string // for dns+ schemes: the name to look up; the other fields hold for each backend found
 	srv     bool   // for dns+srv schemes: lookup has SRV records, else addresses
+	route   string // for @NAME: whose backends are meant; there is nothing else then
 }
+
+// String returns the name.
+func (m Member) String() string { return m.Name }
 
 const maxWeight = 1000
 
@@ -50,6 +64,10 @@ const maxWeight = 1000
 // at fault, which it names.
 func (m *Members) UnmarshalText(text []byte) error {
 	*m = nil
+	if name, ok := strings.CutPrefix(string(text), "@"); ok && !strings.ContainsAny(name, ",;") {
+		*m = Members{{Name: string(text), route: name}}
+		return nil
+	}
 	var wrong []error
 	var empty error
 	seen := map[string]string{}
@@ -115,6 +133,9 @@ func hasBareZone(text string) bool {
 func parseMember(entry string) (Member, error) {
 	name, options, _ := strings.Cut(entry, ";")
 	m := Member{Name: name, Weight: 1}
+	if strings.HasPrefix(name, "@") {
+		return Member{}, errors.New("must stand alone: it is all the backends of another route")
+	}
 	scheme, rest, ok := strings.Cut(name, ":")
 	if !ok {
 		return Member{}, fmt.Errorf("must be a URL such as http://%s", name)

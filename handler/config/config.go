@@ -55,19 +55,8 @@ func (f Faults) Error() string { return strings.Join(f, "\n") }
 // them. A complaint in which a variable takes part whose value is not known is not
 // heard: the field is zero then.
 func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
-	l := begin(cfg, environ)
-	l.read(cfg)
-	for _, r := range l.repeated {
-		l.readEach(r)
-	}
-	l.check(checks)
-	l.wrong = append(l.wrong, l.useless()...)
-	strays, warnings := misspelled(l.given, namesOf(l.variables))
-	warnings = append(l.warnings, warnings...)
-	if l.wrong = append(append(l.wrong, l.strays...), strays...); len(l.wrong) > 0 {
-		err = append(l.wrong, warnings...)
-	}
-	return l.all(), warnings, err
+	l := load(cfg, environ, checks)
+	return l.all(), l.warnings, l.err()
 }
 
 // ignore removes from given what is not meant for us.

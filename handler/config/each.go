@@ -2,29 +2,30 @@ package config
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 )
 
 // One stands in the structs of a slice with the tag each: which of them it is.
 type One struct {
-	Name string          // as it stands in the list
-	own  map[string]bool // by name of variable
+	Name   string // as it stands in the list
+	own    []Variable
+	prefix string // begins their names
 }
 
-// Sets reports whether a variable, by its name without what stands before it for
-// each, is set for this one rather than inherited.
-func (o *One) Sets(variable string) bool { return o.own[variable] }
-
-// SetsAny reports whether any is whose name begins with one of prefixes.
-func (o *One) SetsAny(prefixes ...string) bool {
-	for name := range o.own {
-		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
-			return true
+// Own returns the names of the variables that are set for this one, rather than
+// inherited, in the order of the struct. By patterns it is asked for some: they are what
+// follows the one's own name in that of a variable, with * for anything.
+func (o *One) Own(patterns ...string) (names []string) {
+	for i := range o.own {
+		if name := o.own[i].Name; matches(patterns, name[len(o.prefix):]) {
+			names = append(names, name)
 		}
 	}
-	return false
+	return names
 }
+
+// Sets reports whether [One.Own] has any.
+func (o *One) Sets(patterns ...string) bool { return o.Own(patterns...) != nil }
 
 func (o *One) one() *One { return o }
 
@@ -37,6 +38,7 @@ func Capitals(name string) string {
 // repeated is a slice with the tag each.
 type repeated struct {
 	prefix string        // begins the names of its variables
+	group  reflect.Value // the struct that it is in
 	names  reflect.Value // the field that lists names
 	list   *Variable     // its
 	slice  reflect.Value
@@ -56,8 +58,9 @@ type element struct {
 	*repeated
 	name   string
 	prefix string // begins the names of its variables
+	i      int
 	value  reflect.Value
-	own    []*Variable // those that are set, in the order of the struct
+	own    []Variable // those that are set, in the order of the struct
 }
 
 // take moves to r what seems to be given to it.
@@ -67,7 +70,7 @@ func (r *repeated) take(given map[string]string) {
 			continue
 		}
 		if r.given == nil {
-			r.given = map[string]string{}
+			r.given = make(map[string]string, len(given))
 		}
 		r.given[name] = text
 		delete(given, name)
@@ -92,19 +95,21 @@ func (r *repeated) prepare(l *loading) {
 		if outside := l.byName[v.Name]; outside != nil && outside.value.Type() == v.value.Type() {
 			v.base = outside
 			v.value.Set(outside.value)
-		} else if v.choose(nil, nil); v.text != "" {
+		} else if v.choose(nil, ""); v.text != "" {
 			v.value.Set(v.own(v.text))
 		}
 	}
 }
 
-// add adds the struct of a name, the i-th of r's slice.
-func (r *repeated) add(name string, i int) {
-	e := &element{repeated: r, name: name, prefix: r.prefix + Capitals(name) + "_", value: r.slice.Index(i)}
+// add adds the struct of a name, the i-th of r's slice, which is written so in the names
+// of variables.
+func (r *repeated) add(name, written string, i int) {
+	e := &element{repeated: r, name: name, prefix: r.prefix + written + "_", i: i, value: r.slice.Index(i)}
 	e.value.Set(r.template)
-	e.one().Name = name
+	one := e.one()
+	one.Name, one.prefix = name, e.prefix
 	r.elements = append(r.elements, e)
-	r.byPrefix[Capitals(name)] = e
+	r.byPrefix[written] = e
 }
 
 func (e *element) one() *One { return e.value.Addr().Interface().(interface{ one() *One }).one() }
@@ -112,8 +117,8 @@ func (e *element) one() *One { return e.value.Addr().Interface().(interface{ one
 // variable returns the variable of e whose name ends with that, or nil: as it was
 // set, or else inherited.
 func (e *element) variable(name string) *Variable {
-	for _, v := range e.own {
-		if v.Name[len(e.prefix):] == name {
+	for i := range e.own {
+		if v := &e.own[i]; v.Name[len(e.prefix):] == name {
 			return v
 		}
 	}
@@ -129,12 +134,18 @@ func (e *element) variable(name string) *Variable {
 
 // inherited returns what a variable of the template is in e, where it is not set.
 func (e *element) inherited(of *Variable) *Variable {
-	v := *of
-	v.Name, v.of, v.value = e.prefix+of.Name, e, e.value.FieldByIndex(of.index)
+	v := e.called(e.prefix+of.Name, of)
 	if v.base != nil {
 		v.text, v.Origin = v.base.text, "inherited"
 	}
 	return &v
+}
+
+// called returns what a variable of the template is in e, by its name there.
+func (e *element) called(name string, of *Variable) Variable {
+	v := *of
+	v.Name, v.of, v.value = name, e, e.value.FieldByIndex(of.index)
+	return v
 }
 
 // variableAt returns the variable whose field, in one of r's structs, has an address.

@@ -15,15 +15,11 @@ func (l *loading) readEach(r *repeated) {
 		return
 	}
 	r.prepare(l)
-	names := r.listed()
-	r.slice.Set(reflect.MakeSlice(r.slice.Type(), len(names), len(names)))
-	for i, name := range names {
-		r.add(name, i)
-	}
+	r.addListed(l.amiss[r.list.Name])
 	l.bind(r)
 	for _, e := range r.elements {
 		for i := range r.variables {
-			if v := &r.variables[i]; v.Required && v.base == nil && !e.one().Sets(v.Name) {
+			if v := &r.variables[i]; v.Required && v.base == nil && e.variable(v.Name).text == "" {
 				missing := e.inherited(v)
 				l.refuse(missing, missing.missing())
 			}
@@ -31,43 +27,56 @@ func (l *loading) readEach(r *repeated) {
 	}
 }
 
-// listed returns the names that are right by themselves, whatever is wrong with the list:
-// what is given to them is looked at, too.
-func (r *repeated) listed() (names []string) {
+// addListed makes a struct for each name of the list. What is wrong with a name is none
+// of the others' business: what is given to them is looked at, too.
+func (r *repeated) addListed(amiss bool) {
 	const most = 1000
 	r.byPrefix, r.refused = map[string]*element{}, map[string]bool{}
-	seen := map[string]bool{}
 	if r.list.text == "" {
-		return nil
+		return
 	}
-	for item := range strings.SplitSeq(r.list.text, ",") {
-		name := Capitals(item)
-		if _, err := r.list.read(item); err != nil {
-			r.refused[name] = true
-		} else if !seen[name] && len(names) < most {
-			names = append(names, item)
-			seen[name] = true
+	names := strings.Split(r.list.text, ",")
+	if amiss {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, err := r.list.read(name)
+			if err != nil {
+				r.refused[Capitals(name)] = true
+			}
+			return err != nil
+		})
+	}
+	names = names[:min(len(names), most)]
+	r.slice.Set(reflect.MakeSlice(r.slice.Type(), len(names), len(names)))
+	for i, name := range names {
+		if written := Capitals(name); r.byPrefix[written] == nil {
+			r.add(name, written, i)
 		}
 	}
-	return names
+	r.slice.SetLen(len(r.elements))
 }
 
 // A binding is a variable for which there is something in the environment.
 type binding struct {
 	*element
 	variable *Variable // of the template
+	name     string    // of it
+}
+
+func (b binding) compare(other binding) int {
+	return cmp.Or(b.i-other.i, slices.Compare(b.variable.index, other.variable.index))
 }
 
 // bind sets what is given to r's structs. What is none of their variables becomes a
 // stray.
 func (l *loading) bind(r *repeated) {
-	var bindings []binding
+	bindings := make([]binding, 0, len(r.given))
 	for name, text := range r.given {
-		switch readings := r.readings(name); {
-		case len(readings) == 1:
-			bindings = append(bindings, readings[0])
-		case len(readings) > 1:
-			l.strays = append(l.strays, ambiguous(name, readings))
+		b, others := r.reading(name)
+		switch {
+		case others != nil:
+			l.strays = append(l.strays, ambiguous(name, append(others, b)))
+		case b.element != nil:
+			bindings = append(bindings, b)
 		case isServiceLink(name, text) || isContainerLink(name, text):
 			l.warnOfLink(r, name, text)
 		case meant()[name].name != "":
@@ -78,99 +87,107 @@ func (l *loading) bind(r *repeated) {
 			}
 		}
 	}
-	order := map[*element]int{}
-	for i, e := range r.elements {
-		order[e] = i
-	}
-	slices.SortFunc(bindings, func(a, b binding) int {
-		return cmp.Or(order[a.element]-order[b.element], slices.Compare(a.variable.index, b.variable.index))
-	})
-	for _, b := range slices.Compact(bindings) { // a secret may be given twice, as it is and in a file
-		l.set(b)
+	slices.SortFunc(bindings, binding.compare)
+	bindings = slices.CompactFunc(bindings, func(a, b binding) bool { return a.compare(b) == 0 }) // a secret may be given in a file, too
+	own := make([]Variable, 0, len(bindings))
+	for i, b := range bindings {
+		if i == 0 || bindings[i-1].element != b.element {
+			own = own[len(own):]
+		}
+		if v := b.called(b.name, b.variable); l.set(&v, r.given) {
+			own = append(own, v)
+		}
+		b.own = own[:len(own):len(own)]
+		b.one().own = b.own
 	}
 	slices.Sort(l.strays)
 	slices.Sort(l.warnings)
 }
 
-// readings returns which variables of which structs a name can stand for.
-func (r *repeated) readings(name string) (all []binding) {
+// reading returns which variable of which struct a name stands for, none if that has no
+// element; and what else it can stand for.
+func (r *repeated) reading(name string) (first binding, others []binding) {
 	rest, ok := strings.CutPrefix(name, r.prefix)
 	if !ok {
-		return nil
+		return first, nil
 	}
 	for i := range len(rest) {
 		if rest[i] != '_' {
 			continue
 		}
-		e := r.byPrefix[rest[:i]]
+		e, called := r.byPrefix[rest[:i]], name
 		if e == nil {
 			continue
 		}
 		v := r.byName[rest[i+1:]]
 		if v == nil {
+			called = strings.TrimSuffix(name, "_FILE")
 			if v = r.byName[strings.TrimSuffix(rest[i+1:], "_FILE")]; v == nil || !v.Secret {
 				continue
 			}
 		}
-		if !v.whole {
-			all = append(all, binding{e, v})
+		switch {
+		case v.whole:
+		case first.element == nil:
+			first = binding{e, v, called}
+		default:
+			others = append(others, binding{e, v, called})
 		}
 	}
-	return all
+	return first, others
 }
 
 func ambiguous(name string, readings []binding) string {
+	slices.SortFunc(readings, binding.compare)
 	var ways []string
 	for _, b := range readings {
-		ways = append(ways, fmt.Sprintf("%s of %q", b.variable.Name, b.name))
+		ways = append(ways, fmt.Sprintf("%s of %q", b.variable.Name, b.element.name))
 	}
 	return fmt.Sprintf("%s: may be %s; give one of them another name", name, either(ways))
 }
 
-// set sets a variable of one of each to what is given.
-func (l *loading) set(b binding) {
-	v := b.inherited(b.variable)
-	err := v.emptyDoor(b.given)
-	if err == nil && b.given[v.Name] == "" && (!v.Secret || b.given[v.Name+"_FILE"] == "") {
-		return
+// set sets a variable of one of each to what is given, and reports whether anything is.
+func (l *loading) set(v *Variable, given map[string]string) bool {
+	err := v.emptyDoor(given)
+	if err == nil && given[v.Name] == "" && (!v.Secret || given[v.Name+"_FILE"] == "") {
+		return false
 	}
-	b.own = append(b.own, v)
-	one := b.one()
-	if one.own == nil {
-		one.own = map[string]bool{}
-	}
-	one.own[b.variable.Name] = true
-	v.Origin = "set"
 	if err == nil {
-		err = v.choose(b.given, map[string]string{v.Name: l.defaults[b.variable.Name]})
+		err = v.choose(given, l.defaults[v.Name[len(v.of.prefix):]])
+	}
+	if v.Origin != "file" {
+		v.Origin = "set" // auto, too, in place of what would be inherited
 	}
 	if err == nil {
 		err = v.set()
 	}
 	l.refuse(v, err)
+	return true
 }
 
-// set sets the field to what the text stands for. Words that switch off do so where
-// it is said what zero stands for; elsewhere where the type does not know them, and
-// the variable is one that can be off.
+// set sets the field to what the text stands for. Words that switch off what would be
+// inherited do so where it is said what zero stands for; elsewhere where the type does
+// not know them, and the variable is one that can be off.
 func (v *Variable) set() error {
-	_, worded := v.tag.Lookup("zero")
-	_, isDoor := v.tag.Lookup("door")
-	isOff := v.text == "off" || v.text == "none" || v.text == "0"
-	if isOff && worded {
+	isOff := (v.text == "off" || v.text == "none" || v.text == "0") && v.base != nil
+	if _, worded := v.tag.Lookup("zero"); isOff && worded {
 		v.text = ""
 		v.value.SetZero()
 		return nil
 	}
 	value, err := v.read(v.text)
-	switch {
-	case err == nil:
-		v.value.Set(value)
-	case isOff && (isDoor || v.value.Kind() == reflect.Bool):
+	if err != nil && isOff && v.canBeOff() {
 		v.value.SetZero()
 		return nil
 	}
+	v.value.Set(value)
 	return v.wrong(err == nil)
+}
+
+func (v *Variable) canBeOff() bool {
+	_, worded := v.tag.Lookup("zero")
+	_, isDoor := v.tag.Lookup("door")
+	return worded || isDoor || v.value.Kind() == reflect.Bool
 }
 
 // warnOfLink tells of what Kubernetes, or Docker, set for a service whose name looks

@@ -60,8 +60,8 @@ func (l *loading) guess(r *repeated, rest string) (best *guess) {
 		g.variable = l.variableCalled(r, rest[i+1:])
 		if r.byPrefix[g.name] != nil {
 			g.element = g.name
-		} else if near, slips := nearest(g.name, elements, 2*slip); slips <= 2 {
-			g.element, g.slips = near, slips
+		} else if near := Nearest(g.name, elements); near != "" {
+			g.element, g.slips = near, distance(g.name, near, far)
 		} else {
 			g.slips = far
 		}
@@ -123,7 +123,7 @@ func (g *guess) isDoor() bool {
 }
 
 func (g *guess) String() string {
-	noun := strings.ToLower(strings.TrimSuffix(g.prefix, "_"))
+	noun := g.noun()
 	asked := fmt.Sprintf("no %s is called %q", noun, inList(g.name))
 	switch {
 	case g.variable != nil && g.meant == "" && (g.variable.index == nil || g.variable.whole):
@@ -151,3 +151,6 @@ func (g *guess) instead() string {
 
 // inList returns how a name stands in a list that does so in the names of variables.
 func inList(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
+
+// noun is what one of r is called.
+func (r *repeated) noun() string { return strings.ToLower(strings.TrimSuffix(r.prefix, "_")) }

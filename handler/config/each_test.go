@@ -72,7 +72,7 @@ func TestEach(t *testing.T) {
 	}
 	var got []row
 	for _, p := range s.Parts {
-		got = append(got, row{p.Name, p.Match, p.Mode, p.Shared.Most, p.Shared.Wait, p.Shared.Names, p.Sets("MOST")})
+		got = append(got, row{p.Name, p.Match, p.Mode, p.Shared.Most, p.Shared.Wait, p.Shared.Names, p.Own("MOST") != nil})
 	}
 	want := []row{
 		{"one", "/one", "fast", 5, 0, []string{"c", "d"}, false},

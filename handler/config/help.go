@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -11,7 +12,8 @@ import (
 // is instead of a topic that there is not.
 func Help(cfg any, groups []Group, topic string, width int) (string, error) {
 	var b strings.Builder
-	variables := Variables(cfg)
+	all := schemaOf(cfg)
+	variables := all.variables
 	name := strings.ToUpper(strings.ReplaceAll(topic, "-", "_"))
 	for _, s := range sections(groups, variables) {
 		if topic == "all" || strings.EqualFold(s.Name, topic) {
@@ -19,10 +21,24 @@ func Help(cfg any, groups []Group, topic string, width int) (string, error) {
 				b.WriteByte('\n')
 			}
 			s.explain(&b, width)
+			for i := range s.variables {
+				if text := all.inherited(&s.variables[i]); text != "" {
+					b.WriteString("\n" + wrap(text, "", width))
+				}
+			}
 		}
 	}
 	for _, v := range variables {
 		if v.Name == name || v.Secret && v.Name+"_FILE" == name {
+			v.explain(&b, groups, width)
+		}
+	}
+	if b.Len() == 0 {
+		v, err := all.of(name)
+		if err != nil {
+			return "", err
+		}
+		if v != nil {
 			v.explain(&b, groups, width)
 		}
 	}
@@ -70,7 +86,9 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 	b.WriteString(v.Name + "\n")
 	say("", v.Doc())
 	b.WriteByte('\n')
-	if defaults := v.defaults(); len(defaults) > 0 {
+	if v.base != nil {
+		say("default: ", "as "+v.base.Name+" is")
+	} else if defaults := v.defaults(); len(defaults) > 0 {
 		say("default: ", unquoted(defaults))
 	} else {
 		say("default: ", "not set")
@@ -80,6 +98,9 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 	say("least: ", v.Min())
 	say("greatest: ", v.tag.Get("max"))
 	say("not above ", v.tag.Get("within"))
+	if v.base != nil && v.canBeOff() {
+		say("off, none or 0: ", cmp.Or(v.tag.Get("zero"), "off"))
+	}
 	conditions, why, _ := strings.Cut(v.tag.Get("needs"), "; ")
 	for condition := range strings.FieldsSeq(conditions) {
 		say("of no use ", whyNot(strings.Split(condition, "|"), func(name string) string { return name }))
@@ -92,6 +113,9 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 	}
 	if v.Secret {
 		say("", v.Name+"_FILE names a file to read it from")
+	}
+	if v.each != "" && v.base == nil {
+		say("for one alone: ", v.each+v.Name)
 	}
 	say("group: ", GroupOf(groups, v.Name))
 }

@@ -26,6 +26,28 @@ type loading struct {
 	unknown  map[string]bool // those of them whose values are not known
 }
 
+func load(cfg any, environ []string, checks []func() error) *loading {
+	l := begin(cfg, environ)
+	l.read(cfg)
+	for _, r := range l.repeated {
+		l.readEach(r)
+	}
+	l.check(checks)
+	l.wrong = append(l.wrong, l.useless()...)
+	strays, warnings := misspelled(l.given, namesOf(l.variables))
+	l.strays = append(l.strays, strays...)
+	l.warnings = append(l.warnings, warnings...)
+	return l
+}
+
+// err returns all that is wrong, the warnings behind; nil if nothing is.
+func (l *loading) err() error {
+	if all := slices.Concat(l.wrong, l.strays); len(all) > 0 {
+		return append(all, l.warnings...)
+	}
+	return nil
+}
+
 // begin looks at what there is to be set, and at what there is to set it from.
 func begin(cfg any, environ []string) *loading {
 	l := &loading{given: env.ToMap(environ), byName: map[string]*Variable{}, amiss: map[string]bool{}}
@@ -53,7 +75,7 @@ func (l *loading) read(cfg any) {
 	texts := make(map[string]string, len(l.variables))
 	for i := range l.variables {
 		v := &l.variables[i]
-		missing[i] = v.choose(l.given, l.defaults)
+		missing[i] = v.choose(l.given, l.defaults[v.Name])
 		texts[v.Name] = v.text
 	}
 	readable := env.ParseWithOptions(cfg, env.Options{Environment: texts}) == nil
@@ -117,9 +139,7 @@ func (l *loading) all() []Variable {
 	all := l.variables
 	for _, r := range l.repeated {
 		for _, e := range r.elements {
-			for _, v := range e.own {
-				all = append(all, *v)
-			}
+			all = append(all, e.own...)
 		}
 	}
 	return all

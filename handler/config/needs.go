@@ -23,8 +23,8 @@ func (l *loading) useless() (lines []string) {
 	}
 	for _, r := range l.repeated {
 		for _, e := range r.elements {
-			for _, v := range e.own {
-				lines = append(lines, l.uselessAs(v)...)
+			for i := range e.own {
+				lines = append(lines, l.uselessAs(&e.own[i])...)
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func (l *loading) anywhere(v *Variable, holds func(*element) bool) bool {
 	}
 	for _, r := range l.repeated {
 		for _, e := range r.elements {
-			if !slices.ContainsFunc(e.own, func(own *Variable) bool { return own.base == v }) && holds(e) {
+			if !slices.ContainsFunc(e.own, func(own Variable) bool { return own.base == v }) && holds(e) {
 				return true
 			}
 		}

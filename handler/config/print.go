@@ -18,31 +18,95 @@ var unset = []string{"BACKENDS=echo:any", "PLATFORM=none"}
 // pointers to empty structs of one type, and check is as for Load. Structs in there
 // with a method InForce say what comes of fields that leave it to others, by the
 // addresses of these.
+//
+// What is set for one of each, and what it inherits, unless that is as it is by default
+// or changedOnly, comes behind that, in the order of their names or of what a method
+// Order of the struct around returns, which are indexes.
 func Print(cfg, usual any, environ []string, check func() error, changedOnly bool, stdout io.Writer) error {
-	variables, warnings, err := Load(cfg, environ, check)
-	if err != nil {
+	l := load(cfg, environ, []func() error{check})
+	if err := l.err(); err != nil {
 		return err
 	}
-	defaults, _, err := Load(usual, unset)
-	if err != nil {
+	before := load(usual, unset, nil)
+	if err := before.err(); err != nil {
 		return err
 	}
-	now, before := inForce(cfg), inForce(usual)
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	for i, v := range variables {
-		changed, shown := v.Changed(), v.inForce(now)
-		if v.Origin == "default" && shown != defaults[i].inForce(before) {
-			v.Origin, changed = "derived", true
-		}
-		if changed || !changedOnly {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", v.Name, v.Origin, shown)
+	p := printing{
+		loading: l, changedOnly: changedOnly, now: inForce(cfg), before: inForce(usual),
+		w: tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0), changed: map[*Variable]bool{},
+	}
+	for i := range l.variables {
+		v := &l.variables[i]
+		p.once(v, &before.variables[i])
+	}
+	for _, r := range l.repeated {
+		for _, e := range r.inOrder() {
+			p.one(e)
 		}
 	}
-	err = w.Flush()
-	for _, warning := range warnings {
+	err := p.w.Flush()
+	for _, warning := range l.warnings {
 		fmt.Fprintln(stdout, warning)
 	}
 	return err
+}
+
+// printing writes variables.
+type printing struct {
+	*loading
+	changedOnly bool
+	now, before map[any]string
+	w           *tabwriter.Writer
+	changed     map[*Variable]bool // those that stand once: what holds is not so by default
+}
+
+func (p *printing) line(name, origin, value string) {
+	fmt.Fprintf(p.w, "%s\t%s\t%s\n", name, origin, value)
+}
+
+// once writes a variable that stands once, which usually is as another one.
+func (p *printing) once(v, usual *Variable) {
+	origin, changed, shown := v.Origin, v.Changed(), v.inForce(p.now)
+	if origin == "default" && !v.Required && shown != usual.inForce(p.before) {
+		origin, changed = "derived", true
+	}
+	if p.changed[v] = changed; changed || !p.changedOnly {
+		p.line(v.Name, origin, shown)
+	}
+}
+
+// one writes the variables of one of each: its own and what comes of them, and what it
+// inherits, unless that is as by default.
+func (p *printing) one(e *element) {
+	for i := range e.variables {
+		v := e.variable(e.variables[i].Name)
+		if v.of == nil {
+			continue // it is not for one alone
+		}
+		shown, base := v.inForce(p.now), v.base
+		switch {
+		case v.Origin == "set", v.Origin == "file", v.Origin == "platform":
+			p.line(v.Name, v.Origin, shown)
+		case base == nil:
+		case shown != base.inForce(p.now):
+			p.line(v.Name, "derived", shown)
+		case p.changed[base] && !p.changedOnly:
+			p.line(v.Name, v.Origin, shown)
+		}
+	}
+}
+
+// inOrder returns r's elements in the order in which they are shown.
+func (r *repeated) inOrder() []*element {
+	ordered, ok := r.group.Addr().Interface().(interface{ Order() []int })
+	if !ok {
+		return r.elements
+	}
+	var all []*element
+	for _, i := range ordered.Order() {
+		all = append(all, r.elements[i])
+	}
+	return all
 }
 
 func (v Variable) inForce(all map[any]string) string {
@@ -58,9 +122,15 @@ func inForce(cfg any) map[any]string {
 		if derived, ok := group.Addr().Interface().(interface{ InForce() map[any]string }); ok {
 			maps.Copy(all, derived.InForce())
 		}
-		for i := range group.NumField() {
-			if field := group.Field(i); field.Kind() == reflect.Struct && group.Type().Field(i).IsExported() {
-				walk(field)
+		for field, value := range group.Fields() {
+			switch {
+			case !field.IsExported():
+			case value.Kind() == reflect.Struct:
+				walk(value)
+			case value.Kind() == reflect.Slice && field.Tag.Get("each") != "":
+				for i := range value.Len() {
+					walk(value.Index(i))
+				}
 			}
 		}
 	}

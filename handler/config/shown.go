@@ -17,6 +17,8 @@ func (v Variable) Shown() string {
 		return "***"
 	case worded && !v.inUse():
 		return zero
+	case v.Required && v.text == "":
+		return "none" // there is doing without, see unless
 	}
 	if v.value.IsValid() && v.text != "" {
 		if says, ok := v.value.Interface().(interface{ InForce() string }); ok {

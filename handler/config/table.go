@@ -45,9 +45,12 @@ func sections(groups []Group, variables []Variable) []section {
 	return slices.DeleteFunc(all, func(s section) bool { return len(s.variables) == 0 })
 }
 
-func (g Group) names(variable string) bool {
-	return slices.ContainsFunc(g.Of, func(pattern string) bool {
-		ok, _ := path.Match(pattern, variable)
+func (g Group) names(variable string) bool { return matches(g.Of, variable) }
+
+// matches reports whether one of patterns stands for name; * is for anything.
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name)
 		return ok
 	})
 }
@@ -105,18 +108,42 @@ func (v Variable) meaning() string {
 }
 
 // Table renders the variables of cfg, a pointer to a struct, as a Markdown
-// table, by groups.
+// table, by groups. Where there are some for each of a list, it says which variables
+// such a one can set for itself.
 func Table(cfg any, groups []Group) string {
 	var b strings.Builder
-	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
-	for _, s := range sections(groups, Variables(cfg)) {
+	s := schemaOf(cfg)
+	line := func(variable, value, each, meaning string) {
+		fmt.Fprintf(&b, "| %s | %s | ", variable, value)
+		if len(s.repeated) > 0 {
+			fmt.Fprintf(&b, "%s | ", each)
+		}
+		b.WriteString(markdown.Replace(meaning) + " |\n")
+	}
+	var kinds []string
+	for _, r := range s.repeated {
+		kinds = append(kinds, r.noun())
+	}
+	line("variable", "default", strings.Join(kinds, ", "), "meaning")
+	b.WriteString(strings.Repeat("|---", 3+min(len(kinds), 1)) + "|\n")
+	for _, s := range sections(groups, s.variables) {
 		if s.Name != "" {
-			fmt.Fprintf(&b, "| **%s** |  | *%s* |\n", s.Name, s.About)
+			line("**"+s.Name+"**", "", "", "*"+s.About+"*")
 		}
 		for _, r := range rows(s.variables) {
-			names := "`" + strings.Join(r.names, "`, `") + "`"
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", names, strings.Join(r.defaults, ", "), strings.NewReplacer("|", `\|`, "<", `\<`).Replace(r.meaning))
+			line("`"+strings.Join(r.names, "`, `")+"`", strings.Join(r.defaults, ", "), r.each(), r.meaning)
 		}
 	}
 	return b.String()
 }
+
+// each marks what one of each can set.
+func (r row) each() string {
+	if r.variables[0].each == "" && r.variables[0].index == nil {
+		return ""
+	}
+	return "✓"
+}
+
+// markdown escapes what would not be shown as it is.
+var markdown = strings.NewReplacer("|", `\|`, "<", `\<`)

@@ -40,6 +40,7 @@ type Variable struct {
 	base  *Variable // whose value it has unless it is set; nil: its own
 	index []int     // its field's, within one of each
 	whole bool      // it holds for the whole program, whatever struct it is inherited with
+	each  string    // begins the name by which one of each sets it; empty: none does
 }
 
 // Doc returns what the variable means.
@@ -98,14 +99,14 @@ func (w *walk) add(group reflect.Value, at place) {
 			inner.alike = cmp.Or(tag.Get("alike"), at.alike)
 			w.add(value, inner)
 		case value.Kind() == reflect.Slice && tag.Get("each") != "":
-			w.repeated = append(w.repeated, &repeated{prefix: prefix + tag.Get("envPrefix"), names: group.FieldByName(tag.Get("each")), slice: value})
+			w.repeated = append(w.repeated, &repeated{group: group, prefix: prefix + tag.Get("envPrefix"), names: group.FieldByName(tag.Get("each")), slice: value})
 		}
 	}
 }
 
 // choose finds the variable's text: what was set, or else the default of the
 // platform, or else its own.
-func (v *Variable) choose(given, defaults map[string]string) (err error) {
+func (v *Variable) choose(given map[string]string, platform string) (err error) {
 	text, isSet := given[v.Name]
 	if v.Secret {
 		if file := v.Name + "_FILE"; given[file] != "" {
@@ -132,8 +133,8 @@ func (v *Variable) choose(given, defaults map[string]string) (err error) {
 	switch {
 	case text != "" && !isAuto(text):
 		v.text, v.Origin = text, "set"
-	case defaults[v.Name] != "":
-		v.text, v.Origin = defaults[v.Name], "platform"
+	case platform != "":
+		v.text, v.Origin = platform, "platform"
 	case isAuto(text), isAuto(v.Default):
 		v.text, v.Origin = v.auto(), "default"
 	default:

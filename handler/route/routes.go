@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"spangate/balancer"
@@ -26,10 +27,10 @@ type Routes struct {
 type Named struct {
 	config.One
 	Match  match.Config
-	Canary balancer.CanaryConfig
-	Mirror balancer.MirrorConfig
 	Action action.Config
 	Path   rewrite.Path
+	Canary balancer.CanaryConfig
+	Mirror balancer.MirrorConfig
 	Config
 	Record telemetry.RouteConfig
 }
@@ -37,37 +38,10 @@ type Named struct {
 // own returns which of the parts that routes may share are this one's alone.
 func (n *Named) own() own {
 	return own{
-		rateLimit:   n.SetsAny("RATE_LIMIT"),
-		concurrency: n.SetsAny("MAX_CONCURRENT_", "MAX_QUEUE"),
-		auth:        n.SetsAny("AUTH_"),
+		rateLimit:   n.Sets("RATE_LIMIT*"),
+		concurrency: n.Sets("MAX_CONCURRENT_*", "MAX_QUEUE*"),
+		auth:        n.Sets("AUTH_*"),
 	}
-}
-
-// Check returns what is wrong with values that are right by themselves.
-func (r *Routes) Check() error {
-	var wrong []error
-	for i := range r.Each {
-		wrong = append(wrong, r.Each[i].check())
-	}
-	_, err := match.Compile(rules(r.Each))
-	return errors.Join(append(wrong, err)...)
-}
-
-func (n *Named) check() error {
-	var patterns []string
-	conditional := len(n.Match.Headers)+len(n.Match.Query)+len(n.Match.ContentTypes) > 0 || !n.Match.Clients.IsZero()
-	for _, p := range n.Match.Patterns {
-		patterns = append(patterns, p.Path())
-		conditional = conditional || strings.Contains(p.String(), " ") // methods
-	}
-	wrong := []error{
-		n.Config.check(patterns), n.Canary.Check(&n.Balancer), n.Mirror.Check(&n.Balancer),
-		n.Path.Check(patterns), n.Action.Check(patterns, conditional),
-	}
-	if header := n.Canary.KeyHeader(); header != "" && n.Policy.Auth.Takes(header) {
-		wrong = append(wrong, config.Wrong(&n.Canary.By, "is not there any more when a side is chosen"))
-	}
-	return errors.Join(wrong...)
 }
 
 // Fields returns the names of the fields that mean something to any route.
@@ -76,6 +50,160 @@ func (r *Routes) Fields() (all []string) {
 		all = append(all, append(r.Each[i].Config.Fields(), r.Each[i].Canary.Fields()...)...)
 	}
 	return all
+}
+
+// Check returns what is wrong with values that are right by themselves. all is what
+// routes inherit.
+func (r *Routes) Check(all *Config) error {
+	_, err := match.Compile(rules(r.Each))
+	wrong := []error{err, r.checkReferences(all)}
+	for i := range r.Each {
+		wrong = append(wrong, r.Each[i].check())
+	}
+	return errors.Join(wrong...)
+}
+
+// Ways returns what there is on each way that a request can take: on those of the
+// routes and, where it has backends, that of all, which takes the rest.
+func (r *Routes) Ways(all *Config) (ways []*Config) {
+	if len(r.Each) == 0 || all.Balancer.Backends != nil {
+		ways = append(ways, all)
+	}
+	for i := range r.Each {
+		ways = append(ways, &r.Each[i].Config)
+	}
+	return ways
+}
+
+// Order returns the indexes of the routes in the order in which they are matched, by the
+// most specific pattern of each; nil where they conflict.
+func (r *Routes) Order() (order []int) {
+	table, err := match.Compile(rules(r.Each))
+	if err != nil {
+		return nil
+	}
+	for _, v := range table.Ordered() {
+		if !slices.Contains(order, v.Rule) {
+			order = append(order, v.Rule)
+		}
+	}
+	return order
+}
+
+// actions are the variables of which a route has one.
+var actions = []string{"BACKENDS", "REDIRECT", "RESPOND"}
+
+// check returns what is wrong with the route by itself.
+func (n *Named) check() error {
+	var paths []string
+	conditional := n.Sets("HEADERS", "QUERY", "CLIENTS", "CONTENT_TYPE")
+	for _, p := range n.Match.Patterns {
+		paths = append(paths, p.Path())
+		conditional = conditional || strings.Contains(p.String(), " ") // it names methods
+	}
+	wrong := []error{n.checkAction(), n.Action.Check(paths, conditional), n.Path.Check(paths), n.Config.check(paths), n.Canary.Check(&n.Balancer), n.Mirror.Check(&n.Balancer)}
+	if header := n.Canary.KeyHeader(); header != "" && n.Policy.Auth.Takes(header) {
+		wrong = append(wrong, config.Wrong(&n.Canary.By, "is not there any more when a side is chosen"))
+	}
+	return errors.Join(wrong...)
+}
+
+// checkAction returns an error unless the route does one thing. Backends that it
+// inherits are for routes that do nothing else.
+func (n *Named) checkAction() error {
+	var has []string
+	for _, action := range actions {
+		if n.Sets(action) {
+			has = append(has, action)
+		}
+	}
+	does := "a route does one of " + strings.Join(actions, ", ")
+	switch {
+	case len(has) > 1:
+		return fmt.Errorf("route %q: has %s; %s", n.Name, strings.Join(has, " and "), does)
+	case len(has) == 0 && n.Balancer.Backends == nil:
+		return fmt.Errorf("route %q: does nothing; %s", n.Name, does)
+	}
+	return nil
+}
+
+// hasPool reports whether the route has backends, and they are its own or those that it
+// inherits.
+func (n *Named) hasPool() bool {
+	return !n.Sets("REDIRECT", "RESPOND") && n.Balancer.Backends.Route() == ""
+}
+
+// ofPool are the variables of a pool, which is one for all routes that have it.
+var ofPool = []string{"BALANCER*", "BACKEND_*", "OUTLIER_*", "PANIC_THRESHOLD", "PROBE_*"}
+
+// checkReferences returns what is wrong with routes that have the backends of others.
+func (r *Routes) checkReferences(all *Config) error {
+	var wrong []error
+	if all.Balancer.Backends.Route() != "" {
+		wrong = append(wrong, config.Wrong(&all.Balancer.Backends, "only a route can have the backends of another one"))
+	}
+	for i := range r.Each {
+		n := &r.Each[i]
+		for _, own := range []*balancer.Members{&n.Canary.Backends, &n.Mirror.Backends} {
+			if own.Route() != "" {
+				wrong = append(wrong, config.Wrong(own, "must be backends of its own"))
+			}
+		}
+		name := n.Balancer.Backends.Route()
+		if name == "" || !n.Sets("BACKENDS") {
+			continue
+		}
+		if why := r.unusable(n, name); why != "" {
+			wrong = append(wrong, config.Wrong(&n.Balancer.Backends, "%s", why))
+		}
+		for _, variable := range n.Own(ofPool...) {
+			wrong = append(wrong, fmt.Errorf("%s: is of no use with the backends of %q, for which %q says it", variable, name, name))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// unusable says why n cannot have the backends of the route of that name, or "".
+func (r *Routes) unusable(n *Named, name string) string {
+	var names []string
+	for i := range r.Each {
+		names = append(names, r.Each[i].Name)
+	}
+	i := slices.Index(names, name)
+	if i < 0 {
+		why := fmt.Sprintf("no route is called %q", name)
+		if near := config.Nearest(name, names); near != "" {
+			why += fmt.Sprintf("; did you mean %q?", near)
+		}
+		return why
+	}
+	switch other := &r.Each[i]; {
+	case other.Name == n.Name:
+		return "is the route itself"
+	case !other.hasPool() && other.Balancer.Backends.Route() != "":
+		return fmt.Sprintf("%q has the backends of another route itself", name)
+	case !other.hasPool():
+		return fmt.Sprintf("%q has no backends", name)
+	}
+	return ""
+}
+
+// behind returns what n's route is built of. Backends of another route are used, and
+// probed, as that one's are.
+func (n *Named) behind(named []Named) *Named {
+	name := n.Balancer.Backends.Route()
+	i := slices.IndexFunc(named, func(other Named) bool { return other.Name == name })
+	if name == "" || i < 0 {
+		return n
+	}
+	return n.with(&named[i].Config)
+}
+
+// with returns n with the pool of another one, towards which it tries again by its own
+// rules.
+func (n Named) with(other *Config) *Named {
+	n.Balancer, n.Probe = other.Balancer.With(n.Balancer.Retry), other.Probe
+	return &n
 }
 
 // Names are the names of routes, in the order in which they are listed. As text it is

@@ -62,7 +62,7 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 	}
 	for i := range named {
 		decorated[i].Record(named[i].Record)
-		if t.routes[i], err = newRoute(&named[i], p, decorated[i]); err != nil {
+		if t.routes[i], err = newRoute(named[i].behind(named), p, decorated[i]); err != nil {
 			return nil, fmt.Errorf("route %q: %w", named[i].Name, err)
 		}
 	}

@@ -98,7 +98,7 @@ var Attributes = []Attribute{
 	own("spangate.policy.rejection", String, "the policy that refused it",
 		Value{"access", "ALLOW_CIDRS, DENY_CIDRS"}, Value{"auth", "AUTH_*"}, Value{"body", "MAX_REQUEST_BODY"},
 		Value{"concurrency", "MAX_CONCURRENT_REQUESTS, MAX_QUEUE, MAX_QUEUE_WAIT"}, Value{"cors", "CORS_*, of preflights"},
-		Value{"rate_limit", "RATE_LIMIT"}, Value{"route", "ROUTES: none takes it, or it cannot be told which"}),
+		Value{"rate_limit", "RATE_LIMIT"}, Value{"route", "ROUTES, of which none takes it, or it cannot be told which"}),
 	own("spangate.probe.result", String, "how the probe ended", Value{"success", "fit to serve"}, Value{"failure", "not, or it could not be told"},
 		Value{"inconclusive", "nobody could ask, for want of descriptors, local ports or memory; the state stays as it is"}),
 	own("spangate.probe.trigger", String, "what led to the probe", Value{"timer", "its time had come"}, Value{"request", "one that came in, or failed"}),

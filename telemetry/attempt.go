@@ -31,7 +31,7 @@ type attempt struct {
 	url      *url.URL    // of this attempt alone
 	method   string      // normalized
 	resend   int         // number of the retry; 0: the first attempt
-	copied   bool        // it is of a copy, for a mirror
+	copied   *mirrored   // it is of a copy, for a mirror; nil: of no copy
 	ready    int         // backends
 	series   *attemptSeries
 	active   *series.Sum
@@ -84,9 +84,7 @@ func (a *attempt) Tell(to attributes) {
 	if service := c.backend.Service; service != "" {
 		to.String(semconv.ServicePeerNameKey, service)
 	}
-	if a.copied {
-		to.Bool(mirrorKey, true)
-	}
+	a.copied.tell(to)
 	if a.resend > 0 {
 		to.Int(semconv.HTTPRequestResendCountKey, a.resend)
 	}

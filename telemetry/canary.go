@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"spangate/balancer"
@@ -92,10 +93,10 @@ func (c *canary) links(why balancer.CanaryReason) (all []trace.Link) {
 func (c *canary) changed(change balancer.CanaryChange) {
 	t, ctx := c.telemetry, context.Background()
 	t.metrics.canary.Of(t.meter.with(canaryStateKey.String(string(change.To)), canaryReasonKey.String(string(change.Reason)))...).Add(ctx, 1)
-	attrs := t.meter.with(
+	attrs := []attribute.KeyValue{
 		canaryStateKey.String(string(change.To)), canaryPreviousStateKey.String(string(change.From)),
 		canaryReasonKey.String(string(change.Reason)),
-	)
+	}
 	if change.For > 0 {
 		attrs = append(attrs, canaryWaitKey.Float64(change.For.Seconds()))
 	}
@@ -104,7 +105,7 @@ func (c *canary) changed(change balancer.CanaryChange) {
 			canaryAttemptsKey.Int64(change.Canary.Attempts), canaryFailuresKey.Int64(change.Canary.Failures),
 			canaryStableAttemptsKey.Int64(change.Stable.Attempts), canaryStableFailuresKey.Int64(change.Stable.Failures))
 	}
-	ctx, span := t.tracer.Start(ctx, canaryStateChangeSpan, trace.WithNewRoot(), trace.WithLinks(c.links(change.Reason)...), trace.WithAttributes(attrs...))
+	ctx, span := t.tracer.Start(ctx, canaryStateChangeSpan, trace.WithNewRoot(), trace.WithLinks(c.links(change.Reason)...), trace.WithAttributes(t.meter.with(attrs...)...))
 	span.End()
 	c.mu.Lock()
 	c.before = span.SpanContext()

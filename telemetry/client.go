@@ -51,10 +51,9 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.client, a.exchange, a.ctx, a.course.Start = c, e, r.Context(), e.now()
 	a.sent, a.url, a.method, a.ready = r.Method, r.URL, t.cfg.KnownMethods.normalize(r.Method), c.ready()
 	of := t.at(e)
-	var copied *mirrored
 	if e == nil {
-		if copied = mirroredOf(a.ctx); copied != nil {
-			a.copied, of = true, copied.of
+		if a.copied = mirroredOf(a.ctx); a.copied != nil {
+			of = a.copied.of
 		}
 	}
 	a.series = c.series.of(of)
@@ -68,8 +67,8 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 			links = []trace.Link{{SpanContext: e.latest}}
 		}
 	}
-	if copied != nil {
-		a.ctx, a.span = copied.start(a.ctx, t.tracer, a.course.Start, spanName(a.method))
+	if a.copied != nil {
+		a.ctx, a.span = a.copied.start(a.ctx, t.tracer, a.course.Start, spanName(a.method))
 	} else {
 		a.ctx, a.span = startSpan(a.ctx, t.tracer, a.course.Start, spanName(a.method), trace.SpanKindClient, links...)
 	}

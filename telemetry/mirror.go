@@ -63,6 +63,17 @@ func mirroredOf(ctx context.Context) *mirrored {
 	return m
 }
 
+// tell tells that an attempt is of a copy. A nil mirrored tells nothing.
+func (m *mirrored) tell(to attributes) {
+	if m == nil {
+		return
+	}
+	to.Bool(mirrorKey, true)
+	if name := m.of.route.name; name != "" {
+		to.String(routeKey, name)
+	}
+}
+
 // start starts the span of a copy. Without one, the mirror is told that the trace, which
 // is one of its own all the same, is not sampled.
 func (m *mirrored) start(ctx context.Context, by trace.Tracer, at time.Time, name string) (context.Context, trace.Span) {

@@ -20,10 +20,11 @@ import (
 // counts over all of them together. Each part is observed as what the first route is made
 // of that has it.
 type parts struct {
-	front  Front
-	pools  []*pool
-	limits []*rateLimit
-	doors  []*policy.Auth
+	front   Front
+	pools   []*pool
+	mirrors []*balancer.Mirror
+	limits  []*rateLimit
+	doors   []*policy.Auth
 
 	// What routes inherit; nil where none has yet, or nothing is to be had.
 	inherited struct {
@@ -44,13 +45,16 @@ type pool struct {
 	*balancer.Pool
 	cfg    balancer.Config
 	probes probe.Config
+	beside bool // it is of no route's own backends: nobody waits for it
 }
 
-// pool returns the pool of those backends. How requests are tried again is no part of it.
-func (p *parts) pool(cfg balancer.Config, probes probe.Config, tel *telemetry.Telemetry) (*balancer.Pool, error) {
+// pool returns the pool of those backends, which are a route's own or beside these. How
+// requests are tried again is no part of it.
+func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel *telemetry.Telemetry) (*balancer.Pool, error) {
 	made := cfg.WithoutRetry()
 	for _, have := range p.pools {
 		if slices.Equal(have.cfg.Backends.Names(), made.Backends.Names()) && reflect.DeepEqual(have.cfg, made) && reflect.DeepEqual(have.probes, probes) {
+			have.beside = have.beside && beside
 			return have.Pool, nil
 		}
 	}
@@ -58,7 +62,7 @@ func (p *parts) pool(cfg balancer.Config, probes probe.Config, tel *telemetry.Te
 	if err != nil {
 		return nil, err
 	}
-	p.pools = append(p.pools, &pool{built, made, probes})
+	p.pools = append(p.pools, &pool{built, made, probes, beside})
 	tel.ObserveBackends(built.Members)
 	for _, name := range cfg.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
@@ -73,6 +77,9 @@ func (p *parts) run(ctx context.Context) error {
 	var runs []func(context.Context) error
 	for _, pool := range p.pools {
 		runs = append(runs, pool.Run, func(ctx context.Context) error { return pool.Reload(ctx, p.front.Reload) })
+	}
+	for _, mirror := range p.mirrors {
+		runs = append(runs, mirror.Run)
 	}
 	for _, door := range p.doors {
 		runs = append(runs, door.Run)
@@ -89,6 +96,9 @@ func (p *parts) run(ctx context.Context) error {
 func (p *parts) started() (err error) {
 	some := len(p.pools) == 0
 	for _, pool := range p.pools {
+		if pool.beside {
+			continue
+		}
 		switch waits := pool.Started(); {
 		case waits == nil:
 			some = true

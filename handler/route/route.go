@@ -88,13 +88,14 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 	rewriter := rewrite.New(cfg.Rewrite, n.Path, facts)
 	answers := n.Action.Handler(facts, rewriter, refuse)
 	if answers == nil {
-		if r.pool, err = p.pool(cfg.Balancer, cfg.Probe, tel); err != nil { // last of what may fail: it holds sockets
+		if r.pool, err = p.pool(cfg.Balancer, cfg.Probe, false, tel); err != nil { // last of what may fail: it holds sockets
 			return nil, err
 		}
-		retrier := balancer.RetryBy(cfg.Balancer.Retry, r.pool)
-		tel.ObserveBudget(retrier.BudgetLeft)
-		forward := rewriter.Over(tel.Forward(retrier)) // all attempts together; each has a span of its own below
-		answers = handler.Forward(forward, handler.ForwardConfig{
+		sends, err := p.behind(n, r.pool, tel)
+		if err != nil {
+			return nil, err
+		}
+		answers = handler.Forward(rewriter.Over(sends), handler.ForwardConfig{
 			Fields: p.front.Fields, ClientTimeout: p.front.ClientTimeout, Failures: failures, Upgraded: tel.Upgraded,
 		})
 	}

@@ -68,5 +68,5 @@ var Spans = []Span{
 // canaryChange is what span and event tell of a change of a canary's state.
 var canaryChange = []string{
 	"spangate.canary.state", "spangate.canary.previous_state", "spangate.canary.reason", "spangate.canary.wait",
-	"spangate.canary.attempts", "spangate.canary.failures", "spangate.canary.stable_attempts", "spangate.canary.stable_failures",
+	"spangate.canary.attempts", "spangate.canary.failures", "spangate.canary.stable_attempts", "spangate.canary.stable_failures", "spangate.route",
 }

@@ -55,16 +55,16 @@ func TestCanaryAbortsAndReturns(t *testing.T) {
 	const failed = "GET /* SERVER Unset spangate.canary.side=canary\n" +
 		"  GET CLIENT Error error.type=503\n" +
 		"  retry INTERNAL Unset\n"
-	want := ""
+	var want strings.Builder
 	for i := range 5 {
-		want += failed + fmt.Sprintf("  GET CLIENT Unset link=%d\n", 4*i+2)
+		want.WriteString(failed + fmt.Sprintf("  GET CLIENT Unset link=%d\n", 4*i+2))
 	}
-	want += "canary_state_change INTERNAL Unset spangate.canary.previous_state=active spangate.canary.state=aborted spangate.canary.reason=errors spangate.canary.failures=5 link=2 link=6 link=10 link=14 link=18\n" +
+	want.WriteString("canary_state_change INTERNAL Unset spangate.canary.previous_state=active spangate.canary.state=aborted spangate.canary.reason=errors spangate.canary.failures=5 link=2 link=6 link=10 link=14 link=18\n" +
 		"GET /* SERVER Unset spangate.canary.side=stable\n" +
 		"  GET CLIENT Unset\n" +
 		"canary_state_change INTERNAL Unset spangate.canary.previous_state=aborted spangate.canary.state=trial spangate.canary.reason=waited link=21\n" +
-		"canary_state_change INTERNAL Unset spangate.canary.previous_state=trial spangate.canary.state=active spangate.canary.reason=passed spangate.canary.failures=0 link=24\n"
-	p.checkSpans(t, want, "error.type", "spangate.canary.side", "spangate.canary.previous_state", "spangate.canary.state", "spangate.canary.reason", "spangate.canary.failures")
+		"canary_state_change INTERNAL Unset spangate.canary.previous_state=trial spangate.canary.state=active spangate.canary.reason=passed spangate.canary.failures=0 link=24\n")
+	p.checkSpans(t, want.String(), "error.type", "spangate.canary.side", "spangate.canary.previous_state", "spangate.canary.state", "spangate.canary.reason", "spangate.canary.failures")
 	if lines := p.log.named(t, "event.name", "spangate.canary.state_changed"); len(lines) != 3 {
 		t.Errorf("the log tells of %d changes: %v", len(lines), lines)
 	}

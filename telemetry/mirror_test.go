@@ -87,16 +87,17 @@ shadow gets 00, of its own
 				resp.Body.Close()
 			})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 			<-sent
-			text := toldOfMirror(recorder.Ended())
+			var text strings.Builder
+			text.WriteString(toldOfMirror(recorder.Ended()))
 			for _, host := range []string{"v1", "shadow"} {
 				parent := strings.Split(got[host], "-")
 				of := "of its own"
 				if len(parent) == 4 && parent[1] == request.TraceID().String() {
 					of = "of the request's trace"
 				}
-				text += fmt.Sprintf("%s gets %s, %s\n", host, parent[len(parent)-1], of)
+				text.WriteString(fmt.Sprintf("%s gets %s, %s\n", host, parent[len(parent)-1], of))
 			}
-			if diff := cmp.Diff(test.want, text); diff != "" {
+			if diff := cmp.Diff(test.want, text.String()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for _, name := range []string{"spangate.mirror.requests", "http.client.request.duration"} {

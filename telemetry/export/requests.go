@@ -9,8 +9,8 @@ import (
 // Requests says which requests of a route are traced, where that differs from what holds
 // for all. The zero value differs in nothing.
 type Requests struct {
-	Sample ownShare `env:"TRACE_SAMPLE" needs:"OTEL_TRACES_SAMPLER!=always_off" zero:"as OTEL_TRACES_SAMPLER says" doc:"share of the requests that are traced, such as 1% or 0, in place of what OTEL_TRACES_SAMPLER and its argument say of all; what a caller has decided who is believed is followed as with any other share"`
-	Keep   ownKeep  `env:"TRACE_KEEP" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" zero:"as TRACE_KEEP says" doc:"requests whose spans are exported though the sampler said no, in place of what TRACE_KEEP says of all"`
+	Sample ownShare `env:"TRACE_SAMPLE" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"share of the requests that are traced, such as 1% or 0, in place of what OTEL_TRACES_SAMPLER and its argument say of all; what a caller has decided who is believed is followed as with any other share"`
+	Keep   ownKeep  `env:"TRACE_KEEP" list:"true" needs:"OTEL_TRACES_SAMPLER!=always_off" doc:"requests whose spans are exported though the sampler said no, in place of what TRACE_KEEP says of all"`
 }
 
 // keep returns which requests are kept.

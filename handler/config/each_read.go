@@ -63,7 +63,7 @@ type binding struct {
 }
 
 func (b binding) compare(other binding) int {
-	return cmp.Or(b.i-other.i, slices.Compare(b.variable.index, other.variable.index))
+	return cmp.Or(b.i-other.i, b.variable.order-other.variable.order)
 }
 
 // bind sets what is given to r's structs. What is none of their variables becomes a

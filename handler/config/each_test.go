@@ -85,3 +85,74 @@ func TestEach(t *testing.T) {
 		t.Errorf("what a part sets changes what is there for all (-want +got):\n%s", diff)
 	}
 }
+
+func TestEachAtFault(t *testing.T) {
+	parts := []string{"PARTS=one,two-b", "PART_ONE_MATCH=/one", "PART_TWO_B_MATCH=/two"}
+	for name, test := range map[string]struct {
+		given []string
+		want  []string
+	}{
+		"nothing":                  {},
+		"missing":                  {[]string{"PART_ONE_MATCH="}, []string{"PART_ONE_MATCH: required, e.g. /a"}},
+		"no value":                 {[]string{"PART_ONE_MOST=x", "PART_TWO_B_WAIT=5"}, []string{`PART_ONE_MOST="x": must be a whole number`, `PART_TWO_B_WAIT="5": must be a duration such as 500ms, 10s or 1m30s`}},
+		"too little":               {[]string{"PART_ONE_MOST=-1"}, []string{`PART_ONE_MOST="-1": must be at least 0`}},
+		"an empty door":            {[]string{"PART_ONE_LIMIT="}, []string{"PART_ONE_LIMIT: is set but empty, which must not open the door by mistake; write off"}},
+		"empty, and no door":       {[]string{"PART_ONE_MOST=", "PART_ONE_NOTHING="}, nil},
+		"without what it needs":    {[]string{"PART_ONE_WAIT=1s"}, []string{"PART_ONE_WAIT: is of no use without PART_ONE_MOST"}},
+		"with what is inherited":   {[]string{"MOST=1", "PART_ONE_WAIT=1s"}, nil},
+		"where it is switched off": {[]string{"MOST=1", "PART_ONE_MOST=off", "PART_ONE_WAIT=1s"}, []string{"PART_ONE_WAIT: is of no use without PART_ONE_MOST"}},
+		"of use to one":            {[]string{"WAIT=1s", "PART_ONE_MOST=1"}, nil},
+		"of use to none":           {[]string{"WAIT=1s"}, []string{"WAIT: is of no use without MOST"}},
+		"above what is inherited":  {[]string{"MOST=1", "LONGEST=1s", "PART_ONE_WAIT=2s"}, []string{`PART_ONE_WAIT="2s": must not be above LONGEST, which is 1s`}},
+		"above its own":            {[]string{"MOST=1", "LONGEST=3s", "PART_ONE_LONGEST=1s", "PART_ONE_WAIT=2s"}, []string{`PART_ONE_WAIT="2s": must not be above PART_ONE_LONGEST, which is 1s`}},
+		"both its own":             {[]string{"PART_ONE_MOST=10", "PART_ONE_KEY=k"}, []string{`PART_ONE_MOST="10": not with PART_ONE_KEY`}},
+		"one inherited":            {[]string{"MOST=10", "PART_ONE_KEY=k"}, []string{`MOST="10": not with PART_ONE_KEY`}},
+		"all inherited, once":      {[]string{"MOST=10", "KEY=k"}, []string{`MOST="10": not with KEY`}},
+		"of what is not known":     {[]string{"PART_ONE_MOST=10", "PART_ONE_KEY=k", "PART_ONE_KEY_FILE=/none"}, []string{`PART_ONE_KEY_FILE="/none": PART_ONE_KEY is set too`}},
+		"inherits what is not":     {[]string{"MOST=x", "PART_ONE_KEY=k"}, []string{`MOST="x": must be a whole number`}},
+		"not for one alone":        {[]string{"PART_ONE_STORE=s", "PART_TWO_B_PORT=1"}, []string{"PART_ONE_STORE: STORE holds for the whole program", "PART_TWO_B_PORT: PORT holds for the whole program"}},
+		"no such part":             {[]string{"PART_ONEE_MATCH=/a", "PART_OTHER_MATCH=/a"}, []string{`PART_ONEE_MATCH: no part is called "onee"; did you mean "one" (PART_ONE_MATCH)?`, `PART_OTHER_MATCH: no part is called "other"; PARTS lists those that there are`}},
+		"no such variable":         {[]string{"PART_ONE_MACH=/a", "PART_ONE_COLOUR=red"}, []string{"PART_ONE_COLOUR: unknown; spangate help parts says what a part has", "PART_ONE_MACH: unknown; did you mean PART_ONE_MATCH?"}},
+		"neither":                  {[]string{"PART_ONEE_MACH=/a"}, []string{"PART_ONEE_MACH: unknown; did you mean PART_ONE_MATCH?"}},
+		"nothing of ours":          {[]string{"PART_TIME=yes", "PARTNER_ONE_MATCH=/a", "PART_NUMBER_ELEVEN=1"}, nil},
+		"no list":                  {[]string{"PARTS=", "PART_TWO_B_MATCH=", "PART_TABLE_PORT=1"}, []string{`PART_ONE_MATCH: no part is called "one", as PARTS is not set`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s site
+			_, _, err := Load(&s, append(parts, test.given...), s.check)
+			if diff := cmp.Diff(test.want, lines(err)); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What Kubernetes and Docker tell of neighbours is no part's, unless it could be.
+func TestLinksOfEach(t *testing.T) {
+	var s site
+	_, warnings, err := Load(&s, []string{
+		"PARTS=one,env", "PART_ONE_MATCH=/one", "PART_ENV_MATCH=/env", "PART_ENV_MOST=3",
+		"PART_ONE_PORT=tcp://10.0.0.7:80", "PART_ONE_SERVICE_HOST=10.0.0.7", "PART_ONE_PORT_80_TCP_ADDR=10.0.0.7", "PART_ONE_NAME=/web/one", "PART_X_PORT=tcp://10.0.0.8:80",
+	})
+	want := []string{`PART_ONE_PORT="tcp://10.0.0.7:80": ignored, looks like a Kubernetes service link`}
+	if diff := cmp.Diff(want, warnings); err != nil || diff != "" {
+		t.Errorf("%v, warnings (-want +got):\n%s", err, diff)
+	}
+	if s.Parts[1].Shared.Most != 3 {
+		t.Error("a variable of a part called env is taken for a link")
+	}
+}
+
+func TestOwn(t *testing.T) {
+	var s site
+	if _, _, err := Load(&s, []string{"PARTS=one,two", "PART_ONE_MATCH=/1", "PART_TWO_MATCH=/2", "PART_TWO_MOST=0", "PART_TWO_PROBE_MODE=auto", "PART_TWO_MODE="}); err != nil {
+		t.Fatal(err)
+	}
+	two := &s.Parts[1]
+	if diff := cmp.Diff([]string{"PART_TWO_MATCH", "PART_TWO_MOST", "PART_TWO_PROBE_MODE"}, two.Own("*")); diff != "" {
+		t.Errorf("its own (-want +got):\n%s", diff)
+	}
+	if s.Parts[0].Sets("MOST", "PROBE_*") || !two.Sets("NOTHING", "PROBE_*") || two.Sets("MODE") || two.Shared.Probe != "active" {
+		t.Errorf("%+v", s.Parts)
+	}
+}

@@ -55,7 +55,7 @@ func begin(cfg any, environ []string) *loading {
 		l.given[name] = strings.TrimRight(text, "\r\n") // a line's end is no part of what was in the line
 	}
 	l.defaults = platformDefaults(l.given)
-	var w walk
+	w := walk{tags: make(tag, 0, 2048), variables: make([]Variable, 0, 256)} // roughly as many as there are
 	w.add(reflect.ValueOf(cfg).Elem(), place{prefixes: []string{""}})
 	l.variables, l.repeated = w.variables, w.repeated
 	for i := range l.variables {
@@ -136,11 +136,11 @@ func (l *loading) variableAt(address any) *Variable {
 
 // all returns the variables that stand once, and those that are set for one of each.
 func (l *loading) all() []Variable {
-	all := l.variables
+	own := [][]Variable{l.variables}
 	for _, r := range l.repeated {
 		for _, e := range r.elements {
-			all = append(all, e.own...)
+			own = append(own, e.own)
 		}
 	}
-	return all
+	return slices.Concat(own...)
 }

@@ -50,6 +50,9 @@ func (g Group) names(variable string) bool { return matches(g.Of, variable) }
 // matches reports whether one of patterns stands for name; * is for anything.
 func matches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		if !strings.Contains(pattern, "*") {
+			return pattern == name
+		}
 		ok, _ := path.Match(pattern, name)
 		return ok
 	})

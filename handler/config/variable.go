@@ -33,12 +33,13 @@ type Variable struct {
 	text     string // what the value is parsed from
 	alike    string // what else to say of all the variables of its struct together; they are those of another
 	prefixes []string
-	tag      reflect.StructTag // read for what is asked: a start asks little
+	tag      tag
 	value    reflect.Value
 
 	of    *element  // the one of each that it belongs to; nil: it stands once
 	base  *Variable // whose value it has unless it is set; nil: its own
 	index []int     // its field's, within one of each
+	order int       // its own among all
 	whole bool      // it holds for the whole program, whatever struct it is inherited with
 	each  string    // begins the name by which one of each sets it; empty: none does
 }
@@ -63,6 +64,7 @@ func Variables(cfg any) []Variable {
 
 // walk is what is found in a configuration.
 type walk struct {
+	tags      tag // of all fields
 	variables []Variable
 	repeated  []*repeated
 }
@@ -80,7 +82,9 @@ type place struct {
 func (w *walk) add(group reflect.Value, at place) {
 	prefix := at.prefixes[len(at.prefixes)-1]
 	for field, value := range group.Fields() {
-		tag := field.Tag
+		first := len(w.tags)
+		w.tags = appendTag(w.tags, field.Tag)
+		tag := w.tags[first:len(w.tags):len(w.tags)]
 		name, options, _ := strings.Cut(tag.Get("env"), ",")
 		inner := at
 		if at.index != nil {
@@ -92,7 +96,7 @@ func (w *walk) add(group reflect.Value, at place) {
 		case name != "":
 			w.variables = append(w.variables, Variable{
 				Name: prefix + name, Default: tag.Get("envDefault"), Required: options == "required", Secret: tag.Get("secret") == "true",
-				alike: at.alike, prefixes: at.prefixes, tag: tag, value: value, index: inner.index, whole: inner.whole,
+				alike: at.alike, prefixes: at.prefixes, tag: tag, value: value, index: inner.index, whole: inner.whole, order: len(w.variables),
 			})
 		case value.Kind() == reflect.Struct:
 			inner.prefixes = append(slices.Clip(at.prefixes), prefix+tag.Get("envPrefix"))

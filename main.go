@@ -55,20 +55,8 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE) // that nobody reads the log is no reason to end
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	ctx := interruptible(context.Background(), signals, os.Exit)
+	ctx := supervise.Interruptible(context.Background(), signals, os.Exit)
 	os.Exit(report(os.Stderr, command(ctx, os.Args[1:], os.Environ(), os.Stdout)))
-}
-
-// interruptible returns a context that the first signal cancels; the second
-// one exits at once, with a shell's code for it. Leaving that to the signal's
-// default would not do: process 1 of a container has none.
-func interruptible(ctx context.Context, signals <-chan os.Signal, exit func(code int)) context.Context {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		cancel(fmt.Errorf("received signal: %v", <-signals))
-		exit(128 + int((<-signals).(syscall.Signal)))
-	}()
-	return ctx
 }
 
 // report writes why the program ends and returns its exit code: 64 (EX_USAGE)
@@ -106,10 +94,18 @@ func command(ctx context.Context, args, env []string, stdout io.Writer) error {
 	case "help":
 		err = config.Explain(&Config{}, "", stdout)
 	default:
-		if len(args) != 2 || args[0] != "help" {
-			return config.Faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, status, version and help", arg)}
+		switch {
+		case args[0] == "route":
+			var cfg, same, usual Config
+			holds := func(name string) error { return config.PrintOne(&same, &usual, env, same.check, name, stdout) }
+			if _, _, err = config.Load(&cfg, env, cfg.check); err == nil {
+				err = route.Explain(args[1:], &cfg.Route, &cfg.Routes, cfg.Origin, holds, stdout)
+			}
+		case args[0] == "help" && len(args) == 2:
+			err = config.Explain(&Config{}, args[1], stdout)
+		default:
+			err = config.Faults{fmt.Sprintf("unknown argument %q: there are config, healthcheck, route, status, version and help", arg)}
 		}
-		err = config.Explain(&Config{}, args[1], stdout)
 	}
 	if errors.Is(err, syscall.EPIPE) {
 		return nil // whoever reads has read enough

@@ -16,6 +16,7 @@ import (
 	"spangate/handler"
 	"spangate/handler/admin"
 	"spangate/handler/config"
+	"spangate/handler/supervise"
 	"spangate/handler/wire"
 	"spangate/handler/wire/wiretest"
 )
@@ -107,7 +108,7 @@ func TestInterruptible(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			signals, code := make(chan os.Signal), make(chan int)
-			ctx := interruptible(t.Context(), signals, func(n int) { code <- n })
+			ctx := supervise.Interruptible(t.Context(), signals, func(n int) { code <- n })
 			signals <- test.first
 			<-ctx.Done()
 			if got, want := context.Cause(ctx).Error(), "received signal: "+test.first.String(); got != want {

@@ -23,32 +23,48 @@ var unset = []string{"BACKENDS=echo:any", "PLATFORM=none"}
 // or changedOnly, comes behind that, in the order of their names or of what a method
 // Order of the struct around returns, which are indexes.
 func Print(cfg, usual any, environ []string, check func() error, changedOnly bool, stdout io.Writer) error {
-	l := load(cfg, environ, []func() error{check})
-	if err := l.err(); err != nil {
+	p, err := newPrinting(cfg, usual, environ, check, stdout)
+	if err != nil {
 		return err
 	}
-	before := load(usual, unset, nil)
-	if err := before.err(); err != nil {
-		return err
-	}
-	p := printing{
-		loading: l, changedOnly: changedOnly, now: inForce(cfg), before: inForce(usual),
-		w: tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0), changed: map[*Variable]bool{},
-	}
-	for i := range l.variables {
-		v := &l.variables[i]
-		p.once(v, &before.variables[i])
-	}
-	for _, r := range l.repeated {
+	p.changedOnly = changedOnly
+	p.all()
+	for _, r := range p.repeated {
 		for _, e := range r.inOrder() {
 			p.one(e)
 		}
 	}
-	err := p.w.Flush()
-	for _, warning := range l.warnings {
+	err = p.w.Flush()
+	for _, warning := range p.warnings {
 		fmt.Fprintln(stdout, warning)
 	}
 	return err
+}
+
+// PrintOne is [Print] of what is not as it is by default for one of each, by its name:
+// what is set for it, and what it inherits; of "" what holds where there is none.
+func PrintOne(cfg, usual any, environ []string, check func() error, name string, stdout io.Writer) error {
+	p, err := newPrinting(cfg, usual, environ, check, stdout)
+	if err != nil {
+		return err
+	}
+	p.changedOnly = true
+	if name == "" {
+		p.all()
+		return p.w.Flush()
+	}
+	told := p.w
+	p.w = tabwriter.NewWriter(io.Discard, 0, 0, 2, ' ', 0)
+	p.all() // to know what is changed
+	p.w, p.changedOnly = told, false
+	for _, r := range p.repeated {
+		for _, e := range r.elements {
+			if e.name == name {
+				p.one(e)
+			}
+		}
+	}
+	return p.w.Flush()
 }
 
 // printing writes variables.
@@ -58,6 +74,29 @@ type printing struct {
 	now, before map[any]string
 	w           *tabwriter.Writer
 	changed     map[*Variable]bool // those that stand once: what holds is not so by default
+	usual       []Variable         // those that stand once
+}
+
+func newPrinting(cfg, usual any, environ []string, check func() error, stdout io.Writer) (*printing, error) {
+	l := load(cfg, environ, []func() error{check})
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	before := load(usual, unset, nil)
+	if err := before.err(); err != nil {
+		return nil, err
+	}
+	return &printing{
+		loading: l, now: inForce(cfg), before: inForce(usual), usual: before.variables,
+		w: tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0), changed: map[*Variable]bool{},
+	}, nil
+}
+
+// all writes the variables that stand once.
+func (p *printing) all() {
+	for i := range p.variables {
+		p.once(&p.variables[i], &p.usual[i])
+	}
 }
 
 func (p *printing) line(name, origin, value string) {

@@ -57,6 +57,7 @@ Arguments:
 
     (none)                       serves
     config [--changed]           what is in force, and where each value is from
+    route [METHOD ]URL           which route takes that, and why no other one
     healthcheck                  asks the running instance whether it is live
     status                       what it says of its backends and limits
     version

@@ -115,6 +115,9 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	if t.silent {
 		t.tracer = silentTracer{}
 	}
+	if providers.Off {
+		t.ids = t.tracer // no request has one
+	}
 	t.propagates = len(t.propagator.Fields()) > 0
 	t.participates = t.propagates && !t.silent
 	if providers.Events != nil {

@@ -124,12 +124,13 @@ func Explain(args []string, cfg *Config, routes *Routes, origin handler.Origin, 
 	if err != nil {
 		return err
 	}
-	rules, err := match.Compile(rules(routes.Each))
+	rest := len(cfg.Balancer.Backends) > 0
+	rules, err := match.Compile(rules(routes.Each), rest)
 	if err != nil {
 		return err
 	}
-	t := &Table{rules: rules, routes: make([]*Route, len(routes.Each)), rest: len(cfg.Balancer.Backends) > 0}
-	if t.rest {
+	t := &Table{rules: rules, routes: make([]*Route, len(routes.Each)), rest: rest}
+	if rest {
 		t.routes = append(t.routes, nil)
 	}
 	handler.Identify(origin)(t.Match(http.HandlerFunc(func(_ http.ResponseWriter, found *http.Request) { r = found }))).ServeHTTP(nil, r)

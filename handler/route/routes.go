@@ -55,7 +55,7 @@ func (r *Routes) Fields() (all []string) {
 // Check returns what is wrong with values that are right by themselves. all is what
 // routes inherit.
 func (r *Routes) Check(all *Config) error {
-	_, err := match.Compile(rules(r.Each))
+	_, err := match.Compile(rules(r.Each), false)
 	wrong := []error{err, r.checkReferences(all)}
 	for i := range r.Each {
 		wrong = append(wrong, r.Each[i].check())
@@ -78,7 +78,7 @@ func (r *Routes) Ways(all *Config) (ways []*Config) {
 // Order returns the indexes of the routes in the order in which they are matched, by the
 // most specific pattern of each; nil where they conflict.
 func (r *Routes) Order() (order []int) {
-	table, err := match.Compile(rules(r.Each))
+	table, err := match.Compile(rules(r.Each), false)
 	if err != nil {
 		return nil
 	}

@@ -44,7 +44,7 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 		return t, err
 	}
 	var err error
-	if t.rules, err = match.Compile(rules(named)); err != nil {
+	if t.rules, err = match.Compile(rules(named), t.rest); err != nil {
 		return nil, err
 	}
 	var names []string

@@ -256,7 +256,7 @@ func (w *walk) agree(at, other *site, path string, took *entry) bool {
 	if t.overlong {
 		return false
 	}
-	folds := took != nil && (t.capitals || w.table.folds)
+	folds := (took != nil || w.table.rest) && (t.capitals || w.table.folds)
 	if c.count > 1 || folds || other != nil || w.text != path {
 		for i := range c.count {
 			rd := t.reading(i, &c)

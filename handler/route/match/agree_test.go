@@ -179,8 +179,8 @@ type readable struct {
 	path string
 }
 
-// folds reports whether case does not matter to the reader. That is not asked where no
-// route takes a path as it was sent.
+// folds reports whether case does not matter to the reader. That is not asked where nobody
+// takes a path as it was sent.
 func (rd *reader) folds() bool { return rd.same("a", "A") }
 
 // leads returns the rule that a reader's reading of the path leads to.
@@ -296,7 +296,8 @@ func FuzzTheRoutesAgree(f *testing.F) {
 		if rules == nil {
 			rules = src.rules()
 		}
-		table, err := compile(t, rules...)
+		rest := src.number(2) == 1
+		table, err := compileWith(t, rest, rules...)
 		if err != nil {
 			return
 		}
@@ -314,7 +315,7 @@ func FuzzTheRoutesAgree(f *testing.F) {
 		text := strings.Join(rules, " ")
 		tellsCases := strings.Contains(text, "/A") && strings.Contains(text, "/a") // on purpose
 		for _, rd := range slices.Concat(readers, []reader{chained((*source)(&chainBytes))}) {
-			if rd.folds() && (m.Route < 0 || tellsCases) {
+			if rd.folds() && (m.Route < 0 && !rest || tellsCases) {
 				continue
 			}
 			if rule := rd.leads(ref, r); rule != m.Route {

@@ -53,11 +53,17 @@ func compiled(t testing.TB, rules ...string) *match.Table {
 
 func compile(t testing.TB, rules ...string) (*match.Table, error) {
 	t.Helper()
+	return compileWith(t, false, rules...)
+}
+
+// compileWith also says whether somebody takes the rest.
+func compileWith(t testing.TB, rest bool, rules ...string) (*match.Table, error) {
+	t.Helper()
 	var all []match.Rule
 	for i, text := range rules {
 		all = append(all, rule(t, strconv.Itoa(i), strings.Split(text, "; ")...))
 	}
-	return match.Compile(all)
+	return match.Compile(all, rest)
 }
 
 var client = netip.MustParseAddr("10.0.0.1")

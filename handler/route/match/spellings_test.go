@@ -82,3 +82,24 @@ func TestSpellingsOfOthers(t *testing.T) {
 		t.Errorf("%d spellings", protected)
 	}
 }
+
+// What takes the rest is an open route like any other; without it nobody gets what nobody
+// takes, and case is all the same.
+func TestSpellingsOfTheRest(t *testing.T) {
+	for path, want := range map[string][2]string{
+		"/ADMIN/users":  {"none", "ambiguous"},
+		"/%41dmin":      {"none", "ambiguous"},
+		"/Administer":   {"none", "none"},
+		"/x/../admin/a": {"ambiguous", "ambiguous"},
+	} {
+		for i, rest := range []bool{false, true} {
+			table, err := compileWith(t, rest, "/admin/*")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := outcome(table, request(path)); got != want[i] {
+				t.Errorf("%s, rest %v: %s, want %s", path, rest, got, want[i])
+			}
+		}
+	}
+}

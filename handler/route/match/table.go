@@ -21,6 +21,7 @@ type Table struct {
 	namesHosts bool
 	depth      int  // the most segments of a pattern
 	folds      bool // a pattern has capitals in its path
+	rest       bool // what no rule takes goes somewhere
 }
 
 // entry is one pattern of a rule.
@@ -46,9 +47,11 @@ type site struct {
 }
 
 // Compile makes the table of rules. Its error joins one for each two rules that may
-// take the same request and of which neither is more specific.
-func Compile(rules []Rule) (*Table, error) {
-	t := &Table{methods: map[string]methodSet{}, exactly: map[string]*site{}, wildcards: map[string]*site{}, any: &site{}}
+// take the same request and of which neither is more specific. That rest is set means
+// that somebody answers what no rule takes, who is not to get what another reading, be it
+// one without regard to case, leads to a rule.
+func Compile(rules []Rule, rest bool) (*Table, error) {
+	t := &Table{rest: rest, methods: map[string]methodSet{}, exactly: map[string]*site{}, wildcards: map[string]*site{}, any: &site{}}
 	conditional := 0
 	for i, rule := range rules {
 		id := 0

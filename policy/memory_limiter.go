@@ -8,7 +8,8 @@ import (
 )
 
 // MemoryLimiter keeps the counts of at most a fixed number of keys in this
-// process. It starts no goroutine and no timer. It is safe for concurrent use.
+// process. It starts no goroutine and no timer, and takes memory as keys come: there may
+// be a limiter for each route. It is safe for concurrent use.
 //
 // When there is no room for a new key, the one goes that was used least
 // recently: it is the least likely to be missed. A key that has spent more than
@@ -48,7 +49,8 @@ func NewMemoryLimiter(limits Limits, maxKeys int) *MemoryLimiter {
 	m.spare.Store(int64(max(maxKeys-n, 0)))
 	m.shards = make([]shard, n)
 	for i := range m.shards {
-		m.shards[i].init(m.seed, max(maxKeys/n, 1), len(m.limits), &m.spare)
+		s := &m.shards[i]
+		s.seed, s.most, s.limits, s.spare = m.seed, max(maxKeys/n, 1), len(m.limits), &m.spare
 	}
 	return m
 }

@@ -16,7 +16,8 @@ import (
 type shard struct {
 	mu     sync.Mutex
 	seed   maphash.Seed
-	chains []uint32 // the first place of each; 0: none
+	most   int      // chains that there will be
+	chains []uint32 // the first place of each; 0: none. There are none before a first key
 	blocks []*[blockSize]entry
 	limits int           // how many there are
 	times  [][]int64     // of the entries of each block, an arrival time for each limit; 0: none
@@ -49,8 +50,9 @@ type entry struct {
 	spent        bool // which ring it is in
 }
 
-func (s *shard) init(seed maphash.Seed, chains, limits int, spare *atomic.Int64) {
-	s.seed, s.chains, s.limits, s.spare = seed, make([]uint32, chains), limits, spare
+// open makes room for the first keys.
+func (s *shard) open() {
+	s.chains = make([]uint32, s.most)
 	for _, ends := range []uint32{othersEnds, spentEnds} {
 		place := s.grow()
 		s.at(place).newer, s.at(place).older = ends, ends
@@ -67,6 +69,9 @@ func (s *shard) len() int {
 func (s *shard) decide(id [16]byte, hash uint64, limits []gcra, now int64) Decision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.chains == nil {
+		s.open()
+	}
 	place := s.find(id, hash)
 	if place == 0 {
 		s.dropWhole(now)

@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -20,7 +21,7 @@ func TestDashboard(t *testing.T) {
 			Targets []struct{ Expr, LegendFormat, Interval string }
 		}
 		Templating struct {
-			List []struct{ Name, Type, Definition string }
+			List []struct{ Name, Type, Definition, AllValue string }
 		}
 	}
 	text, err := os.ReadFile("../../deploy/grafana/dashboard.json")
@@ -35,6 +36,9 @@ func TestDashboard(t *testing.T) {
 		variables = append(variables, v.Name)
 		if v.Type == "query" {
 			checkQuery(t, v.Name, v.Definition)
+			if v.AllValue != ".*" {
+				t.Errorf("%s: all of it are %q, which leaves out series that have no such label", v.Name, v.AllValue)
+			}
 		}
 	}
 	queries := 0
@@ -42,6 +46,7 @@ func TestDashboard(t *testing.T) {
 		for _, target := range panel.Targets {
 			queries++
 			labels := checkQuery(t, panel.Title, target.Expr)
+			checkRoute(t, panel.Title, target.Expr)
 			if target.Interval != "1m" { // $__rate_interval is four of these
 				t.Errorf("%s: the least step is %q, not the minute from one export to the next", panel.Title, target.Interval)
 			}
@@ -59,6 +64,19 @@ func TestDashboard(t *testing.T) {
 	}
 	if queries == 0 {
 		t.Error("the dashboard has no queries")
+	}
+}
+
+// checkRoute holds that whoever chooses a route sees what is of that route alone. What no
+// route took is of none, and a certificate is also the listener's.
+func checkRoute(t *testing.T, where, query string) {
+	t.Helper()
+	known := series()
+	for _, found := range regexp.MustCompile(`(\w+)(\{[^}]*\})`).FindAllStringSubmatch(query, -1) {
+		of := slices.Contains(known[found[1]], "spangate_route") && !strings.Contains(found[2], `spangate_policy_rejection="route"`) && !strings.Contains(found[1], "_certificate_")
+		if by := strings.Contains(found[2], `spangate_route=~"$route"`); by != of {
+			t.Errorf("%s: %s is asked for by route: %t, want %t", where, found[0], by, of)
+		}
 	}
 }
 
@@ -116,6 +134,9 @@ func checkQuery(t *testing.T, where, query string) []string {
 	var asked []string
 	if variable, label, ok := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(bare, "label_values("), ")"), ", "); ok && strings.HasPrefix(bare, "label_values(") {
 		bare, asked = variable, []string{label}
+		if variable == "" { // of any metric
+			labels = slices.Concat(slices.Collect(maps.Values(known))...)
+		}
 	}
 	for _, name := range word.FindAllString(grouping.ReplaceAllString(bare, ""), -1) {
 		if slices.Contains(promQL, name) {

@@ -64,7 +64,7 @@ func fires(ctx context.Context, prometheus *prometheus, name string) error {
 			}
 			for _, alert := range rule.Alerts {
 				for key, template := range rule.Annotations {
-					for _, label := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(template, -1) {
+					for _, label := range regexp.MustCompile(`\{\{ \$labels\.(\w+)`).FindAllStringSubmatch(template, -1) {
 						if alert.Labels[label[1]] == "" {
 							return fmt.Errorf("an alert has no label %s for %q", label[1], template)
 						}

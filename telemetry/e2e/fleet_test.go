@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -55,8 +56,7 @@ func TestPrometheus(t *testing.T) {
 		t.Run("alerts", func(t *testing.T) { testAlerts(t, prometheus, rules) })
 	}
 	t.Run("of a collector", func(t *testing.T) {
-		pushed := []string{"OTEL_METRIC_EXPORT_INTERVAL=200"}
-		test(t, startPrometheus(t, rules), pushed, pushed, pushed, pushed)
+		test(t, startPrometheus(t, rules), slices.Repeat([][]string{{"OTEL_METRIC_EXPORT_INTERVAL=200"}}, fleetSize["instance"])...)
 	})
 	t.Run("scraped", func(t *testing.T) {
 		var targets []string
@@ -73,8 +73,9 @@ func TestPrometheus(t *testing.T) {
 // apiKey lets in at those instances that ask for credentials.
 const apiKey = "0123456789abcdef0123456789abcdef"
 
-// fleetSize is how many values the dashboard's variables have of the fleet.
-var fleetSize = map[string]int{"job": 1, "instance": 4, "backend": 7}
+// fleetSize is how many values the dashboard's variables have of the fleet. A pool that a
+// route inherits is told of as that of the route default.
+var fleetSize = map[string]int{"job": 1, "instance": 5, "backend": 10, "route": 3}
 
 // startFleet runs instances of one service under traffic until the test ends:
 // between them, all that has a panel or an alert happens again and again.
@@ -99,6 +100,7 @@ func startFleet(t *testing.T, prometheus *prometheus, exports [][]string) {
 		return http.StatusOK
 	}, backendTime)
 	busy := startSpangate(t, export(0,
+		"ROUTES=web", "ROUTE_WEB_MATCH=/*",
 		"BACKENDS="+strings.Join([]string{serving(200), serving(200), serving(503), flapping}, ","),
 		"PROBE_PATH=/healthz", "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
 		"OUTLIER_FAILURES=0", "RETRY_BUDGET=0%",
@@ -124,7 +126,7 @@ func startFleet(t *testing.T, prometheus *prometheus, exports [][]string) {
 	// One without a backend, whose certificate expires, is not believed, and changes
 	// for one that cannot be used.
 	certificate, port := expiring(t), freePort(t)
-	alone := startSpangate(t, export(1, "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
+	alone := startSpangate(t, export(1, "ROUTES=web", "ROUTE_WEB_MATCH=/*", "BACKENDS=http://"+refusing(t), "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
 		"TLS_CERT_FILE="+certificate, "TLS_PORT="+port, "TLS_RELOAD_INTERVAL=50ms")...)
 	distrust(t, "localhost:"+port)
 	spoil(t, certificate)
@@ -147,6 +149,20 @@ func startFleet(t *testing.T, prometheus *prometheus, exports [][]string) {
 	for range 32 {
 		ask(t, slow.url, "GET")
 	}
+
+	// One with a route whose canary fails, and whose mirror is not there. Some requests
+	// are none of it.
+	routed := startSpangate(t, export(4,
+		"ROUTES=shop", "ROUTE_SHOP_MATCH=GET /hello", "ROUTE_SHOP_BACKENDS="+serving(200), "RETRY_BUDGET=100%",
+		"ROUTE_SHOP_CANARY_BACKENDS="+serving(503), "ROUTE_SHOP_CANARY=50%", "ROUTE_SHOP_CANARY_ABORT=errors>5%/1s",
+		"ROUTE_SHOP_MIRROR_BACKENDS=http://"+refusing(t), "ROUTE_SHOP_MIRROR=50%", "PROBE_INTERVAL=50ms", "PROBE_FALL=1",
+		"OUTLIER_FAILURES=0",
+	)...)
+	for range 8 {
+		ask(t, routed.url, "GET")
+	}
+	ask(t, routed.url, "POST")
+	ask(t, routed.url+"/elsewhere", "GET")
 }
 
 // freePort returns one that nobody listens on, from those that systems do not give

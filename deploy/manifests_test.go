@@ -36,41 +36,50 @@ type manifest struct {
 	set      map[string]string // variables that the file sets
 	facts    map[string]any    // attributes of the resource that come of both
 	port     int
-	probes   []string // paths
+	probes   []string          // paths
+	routes   map[string]string // by a path that each takes
 	signal   syscall.Signal
 	grace    time.Duration // from the signal to the kill
 }
 
 // TestManifests runs the program as each manifest would have it run.
 func TestManifests(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "spangate")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "spangate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	for _, m := range []manifest{kubernetes(t), cloudRun(t), fly(t)} {
-		t.Run(m.platform, func(t *testing.T) {
+	program := build(t)
+	for name, m := range map[string]manifest{"kubernetes": kubernetes(t), "kubernetes with routes": kubernetesRoutes(t), "cloudrun": cloudRun(t), "fly": fly(t)} {
+		t.Run(name, func(t *testing.T) {
 			t.Run("config", func(t *testing.T) { m.configure(t, program) })
 			t.Run("run", func(t *testing.T) { m.run(t, program) })
 		})
 	}
 }
 
-// configure holds that the program understands the variables, and that what it
-// makes of them agrees with the rest of the manifest.
-func (m manifest) configure(t *testing.T, program string) {
+func build(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "spangate")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "spangate")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+type variable struct{ origin, value string }
+
+// configured returns what the program makes of its variables, of which nothing is to be
+// warned of.
+func configured(t *testing.T, program string, environ []string) map[string]variable {
+	t.Helper()
 	config := exec.CommandContext(t.Context(), program, "config")
-	config.Env = m.environ(nil)
+	config.Env = environ
 	var stderr bytes.Buffer
 	config.Stderr = &stderr
 	out, err := config.Output()
 	if err != nil || stderr.Len() > 0 {
 		t.Fatalf("spangate config: %v\n%s", err, &stderr)
 	}
-	type variable struct{ origin, value string }
 	got := map[string]variable{}
-	row := regexp.MustCompile(`^([A-Z0-9_]+) +(set|file|platform|default|derived) *(.*)$`)
+	row := regexp.MustCompile(`^([A-Z0-9_]+) +(set|file|platform|default|derived|inherited) *(.*)$`)
 	for line := range strings.Lines(string(out)) {
 		if match := row.FindStringSubmatch(strings.TrimRight(line, "\n")); match != nil {
 			got[match[1]] = variable{match[2], match[3]}
@@ -78,6 +87,13 @@ func (m manifest) configure(t *testing.T, program string) {
 			t.Errorf("spangate config warns: %s", line)
 		}
 	}
+	return got
+}
+
+// configure holds that the program understands the variables, and that what it
+// makes of them agrees with the rest of the manifest.
+func (m manifest) configure(t *testing.T, program string) {
+	got := configured(t, program, m.environ(nil))
 	for name := range m.set {
 		// Those of the resource are not in the table.
 		if got[name].origin != "set" && !strings.HasPrefix(name, "K8S_") {
@@ -104,10 +120,16 @@ func (m manifest) run(t *testing.T, program string) {
 	backend := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(backend.Close)
 	spangate := exec.CommandContext(t.Context(), program)
-	spangate.Env = m.environ(map[string]string{
+	changed := map[string]string{
 		"BACKENDS": backend.URL, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "HOST": "127.0.0.1", "PORT": "0",
 		"SHUTDOWN_DELAY": "0s", // nobody here goes on to send
-	})
+	}
+	for name := range m.set {
+		if strings.HasSuffix(name, "_BACKENDS") {
+			changed[name] = backend.URL
+		}
+	}
+	spangate.Env = m.environ(changed)
 	var stderr bytes.Buffer
 	spangate.Stderr = &stderr
 	stdout, err := spangate.StdoutPipe()
@@ -123,9 +145,10 @@ func (m manifest) run(t *testing.T, program string) {
 		t.Fatalf("it does not listen: %v\n%s", spangate.Wait(), &stderr)
 	}
 	// Once a backend has answered, it is ready too.
-	for _, test := range append([]string{"/"}, m.probes...) {
+	asked := append([]string{"/"}, slices.Sorted(maps.Keys(m.routes))...)
+	for _, test := range append(slices.Clip(asked), m.probes...) {
 		want := http.StatusOK
-		if test == "/" {
+		if slices.Contains(asked, test) {
 			want = http.StatusNotFound
 		}
 		resp, err := http.Get("http://" + address + test)
@@ -148,6 +171,13 @@ func (m manifest) run(t *testing.T, program string) {
 	spans := collector.Spans()
 	if len(spans) == 0 {
 		t.Fatalf("no spans\n%s", rest)
+	}
+	for path, route := range m.routes {
+		if !slices.ContainsFunc(spans, func(s otlptest.Span) bool {
+			return s.Attributes["url.path"] == path && s.Attributes["spangate.route"] == route
+		}) {
+			t.Errorf("no request to %s is told as one of %s", path, route)
+		}
 	}
 	resource := spans[0].Resource
 	got := map[string]any{}
@@ -205,6 +235,27 @@ func kubernetes(t *testing.T) manifest {
 		if strings.HasPrefix(attribute.Name, "k8s.") && (m.facts[attribute.Name] == nil || m.facts[attribute.Name] == "") {
 			t.Errorf("nothing provides %s", attribute.Name)
 		}
+	}
+	return m
+}
+
+// kubernetesRoutes is kubernetes with the component that has routes.
+func kubernetesRoutes(t *testing.T) manifest {
+	text, err := os.ReadFile("kubernetes/routes/kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var component struct {
+		ConfigMapGenerator []struct{ Literals []string } `yaml:"configMapGenerator"`
+	}
+	if err := yaml.Unmarshal(text, &component); err != nil {
+		t.Fatal(err)
+	}
+	m := kubernetes(t)
+	m.routes = map[string]string{"/": "default", "/api/hello": "api", "/docs/hello": "docs"}
+	for _, literal := range component.ConfigMapGenerator[0].Literals {
+		name, value, _ := strings.Cut(literal, "=")
+		m.set[name] = value
 	}
 	return m
 }
@@ -344,6 +395,67 @@ func (o object) manifest(t *testing.T) manifest {
 		m.probes = append(m.probes, p.HTTPGet.Path)
 	}
 	return m
+}
+
+// TestCompose holds that the program understands the variables of the files for Compose,
+// and that the hosts which these name are services.
+func TestCompose(t *testing.T) {
+	program := build(t)
+	type service struct {
+		Environment map[string]string
+		Extends     struct{ File, Service string }
+	}
+	services := map[string]service{}
+	for _, file := range []string{"compose.yaml", "compose.routes.yaml"} {
+		text, err := os.ReadFile("../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var compose struct{ Services map[string]service }
+		if err := yaml.Unmarshal(text, &compose); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for name, s := range compose.Services {
+			if base := s.Extends.Service; base != "" {
+				if s.Extends.File != "compose.yaml" || services[base].Environment == nil {
+					t.Errorf("%s extends %+v, which there is not", name, s.Extends)
+				}
+				s.Environment = merged(services[base].Environment, s.Environment)
+			}
+			s.Environment = merged(services[name].Environment, s.Environment)
+			services[name] = s
+		}
+		for name, s := range services {
+			if s.Environment == nil {
+				continue // of another image
+			}
+			var environ []string
+			for variable, value := range s.Environment {
+				environ = append(environ, variable+"="+value)
+				for _, host := range regexp.MustCompile(`http://([a-z0-9-]+)`).FindAllStringSubmatch(value, -1) {
+					if _, ok := services[host[1]]; !ok {
+						t.Errorf("%s: %s of %s names %s, which is no service", file, variable, name, host[1])
+					}
+				}
+			}
+			got := configured(t, program, environ)
+			for variable := range s.Environment {
+				if got[variable].origin != "set" {
+					t.Errorf("%s: %s of %s is no variable of the program", file, variable, name)
+				}
+			}
+		}
+	}
+}
+
+// merged is what Compose makes of an environment and another one over it.
+func merged(below, over map[string]string) map[string]string {
+	if below == nil {
+		return over
+	}
+	all := maps.Clone(below)
+	maps.Copy(all, over)
+	return all
 }
 
 // TestKubernetesObjectsAgree holds that the names by which one object means

@@ -15,11 +15,31 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
 // with returns the Deployment and the Service of the program that come of a component.
 func with(t *testing.T, component string) (deployment appsv1.Deployment, service corev1.Service) {
+	t.Helper()
+	for _, object := range built(t, component) {
+		text, err := object.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case object.GetKind() == "Deployment":
+			decode(t, "the Deployment", text, &deployment)
+		case object.GetKind() == "Service" && object.GetName() == "spangate":
+			decode(t, "the Service", text, &service)
+		}
+	}
+	secure(t, deployment.Spec.Template)
+	return deployment, service
+}
+
+// built returns all objects that come of a component.
+func built(t *testing.T, component string) []*resource.Resource {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../kubernetes")); err != nil {
@@ -42,20 +62,7 @@ func with(t *testing.T, component string) (deployment appsv1.Deployment, service
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, object := range made.Resources() {
-		text, err := object.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case object.GetKind() == "Deployment":
-			decode(t, "the Deployment", text, &deployment)
-		case object.GetKind() == "Service" && object.GetName() == "spangate":
-			decode(t, "the Service", text, &service)
-		}
-	}
-	secure(t, deployment.Spec.Template)
-	return deployment, service
+	return made.Resources()
 }
 
 // variables returns those of a container, and its ports by their names.
@@ -105,5 +112,49 @@ func TestTLS(t *testing.T) {
 		if path.Dir(env[name]) != mount.MountPath || mount.Name != deployment.Spec.Template.Spec.Volumes[0].Name || mount.SubPath != "" {
 			t.Errorf("%s is %s, mounted is %+v", name, env[name], mount)
 		}
+	}
+}
+
+// TestRoutes holds that the container gets the variables of the routes, and that the
+// backends which these name are Services whose pods are asked one by one.
+func TestRoutes(t *testing.T) {
+	deployment, _ := with(t, "routes")
+	var routes corev1.ConfigMap
+	services := map[string]bool{}
+	for _, object := range built(t, "routes") {
+		text, err := object.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch object.GetKind() {
+		case "ConfigMap":
+			decode(t, "the ConfigMap", text, &routes)
+		case "Service":
+			var service corev1.Service
+			decode(t, "a Service", text, &service)
+			if service.Spec.ClusterIP == corev1.ClusterIPNone {
+				services[fmt.Sprintf("dns+http://%s:%d", service.Name, service.Spec.Ports[0].Port)] = true
+			}
+		}
+	}
+	container := deployment.Spec.Template.Spec.Containers[0]
+	if len(container.EnvFrom) != 1 || container.EnvFrom[0].ConfigMapRef.Name != routes.Name {
+		t.Errorf("variables are from %v, want %s", container.EnvFrom, routes.Name)
+	}
+	env, _ := variables(container)
+	named := 0
+	for name, value := range routes.Data {
+		if _, ok := env[name]; ok {
+			t.Errorf("%s of the Deployment goes before that of the routes", name)
+		}
+		if strings.HasSuffix(name, "_BACKENDS") {
+			named++
+			if !services[value] {
+				t.Errorf("%s=%s is none of the headless Services %v", name, value, services)
+			}
+		}
+	}
+	if named != 2 || env["BACKENDS"] == "" {
+		t.Errorf("%d routes have backends, and what they do not take goes to %q", named, env["BACKENDS"])
 	}
 }

@@ -29,7 +29,8 @@ func TestFields(t *testing.T) {
 			"v1 Service":                    func() any { return new(corev1.Service) },
 			"policy/v1 PodDisruptionBudget": func() any { return new(policyv1.PodDisruptionBudget) },
 		},
-		"cloudrun": {"serving.knative.dev/v1 Service": func() any { return new(run.Service) }},
+		"kubernetes/routes": {"v1 Service": func() any { return new(corev1.Service) }},
+		"cloudrun":          {"serving.knative.dev/v1 Service": func() any { return new(run.Service) }},
 	} {
 		files, err := filepath.Glob("../" + dir + "/*.yaml")
 		if err != nil || len(files) == 0 {

@@ -69,6 +69,15 @@ func (c AuthConfig) configured() bool {
 	return c.APIKeys != "" || c.BasicUsers != "" || c.Token.JWKSURL != "" || c.ClientCert != ""
 }
 
+// Names returns the fields, by their canonical names, that say whom the door has let in;
+// none where there is no door.
+func (c AuthConfig) Names() []string {
+	if !c.configured() {
+		return nil
+	}
+	return []string{http.CanonicalHeaderKey(string(c.PrincipalHeader)), http.CanonicalHeaderKey(string(c.MethodHeader))}
+}
+
 // Takes reports whether a header field is for this door only: what lies behind
 // does not get it.
 func (c AuthConfig) Takes(name string) bool {

@@ -36,11 +36,7 @@ func (c Config) Fields() []string {
 // Vouched returns the header fields that policies write, so that whoever reads them may
 // believe what they say.
 func (c Config) Vouched() []string {
-	names := []string{string(c.RequestID.Header)}
-	if c.Auth.configured() {
-		names = append(names, string(c.Auth.PrincipalHeader), string(c.Auth.MethodHeader))
-	}
-	return names
+	return append(c.Auth.Names(), string(c.RequestID.Header))
 }
 
 // Check returns what is wrong with variables that are right by themselves.

@@ -129,14 +129,17 @@ func Explain(args []string, cfg *Config, routes *Routes, origin handler.Origin, 
 	if err != nil {
 		return err
 	}
-	t := &Table{rules: rules, routes: make([]*Route, len(routes.Each)), rest: rest}
+	t := &Table{rules: rules, rest: rest}
+	for i := range routes.Each {
+		t.routes = append(t.routes, &Route{preflights: len(routes.Each[i].Policy.CORS.Origins) > 0})
+	}
 	if rest {
-		t.routes = append(t.routes, nil)
+		t.routes = append(t.routes, &Route{})
 	}
 	handler.Identify(origin)(t.Match(http.HandlerFunc(func(_ http.ResponseWriter, found *http.Request) { r = found }))).ServeHTTP(nil, r)
 	client, m := handler.ClientOf(r), match.Of(r.Context())
 	fmt.Fprintf(stdout, "%s %s://%s%s, from %v\n\n", r.Method, client.Scheme, client.Host, q.target, client.Addr)
-	for _, v := range rules.Explain(asked(r), client.Host, client.NamedAddr()) {
+	for _, v := range rules.Explain(r, r.Host, client.NamedAddr()) {
 		why := v.Why
 		if why == "" {
 			why = "takes it"
@@ -146,7 +149,7 @@ func Explain(args []string, cfg *Config, routes *Routes, origin handler.Origin, 
 	fmt.Fprintln(stdout)
 	switch {
 	case m.Ambiguous:
-		_, err = fmt.Fprintf(stdout, "400: %s\n", rules.Ambiguity(asked(r), client.Host, client.NamedAddr()))
+		_, err = fmt.Fprintf(stdout, "400: %s\n", rules.Ambiguity(r, r.Host, client.NamedAddr()))
 		return err
 	case m.Route < 0 && m.Allow != "":
 		_, err = fmt.Fprintf(stdout, "405: it would be taken with %s\n", m.Allow)

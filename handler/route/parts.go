@@ -21,6 +21,7 @@ import (
 // of that has it.
 type parts struct {
 	front   Front
+	vouched []string // fields that say whom some route lets in
 	pools   []*pool
 	mirrors []*balancer.Mirror
 	limits  []*rateLimit

@@ -62,6 +62,7 @@ type Route struct {
 	http.Handler
 
 	name        string
+	preflights  bool           // it answers them
 	patterns    match.Patterns // nil: it takes all
 	pool        *balancer.Pool // nil: it has no backends
 	limit       *rateLimit
@@ -81,7 +82,7 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 	}
 	failures := tel.Failures()
 	refuse := tel.Refuse(failures.Refuse).UnlessGone()
-	r := &Route{name: n.Name, patterns: n.Match.Patterns, limit: limit, concurrency: p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)}
+	r := &Route{name: n.Name, preflights: len(cfg.Policy.CORS.Origins) > 0, patterns: n.Match.Patterns, limit: limit, concurrency: p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)}
 	auth := p.auth(cfg.Policy.Auth, sets.auth, refuse, tel)
 
 	facts := rewrite.Facts{Route: n.Name, RequestID: string(cfg.Policy.RequestID.Header), TraceID: failures.TraceID, Variable: variable}
@@ -107,6 +108,7 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
 		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
 		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
+		{Name: "unname", Wrap: policy.Unname(p.vouched)},                                             // what any route vouches for no client says on another one: they may have the same backends
 		{Name: "auth", Wrap: auth.Wrap},                                                              // before limits: who is refused here uses up nobody's share
 		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
 		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain

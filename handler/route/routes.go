@@ -268,3 +268,13 @@ func checkName(name string) error {
 
 // Default is the name of the route that takes what no other does.
 const Default = "default"
+
+// vouched returns the fields that say whom some route lets in; none where no route does.
+func vouched(cfg *Config, named []Named) (all []string) {
+	all = cfg.Policy.Auth.Names()
+	for i := range named {
+		all = append(all, named[i].Policy.Auth.Names()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -47,6 +47,7 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 	if t.rules, err = match.Compile(rules(named), t.rest); err != nil {
 		return nil, err
 	}
+	p.vouched = vouched(&cfg, named)
 	var names []string
 	for _, n := range named {
 		names = append(names, n.Name)
@@ -102,8 +103,16 @@ func (t *Table) Match(next http.Handler) http.Handler {
 func (t *Table) match(r *http.Request) {
 	d := wire.Keep[match.Decided](r.Context())
 	d.Context = r.Context()
-	client := handler.ClientOf(r)
-	t.rules.Match(&d.Match, asked(r), client.Host, client.NamedAddr())
+	// By the Host that backends get, and not by what a proxy says of another one: they
+	// would not be of one mind about where the request belongs.
+	client := handler.ClientOf(r).NamedAddr()
+	t.rules.Match(&d.Match, r, r.Host, client)
+	if asked := asked(r); asked != nil {
+		var of match.Match
+		if t.rules.Match(&of, asked, r.Host, client); !of.Ambiguous && of.Route >= 0 && t.routes[of.Route].preflights {
+			d.Match = of
+		}
+	}
 	if m := &d.Match; m.Ambiguous {
 		m.Route, m.Pattern = -1, nil
 	} else if m.Route < 0 && t.rest {
@@ -112,15 +121,15 @@ func (t *Table) match(r *http.Request) {
 	*r = *r.WithContext(d)
 }
 
-// asked returns r, or for a preflight the request that it asks for: that one's route
-// knows who may send it.
+// asked returns the request that a preflight asks for, nil if r is none: that one's route
+// knows who may send it, if it answers preflights.
 func asked(r *http.Request) *http.Request {
 	if r.Method != http.MethodOptions {
-		return r
+		return nil
 	}
 	method := r.Header["Access-Control-Request-Method"]
 	if len(method) != 1 || r.Header["Origin"] == nil {
-		return r
+		return nil
 	}
 	announced := *r
 	announced.Method = method[0]

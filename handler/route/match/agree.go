@@ -253,8 +253,8 @@ func (w *walk) agree(at, other *site, path string, took *entry) bool {
 	}
 	t := traitsOf(path)
 	c := t.readings()
-	if t.overlong {
-		return false
+	if t.overlong || took != nil && took.pattern.binds() && (t.sent.dots || t.decoded.dots) {
+		return false // where dots are resolved, variables would not be what they are taken for
 	}
 	folds := (took != nil || w.table.rest) && (t.capitals || w.table.folds)
 	if c.count > 1 || folds || other != nil || w.text != path {

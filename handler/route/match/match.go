@@ -114,6 +114,9 @@ func Of(ctx context.Context) *Match {
 // takes as long as the path is deep, however many rules there are. It is safe for
 // concurrent use.
 //
+// A path with segments of dots is ambiguous for a pattern with variables, too: what these
+// are taken for is not what there is where dots have been resolved.
+//
 // A CONNECT counts as a GET: over HTTP/2 it is how a WebSocket is asked for (RFC 8441 §5).
 func (t *Table) Match(m *Match, r *http.Request, host string, client netip.Addr) {
 	w := t.walk(r, client)

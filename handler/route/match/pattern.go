@@ -76,6 +76,11 @@ func (p *Pattern) Variables() (names []string) {
 	return names
 }
 
+// binds reports whether p has variables.
+func (p *Pattern) binds() bool {
+	return p.rest != "" || slices.ContainsFunc(p.segments, func(s segment) bool { return s.kind != literal })
+}
+
 // value returns what the variable of that name is in path, which p takes.
 func (p *Pattern) value(name, path string) (string, bool) {
 	i := slices.IndexFunc(p.segments, func(s segment) bool { return s.kind != literal && s.text == name })

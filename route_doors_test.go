@@ -1,0 +1,69 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDoorsOfRoutes holds that nobody gets past the door of a route by another one which
+// has the same backends: neither by a spelling of the path or the host that they may read
+// in another way, nor by what only a door should say.
+func TestDoorsOfRoutes(t *testing.T) {
+	t.Parallel()
+	p := start(t, "PROBE_MODE=off", "BACKENDS="+telling(t, "X-Auth-Principal", "X-Auth-Method", "X-Who", "X-Tenant"), "TRUSTED_PROXIES=127.0.0.0/8",
+		"ROUTES=closed,host,who,get,put,tenant",
+		"ROUTE_CLOSED_MATCH=/closed/*,/admin", "ROUTE_CLOSED_AUTH_API_KEYS=joe:"+apiKey,
+		"ROUTE_HOST_MATCH=secret.example.com/*", "ROUTE_HOST_AUTH_API_KEYS=joe:"+apiKey,
+		"ROUTE_WHO_MATCH=/who", "ROUTE_WHO_AUTH_API_KEYS=joe:"+apiKey, "ROUTE_WHO_AUTH_PRINCIPAL_HEADER=X-Who",
+		"ROUTE_GET_MATCH=GET /api/*", "ROUTE_PUT_MATCH=/api/*", "ROUTE_PUT_AUTH_API_KEYS=joe:"+apiKey,
+		"ROUTE_TENANT_MATCH=files.example.com/{id}/{rest...}", "ROUTE_TENANT_REWRITE=/users/{id}/files/{rest}", "ROUTE_TENANT_REQUEST_HEADERS=X-Tenant: {id}",
+	)
+	const key = "X-Api-Key: " + apiKey
+	for _, test := range []struct {
+		method, host, target string
+		header               []string
+		want                 string // how the answer begins
+	}{
+		{"GET", "x", "/open", nil, "200 GET /open"},
+		{"GET", "x", "/closed/x", nil, "401"},
+		{"GET", "x", "/closed/x", []string{key}, "200 GET /closed/x X-Auth-Principal=joe X-Auth-Method=api_key"},
+
+		// A server may make nothing of capitals.
+		{"GET", "x", "/CLOSED/x", nil, "400"},
+		{"GET", "x", "/Admin", nil, "400"},
+		{"GET", "x", "/%43losed/x", nil, "400"},
+		{"GET", "x", "/open/..%2fCLOSED/x", nil, "400"},
+
+		// The backend goes by Host, whatever a proxy says.
+		{"GET", "secret.example.com", "/", nil, "401"},
+		{"GET", "secret.example.com", "/", []string{"X-Forwarded-Host: x"}, "401"},
+		{"GET", "secret.example.com", "/", []string{"Forwarded: for=192.0.2.1;host=x"}, "401"},
+		{"GET", "x", "/", []string{"X-Forwarded-Host: secret.example.com"}, "200 GET /"},
+
+		// Only a door says who somebody is.
+		{"GET", "x", "/open", []string{"X-Auth-Principal: root", "X_Auth_Method: api_key", "X-Who: root"}, "200 GET /open"},
+		{"GET", "x", "/who", []string{key, "X-Auth-Principal: root"}, "200 GET /who X-Auth-Method=api_key X-Who=joe"},
+
+		// What is no preflight that its route answers is a request like others.
+		{"OPTIONS", "x", "/api/a", nil, "401"},
+		{"OPTIONS", "x", "/api/a", []string{"Origin: https://a.example", "Access-Control-Request-Method: GET"}, "401"},
+		{"GET", "x", "/api/a", nil, "200 GET /api/a"},
+
+		// Variables are what there is where dots have been resolved, or nothing is sent.
+		{"GET", "files.example.com", "/me/a/b", nil, "200 GET /users/me/files/a/b X-Tenant=me"},
+		{"GET", "files.example.com", "/me/../../other/files/x", nil, "400"},
+		{"GET", "files.example.com", "/me/..%2f..%2fother/files/x", nil, "400"},
+		{"GET", "files.example.com", "/me/..%5c..%5cother/x", nil, "400"},
+		{"GET", "files.example.com", "/me%2f..%2fother/x", nil, "400"},
+		{"GET", "files.example.com", "/me/a/.;/x", nil, "400"},
+	} {
+		r := p.newRequest(t.Context(), test.method, "/", nil, test.header...)
+		lines := test.method + " " + test.target + " HTTP/1.1\r\nHost: " + test.host + "\r\nConnection: close\r\n"
+		for name, values := range r.Header {
+			lines += name + ": " + values[0] + "\r\n"
+		}
+		if got := brieflyHTTP1(t, sendRaw(t, p.addr, lines+"\r\n")); !strings.HasPrefix(got, test.want) || len(test.want) > 3 && got != test.want {
+			t.Errorf("%s %s%s %q: %q, want %q", test.method, test.host, test.target, test.header, got, test.want)
+		}
+	}
+}

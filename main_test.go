@@ -31,7 +31,7 @@ func TestCommand(t *testing.T) {
 	}{
 		"help":              {args: []string{"help"}, wantOut: []string{"    healthcheck ", "    PORT  ", "\nGroups: listen, "}},
 		"version":           {args: []string{"version"}, wantOut: []string{"spangate ", " go1."}},
-		"unknown argument":  {args: []string{"serve"}, wantCode: 64, wantErr: `unknown argument "serve": there are config, healthcheck, status, version and help`},
+		"unknown argument":  {args: []string{"serve"}, wantCode: 64, wantErr: `unknown argument "serve": there are config, healthcheck, route, status, version and help`},
 		"too many":          {args: []string{"config", "PORT"}, wantCode: 64, wantErr: `unknown argument "config PORT"`},
 		"flag":              {args: []string{"--port"}, wantCode: 64, wantErr: `unknown argument "--port"`},
 		"config":            {args: []string{"config"}, environ: []string{backends}, wantOut: []string{"BACKENDS  ", "  set       http://a:3000\n", "  default   8080\n"}},

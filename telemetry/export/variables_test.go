@@ -35,6 +35,7 @@ type variableCase struct {
 	beside []string // other variables that it needs, as NAME=value
 	value  string
 	await  func(*testing.T, *observed) // with it set, before the pipelines are shut down; nil: nothing
+	during func(*testing.T, *observed) // with it set, while they are shut down; nil: for as long as that may take
 	see    func(*observed) any
 	want   any
 }
@@ -70,7 +71,7 @@ func TestVariables(t *testing.T) {
 				if v.Name != "OTEL_LOG_LEVEL" { // the SDK's logger is one for the process
 					t.Parallel()
 				}
-				with, without := observe(t, append(slices.Clip(c.beside), v.Name+"="+c.value), c.await), observe(t, c.beside, nil)
+				with, without := observe(t, append(slices.Clip(c.beside), v.Name+"="+c.value), c.await, c.during), observe(t, c.beside, nil, nil)
 				if with.fault != nil {
 					t.Fatal(with.fault)
 				}
@@ -146,7 +147,7 @@ func (c *counting) await(t *testing.T, path string, n int) {
 	}
 }
 
-func observe(t *testing.T, variables []string, await func(*testing.T, *observed)) *observed {
+func observe(t *testing.T, variables []string, await, during func(*testing.T, *observed)) *observed {
 	t.Helper()
 	o := &observed{
 		usual: otlptest.NewServer(t), other: otlptest.NewServer(t), injected: propagation.MapCarrier{}, lost: map[string]int64{},
@@ -178,12 +179,18 @@ func observe(t *testing.T, variables []string, await func(*testing.T, *observed)
 	}
 	o.early = len(o.usual.Requests()) + o.hung.of("/v1/metrics")
 	patience := time.Minute
-	if slices.ContainsFunc(variables, func(v string) bool { return strings.Contains(v, "=HUNG") }) {
+	if during == nil && slices.ContainsFunc(variables, func(v string) bool { return strings.Contains(v, "=HUNG") }) {
 		patience = 2 * time.Second
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	pipelines.Shutdown(ctx) // what could not be delivered is among what is seen
+	var shutdown sync.WaitGroup
+	shutdown.Go(func() { pipelines.Shutdown(ctx) }) // what could not be delivered is among what is seen
+	if during != nil {
+		during(t, o)
+		cancel()
+	}
+	shutdown.Wait()
 	for _, counts := range []map[outcome]int64{accountOf(pipelines.spans), accountOf(pipelines.records)} {
 		for outcome, n := range counts {
 			o.lost[outcome.cause] += n
@@ -403,7 +410,8 @@ func variableCases(t *testing.T) map[string]variableCase {
 		}, want: true}
 		cases[prefix+"TIMEOUT"] = variableCase{ // of an attempt: another one is made
 			beside: []string{prefix + "ENDPOINT=HUNG" + path}, value: "300",
-			see: func(o *observed) any { return o.hung.of("/v1/"+signal) > 1 }, want: true,
+			during: func(t *testing.T, o *observed) { o.hung.await(t, "/v1/"+signal, 2) },
+			see:    func(o *observed) any { return o.hung.of("/v1/"+signal) > 1 }, want: true,
 		}
 		cases[prefix+"COMPRESSION"] = variableCase{value: "gzip", see: func(o *observed) any {
 			return exports(o.usual, signal, func(r otlptest.Request) bool { return r.Compression == "gzip" }) > 0

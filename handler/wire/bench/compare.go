@@ -32,6 +32,9 @@ func (r *rig) compare(ctx context.Context, o options) (*report, error) {
 	if err == nil && o.tries("backends") {
 		err = r.compareAlgorithms(ctx, found, p)
 	}
+	if err == nil && o.tries("routes") {
+		err = r.compareRoutes(ctx, found, p.routed(r.collector))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +164,18 @@ func (r *rig) compareAlgorithms(ctx context.Context, found *report, p program) e
 		return err
 	}
 	found.add(found.byAlgorithm(t.figures[0], subjects, all).String())
+	return nil
+}
+
+// compareRoutes makes the table of routes.
+func (r *rig) compareRoutes(ctx context.Context, found *report, subjects []subject) error {
+	t := ofRoutes()
+	all, err := r.interleave(ctx, t, subjects)
+	if err != nil {
+		return err
+	}
+	found.add(found.bySubject(t.figures, subjects, all).String())
+	found.add("Each route has a pattern, backends and three limits of its own; without routes these hold for all. The first row has figures of its own, the others ratios to it.")
 	return nil
 }
 

@@ -31,13 +31,13 @@ func TestRun(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	var out, progress strings.Builder
-	args := []string{"-rounds=1", "-seconds=0.1", "-caddy=false", "-trials=main,bodies,https,h2,h2c,handshakes,websocket"}
+	args := []string{"-rounds=1", "-seconds=0.1", "-caddy=false", "-trials=main,bodies,https,h2,h2c,handshakes,websocket,routes"}
 	if err := run(t.Context(), args, &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, &progress)
 	}
 	for _, row := range []string{
 		"httputil.ReverseProxy", "Spangate, telemetry disabled", "Spangate, 1 % traced", "Spangate, all traced", "Spangate, all traced, rate limit",
-		"1 MiB bodies: throughput", "HTTP/1.1 over TLS: CPU", "HTTP/2 over TLS: CPU", "HTTP/2 in the clear: CPU", "full TLS handshake", "WebSocket",
+		"1 MiB bodies: throughput", "HTTP/1.1 over TLS: CPU", "HTTP/2 over TLS: CPU", "HTTP/2 in the clear: CPU", "full TLS handshake", "WebSocket", "Spangate, routes: 0", "Spangate, routes: 1 ", "Spangate, routes: 100",
 	} {
 		if !strings.Contains(out.String(), "\n| "+row) {
 			t.Errorf("there is no row for %s", row)

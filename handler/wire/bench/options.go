@@ -19,7 +19,7 @@ type options struct {
 }
 
 // trials are those that -trials chooses among.
-var trials = []string{"main", "bodies", "idle", "growth", "https", "h2", "h2c", "handshakes", "websocket", "start", "backends"}
+var trials = []string{"main", "bodies", "idle", "growth", "https", "h2", "h2c", "handshakes", "websocket", "start", "backends", "routes"}
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)

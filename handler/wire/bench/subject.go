@@ -264,6 +264,38 @@ func (p program) plain() subject { return p.with(plainName, untraced) }
 
 const plainName = "Spangate, telemetry disabled"
 
+// routed returns it with no, one and many routes, of which the first one takes what is
+// asked for. Each has a pool of its own, as it is in less of a hurry than the one before.
+func (p program) routed(collector string) (all []subject) {
+	for _, routes := range []int{0, 1, 100} {
+		s := p.with(fmt.Sprintf("Spangate, routes: %d", routes), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+collector, "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01",
+			"REQUEST_TIMEOUT=30s", "MAX_REQUEST_BODY=1MiB")
+		plain := s.command
+		s.command = func(at site) (*exec.Cmd, error) {
+			cmd, err := plain(at)
+			if err != nil || routes == 0 {
+				return cmd, err
+			}
+			backends := strings.TrimSuffix(at.joined("http://", ","), ",")
+			var names []string
+			for i := range routes {
+				name, pattern := fmt.Sprintf("r%d", i), fmt.Sprintf("/r%d/*", i)
+				if i == 0 {
+					pattern = fmt.Sprintf("/%d/*,/1/*", small)
+				}
+				names = append(names, name)
+				of := "ROUTE_" + strings.ToUpper(name)
+				cmd.Env = append(cmd.Env, of+"_MATCH="+pattern, of+"_BACKENDS="+backends,
+					fmt.Sprintf("%s_BACKEND_CONNECT_TIMEOUT=%dms", of, 5001+i), of+"_REQUEST_TIMEOUT=31s", of+"_MAX_REQUEST_BODY=2MiB")
+			}
+			cmd.Env = append(cmd.Env, "ROUTES="+strings.Join(names, ","))
+			return cmd, nil
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
 // algorithms returns it with each algorithm, before two backends and before many.
 func (p program) algorithms(many int) (all []subject) {
 	for _, algorithm := range []string{"round-robin", "least-requests", "power-of-two", "peak-ewma", "random", "hash"} {

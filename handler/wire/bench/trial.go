@@ -231,6 +231,22 @@ func ofStarts() trial {
 	}
 }
 
+// ofRoutes measures what it costs that there are routes, also to start with them.
+func ofRoutes() trial {
+	return trial{
+		name:    "routes",
+		figures: []figure{{name: "CPU per request", write: micros}, {name: "requests", write: perSecond}, {name: "first answer after exec", write: millis}},
+		measure: func(ctx context.Context, r *rig, s subject) (values []float64, err error) {
+			err = r.serve(ctx, s, http1, r.backends, func(at *running) error {
+				w, err := r.drive(ctx, at, job{Connections: connections, Size: small, Length: r.length}, 0)
+				values = []float64{w.each(), float64(w.InTime) / r.length.Seconds(), at.firstAnswer.Seconds() * 1e3}
+				return err
+			})
+			return values, err
+		},
+	}
+}
+
 // ofBackends measures a request before so many backends; of several paths, so that
 // an algorithm that goes by them uses all.
 func ofBackends(backends []string) trial {

@@ -44,6 +44,7 @@ func newParts(front Front) *parts {
 // pool is one with what it was made of.
 type pool struct {
 	*balancer.Pool
+	names  []string // of the backends in cfg: what differs is mostly these
 	cfg    balancer.Config
 	probes probe.Config
 	beside bool // it is of no route's own backends: nobody waits for it
@@ -53,8 +54,9 @@ type pool struct {
 // requests are tried again is no part of it.
 func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel *telemetry.Telemetry) (*balancer.Pool, error) {
 	made := cfg.WithoutRetry()
+	names := made.Backends.Names()
 	for _, have := range p.pools {
-		if slices.Equal(have.cfg.Backends.Names(), made.Backends.Names()) && reflect.DeepEqual(have.cfg, made) && reflect.DeepEqual(have.probes, probes) {
+		if slices.Equal(have.names, names) && reflect.DeepEqual(have.cfg, made) && reflect.DeepEqual(have.probes, probes) {
 			have.beside = have.beside && beside
 			return have.Pool, nil
 		}
@@ -63,7 +65,7 @@ func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel 
 	if err != nil {
 		return nil, err
 	}
-	p.pools = append(p.pools, &pool{built, made, probes, beside})
+	p.pools = append(p.pools, &pool{built, names, made, probes, beside})
 	tel.ObserveBackends(built.Members)
 	for _, name := range cfg.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)

@@ -192,8 +192,11 @@ func (r *Routes) unusable(n *Named, name string) string {
 // probed, as that one's are.
 func (n *Named) behind(named []Named) *Named {
 	name := n.Balancer.Backends.Route()
+	if name == "" {
+		return n
+	}
 	i := slices.IndexFunc(named, func(other Named) bool { return other.Name == name })
-	if name == "" || i < 0 {
+	if i < 0 {
 		return n
 	}
 	return n.with(&named[i].Config)

@@ -14,12 +14,12 @@ import (
 )
 
 // RouteConfig says what a route has recorded in another way than all.
-type RouteConfig = export.Requests
+type RouteConfig export.Requests
 
 // Record has requests of t's route recorded as cfg says, from before there are any.
 func (t *Telemetry) Record(cfg RouteConfig) {
 	if t.requests != nil && cfg != (RouteConfig{}) {
-		t.ids, t.keep = t.requests(t.ids, cfg)
+		t.ids, t.keep = t.requests(t.ids, export.Requests(cfg))
 	}
 }
 

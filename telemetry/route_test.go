@@ -149,7 +149,7 @@ func routedTo(t *testing.T, index int, pattern string) *http.Request {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
-	return r.WithContext(match.With(r.Context(), match.Match{Route: index, Pattern: patterns[0]}))
+	return r.WithContext(&match.Decided{Context: r.Context(), Match: match.Match{Route: index, Pattern: patterns[0]}})
 }
 
 // useAll returns what has all that decorates a route record something.

@@ -97,9 +97,6 @@ func (d *Decided) Value(key any) any {
 	return d.Context.Value(key)
 }
 
-// With returns a context in which [Of] finds m.
-func With(ctx context.Context, m Match) context.Context { return &Decided{ctx, m} }
-
 // Of returns what has been found for the request with that context, nil where nothing
 // has been looked for.
 func Of(ctx context.Context) *Match {

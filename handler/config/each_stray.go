@@ -86,6 +86,9 @@ func (l *loading) guess(r *repeated, rest string) (best *guess) {
 			best = g
 		}
 	}
+	if v := l.variableCalled(r, strings.TrimLeft(rest, "_")); best == nil && v != nil && len(r.elements) > 0 {
+		return &guess{repeated: r, variable: v}
+	}
 	return best
 }
 
@@ -126,6 +129,8 @@ func (g *guess) String() string {
 	noun := g.noun()
 	asked := fmt.Sprintf("no %s is called %q", noun, inList(g.name))
 	switch {
+	case g.name == "":
+		return fmt.Sprintf("is of no %s; that of one is %s<NAME>_%s", noun, g.prefix, g.variable.Name)
 	case g.variable != nil && g.meant == "" && (g.variable.index == nil || g.variable.whole):
 		return g.variable.Name + " holds for the whole program" + g.instead()
 	case g.element == "" && len(g.elements) == 0:

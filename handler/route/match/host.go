@@ -26,7 +26,7 @@ func parseHost(text string) (host string, wildcard bool, err error) {
 		return "[" + addr.String() + "]", false, nil
 	case strings.Contains(host, ":"):
 		return "", false, fmt.Errorf("has %q for a host, which has no port and is in brackets if it is of IPv6", text)
-	case wildcard && host[0] != '.', strings.Contains(host, "*"):
+	case wildcard != (host[0] == '.'), strings.Contains(host, "*"):
 		return "", false, fmt.Errorf("has %q for a host; a wildcard is *.example.com", text)
 	case strings.HasSuffix(host, "."):
 		return "", false, fmt.Errorf("has %q for a host; leave out the dot at its end", text)

@@ -220,7 +220,7 @@ func TestAttempted(t *testing.T) {
 
 func TestPoolWithNobodyReady(t *testing.T) {
 	for name, pool := range map[string]*balancer.Pool{"zero value": {}, "empty": balancer.NewPool(balancer.NewRandom())} {
-		_, err := balancer.Retry(pool).RoundTrip(get())
+		_, err := balancer.RetryOf(pool).RoundTrip(get())
 		if e, ok := errors.AsType[*fault.Error](err); !ok || e.Type != fault.NoHealthyBackend {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -79,7 +79,7 @@ func NewCanary(cfg CanaryConfig, stable *Retrier, canary *Pool, hooks CanaryHook
 	if cfg.By != (CanaryKey{}) {
 		c.key = cfg.By.key.of(clientKey)
 	}
-	c.canary = RetryBy(stable.cfg, canary)
+	c.canary = Retry(stable.cfg, canary)
 	c.canary.further, c.canary.budget = stable.pool, stable.budget
 	if cfg.Abort != (AbortRule{}) {
 		c.ofStable, c.ofCanary = c.stableWent, c.canaryWent

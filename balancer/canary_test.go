@@ -55,7 +55,7 @@ func newSides(t testing.TB, cfg balancer.Config, variables ...string) *sides {
 	canary := canaryConfig(t, append(variables, "CANARY_BACKENDS=http://canary")...)
 	s.stablePool = balancer.NewPoolOf(cfg, balancer.Hooks{}, first, s.stable)
 	s.canaryPool = balancer.NewPoolOf(canary.Pool(cfg), balancer.Hooks{}, first, s.canary)
-	s.Canary = balancer.NewCanary(canary, balancer.Retry(s.stablePool), s.canaryPool, balancer.CanaryHooks{
+	s.Canary = balancer.NewCanary(canary, balancer.RetryOf(s.stablePool), s.canaryPool, balancer.CanaryHooks{
 		Chosen: func(_ context.Context, canary bool) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

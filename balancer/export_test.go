@@ -83,6 +83,9 @@ func NewPool(pick Picker, backends ...*Backend) *Pool {
 	return NewPoolOf(Config{}, Hooks{}, pick, backends...)
 }
 
+// RetryOf is Retry as the pool's configuration has it.
+func RetryOf(pool *Pool) *Retrier { return Retry(pool.cfg.Retry, pool) }
+
 // NewPoolOf is NewPool with a configuration and hooks.
 func NewPoolOf(cfg Config, hooks Hooks, pick Picker, backends ...*Backend) *Pool {
 	p := &Pool{cfg: cfg, hooks: hooks, sticky: newSticky(cfg.StickyCookie, pick)}

@@ -148,7 +148,7 @@ func TestRetryOfGRPC(t *testing.T) {
 				r := httptest.NewRequestWithContext(t.Context(), "POST", "/pkg.Service/Method", strings.NewReader("message"))
 				r.Body = survivor{r.Body}
 				start := time.Now()
-				resp, err := balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRoundRobin(), backends...)).RoundTrip(r)
+				resp, err := balancer.RetryOf(balancer.NewPoolOf(cfg, hooks, balancer.NewRoundRobin(), backends...)).RoundTrip(r)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -225,7 +225,7 @@ func TestLatencyOfGRPCFailures(t *testing.T) {
 			}))
 			backends = append(backends, b)
 		}
-		rt := balancer.Retry(balancer.NewPool(balancer.NewPeakEWMA(), backends...))
+		rt := balancer.RetryOf(balancer.NewPool(balancer.NewPeakEWMA(), backends...))
 		for range 20 {
 			resp, err := rt.RoundTrip(httptest.NewRequest("POST", "/pkg.Service/Method", nil))
 			if err != nil {

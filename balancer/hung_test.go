@@ -38,7 +38,7 @@ func TestOneHungOfTwo(t *testing.T) {
 				backends[1].Use(answering(http.StatusOK))
 				cfg := retrying(t, "connect,502,503,504", balancer.RetryConfig{Attempts: 2, Budget: 0.2, TryTimeout: balancer.TryAuto})
 				cfg.ResponseTimeout = responseTimeout
-				rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...))
+				rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...))
 				var clients sync.WaitGroup
 				for range requests {
 					clients.Go(func() {

@@ -266,7 +266,7 @@ func TestMirrorIsOutsideOfRetries(t *testing.T) {
 			return answering(503).RoundTrip(r)
 		})
 		pool := balancer.NewPoolOf(withRetries(t), balancer.Hooks{}, first, balancer.NewBackend("a", 1, &scripted{script: []string{"503", "500", "200"}}))
-		m := newMirror(t, balancer.Retry(pool), shadow, "MIRROR_METHODS=PUT")
+		m := newMirror(t, balancer.RetryOf(pool), shadow, "MIRROR_METHODS=PUT")
 		send(t, m, httptest.NewRequest("PUT", "/", strings.NewReader("all of it")))
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"all of it"}, bodies); diff != "" {

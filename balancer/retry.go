@@ -86,11 +86,10 @@ type Retrier struct {
 //
 // Each attempt owns its request: RoundTrippers below may change it. The body of
 // the request must survive Close, which net/http calls when a dial fails.
-func Retry(pool *Pool) *Retrier { return RetryBy(pool.cfg.Retry, pool) }
-
-// RetryBy is as [Retry], by cfg in place of what the pool was made with: pools are
-// shared by routes, which try again each in its own way.
-func RetryBy(cfg RetryConfig, pool *Pool) *Retrier {
+//
+// It is done by cfg in place of what the pool was made with: pools are shared by routes,
+// which try again each in its own way.
+func Retry(cfg RetryConfig, pool *Pool) *Retrier {
 	t := &Retrier{pool: pool, further: pool, cfg: cfg, wait: wait}
 	if decorate := pool.hooks.RetryWait; decorate != nil {
 		t.wait = decorate(wait)

@@ -176,7 +176,7 @@ func TestRetry(t *testing.T) {
 				if test.attempts != 0 {
 					cfg.Retry.Attempts = max(test.attempts, 0)
 				}
-				rt := balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRoundRobin(), backends...))
+				rt := balancer.RetryOf(balancer.NewPoolOf(cfg, hooks, balancer.NewRoundRobin(), backends...))
 				if test.spend > 0 {
 					spend(t, rt, test.spend)
 				}
@@ -260,7 +260,7 @@ func TestBudget(t *testing.T) {
 		b.Use(roundTripper(func(r *http.Request) (*http.Response, error) { attempts++; return next.RoundTrip(r) }))
 	}
 	cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 2, Budget: 0.2})
-	rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), backends...))
+	rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), backends...))
 	const requests = 20_000
 	for range requests {
 		resp, err := rt.RoundTrip(get())
@@ -295,7 +295,7 @@ func TestRetriesTakeNoTurns(t *testing.T) {
 				}))
 			}
 			cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 2, Budget: budget})
-			rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), bad, good))
+			rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), bad, good))
 			for range 100 {
 				attempt = 0
 				resp, err := rt.RoundTrip(get())
@@ -330,7 +330,7 @@ func TestBudgetCountsARequestOnce(t *testing.T) {
 		}
 	}}
 	cfg := retrying(t, "connect", balancer.RetryConfig{Attempts: 2, Budget: 1})
-	rt = balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRandom(), backends...))
+	rt = balancer.RetryOf(balancer.NewPoolOf(cfg, hooks, balancer.NewRandom(), backends...))
 	if _, err := rt.RoundTrip(get()); err == nil {
 		t.Error("no error though all refuse")
 	}
@@ -360,7 +360,7 @@ func TestRetryDoesNotWaitForAFailedResponse(t *testing.T) {
 			defer failing.Close()
 			backends := append(serving(t, balancer.Config{}, failing.URL), named(nil, "fit")...)
 			cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 1, Budget: 1})
-			resp, err := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...)).RoundTrip(get())
+			resp, err := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...)).RoundTrip(get())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -387,7 +387,7 @@ func TestRetryKeepsConnections(t *testing.T) {
 	defer failing.Close()
 	cfg := retrying(t, "503", balancer.RetryConfig{Attempts: 5, Budget: 1})
 	backends := serving(t, balancer.Config{}, failing.URL)
-	resp, err := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...)).RoundTrip(get())
+	resp, err := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), backends...)).RoundTrip(get())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,7 +439,7 @@ func TestAttemptsOwnTheirRequests(t *testing.T) {
 		return answering(http.StatusOK).RoundTrip(r)
 	}))
 	cfg := retrying(t, "connect", balancer.RetryConfig{Attempts: 1, Budget: 1})
-	rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), a, b))
+	rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), a, b))
 	r := httptest.NewRequest("POST", "/path", nil)
 	r.Trailer = trailer
 	resp, err := rt.RoundTrip(r)
@@ -476,7 +476,7 @@ func TestReplayLosesNothing(t *testing.T) {
 			return answering(http.StatusOK).RoundTrip(r)
 		}))
 		cfg := retrying(t, "reset", balancer.RetryConfig{Attempts: 1, Budget: 1, BodyLimit: 100})
-		rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), a, b))
+		rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRoundRobin(), a, b))
 		r := httptest.NewRequest("PUT", "/path", client)
 		r.Body = survivor{client}
 		go func() {
@@ -507,7 +507,7 @@ func TestRetryAfterTheClientLeft(t *testing.T) {
 	var stop balancer.StopReason
 	cfg := retrying(t, "connect", balancer.RetryConfig{Attempts: 2, Budget: 1})
 	hooks := balancer.Hooks{RetryStopped: func(_ context.Context, reason balancer.StopReason) { stop = reason }}
-	_, err := balancer.Retry(balancer.NewPoolOf(cfg, hooks, balancer.NewRandom(), a)).RoundTrip(get().WithContext(ctx))
+	_, err := balancer.RetryOf(balancer.NewPoolOf(cfg, hooks, balancer.NewRandom(), a)).RoundTrip(get().WithContext(ctx))
 	if e, ok := errors.AsType[*fault.Error](err); !ok || attempts != 1 || stop != balancer.StopClientDisconnected {
 		t.Errorf("%v after %d attempts, stopped for %q", e, attempts, stop)
 	}

@@ -188,7 +188,7 @@ func TestEvidence(t *testing.T) {
 		f.run(t)
 		f.check(t, "at first", "http://a probed", "http://a is ready")
 		ask := func() {
-			if resp, err := balancer.Retry(f.Pool).RoundTrip(get()); err == nil {
+			if resp, err := balancer.RetryOf(f.Pool).RoundTrip(get()); err == nil {
 				resp.Body.Close()
 			}
 		}
@@ -251,7 +251,7 @@ func TestRunServesTheDemonstration(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- pool.Run(ctx) }()
 	for range 2 {
-		resp, err := balancer.Retry(pool).RoundTrip(get())
+		resp, err := balancer.RetryOf(pool).RoundTrip(get())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func TestTryTimeout(t *testing.T) {
 				if test.queued {
 					cfg.MaxConnections = 1
 				}
-				rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), a))
+				rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), a))
 				r := httptest.NewRequest("PUT", "/path", nil)
 				if test.upload != nil {
 					r.Body = wiretest.Told(long, test.upload...)
@@ -106,7 +106,7 @@ func TestShortTryTimeout(t *testing.T) {
 				return answering(http.StatusOK).RoundTrip(r)
 			}))
 			cfg := balancer.Config{Retry: balancer.RetryConfig{TryTimeout: balancer.TryTimeout(limit)}}
-			rt := balancer.Retry(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), a))
+			rt := balancer.RetryOf(balancer.NewPoolOf(cfg, balancer.Hooks{}, balancer.NewRandom(), a))
 			if resp, err := rt.RoundTrip(httptest.NewRequest("GET", "/", nil)); err == nil {
 				resp.Body.Close()
 			}

@@ -55,7 +55,7 @@ func newProxyBehind(t *testing.T, origin handler.Origin, scheme, backendAddr str
 	for _, f := range change {
 		f(&forward)
 	}
-	p.handler = handler.Identify(origin)(handler.Forward(balancer.Retry(pool), forward))
+	p.handler = handler.Identify(origin)(handler.Forward(balancer.Retry(cfg.Retry, pool), forward))
 	p.addr = serve(t, p.handler, forward.ClientTimeout)
 	p.url = "http://" + p.addr
 	return p
@@ -72,7 +72,7 @@ func forwardTo(t *testing.T, addr string, patience time.Duration, p *proxy) http
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Forward(balancer.Retry(pool), handler.ForwardConfig{Failures: handler.Failures{
+	return handler.Forward(balancer.Retry(cfg.Retry, pool), handler.ForwardConfig{Failures: handler.Failures{
 		Report: func(_ *http.Request, e *fault.Error) { p.failed <- e },
 	}})
 }

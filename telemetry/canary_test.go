@@ -64,7 +64,7 @@ func TestCanary(t *testing.T) {
 			}
 		}
 		ok := http.StatusOK
-		stable := balancer.Retry(poolOf(t, tel, cfg.Balancer, answers(&ok)))
+		stable := balancer.Retry(cfg.Balancer.Retry, poolOf(t, tel, cfg.Balancer, answers(&ok)))
 		canary := balancer.NewCanary(cfg.Canary, stable, poolOf(t, tel, cfg.Canary.Pool(cfg.Balancer), answers(&status)), tel.Canary())
 		forward := tel.Forward(canary)
 		server := tel.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -73,7 +73,7 @@ shadow gets 00, of its own
 				close(sent)
 			}
 			pool := poolOf(t, tel, cfg.Mirror.Pool(cfg.Balancer), answer)
-			mirror := balancer.NewMirror(cfg.Mirror, cfg.Balancer.Retry.BodyLimit, pool, balancer.Retry(poolOf(t, tel, cfg.Balancer, answer)), hooks)
+			mirror := balancer.NewMirror(cfg.Mirror, cfg.Balancer.Retry.BodyLimit, pool, balancer.Retry(cfg.Balancer.Retry, poolOf(t, tel, cfg.Balancer, answer)), hooks)
 			forward := tel.Forward(mirror)
 			var request trace.SpanContext
 			tel.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,7 @@ import (
 // is left is tried at the backends of own. A route without a canary or a mirror has none
 // on its way.
 func (p *parts) behind(n *Named, own *balancer.Pool, tel *telemetry.Telemetry) (http.RoundTripper, error) {
-	retrier := balancer.RetryBy(n.Balancer.Retry, own)
+	retrier := balancer.Retry(n.Balancer.Retry, own)
 	tel.ObserveBudget(retrier.BudgetLeft)
 	var sends http.RoundTripper = retrier
 	if n.Canary.Backends != nil {

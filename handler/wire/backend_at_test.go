@@ -30,5 +30,5 @@ func backendTold(t *testing.T, cfg balancer.Config, hooks balancer.Hooks, url st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return backend{balancer.Retry(pool), pool.Members()[0]}
+	return backend{balancer.Retry(cfg.Retry, pool), pool.Members()[0]}
 }

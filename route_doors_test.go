@@ -58,11 +58,11 @@ func TestDoorsOfRoutes(t *testing.T) {
 		{"GET", "files.example.com", "/me/a/.;/x", nil, "400"},
 	} {
 		r := p.newRequest(t.Context(), test.method, "/", nil, test.header...)
-		lines := test.method + " " + test.target + " HTTP/1.1\r\nHost: " + test.host + "\r\nConnection: close\r\n"
+		lines := []string{test.method + " " + test.target + " HTTP/1.1", "Host: " + test.host, "Connection: close"}
 		for name, values := range r.Header {
-			lines += name + ": " + values[0] + "\r\n"
+			lines = append(lines, name+": "+values[0])
 		}
-		if got := brieflyHTTP1(t, sendRaw(t, p.addr, lines+"\r\n")); !strings.HasPrefix(got, test.want) || len(test.want) > 3 && got != test.want {
+		if got := brieflyHTTP1(t, sendRaw(t, p.addr, strings.Join(lines, "\r\n")+"\r\n\r\n")); !strings.HasPrefix(got, test.want) || len(test.want) > 3 && got != test.want {
 			t.Errorf("%s %s%s %q: %q, want %q", test.method, test.host, test.target, test.header, got, test.want)
 		}
 	}

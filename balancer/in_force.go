@@ -14,7 +14,7 @@ func (c *Config) InForce() map[any]string {
 	}
 	if c.Retry.TryTimeout == TryAuto {
 		text[&c.Retry.TryTimeout] = "no limit"
-		if limit := c.autoTryTimeout(); limit > 0 {
+		if limit := c.Retry.autoTryTimeout(c.ResponseTimeout); limit > 0 {
 			text[&c.Retry.TryTimeout] = limit.Round(time.Millisecond).String() + " where another backend can be tried"
 		}
 	}

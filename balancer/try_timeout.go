@@ -53,12 +53,12 @@ func (t TryTimeout) MarshalText() ([]byte, error) {
 const errTryTimeout = fault.Phrase("no response in the time that an attempt has")
 
 // autoTryTimeout returns what [TryAuto] gives an attempt after which there may be
-// another; 0: as long as it takes.
-func (c *Config) autoTryTimeout() time.Duration {
-	if c.Retry.Attempts == 0 || !c.Retry.On.timeouts() {
+// another, where a response may take so long; 0: as long as it takes.
+func (c *RetryConfig) autoTryTimeout(response time.Duration) time.Duration {
+	if c.Attempts == 0 || !c.On.timeouts() {
 		return 0
 	}
-	return c.ResponseTimeout / 3
+	return response / 3
 }
 
 // tryLimit is how long an attempt may wait for its response.
@@ -87,7 +87,7 @@ func (l *tryLimit) worth() bool {
 func (t *Retrier) tryLimit(r *http.Request, body *replay, b *Backend, attempt int, tried []*Backend, waited time.Duration) tryLimit {
 	limit := tryLimit{wait: time.Duration(max(t.cfg.TryTimeout, 0))}
 	if t.cfg.TryTimeout == TryAuto && attempt < t.cfg.Attempts && idempotent(r) && t.further.hasOther(b, tried) {
-		limit = tryLimit{wait: t.pool.cfg.autoTryTimeout(), retrier: t, body: body, backend: b, tried: tried}
+		limit = tryLimit{wait: t.cfg.autoTryTimeout(t.pool.cfg.ResponseTimeout), retrier: t, body: body, backend: b, tried: tried}
 	}
 	if all := t.pool.cfg.ResponseTimeout; attempt > 0 && all > 0 {
 		if left := max(all-waited, 1); limit.wait == 0 || left < limit.wait {

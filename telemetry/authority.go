@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"bytes"
 	"net"
 	"slices"
 	"strconv"
@@ -21,7 +20,7 @@ type writtenAddress struct {
 }
 
 func (t *addressText) text(address *net.TCPAddr) string {
-	if latest := t.latest.Load(); latest != nil && bytes.Equal(latest.ip, address.IP) && latest.zone == address.Zone {
+	if latest := t.latest.Load(); latest != nil && latest.ip.Equal(address.IP) && latest.zone == address.Zone {
 		return latest.text
 	}
 	w := &writtenAddress{slices.Clone(address.IP), address.Zone, address.AddrPort().Addr().Unmap().String()}

@@ -54,7 +54,7 @@ func (t *Telemetry) measure(with *series.Meter) {
 // come notes which route a request has come to.
 func (e *exchange) come(ctx context.Context, t *Telemetry) {
 	e.of = t
-	if m := match.Of(ctx); m != nil && m.Route >= 0 && !m.Ambiguous {
+	if m := match.Of(ctx); m != nil && m.Route >= 0 {
 		e.of = t.routes[m.Route]
 		e.route = route{e.of.route.name, m.Pattern.Path()}
 	}

@@ -117,6 +117,13 @@ func (p *parts) started() (err error) {
 	return err
 }
 
+// unnamed returns the fields that say whom other routes let in, but for those that the
+// door of auth removes itself.
+func (p *parts) unnamed(auth policy.AuthConfig) []string {
+	own := auth.Names()
+	return slices.DeleteFunc(slices.Clone(p.vouched), func(name string) bool { return slices.Contains(own, name) })
+}
+
 // onDemand returns next as what also probes where timers cannot.
 func (p *parts) onDemand(next http.Handler) http.Handler {
 	for _, pool := range p.pools {

@@ -31,7 +31,7 @@ type Config struct {
 }
 
 // Check returns what is wrong with values that are right by themselves: all for
-// which [New] would refuse.
+// which [NewTable] would refuse.
 func (c *Config) Check() error { return errors.Join(c.check(nil), c.Shared.Check()) }
 
 // check leaves out what holds for the whole program. It has the paths of the patterns of
@@ -108,7 +108,7 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
 		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
 		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
-		{Name: "unname", Wrap: policy.Unname(p.vouched)},                                             // what any route vouches for no client says on another one: they may have the same backends
+		{Name: "unname", Wrap: policy.Unname(p.unnamed(cfg.Policy.Auth))},                            // what any other route vouches for no client says on another one: they may have the same backends
 		{Name: "auth", Wrap: auth.Wrap},                                                              // before limits: who is refused here uses up nobody's share
 		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
 		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain

@@ -88,7 +88,7 @@ var everything = func() *match.Pattern {
 }()
 
 // Match returns a wrapper that finds out which route a request takes, once for all
-// behind it: [match.Of] tells them. Where there is but one route it is nil.
+// behind it: [match.Of] tells them. Where there is but one route that is next itself.
 func (t *Table) Match(next http.Handler) http.Handler {
 	if t.rules == nil {
 		return next

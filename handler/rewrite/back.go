@@ -122,10 +122,28 @@ func (b *back) reference(text string) string {
 		return text
 	case sameAuthority(authority, scheme, b.host, b.scheme):
 		return before + mapped + behind
-	case b.host != "" && (sameAuthority(authority, scheme, b.backendHosts[0], b.backendScheme) || sameAuthority(authority, scheme, b.backendHosts[1], b.backendScheme)):
+	case b.host != "" && b.ofBackend(authority, scheme):
 		return b.scheme + "://" + b.host + mapped + behind
 	}
 	return text
+}
+
+// ofBackend reports whether the backend may call itself by an authority: by its own, by the
+// one that it was told, or by the host that the client asked with the port that the backend
+// listens on, as servers do that believe Host, and know their port better.
+func (b *back) ofBackend(authority, scheme string) bool {
+	asked := url.URL{Host: b.host}
+	own := url.URL{Host: b.backendHosts[0]}
+	echoed := asked.Hostname()
+	if strings.Contains(echoed, ":") {
+		echoed = "[" + echoed + "]"
+	}
+	if port := own.Port(); port != "" {
+		echoed += ":" + port
+	}
+	return sameAuthority(authority, scheme, b.backendHosts[0], b.backendScheme) ||
+		sameAuthority(authority, scheme, b.backendHosts[1], b.backendScheme) ||
+		sameAuthority(authority, scheme, echoed, b.backendScheme)
 }
 
 // authorityOf cuts a reference behind its authority. before is empty where it has none.

@@ -150,7 +150,11 @@ func (s *shape) count() (n int) {
 }
 
 // choices says how many values each choice of a reading has. The first changes nothing.
-type choices struct{ text, sent, decoded, count int }
+type choices struct {
+	text, sent, decoded int
+	simple              int // readings in which nobody decodes the path for another server
+	count               int
+}
 
 // readings returns how many ways there are to read a path of these traits.
 func (t *traits) readings() (c choices) {
@@ -158,9 +162,13 @@ func (t *traits) readings() (c choices) {
 	if t.escapes {
 		c.text = 2
 	}
-	c.count = c.text * c.sent
+	c.simple = c.text * c.sent
 	if t.two {
-		c.count *= 1 + 2*c.decoded
+		c.simple *= 1 + 2*c.decoded
+	}
+	c.count = c.simple
+	if t.structure && t.decoded.dots && t.decoded.count() > 1 {
+		c.count += 2 * c.decoded * 2 * c.decoded
 	}
 	return c
 }
@@ -174,20 +182,32 @@ func (c *chooser) choose(n int) int {
 	return chosen
 }
 
-// reading returns that of number i.
-func (t *traits) reading(i int, c *choices) (rd reading) {
+// reading returns that of number i. It is not ok where others stand for that one.
+func (t *traits) reading(i int, c *choices) (rd reading, ok bool) {
 	n := chooser(i)
+	if i >= c.simple {
+		// Who decodes the path for another server matters if he resolves dots: what there is
+		// beside, one does as well as two.
+		n -= chooser(c.simple)
+		rd.isTwo, rd.text = true, true
+		rd.decoded, rd.sent = t.decoding(&n), t.decoding(&n)
+		return rd, rd.sent.dots != dotsKept
+	}
 	rd.text = n.choose(c.text) > 0
 	rd.sent = t.sent.step(&n, t.structure)
 	if n > 0 {
 		n--
-		rd.isTwo = true
-		rd.decoded.splits = n.choose(2) == 0
-		splits := rd.decoded.splits
-		rd.decoded = t.decoded.step(&n, false)
-		rd.decoded.decodes, rd.decoded.splits = true, splits
+		rd.isTwo, rd.decoded = true, t.decoding(&n)
 	}
-	return rd
+	return rd, true
+}
+
+// decoding returns the step that n chooses of those who decode the path.
+func (t *traits) decoding(n *chooser) step {
+	splits := n.choose(2) == 0
+	st := t.decoded.step(n, false)
+	st.decodes, st.splits = true, splits
+	return st
 }
 
 // choices returns how many values each field of a step has.
@@ -259,8 +279,8 @@ func (w *walk) agree(at, other *site, path string, took *entry) bool {
 	folds := (took != nil || w.table.rest) && (t.capitals || w.table.folds)
 	if c.count > 1 || folds || other != nil || w.text != path {
 		for i := range c.count {
-			rd := t.reading(i, &c)
-			if w.spent > mostSpent || !w.leads(at, other, path, &rd, folds, took) {
+			rd, ok := t.reading(i, &c)
+			if ok && (w.spent > mostSpent || !w.leads(at, other, path, &rd, folds, took)) {
 				return false
 			}
 		}

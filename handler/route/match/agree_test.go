@@ -210,23 +210,48 @@ var tables = [][]string{
 	{"x.org/*", "x.org/a/b/*", "/a/*", "/*"},
 }
 
-// chained returns what two servers make of a path, of which the first one looks at it as
-// it was sent and the second one decodes it.
+// chained returns what two servers make of a path: the first one looks at it as it was
+// sent and the second one decodes it, or the first one decodes it for both.
 func chained(s *source) reader {
 	var name []string
-	may := func(what string, step func(string) string) func(string) string {
-		if s.number(2) == 0 {
-			return func(path string) string { return path }
+	var steps []func(string) string
+	does := func(what string, step func(string) string) {
+		name, steps = append(name, what), append(steps, step)
+	}
+	may := func(what string, step func(string) string) {
+		if s.number(2) > 0 {
+			does(what, step)
 		}
-		name = append(name, what)
-		return step
 	}
-	steps := []func(string) string{
-		may("bare", bare), may("slashed", slashed), may("merged", merged), may("resolved", resolvedSent), may("merged", merged),
+	decodes := func() {
+		if s.number(2) == 0 {
+			does("decoded", decoded)
+		} else {
+			does("decoded but for slashes", butSlashes)
+		}
 	}
-	name = append(name, "decoded")
-	steps = append(steps, []func(string) string{decoded, butSlashes}[s.number(2)],
-		may("scripted", scripted), may("bare", bare), may("slashed", slashed), may("merged", merged), may("resolved", resolved), may("cleaned", cleaned), may("merged", merged))
+	resolve := resolved
+	isFirst := s.number(2) == 1
+	if isFirst {
+		decodes()
+	} else {
+		resolve = resolvedSent
+	}
+	may("bare", bare)
+	may("slashed", slashed)
+	may("merged", merged)
+	may("resolved", resolve)
+	may("merged", merged)
+	if !isFirst {
+		decodes()
+	}
+	may("scripted", scripted)
+	may("bare", bare)
+	may("slashed", slashed)
+	may("merged", merged)
+	may("resolved", resolved)
+	may("cleaned", cleaned)
+	may("merged", merged)
 	return reader{strings.Join(name, ", "), chain(steps...), nil, isText}
 }
 
@@ -272,6 +297,9 @@ func TestReadings(t *testing.T) {
 		"/i.php%2F..%2Fj.php/a":      "/a",
 		"/x/i.php/../a":              "/x/a",
 		"/x.php%2F%2e%2e%2fx.php%2F": "/", // found by FuzzTheRoutesAgree
+		// Dots are resolved where all is decoded, and a server behind that one goes on.
+		"/a%5C/x%5Cy%2F../b":            "/a/b",
+		"/q/w%2F..%3B%2F..%3B%2F..%2Fb": "/q/b",
 	} {
 		table := compiled(t, "/*", protected)
 		if got := outcome(table, request(path)); got != "ambiguous" {

@@ -30,7 +30,8 @@ func sentPath(r *http.Request) string {
 
 // reading is one way in which a path may be read: what is done to it as it was sent, and
 // then, by those who decode it before they look at it, or again behind another server,
-// to what that has left. Its zero value changes nothing.
+// to what that has left. The first of them may decode it for the second, which looks at
+// what that has left and decodes nothing again. Its zero value changes nothing.
 type reading struct {
 	sent    step
 	isTwo   bool

@@ -15,7 +15,7 @@ import (
 	"spangate/handler/config"
 )
 
-var update = flag.Bool("update", false, "rewrite the table of variables in README.md")
+var update = flag.Bool("update", false, "rewrite the table of variables in README.md, and testdata")
 
 func TestLoadRequiresBackends(t *testing.T) {
 	for name, given := range map[string][]string{

@@ -31,6 +31,7 @@ func TestFields(t *testing.T) {
 		},
 		"kubernetes/routes": {"v1 Service": func() any { return new(corev1.Service) }},
 		"cloudrun":          {"serving.knative.dev/v1 Service": func() any { return new(run.Service) }},
+		"cloudrun/private":  {"serving.knative.dev/v1 Service": func() any { return new(run.Service) }},
 	} {
 		files, err := filepath.Glob("../" + dir + "/*.yaml")
 		if err != nil || len(files) == 0 {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,7 +22,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
@@ -45,11 +45,41 @@ type manifest struct {
 // TestManifests runs the program as each manifest would have it run.
 func TestManifests(t *testing.T) {
 	program := build(t)
-	for name, m := range map[string]manifest{"kubernetes": kubernetes(t), "kubernetes with routes": kubernetesRoutes(t), "cloudrun": cloudRun(t), "fly": fly(t)} {
+	for name, m := range map[string]manifest{
+		"kubernetes": kubernetes(t), "kubernetes with routes": kubernetesRoutes(t),
+		"cloudrun/service.yaml": cloudRun(t, "cloudrun/service.yaml"), "cloudrun/with-collector.yaml": cloudRun(t, "cloudrun/with-collector.yaml"),
+		"cloudrun/private/gate.yaml": cloudRun(t, "cloudrun/private/gate.yaml"), "cloudrun/private/app.yaml": cloudRun(t, "cloudrun/private/app.yaml"),
+		"fly/fly.toml": fly(t), "fly/fly.toml with flycast": flycast(t),
+		"azure/containerapp.yaml": azure(t), "ecs/task-definition.json": ecs(t), "systemd/spangate.service": systemd(t),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("config", func(t *testing.T) { m.configure(t, program) })
 			t.Run("run", func(t *testing.T) { m.run(t, program) })
 		})
+	}
+}
+
+// TestEveryFileIsTried holds that no file which configures the program is left out above.
+func TestEveryFileIsTried(t *testing.T) {
+	source := read(t, "manifests_test.go")
+	// Compose and kustomize have tests of their own; the others configure something else.
+	others := []string{"collector.yaml", "grafana", "kubernetes", "schema"}
+	err := filepath.WalkDir(".", func(file string, entry os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case slices.Contains(others, file):
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+		case entry.IsDir() || slices.Contains([]string{".go", ".md"}, filepath.Ext(file)):
+		case !strings.Contains(source, strconv.Quote(filepath.ToSlash(file))+": "):
+			t.Errorf("%s is not among the manifests", file)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -96,7 +126,8 @@ func (m manifest) configure(t *testing.T, program string) {
 	got := configured(t, program, m.environ(nil))
 	for name := range m.set {
 		// Those of the resource are not in the table.
-		if got[name].origin != "set" && !strings.HasPrefix(name, "K8S_") {
+		of, ok := strings.CutSuffix(name, "_FILE")
+		if got[name].origin != "set" && !strings.HasPrefix(name, "K8S_") && !(ok && got[of].origin == "file") {
 			t.Errorf("%s is no variable of the program", name)
 		}
 	}
@@ -124,9 +155,15 @@ func (m manifest) run(t *testing.T, program string) {
 		"BACKENDS": backend.URL, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL(), "HOST": "127.0.0.1", "PORT": "0",
 		"SHUTDOWN_DELAY": "0s", // nobody here goes on to send
 	}
+	m.set = maps.Clone(m.set)
 	for name := range m.set {
-		if strings.HasSuffix(name, "_BACKENDS") {
+		switch {
+		case strings.HasSuffix(name, "_BACKENDS"):
 			changed[name] = backend.URL
+		case strings.HasPrefix(name, "AUTH_"):
+			delete(m.set, name) // nobody has a key here
+		case name == "OTEL_EXPORTER_PROMETHEUS_PORT":
+			changed[name], changed["OTEL_EXPORTER_PROMETHEUS_HOST"] = freePort(t), "127.0.0.1"
 		}
 	}
 	spangate.Env = m.environ(changed)
@@ -205,6 +242,37 @@ func (m manifest) environ(changed map[string]string) (all []string) {
 	return all
 }
 
+// freePort is one that nobody listened on a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+}
+
+// secret is what a platform may put in the place of one that a file names.
+func secret(t *testing.T, variable string) string {
+	t.Helper()
+	value := map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "api-key=0123456789abcdef"}[variable]
+	if value == "" {
+		t.Fatalf("%s is none that is known to be secret", variable)
+	}
+	return value
+}
+
+// read returns a file's text.
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // listening returns the address in the log, or nothing when that ends.
 func listening(lines *bufio.Reader) string {
 	for {
@@ -260,52 +328,6 @@ func kubernetesRoutes(t *testing.T) manifest {
 	return m
 }
 
-func cloudRun(t *testing.T) manifest {
-	m := objects(t, "cloudrun/service.yaml")[0].manifest(t)
-	m.platform = "cloudrun"
-	m.given = map[string]string{"PORT": strconv.Itoa(m.port), "K_SERVICE": "spangate", "K_REVISION": "spangate-00001-abc", "K_CONFIGURATION": "spangate"}
-	m.facts = map[string]any{"faas.name": "spangate", "faas.version": "spangate-00001-abc", "cloud.account.id": m.set["GOOGLE_CLOUD_PROJECT"]}
-	m.grace = 10 * time.Second // https://cloud.google.com/run/docs/container-contract
-	return m
-}
-
-func fly(t *testing.T) manifest {
-	var file struct {
-		App         string
-		KillSignal  string        `toml:"kill_signal"`
-		KillTimeout time.Duration `toml:"kill_timeout"`
-		Env         map[string]string
-		HTTPService struct {
-			InternalPort int `toml:"internal_port"`
-			Checks       []struct{ Path string }
-		} `toml:"http_service"`
-		VM []struct{ Memory string }
-	}
-	if _, err := toml.DecodeFile("fly/fly.toml", &file); err != nil {
-		t.Fatal(err)
-	}
-	signal, ok := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[file.KillSignal]
-	if !ok || len(file.VM) != 1 {
-		t.Fatalf("fly/fly.toml has the signal %q and %d sizes of machines", file.KillSignal, len(file.VM))
-	}
-	m := manifest{
-		platform: "fly",
-		given: map[string]string{
-			"FLY_APP_NAME": file.App, "FLY_REGION": "ams", "FLY_MACHINE_ID": "e286", "FLY_MACHINE_VERSION": "01H",
-			"FLY_IMAGE_REF": "spangate:1", "PRIMARY_REGION": "ams",
-		},
-		set:    file.Env,
-		facts:  map[string]any{"faas.name": file.App},
-		port:   file.HTTPService.InternalPort,
-		signal: signal,
-		grace:  file.KillTimeout,
-	}
-	for _, check := range file.HTTPService.Checks {
-		m.probes = append(m.probes, check.Path)
-	}
-	return m
-}
-
 // object is what is read here of one in YAML: a Service of Cloud Run has the
 // form of a Deployment. Whether all else is right is the question of
 // deploy/schema.
@@ -320,9 +342,13 @@ type object struct {
 			TargetPort string `yaml:"targetPort"`
 		}
 		Template struct {
-			Metadata struct{ Labels map[string]any }
-			Spec     struct {
-				TerminationGracePeriodSeconds int `yaml:"terminationGracePeriodSeconds"`
+			Metadata struct {
+				Labels      map[string]any
+				Annotations map[string]string
+			}
+			Spec struct {
+				ServiceAccountName            string `yaml:"serviceAccountName"`
+				TerminationGracePeriodSeconds int    `yaml:"terminationGracePeriodSeconds"`
 				Containers                    []container
 			}
 		}
@@ -330,8 +356,9 @@ type object struct {
 }
 
 type container struct {
-	Name  string
-	Ports []struct {
+	Name, Image string
+	Args        []string
+	Ports       []struct {
 		Name          string
 		ContainerPort int `yaml:"containerPort"`
 	}
@@ -341,6 +368,7 @@ type container struct {
 			FieldRef struct {
 				FieldPath string `yaml:"fieldPath"`
 			} `yaml:"fieldRef"`
+			SecretKeyRef struct{ Name, Key string } `yaml:"secretKeyRef"`
 		} `yaml:"valueFrom"`
 	}
 	Resources      struct{ Limits struct{ Memory string } }
@@ -372,18 +400,21 @@ func objects(t *testing.T, file string) (all []object) {
 	}
 }
 
-// manifest is what is in the object's only container. What the downward API
-// fills in is the path of its field.
+// manifest is what is in the object's only container of the program. What the
+// downward API fills in is the path of its field.
 func (o object) manifest(t *testing.T) manifest {
 	t.Helper()
-	containers := o.Spec.Template.Spec.Containers
+	containers := slices.DeleteFunc(slices.Clone(o.Spec.Template.Spec.Containers), func(c container) bool { return c.Image != "spangate" })
 	if len(containers) != 1 || len(containers[0].Ports) != 1 {
-		t.Fatalf("%s %s has not one container with one port", o.Kind, o.Metadata.Name)
+		t.Fatalf("%s %s has not one container of the program with one port", o.Kind, o.Metadata.Name)
 	}
 	c := containers[0]
 	m := manifest{set: map[string]string{}, port: c.Ports[0].ContainerPort, signal: syscall.SIGTERM}
 	for _, variable := range c.Env {
 		m.set[variable.Name] = variable.Value + variable.ValueFrom.FieldRef.FieldPath
+		if variable.ValueFrom.SecretKeyRef.Name != "" {
+			m.set[variable.Name] = secret(t, variable.Name)
+		}
 	}
 	for _, p := range []*probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
 		if p == nil {

@@ -437,7 +437,7 @@ func TestCompose(t *testing.T) {
 		Extends     struct{ File, Service string }
 	}
 	services := map[string]service{}
-	for _, file := range []string{"compose.yaml", "compose.routes.yaml"} {
+	for _, file := range []string{"compose.yaml", "deploy/compose/routes.yaml"} {
 		text, err := os.ReadFile("../" + file)
 		if err != nil {
 			t.Fatal(err)

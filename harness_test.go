@@ -204,7 +204,7 @@ func (p *program) newRequest(ctx context.Context, method, target string, body io
 	}
 	for _, field := range header {
 		name, value, _ := strings.Cut(field, ": ")
-		r.Header.Set(name, value)
+		r.Header.Add(name, value)
 	}
 	return r
 }

@@ -199,6 +199,53 @@ func TestPreflightsOfRoutes(t *testing.T) {
 	}
 }
 
+// A browser asks first, naming the fields that a request will have, and then sends it: what
+// a route takes by a field is answered by that route's doors.
+func TestPreflightsOfFields(t *testing.T) {
+	t.Parallel()
+	p := start(t, "PROBE_MODE=off", "BACKENDS="+telling(t), "CORS_ALLOWED_ORIGINS=https://app.example", "CORS_ALLOWED_METHODS=PUT", "CORS_ALLOWED_HEADERS=X-Beta,X-Team", "ROUTES=beta,team",
+		"ROUTE_BETA_MATCH=/api/*", "ROUTE_BETA_HEADERS=X-Beta: 1", "ROUTE_BETA_CORS_ALLOWED_ORIGINS=https://app.example,https://beta.example",
+		"ROUTE_TEAM_MATCH=/team", "ROUTE_TEAM_HEADERS=X-Team", "ROUTE_TEAM_CORS_ALLOWED_ORIGINS=https://team.example")
+	for _, test := range []struct{ origin, path, field, want string }{
+		{"https://app.example", "/api/a", "X-Beta: 1", "204, 200"},
+		{"https://app.example", "/api/a", "X-Beta: 2", "204, 200"},
+		{"https://beta.example", "/api/a", "X-Beta: 1", "403"}, // it could send X-Beta: 2 to the rest
+		{"https://team.example", "/team", "X-Team: a", "204, 200"},
+		{"https://app.example", "/team", "X-Team: a", "403"},
+		{"https://team.example", "/team", "X-Beta: a", "403"},
+	} {
+		origin := "Origin: " + test.origin
+		name, _, _ := strings.Cut(strings.ToLower(test.field), ":")
+		got, _ := p.at(t, "OPTIONS", "x", test.path, nil, origin, "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: "+name)
+		got = got[:3]
+		if got == "204" {
+			sent, header := p.at(t, "PUT", "x", test.path, nil, origin, test.field)
+			if got += ", " + sent[:3]; header.Get("Access-Control-Allow-Origin") != test.origin {
+				t.Errorf("%v: what was allowed may not be read: %q", test, header)
+			}
+		}
+		if got != test.want {
+			t.Errorf("%v: %s, want %s", test, got, test.want)
+		}
+	}
+}
+
+// Whoever sends a field or a parameter twice is past no door: the backend may read either.
+func TestFieldsThatOccurTwice(t *testing.T) {
+	t.Parallel()
+	p := start(t, "PROBE_MODE=off", "BACKENDS="+telling(t), "ROUTES=beta,preview", "ROUTE_BETA_MATCH=/*", "ROUTE_BETA_HEADERS=X-Beta: 1", "ROUTE_BETA_AUTH_API_KEYS=joe:"+apiKey,
+		"ROUTE_PREVIEW_MATCH=/page", "ROUTE_PREVIEW_QUERY=preview=1", "ROUTE_PREVIEW_AUTH_API_KEYS=joe:"+apiKey)
+	for text, want := range map[string]string{
+		"/": "200", "/; X-Beta: 1": "401", "/; X-Beta: 1; X-Beta: 1": "401", "/; X-Beta: 1; X-Beta: 0": "400", "/; X-Beta: 0; X-Beta: 1": "400", "/; X-Beta: 0; X-Beta: 2": "200",
+		"/page?preview=1": "401", "/page?preview=1&preview=1": "401", "/page?preview=0&preview=1": "400", "/page?preview=1&%70review=0": "400", "/page?preview=0&preview=2": "200",
+	} {
+		lines := strings.Split(text, "; ")
+		if got, _ := p.at(t, "GET", "x", lines[0], nil, lines[1:]...); got[:3] != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 // A route says itself which of its requests are traced.
 func TestSamplesOfRoutes(t *testing.T) {
 	t.Parallel()

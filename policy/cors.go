@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -52,6 +53,16 @@ func CORS(cfg CORSConfig, refuse Refuse) func(http.Handler) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		})
 	}
+}
+
+// Permits returns what reports whether [CORS] allows what a preflight asks for, of which
+// it has the header; nil where it answers none.
+func Permits(cfg CORSConfig) func(preflight http.Header) bool {
+	if len(cfg.Origins) == 0 {
+		return nil
+	}
+	made := sync.OnceValue(func() *cors { return newCORS(cfg) }) // few tables ask
+	return func(preflight http.Header) bool { return made().refusal(preflight) == "" }
 }
 
 // corsDetails has a sentence for each reason to refuse a preflight.

@@ -19,6 +19,7 @@ import (
 	"spangate/handler/field"
 	"spangate/handler/rewrite"
 	"spangate/handler/route/match"
+	"spangate/policy"
 )
 
 // usage is what is said of arguments that are none.
@@ -131,10 +132,10 @@ func Explain(args []string, cfg *Config, routes *Routes, origin handler.Origin, 
 	}
 	t := &Table{rules: rules, rest: rest}
 	for i := range routes.Each {
-		t.routes = append(t.routes, &Route{preflights: len(routes.Each[i].Policy.CORS.Origins) > 0})
+		t.routes = append(t.routes, &Route{permits: policy.Permits(routes.Each[i].Policy.CORS)})
 	}
 	if rest {
-		t.routes = append(t.routes, &Route{})
+		t.routes = append(t.routes, &Route{permits: policy.Permits(cfg.Policy.CORS)})
 	}
 	handler.Identify(origin)(t.Match(http.HandlerFunc(func(_ http.ResponseWriter, found *http.Request) { r = found }))).ServeHTTP(nil, r)
 	client, m := handler.ClientOf(r), match.Of(r.Context())

@@ -62,9 +62,9 @@ type Route struct {
 	http.Handler
 
 	name        string
-	preflights  bool           // it answers them
-	patterns    match.Patterns // nil: it takes all
-	pool        *balancer.Pool // nil: it has no backends
+	permits     func(preflight http.Header) bool // nil: it answers no preflights
+	patterns    match.Patterns                   // nil: it takes all
+	pool        *balancer.Pool                   // nil: it has no backends
 	limit       *rateLimit
 	concurrency *policy.Concurrency // nil: no limit
 }
@@ -82,7 +82,7 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 	}
 	failures := tel.Failures()
 	refuse := tel.Refuse(failures.Refuse).UnlessGone()
-	r := &Route{name: n.Name, preflights: len(cfg.Policy.CORS.Origins) > 0, patterns: n.Match.Patterns, limit: limit, concurrency: p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)}
+	r := &Route{name: n.Name, permits: policy.Permits(cfg.Policy.CORS), patterns: n.Match.Patterns, limit: limit, concurrency: p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)}
 	auth := p.auth(cfg.Policy.Auth, sets.auth, refuse, tel)
 
 	facts := rewrite.Facts{Route: n.Name, RequestID: string(cfg.Policy.RequestID.Header), TraceID: failures.TraceID, Variable: variable}

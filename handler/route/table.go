@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"spangate/handler"
 	"spangate/handler/certificate"
@@ -18,7 +19,7 @@ import (
 // Table is all routes, and what leads to them. It is a handler. A request is refused
 // with these reasons, by the policy route:
 //
-//	ambiguous_path      somebody else may read its host or path in a way that leads elsewhere: 400
+//	ambiguous_path      somebody else may read its host, path or what is twice in it in a way that leads elsewhere: 400
 //	no_route            no route takes it: 404
 //	method_not_allowed  one would take it with another method: 405
 type Table struct {
@@ -107,10 +108,9 @@ func (t *Table) match(r *http.Request) {
 	// would not be of one mind about where the request belongs.
 	client := handler.ClientOf(r).NamedAddr()
 	t.rules.Match(&d.Match, r, r.Host, client)
-	if asked := asked(r); asked != nil {
-		var of match.Match
-		if t.rules.Match(&of, asked, r.Host, client); !of.Ambiguous && of.Route >= 0 && t.routes[of.Route].preflights {
-			d.Match = of
+	if asked := match.Asked(r); asked != nil {
+		if m, ok := t.answers(r, asked, client); ok {
+			d.Match = m
 		}
 	}
 	if m := &d.Match; m.Ambiguous {
@@ -121,19 +121,30 @@ func (t *Table) match(r *http.Request) {
 	*r = *r.WithContext(d)
 }
 
-// asked returns the request that a preflight asks for, nil if r is none: that one's route
-// knows who may send it, if it answers preflights.
-func asked(r *http.Request) *http.Request {
-	if r.Method != http.MethodOptions {
-		return nil
+// answers returns the route that answers the preflight r, which asks for that; not ok where
+// none does, and the preflight is a request like others. A route may depend on what fields
+// will say, which no preflight tells: it goes to the first route that refuses it, of all
+// that may take the request. A page must not send to one what another one has allowed.
+func (t *Table) answers(r, asked *http.Request, client netip.Addr) (first match.Match, ok bool) {
+	for _, m := range t.rules.Routes(asked, r.Host, client) {
+		at := m.Route
+		switch {
+		case at < 0 && !t.rest:
+			continue // nobody does anything
+		case at < 0:
+			at = len(t.routes) - 1
+		}
+		permits := t.routes[at].permits
+		switch {
+		case permits == nil:
+			return m, false
+		case !permits(r.Header):
+			return m, true
+		case !ok:
+			first, ok = m, true
+		}
 	}
-	method := r.Header["Access-Control-Request-Method"]
-	if len(method) != 1 || r.Header["Origin"] == nil {
-		return nil
-	}
-	announced := *r
-	announced.Method = method[0]
-	return &announced
+	return first, ok
 }
 
 // ServeHTTP implements [http.Handler].
@@ -149,7 +160,7 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.RequestURI == "*": // about the gateway itself
 		t.refuse(w, r, fault.Refusal{Status: http.StatusNoContent})
 	case m.Ambiguous:
-		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "ambiguous_path", Status: http.StatusBadRequest, Detail: "The request's host or path can be read in more than one way."})
+		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "ambiguous_path", Status: http.StatusBadRequest, Detail: "The request's host, path, query or header can be read in more than one way."})
 	case m.Allow != "":
 		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "method_not_allowed", Status: http.StatusMethodNotAllowed, Allow: m.Allow, Detail: "There is nothing here for this method."})
 	default:

@@ -154,7 +154,7 @@ var policyReasons = []Value{
 	{"certificate_name", "auth, 401: the client's certificate has no name of the kind that AUTH_CLIENT_CERT asks for"},
 	{"certificate_withdrawn", "auth, 421: the client's certificate has expired since the connection began, or its authority is one no longer"},
 	{"keys_unavailable", "auth, 503: nobody can tell"},
-	{"ambiguous_path", "route, 400: somebody else may read its host or path in a way that leads to another route"},
+	{"ambiguous_path", "route, 400: somebody else may read its host or path, or what occurs twice in it, in a way that leads to another route"},
 	{"no_route", "route, 404: none takes it, and there is no BACKENDS for the rest"},
 	{"method_not_allowed", "route, 405: one would take it with another method"},
 	{"limited", "rate_limit, 429"},

@@ -19,8 +19,31 @@ type wanted struct {
 	hasValue bool
 }
 
-// Headers are conditions on fields of the header. Several lines of a field are one with
-// commas between them (RFC 9110 §5.3): only one of a list can never be asked for.
+// standing is whether a condition holds.
+type standing uint8
+
+const (
+	fails standing = iota
+	unclear
+	holds
+)
+
+// standingOf returns whether a condition holds of something that is there so many times,
+// so many of which are as it asks. Servers differ about which of several they heed: the
+// first, the last, or all in one with commas between them (RFC 9110 §5.3).
+func standingOf(there, right int) standing {
+	switch {
+	case right == 0:
+		return fails
+	case right < there:
+		return unclear
+	}
+	return holds
+}
+
+// Headers are conditions on fields of the header. Where one occurs more than once, it is
+// unclear what its value is unless all are the same. A list in one line is one value:
+// nothing that is in it can be asked for by itself.
 type Headers []wanted
 
 // UnmarshalText parses a list, with commas or line ends between its items.
@@ -41,21 +64,41 @@ func (h *Headers) UnmarshalText(text []byte) error {
 // MarshalText renders the list as UnmarshalText reads it.
 func (h Headers) MarshalText() ([]byte, error) { return []byte(textOf(h, ": ")), nil }
 
-func (h Headers) hold(r *http.Request) bool { return h.failing(r) < 0 }
+func (h Headers) standing(r *http.Request) standing {
+	_, s := h.least(r)
+	return s
+}
 
-// failing returns the index of the first condition that does not hold, or -1.
-func (h Headers) failing(r *http.Request) int {
-	return slices.IndexFunc(h, func(w wanted) bool {
+// least returns which condition is furthest from holding, and how far.
+func (h Headers) least(r *http.Request) (at int, s standing) {
+	return least(h, func(w wanted) standing {
 		lines := r.Header[w.name]
-		if !w.hasValue {
-			return len(lines) == 0
+		right := 0
+		for _, line := range lines {
+			switch {
+			case line == perhaps, line == unsaid && w.hasValue:
+				return unclear
+			case !w.hasValue, textproto.TrimString(line) == w.value:
+				right++
+			}
 		}
-		return len(lines) != 1 || textproto.TrimString(lines[0]) != w.value
+		return standingOf(len(lines), right)
 	})
 }
 
-// Query are conditions on parameters of the query. Where one occurs more than once,
-// each must have the value that is asked for: servers differ in which they read.
+// least returns which of all is furthest from holding, and how far.
+func least(all []wanted, of func(wanted) standing) (at int, s standing) {
+	s = holds
+	for i, w := range all {
+		if now := of(w); now < s {
+			at, s = i, now
+		}
+	}
+	return at, s
+}
+
+// Query are conditions on parameters of the query. Where one occurs more than once, it
+// is unclear what its value is unless all are the same.
 type Query []wanted
 
 // UnmarshalText parses a list, with commas or line ends between its items.
@@ -73,12 +116,15 @@ func (q *Query) UnmarshalText(text []byte) error {
 // MarshalText renders the list as UnmarshalText reads it.
 func (q Query) MarshalText() ([]byte, error) { return []byte(textOf(q, "=")), nil }
 
-func (q Query) hold(r *http.Request) bool { return len(q) == 0 || q.failing(r) < 0 }
+func (q Query) standing(r *http.Request) standing {
+	_, s := q.least(r)
+	return s
+}
 
-// failing returns the index of the first condition that does not hold, or -1.
-func (q Query) failing(r *http.Request) int {
-	return slices.IndexFunc(q, func(w wanted) bool {
-		found := false
+// least is as that of [Headers] is.
+func (q Query) least(r *http.Request) (at int, s standing) {
+	return least(q, func(w wanted) standing {
+		there, right := 0, 0
 		for rest := r.URL.RawQuery; rest != ""; {
 			var pair string
 			pair, rest, _ = strings.Cut(rest, "&")
@@ -86,11 +132,11 @@ func (q Query) failing(r *http.Request) int {
 			if !isDecoded(name, w.name) {
 				continue
 			}
-			if found = true; w.hasValue && !isDecoded(value, w.value) {
-				return true
+			if there++; !w.hasValue || isDecoded(value, w.value) {
+				right++
 			}
 		}
-		return !found
+		return standingOf(there, right)
 	})
 }
 
@@ -176,15 +222,26 @@ func (c *ContentTypes) UnmarshalText(text []byte) error {
 // MarshalText renders the list as UnmarshalText reads it.
 func (c ContentTypes) MarshalText() ([]byte, error) { return []byte(strings.Join(c, ",")), nil }
 
-func (c ContentTypes) hold(r *http.Request) bool {
+func (c ContentTypes) standing(r *http.Request) standing {
 	if len(c) == 0 {
-		return true
+		return holds
 	}
 	lines := r.Header["Content-Type"]
-	if len(lines) != 1 {
-		return false
+	right := 0
+	for _, line := range lines {
+		if line == perhaps || line == unsaid {
+			return unclear
+		}
+		if c.take(line) {
+			right++
+		}
 	}
-	media, _, _ := strings.Cut(lines[0], ";")
+	return standingOf(len(lines), right)
+}
+
+// take reports whether a value of Content-Type is one of them.
+func (c ContentTypes) take(line string) bool {
+	media, _, _ := strings.Cut(line, ";")
 	media = textproto.TrimString(media)
 	return slices.ContainsFunc(c, func(want string) bool {
 		if begin, found := strings.CutSuffix(want, "*"); found {

@@ -53,6 +53,9 @@ func (t *Table) Ambiguity(r *http.Request, host string, client netip.Addr) strin
 		return ""
 	case w.text == "":
 		return fmt.Sprintf("host %.100q is no name that all servers would read alike", host)
+	case !w.dissent.found && w.another(m.Route) != nil:
+		e := w.another(m.Route)
+		return fmt.Sprintf("%s, and %s (%s) takes it or does not", e.unclear(r), e.name, e.pattern)
 	case !w.dissent.found:
 		return fmt.Sprintf("path %.100q may be read in too many ways", m.path)
 	}
@@ -97,18 +100,33 @@ func (e *entry) why(t *Table, r *http.Request, host string, client netip.Addr) s
 	if w.search(at) == nil {
 		return fmt.Sprintf("path %s is not %s", w.text, e.pattern.path)
 	}
-	if i := c.Headers.failing(r); i >= 0 {
+	if i, s := c.Headers.least(r); s == fails {
 		return wrongWanted("header", c.Headers[i], len(r.Header[c.Headers[i].name]) == 0)
 	}
-	if i := c.Query.failing(r); i >= 0 {
+	if i, s := c.Query.least(r); s == fails {
 		only := Query{{name: c.Query[i].name}}
-		return wrongWanted("query parameter", c.Query[i], !only.hold(r))
+		return wrongWanted("query parameter", c.Query[i], only.standing(r) == fails)
 	}
 	switch {
 	case !c.Clients.hold(client):
 		return fmt.Sprintf("client %s is not in %s", client, c.Clients.Summary())
-	case !c.ContentTypes.hold(r):
+	case c.ContentTypes.standing(r) == fails:
 		return fmt.Sprintf("content type %q is not %s", r.Header.Get("Content-Type"), join(c.ContentTypes))
+	}
+	return e.unclear(r)
+}
+
+// unclear returns of which condition of e it is unclear whether it holds, or "".
+func (e *entry) unclear(r *http.Request) string {
+	c := e.conditions
+	if i, s := c.Headers.least(r); s == unclear {
+		return fmt.Sprintf("header %s is %s once, and something else once more", c.Headers[i].name, c.Headers[i].value)
+	}
+	if i, s := c.Query.least(r); s == unclear {
+		return fmt.Sprintf("query parameter %s is %s once, and something else once more", c.Query[i].name, c.Query[i].value)
+	}
+	if c.ContentTypes.standing(r) == unclear {
+		return fmt.Sprintf("content type is %s once, and something else once more", join(c.ContentTypes))
 	}
 	return ""
 }

@@ -31,7 +31,8 @@
 //
 // A backend may read a path in another way than the one that chose its route. [Table.Match]
 // says that a request is ambiguous where some reading that servers are known for leads
-// to another route.
+// to another route. So is one with a field or a parameter that occurs more than once, with
+// different values, of which one decides about the route.
 package match
 
 import (
@@ -44,8 +45,8 @@ import (
 // and for which all the other conditions hold.
 type Config struct {
 	Patterns     Patterns     `env:"MATCH,required" example:"/api/*" doc:"what the route takes, patterns with commas or line ends between them: [METHOD[|METHOD] ][HOST]/PATH; the host is example.com or *.example.com, any if left out; the path is exact (/healthz), a prefix (/api/*, which takes /api and all below) or a template (/users/{id}/{rest...}, {id:int}, {id:uuid}); the most specific route takes a request, whatever the order"`
-	Headers      Headers      `env:"HEADERS" door:"leave it out if no field matters" zero:"any" doc:"fields that a request must have as well, with commas or line ends between them: X-Canary, or X-Beta: 1 for that value alone"`
-	Query        Query        `env:"QUERY" door:"leave it out if the query does not matter" zero:"any" doc:"parameters that the query must have as well, comma list: preview, or preview=1 for that value alone"`
+	Headers      Headers      `env:"HEADERS" door:"leave it out if no field matters" zero:"any" doc:"fields that a request must have as well, with commas or line ends between them: X-Canary, or X-Beta: 1 for that value alone; a list in one line is one value, and a request in which a field occurs again with another value is refused where its route depends on it"`
+	Query        Query        `env:"QUERY" door:"leave it out if the query does not matter" zero:"any" doc:"parameters that the query must have as well, comma list: preview, or preview=1 for that value alone; one that occurs again with another value is as with HEADERS"`
 	Clients      Clients      `env:"CLIENTS" list:"true" door:"leave it out to take all clients" zero:"all" doc:"comma list of CIDRs that the client must be in as well"`
 	ContentTypes ContentTypes `env:"CONTENT_TYPE" door:"leave it out if the content does not matter" zero:"any" doc:"media types of which the content must be one, comma list: application/json, or application/grpc* for all that begin so"`
 }
@@ -136,5 +137,5 @@ func (w *walk) match(m *Match, host string) {
 	case w.allowed != 0:
 		m.Allow = w.table.allow(w.allowed)
 	}
-	m.Ambiguous = !w.agree(at, other, m.path, took)
+	m.Ambiguous = !w.agree(at, other, m.path, took) || w.another(m.Route) != nil
 }

@@ -124,7 +124,16 @@ func TestMatch(t *testing.T) {
 			"GET /a": "0", "HEAD /a": "0", "PUT /a": "1", "PATCH /a": "allow DELETE, GET, HEAD, POST, PUT", "DELETE /a": "2", "GET /b": "none", "GET /a/b": "allow DELETE",
 		}},
 		"conditions": {[]string{"/*", "/*; headers X-Beta: 1", "/*; headers X-Beta", "/*; query p=1", "/*; clients 10.0.0.0/8", "/*; content application/grpc*"}, map[string]string{
-			"/": "4", "/; X-Beta: 1": "1", "/; X-Beta: 2": "2", "/?p=1": "3", "/?p=1&p=2": "4", "/?%70=%31": "3", "/; Content-Type: application/grpc+proto": "4",
+			"/": "4", "/; X-Beta: 1": "1", "/; X-Beta: 2": "2", "/?p=1": "3", "/?p=1&p=2": "ambiguous", "/?%70=%31": "3", "/; Content-Type: application/grpc+proto": "4",
+		}},
+		"what occurs twice": {[]string{"/*", "/*; headers X-Beta: 1", "/*; headers X-Beta: 1,X-Team", "/b; headers X-Beta: 1; query p=1", "/c; content a/b", "POST /*; headers X-Beta: 2"}, map[string]string{
+			"/; X-Beta: 1; X-Beta: 1": "1", "/; X-Beta: 1; X-Beta: 2": "ambiguous", "/; X-Beta: 2; X-Beta: 1": "ambiguous", "/; X-Beta: 1; X-Beta: ": "ambiguous",
+			"/; X-Beta: 3; X-Beta: 2": "0", "POST /; X-Beta: 3; X-Beta: 2": "ambiguous", "/; X-Beta: 1,2": "0", "/; X-Beta: 1; X-Beta: 2; X-Team: a": "ambiguous",
+			"/; X-Team: 1; X-Team: 2; X-Beta: 1": "2", "/b?p=1&p=2; X-Beta: 1": "ambiguous", "/b?p=1&p=1; X-Beta: 1": "3", "/b?p=1&p=2": "0", "/b?p=1&%70=2; X-Beta: 1": "ambiguous",
+			"/c; Content-Type: a/b; Content-Type: c/d": "ambiguous", "/c; Content-Type: a/b; Content-Type: A/B; x=y": "4", "/d; Content-Type: a/b; Content-Type: c/d": "0",
+		}},
+		"what occurs twice, of one rule": {[]string{"/*,/a; headers X-Beta: 1", "/b"}, map[string]string{
+			"/a; X-Beta: 1; X-Beta: 2": "ambiguous", "/b; X-Beta: 1; X-Beta: 2": "1",
 		}},
 		"the routes agree": {[]string{"/*", "/admin/*", "/admin/open/*"}, map[string]string{
 			"/admin/%2e%2e/": "ambiguous", "/x/../admin/": "ambiguous", "/a%2Fb": "0", "//admin": "ambiguous", "/%61dmin": "ambiguous", "/admin;x/y": "ambiguous",

@@ -194,8 +194,11 @@ type walk struct {
 	most    int      // how many segments matter
 	spent   int      // on readings, see mostSpent
 	dissent dissent
-	known   [maxKnown]uint64 // which conditions have been looked at
-	hold    [maxKnown]uint64 // and hold
+	known   [maxKnown]uint64   // which conditions have been looked at
+	hold    [maxKnown]uint64   // and hold
+	unclear [maxKnown]uint64   // or may
+	doubts  [mostDoubts]*entry // that take the request unless a condition fails of which it is unclear whether it holds
+	doubted int
 	host    [maxHost]byte
 	literal [maxLiteral]byte
 }
@@ -214,24 +217,36 @@ const (
 	maxLiteral = 256 // bytes of a segment that are compared
 )
 
-// holds reports whether the conditions of e hold, but for its method.
-func (w *walk) holds(e *entry) bool {
+// standing returns whether the conditions of e hold, but for its method.
+func (w *walk) standing(e *entry) standing {
 	if e.id == 0 {
-		return true
+		return holds
 	}
 	word, bit := e.id/64, uint64(1)<<(e.id%64)
 	if word < maxKnown && w.known[word]&bit != 0 {
-		return w.hold[word]&bit != 0
+		switch {
+		case w.hold[word]&bit != 0:
+			return holds
+		case w.unclear[word]&bit != 0:
+			return unclear
+		}
+		return fails
 	}
 	c := e.conditions
-	ok := c.Clients.hold(w.client) && c.Headers.hold(w.request) && c.ContentTypes.hold(w.request) && c.Query.hold(w.request)
+	s := fails
+	if c.Clients.hold(w.client) {
+		s = min(c.Headers.standing(w.request), c.ContentTypes.standing(w.request), c.Query.standing(w.request))
+	}
 	if word < maxKnown {
 		w.known[word] |= bit
-		if ok {
+		switch s {
+		case holds:
 			w.hold[word] |= bit
+		case unclear:
+			w.unclear[word] |= bit
 		}
 	}
-	return ok
+	return s
 }
 
 func (c *Config) conditional() bool {
@@ -239,15 +254,45 @@ func (c *Config) conditional() bool {
 }
 
 // first returns the first of entries, which are in match order and whose paths all
-// match, that takes the request.
+// match, that takes the request. Those before it of which that is unclear are doubts.
 func (w *walk) first(entries []*entry) *entry {
 	for _, e := range entries {
-		switch {
-		case !w.holds(e):
-		case e.methods == 0 || e.methods&w.method != 0:
-			return e
-		default:
+		switch s := w.standing(e); {
+		case s == fails:
+		case e.methods != 0 && e.methods&w.method == 0:
 			w.allowed |= e.methods
+		case s == unclear:
+			w.doubt(e)
+		default:
+			return e
+		}
+	}
+	return nil
+}
+
+// mostDoubts is how many rules are known to be in doubt.
+const mostDoubts = 8
+
+// doubt notes that e may take the request. Of a rule one is enough.
+func (w *walk) doubt(e *entry) {
+	for i, other := range w.doubts {
+		switch {
+		case other == nil:
+			w.doubts[i] = e
+			w.doubted++
+			return
+		case other.rule == e.rule:
+			return
+		}
+	}
+	w.doubted = mostDoubts + 1
+}
+
+// another returns what is in doubt and of another rule than that, or nil.
+func (w *walk) another(rule int) *entry {
+	for _, e := range w.doubts {
+		if e != nil && e.rule != rule {
+			return e
 		}
 	}
 	return nil

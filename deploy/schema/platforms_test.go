@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -115,10 +116,7 @@ func spelled(t *testing.T, path string, value any, kind reflect.Type) {
 
 func among[T comparable](t *testing.T, got T, possible []T) {
 	t.Helper()
-	for _, value := range possible {
-		if got == value {
-			return
-		}
+	if !slices.Contains(possible, got) {
+		t.Errorf("%v is none of %v", got, possible)
 	}
-	t.Errorf("%v is none of %v", got, possible)
 }

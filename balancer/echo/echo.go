@@ -44,9 +44,10 @@ type received struct {
 //	?delay=2s            after this time
 //	?size=1MB            with so many bytes instead
 //	?stream=5&every=1s   with so many Server-Sent Events instead, at this pace
+//	?at=NAME&status=503  with any of these, but at the backend of that name only
 func Handler(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ask, err := parse(r)
+		ask, err := parse(name, r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
@@ -86,7 +87,7 @@ func Serve(ctx context.Context, ln net.Listener, name string) error {
 	return nil
 }
 
-// request is what the query asks for. A negative size asks for none.
+// request is what the query asks of a backend. A negative size asks for none.
 type request struct {
 	status int
 	delay  time.Duration
@@ -95,9 +96,12 @@ type request struct {
 	every  time.Duration
 }
 
-func parse(r *http.Request) (request, error) {
+func parse(backend string, r *http.Request) (request, error) {
 	ask := request{status: http.StatusOK, size: -1, every: time.Second}
 	query := r.URL.Query()
+	if at := query.Get("at"); at != "" && at != backend {
+		return ask, nil
+	}
 	var errs []error
 	read := func(name string, parse func(string) error) {
 		if value := query.Get(name); value != "" {

@@ -31,6 +31,11 @@ func TestHandler(t *testing.T) {
 	if w := ask(httptest.NewRequest("GET", "/?status=503&size=1MB", nil)); w.Code != 503 || w.Body.Len() != 1e6 {
 		t.Errorf("status %d and %d bytes, want 503 and 1000000", w.Code, w.Body.Len())
 	}
+	for query, want := range map[string]int{"at=a&status=503": 503, "at=b&status=503": 200, "at=b&status=99": 200, "at=&status=503": 503} {
+		if w := ask(httptest.NewRequest("GET", "/?"+query, nil)); w.Code != want {
+			t.Errorf("?%s: status %d, want %d", query, w.Code, want)
+		}
+	}
 	for query, want := range map[string]string{
 		"status=99": "status=\"99\": must be 200 to 599", "delay=1h": "delay=\"1h\": must be a duration from 0 to 1m0s, such as 200ms",
 		"size=2GiB": "size=\"2GiB\": must be at most 1GiB", "stream=0": "stream=\"0\": must be 1 to 1000", "size=1XB": "size=\"1XB\": unit \"XB\" must be B, KB, MB, GB, KiB, MiB or GiB",

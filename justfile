@@ -88,15 +88,15 @@ nested module *args:
 registry *args:
     cd handler/clients && go vet -tags registry . && go test -tags registry -count=1 -timeout=8m -run='^TestRegistry$' "$@" .
 
-# the same scenarios before a real Jaeger, whose first build takes minutes; takes flags of go test
+# the same scenarios, and compose.yaml's story, before a real Jaeger, whose first build takes minutes; takes flags of go test
 jaeger *args:
     staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags jaeger . && "$staticcheck" -tags jaeger -checks '{{checks}}' .
-    cd telemetry/e2e && go test -tags jaeger -count=1 -timeout=30m -run='^TestJaeger$' "$@" .
+    cd telemetry/e2e && go test -tags jaeger -count=1 -timeout=30m -run='^TestJaeger' "$@" .
 
-# the dashboard and the alerts, asked of a real Prometheus; takes flags of go test
+# the dashboard and the alerts, asked of a real Prometheus, and compose.yaml's services as processes; takes flags of go test
 prometheus *args:
     staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags prometheus . && "$staticcheck" -tags prometheus -checks '{{checks}}' .
-    cd telemetry/e2e && go test -tags prometheus -count=1 -timeout=5m -run='^Test(Prometheus|AlertRules|DashboardSchema)$' "$@" .
+    cd telemetry/e2e && go test -tags prometheus -count=1 -timeout=5m -run='^Test(Prometheus|Compose|AlertRules|DashboardSchema)$' "$@" .
 
 # the suites of Connect, gRPC and HTTP/2 through the proxy; takes flags of go test, of which -short leaves out most of them
 conformance *args:
@@ -192,9 +192,40 @@ weight rows="15":
 image tag="spangate" *args:
     engine=$({{just_executable()}} engine) && "$engine" build -f Containerfile -t "{{tag}}" "${@:2}" .
 
-# proxy, backends, collector and Jaeger at http://localhost:16686
-up *args:
-    engine=$({{just_executable()}} engine) && "$engine" compose up --build "$@"
+# proxy, applications, collector and Jaeger, and what profiles add: just up metrics scale tls
+up *profiles:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    engine=$({{just_executable()}} engine)
+    "$engine" compose "${@/#/--profile=}" up --build --detach --wait
+    echo
+    for part in proxy "$@"; do
+        case $part in
+            proxy)
+                echo 'http://localhost:8080    the proxy; the X-Trace-Id of each answer is a trace'
+                echo 'http://localhost:16686   Jaeger, where it is'
+                ;;
+            metrics)
+                echo 'http://localhost:3000    Grafana, with the dashboard'
+                echo 'http://localhost:9090    Prometheus, with the alerts'
+                ;;
+            scale) echo 'http://localhost:8081    and http://localhost:8082 let in 20 requests a minute together' ;;
+            tls) echo 'https://localhost:8443   the proxy with a certificate of its own: curl -k' ;;
+        esac
+    done
+    printf '\njust story makes traffic worth looking at, just logs shows what they write, just down ends them\n'
+
+# requests that make traces worth looking at, and where in Jaeger each is
+story:
+    @bash deploy/compose/story.sh
+
+# what the services of just up write; takes their names
+logs *services:
+    engine=$({{just_executable()}} engine) && "$engine" compose --profile='*' logs --follow "$@"
+
+# ends all services of just up, and forgets what they have kept
+down:
+    engine=$({{just_executable()}} engine) && "$engine" compose --profile='*' down --volumes
 
 # podman's own format has no room for a health check
 export BUILDAH_FORMAT := "docker"

@@ -37,7 +37,7 @@ type collector struct {
 // components are what the files take from the distributions whose images they
 // name, by the names of version 0.161.
 var components = []string{
-	"debug", "googleclientauth", "health_check", "memory_limiter", "otlp", "otlp_grpc", "otlp_http", "resource_detection",
+	"debug", "googleclientauth", "health_check", "memory_limiter", "otlp", "otlp_grpc", "otlp_http", "prometheus", "resource_detection",
 }
 
 // TestCollector holds that the configuration which Compose mounts is one.

@@ -428,67 +428,6 @@ func (o object) manifest(t *testing.T) manifest {
 	return m
 }
 
-// TestCompose holds that the program understands the variables of the files for Compose,
-// and that the hosts which these name are services.
-func TestCompose(t *testing.T) {
-	program := build(t)
-	type service struct {
-		Environment map[string]string
-		Extends     struct{ File, Service string }
-	}
-	services := map[string]service{}
-	for _, file := range []string{"compose.yaml", "deploy/compose/routes.yaml"} {
-		text, err := os.ReadFile("../" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var compose struct{ Services map[string]service }
-		if err := yaml.Unmarshal(text, &compose); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		for name, s := range compose.Services {
-			if base := s.Extends.Service; base != "" {
-				if s.Extends.File != "compose.yaml" || services[base].Environment == nil {
-					t.Errorf("%s extends %+v, which there is not", name, s.Extends)
-				}
-				s.Environment = merged(services[base].Environment, s.Environment)
-			}
-			s.Environment = merged(services[name].Environment, s.Environment)
-			services[name] = s
-		}
-		for name, s := range services {
-			if s.Environment == nil {
-				continue // of another image
-			}
-			var environ []string
-			for variable, value := range s.Environment {
-				environ = append(environ, variable+"="+value)
-				for _, host := range regexp.MustCompile(`http://([a-z0-9-]+)`).FindAllStringSubmatch(value, -1) {
-					if _, ok := services[host[1]]; !ok {
-						t.Errorf("%s: %s of %s names %s, which is no service", file, variable, name, host[1])
-					}
-				}
-			}
-			got := configured(t, program, environ)
-			for variable := range s.Environment {
-				if got[variable].origin != "set" {
-					t.Errorf("%s: %s of %s is no variable of the program", file, variable, name)
-				}
-			}
-		}
-	}
-}
-
-// merged is what Compose makes of an environment and another one over it.
-func merged(below, over map[string]string) map[string]string {
-	if below == nil {
-		return over
-	}
-	all := maps.Clone(below)
-	maps.Copy(all, over)
-	return all
-}
-
 // TestKubernetesObjectsAgree holds that the names by which one object means
 // another are theirs.
 func TestKubernetesObjectsAgree(t *testing.T) {

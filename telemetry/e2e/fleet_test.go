@@ -52,7 +52,7 @@ func TestPrometheus(t *testing.T) {
 	rules := regexp.MustCompile(`(?m)^( +for:).*$`).ReplaceAllString(string(text), "$1 0s")
 	test := func(t *testing.T, prometheus *prometheus, exports ...[]string) {
 		startFleet(t, prometheus, exports)
-		t.Run("dashboard", func(t *testing.T) { testDashboard(t, prometheus) })
+		t.Run("dashboard", func(t *testing.T) { testDashboard(t, prometheus, fleetSize) })
 		t.Run("alerts", func(t *testing.T) { testAlerts(t, prometheus, rules) })
 	}
 	t.Run("of a collector", func(t *testing.T) {

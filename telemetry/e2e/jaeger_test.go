@@ -22,7 +22,7 @@ import (
 
 // TestJaeger holds that Jaeger shows each scenario as its tree.
 func TestJaeger(t *testing.T) {
-	jaeger := startJaeger(t)
+	jaeger := startJaeger(t, "127.0.0.1:0", "127.0.0.1:0")
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
 		for name, s := range scenarios {
 			t.Run(protocol+" "+name, func(t *testing.T) {
@@ -45,7 +45,9 @@ type jaeger struct {
 	query string            // address of the JSON API
 }
 
-func startJaeger(t *testing.T) *jaeger {
+// startJaeger returns once it listens on these addresses, of OTLP by gRPC and of its
+// page; port 0 picks a free one.
+func startJaeger(t *testing.T, grpc, query string) *jaeger {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -62,8 +64,8 @@ func startJaeger(t *testing.T) *jaeger {
 
 	cmd := exec.Command(binary,
 		"--collector.otlp.http.host-port=127.0.0.1:0",
-		"--collector.otlp.grpc.host-port=127.0.0.1:0",
-		"--query.http-server.host-port=127.0.0.1:0",
+		"--collector.otlp.grpc.host-port="+grpc,
+		"--query.http-server.host-port="+query,
 		// Two flags of the same text are taken for one port.
 		"--query.grpc-server.host-port=localhost:0",
 		"--collector.http-server.host-port=127.0.0.1:0",
@@ -122,7 +124,7 @@ func (j *jaeger) awaitTree(t *testing.T, service, want string) string {
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
-		spans, err := j.spans(t.Context(), service)
+		spans, err := j.spans(t.Context(), "?"+url.Values{"service": {service}, "limit": {"1000"}, "lookback": {"1h"}}.Encode(), service)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,11 +156,12 @@ type answer struct {
 	}
 }
 
-func (j *jaeger) spans(ctx context.Context, service string) ([]span, error) {
+// spans are those of the traces that a query, or /ID, is about: of one service, or of all
+// when it is empty. Of a trace that is not there, there are none.
+func (j *jaeger) spans(ctx context.Context, query, service string) ([]span, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	query := url.Values{"service": {service}, "limit": {"1000"}, "lookback": {"1h"}}
-	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+j.query+"/api/traces?"+query.Encode(), nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+j.query+"/api/traces"+query, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +173,9 @@ func (j *jaeger) spans(ctx context.Context, service string) ([]span, error) {
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, nil
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %s: %.200s", resp.Status, body)
@@ -185,7 +191,7 @@ func (j *jaeger) spans(ctx context.Context, service string) ([]span, error) {
 	for _, trace := range a.Data {
 		for _, from := range trace.Spans {
 			// Of a trace in which several took part it tells all.
-			if trace.Processes[from.ProcessID].ServiceName != service {
+			if service != "" && trace.Processes[from.ProcessID].ServiceName != service {
 				continue
 			}
 			s := span{

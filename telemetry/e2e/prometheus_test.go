@@ -168,21 +168,3 @@ func (p *prometheus) labelValues(ctx context.Context, selector, label string) ([
 	err := p.get(ctx, "label/"+label+"/values", url.Values{"match[]": {selector}}, &values)
 	return values, err
 }
-
-// eventually repeats a check until it returns nil, and returns what it said last
-// when ctx was done.
-func eventually(ctx context.Context, check func() error) error {
-	again := time.NewTicker(200 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return err
-		}
-	}
-}

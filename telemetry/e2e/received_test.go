@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 var update = flag.Bool("update", false, "write the golden file of metrics anew")
@@ -86,9 +87,11 @@ func metricSets(metrics map[string][]string) string {
 }
 
 // plain returns the spans that were received.
-func (c *collector) plain() []span {
+func (c *collector) plain() []span { return plain(c.spans) }
+
+func plain(spans []ptrace.Span) []span {
 	var all []span
-	for _, s := range c.spans {
+	for _, s := range spans {
 		one := span{
 			id:         s.SpanID().String(),
 			parent:     s.ParentSpanID().String(),

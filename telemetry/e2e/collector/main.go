@@ -1,6 +1,7 @@
 // Collector is an OpenTelemetry Collector of few components: it receives OTLP,
-// writes what it got as JSON lines, or hands metrics to Prometheus. The tests
-// of package e2e run it as a process of its own.
+// writes what it got as JSON lines, passes it on, or hands metrics to Prometheus.
+// The tests of package e2e run it as a process of its own, also by
+// deploy/collector.yaml.
 //
 // It is what the collector's builder would generate, by hand, so that go.mod
 // and go.sum pin every module of it and Go's build cache keeps it.
@@ -10,11 +11,15 @@ import (
 	"log"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusremotewriteexporter"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/debugexporter"
+	"go.opentelemetry.io/collector/exporter/otlpexporter"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
@@ -27,8 +32,8 @@ func main() {
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
-				ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()},
-				DefaultScheme:     "yaml",
+				ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory(), yamlprovider.NewFactory()},
+				DefaultScheme:     "file",
 			},
 		},
 	}).Execute()
@@ -42,7 +47,10 @@ func factories() (otelcol.Factories, error) {
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
-	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](fileexporter.NewFactory(), prometheusremotewriteexporter.NewFactory())
+	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](
+		debugexporter.NewFactory(), fileexporter.NewFactory(), otlpexporter.NewFactory(),
+		prometheusexporter.NewFactory(), prometheusremotewriteexporter.NewFactory(),
+	)
 	if err != nil {
 		return otelcol.Factories{}, err
 	}

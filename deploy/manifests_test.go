@@ -288,7 +288,7 @@ func listening(lines *bufio.Reader) string {
 }
 
 func kubernetes(t *testing.T) manifest {
-	deployment := objects(t, "kubernetes/deployment.yaml")[0]
+	deployment := objects(t, "kubernetes/base/deployment.yaml")[0]
 	m := deployment.manifest(t)
 	m.platform = "kubernetes"
 	// Also without service links.
@@ -309,7 +309,7 @@ func kubernetes(t *testing.T) manifest {
 
 // kubernetesRoutes is kubernetes with the component that has routes.
 func kubernetesRoutes(t *testing.T) manifest {
-	text, err := os.ReadFile("kubernetes/routes/kustomization.yaml")
+	text, err := os.ReadFile("kubernetes/components/routes/kustomization.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -431,10 +431,10 @@ func (o object) manifest(t *testing.T) manifest {
 // TestKubernetesObjectsAgree holds that the names by which one object means
 // another are theirs.
 func TestKubernetesObjectsAgree(t *testing.T) {
-	deployment := objects(t, "kubernetes/deployment.yaml")[0]
-	services := objects(t, "kubernetes/service.yaml")
+	deployment := objects(t, "kubernetes/base/deployment.yaml")[0]
+	services := objects(t, "kubernetes/base/service.yaml")
 	front, backends := services[0], services[1]
-	budget := objects(t, "kubernetes/poddisruptionbudget.yaml")[0]
+	budget := objects(t, "kubernetes/base/poddisruptionbudget.yaml")[0]
 
 	labels := deployment.Spec.Template.Metadata.Labels
 	for _, o := range []object{deployment, budget} {
@@ -453,7 +453,7 @@ func TestKubernetesObjectsAgree(t *testing.T) {
 		t.Errorf("BACKENDS is %s, want %s, which has to be headless", got, want)
 	}
 
-	text, err := os.ReadFile("kubernetes/kustomization.yaml")
+	text, err := os.ReadFile("kubernetes/base/kustomization.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,7 +461,7 @@ func TestKubernetesObjectsAgree(t *testing.T) {
 	if err := yaml.Unmarshal(text, &kustomization); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("kubernetes/*.yaml")
+	files, err := filepath.Glob("kubernetes/base/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

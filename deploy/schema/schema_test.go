@@ -9,61 +9,84 @@ import (
 	"path/filepath"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"google.golang.org/api/run/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/json"
 	strict "sigs.k8s.io/yaml"
 )
 
+// types are those of the objects that there may be, by apiVersion and kind.
+var types = map[string]func() any{
+	"apps/v1 Deployment":                      func() any { return new(appsv1.Deployment) },
+	"autoscaling/v2 HorizontalPodAutoscaler":  func() any { return new(autoscalingv2.HorizontalPodAutoscaler) },
+	"gateway.networking.k8s.io/v1 Gateway":    func() any { return new(gatewayv1.Gateway) },
+	"gateway.networking.k8s.io/v1 HTTPRoute":  func() any { return new(gatewayv1.HTTPRoute) },
+	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return new(monitoringv1.ServiceMonitor) },
+	"networking.k8s.io/v1 Ingress":            func() any { return new(networkingv1.Ingress) },
+	"networking.k8s.io/v1 NetworkPolicy":      func() any { return new(networkingv1.NetworkPolicy) },
+	"policy/v1 PodDisruptionBudget":           func() any { return new(policyv1.PodDisruptionBudget) },
+	"serving.knative.dev/v1 Service":          func() any { return new(run.Service) },
+	"v1 ConfigMap":                            func() any { return new(corev1.ConfigMap) },
+	"v1 Service":                              func() any { return new(corev1.Service) },
+}
+
 // TestFields holds that each field is one of its type, spelled as there, once,
 // and with a value of its kind.
 func TestFields(t *testing.T) {
-	for dir, types := range map[string]map[string]func() any{
-		"kubernetes": {
-			"apps/v1 Deployment":            func() any { return new(appsv1.Deployment) },
-			"v1 Service":                    func() any { return new(corev1.Service) },
-			"policy/v1 PodDisruptionBudget": func() any { return new(policyv1.PodDisruptionBudget) },
-		},
-		"kubernetes/routes": {"v1 Service": func() any { return new(corev1.Service) }},
-		"cloudrun":          {"serving.knative.dev/v1 Service": func() any { return new(run.Service) }},
-		"cloudrun/private":  {"serving.knative.dev/v1 Service": func() any { return new(run.Service) }},
-	} {
-		files, err := filepath.Glob("../" + dir + "/*.yaml")
+	for _, pattern := range []string{"../cloudrun/*.yaml", "../cloudrun/*/*.yaml", "../kubernetes/base/*.yaml", "../kubernetes/components/*/*.yaml"} {
+		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
-			t.Fatalf("%s has no manifests (%v)", dir, err)
+			t.Fatalf("%s has no manifests (%v)", pattern, err)
 		}
 		for _, file := range files {
-			if filepath.Base(file) == "kustomization.yaml" {
+			// What kustomize reads, and the collector, they know themselves.
+			if name := filepath.Base(file); name == "kustomization.yaml" || name == "collector.yaml" {
 				continue
 			}
 			for _, document := range documents(t, file) {
-				var is struct{ APIVersion, Kind string }
-				if err := strict.Unmarshal(document, &is); err != nil {
-					t.Fatalf("%s: %v", file, err)
-				}
-				object := types[is.APIVersion+" "+is.Kind]
-				if object == nil {
-					t.Errorf("%s: %s %s is not expected", file, is.APIVersion, is.Kind)
-					continue
-				}
-				decode(t, file, document, object())
+				ofItsType(t, file, document)
 			}
 		}
 	}
+	// What patches put there shows only in what comes of them.
+	eachBuild(t, func(t *testing.T, b build) {
+		for name, text := range b {
+			ofItsType(t, name, text)
+		}
+	})
+}
+
+func ofItsType(t *testing.T, name string, document []byte) {
+	t.Helper()
+	var is struct{ APIVersion, Kind string }
+	if err := strict.Unmarshal(document, &is); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	object := types[is.APIVersion+" "+is.Kind]
+	if object == nil {
+		t.Errorf("%s: %s %s is not expected", name, is.APIVersion, is.Kind)
+		return
+	}
+	decode(t, name, document, object())
 }
 
 // TestPodSecurity holds that a namespace which enforces the restricted standard
-// lets the pods in.
+// lets all pods in.
 func TestPodSecurity(t *testing.T) {
-	const file = "../kubernetes/deployment.yaml"
-	var deployment appsv1.Deployment
-	decode(t, file, documents(t, file)[0], &deployment)
-	secure(t, deployment.Spec.Template)
+	eachBuild(t, func(t *testing.T, b build) {
+		for _, deployment := range of[appsv1.Deployment](t, b, "Deployment") {
+			secure(t, deployment.Spec.Template)
+		}
+	})
 }
 
 // secure holds that a namespace which enforces the restricted standard lets pod in.

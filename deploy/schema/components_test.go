@@ -1,87 +1,20 @@
 package schema
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/api/resource"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
-
-// with returns the Deployment and the Service of the program that come of a component.
-func with(t *testing.T, component string) (deployment appsv1.Deployment, service corev1.Service) {
-	t.Helper()
-	for _, object := range built(t, component) {
-		text, err := object.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case object.GetKind() == "Deployment":
-			decode(t, "the Deployment", text, &deployment)
-		case object.GetKind() == "Service" && object.GetName() == "spangate":
-			decode(t, "the Service", text, &service)
-		}
-	}
-	secure(t, deployment.Spec.Template)
-	return deployment, service
-}
-
-// built returns all objects that come of a component.
-func built(t *testing.T, component string) []*resource.Resource {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("../kubernetes")); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "kustomization.yaml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	offered := regexp.MustCompile(`(?m)^# components: \[(.*)\]$`).FindSubmatch(text)
-	if offered == nil || !slices.Contains(strings.Split(string(offered[1]), ", "), component) {
-		t.Fatalf("kustomization.yaml does not offer %s", component)
-	}
-	text = bytes.Replace(text, offered[0], []byte("components: ["+component+"]"), 1)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made.Resources()
-}
-
-// variables returns those of a container, and its ports by their names.
-func variables(container corev1.Container) (env map[string]string, ports map[string]int32) {
-	env, ports = map[string]string{}, map[string]int32{}
-	for _, port := range container.Ports {
-		ports[port.Name] = port.ContainerPort
-	}
-	for _, variable := range container.Env {
-		env[variable.Name] = variable.Value
-	}
-	return env, ports
-}
 
 // TestPrometheus holds that what scrapes are told is where the program answers them, and
 // that the Service leads to the same port as before.
 func TestPrometheus(t *testing.T) {
-	deployment, service := with(t, "prometheus")
-	template := deployment.Spec.Template
+	b := with(t, "prometheus")
+	template, service := b.deployment(t).Spec.Template, b.service(t)
 	env, ports := variables(template.Spec.Containers[0])
 	want := map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": env["OTEL_EXPORTER_PROMETHEUS_PORT"], "prometheus.io/path": "/metrics"}
 	if !maps.Equal(template.Annotations, want) {
@@ -95,8 +28,8 @@ func TestPrometheus(t *testing.T) {
 // TestTLS holds that the component makes of the Deployment one whose files and
 // ports are there, and that what it makes is still let in.
 func TestTLS(t *testing.T) {
-	deployment, service := with(t, "tls")
-
+	b := with(t, "tls")
+	deployment, service := b.deployment(t), b.service(t)
 	container := deployment.Spec.Template.Spec.Containers[0]
 	env, ports := variables(container)
 	for _, port := range service.Spec.Ports {
@@ -118,25 +51,15 @@ func TestTLS(t *testing.T) {
 // TestRoutes holds that the container gets the variables of the routes, and that the
 // backends which these name are Services whose pods are asked one by one.
 func TestRoutes(t *testing.T) {
-	deployment, _ := with(t, "routes")
-	var routes corev1.ConfigMap
+	b := with(t, "routes")
+	routes := of[corev1.ConfigMap](t, b, "ConfigMap")[0]
 	services := map[string]bool{}
-	for _, object := range built(t, "routes") {
-		text, err := object.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch object.GetKind() {
-		case "ConfigMap":
-			decode(t, "the ConfigMap", text, &routes)
-		case "Service":
-			var service corev1.Service
-			decode(t, "a Service", text, &service)
-			if service.Spec.ClusterIP == corev1.ClusterIPNone {
-				services[fmt.Sprintf("dns+http://%s:%d", service.Name, service.Spec.Ports[0].Port)] = true
-			}
+	for _, service := range of[corev1.Service](t, b, "Service") {
+		if service.Spec.ClusterIP == corev1.ClusterIPNone {
+			services[fmt.Sprintf("dns+http://%s:%d", service.Name, service.Spec.Ports[0].Port)] = true
 		}
 	}
+	deployment := b.deployment(t)
 	container := deployment.Spec.Template.Spec.Containers[0]
 	if len(container.EnvFrom) != 1 || container.EnvFrom[0].ConfigMapRef.Name != routes.Name {
 		t.Errorf("variables are from %v, want %s", container.EnvFrom, routes.Name)

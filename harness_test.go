@@ -34,7 +34,8 @@ type program struct {
 	addr      string
 	collector *otlptest.Server
 	log       *logLines
-	stop      func() // returns when all telemetry is delivered
+	stop      func()      // returns when all telemetry is delivered
+	process   *os.Process // of startLimited alone
 }
 
 // logLines keeps what is written to it, and announces the address that the
@@ -164,6 +165,7 @@ func startLimited(t *testing.T, shell string, environ ...string) *program {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.process = cmd.Process
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

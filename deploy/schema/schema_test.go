@@ -24,8 +24,8 @@ import (
 	strict "sigs.k8s.io/yaml"
 )
 
-// types are those of the objects that there may be, by apiVersion and kind.
-var types = map[string]func() any{
+// kinds are those of the objects that there may be, by apiVersion and kind.
+var kinds = map[string]func() any{
 	"apps/v1 Deployment":                      func() any { return new(appsv1.Deployment) },
 	"autoscaling/v2 HorizontalPodAutoscaler":  func() any { return new(autoscalingv2.HorizontalPodAutoscaler) },
 	"gateway.networking.k8s.io/v1 Gateway":    func() any { return new(gatewayv1.Gateway) },
@@ -71,7 +71,7 @@ func ofItsType(t *testing.T, name string, document []byte) {
 	if err := strict.Unmarshal(document, &is); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	object := types[is.APIVersion+" "+is.Kind]
+	object := kinds[is.APIVersion+" "+is.Kind]
 	if object == nil {
 		t.Errorf("%s: %s %s is not expected", name, is.APIVersion, is.Kind)
 		return

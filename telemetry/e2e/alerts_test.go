@@ -17,7 +17,7 @@ const alertsFile = "../../deploy/grafana/alerts.yaml"
 // TestAlertRules holds that the alerts are as promtool wants them, and do in the
 // stories of testdata/alerts_test.yaml as it says there.
 func TestAlertRules(t *testing.T) {
-	promtool := prometheusTool(t, "promtool")
+	promtool := installed(t, "promtool", "prometheus")
 	for _, args := range [][]string{{"check", "rules", alertsFile}, {"test", "rules", "testdata/alerts_test.yaml"}} {
 		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", args[0], err, out)

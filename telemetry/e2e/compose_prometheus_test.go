@@ -20,7 +20,9 @@ import (
 // its profiles. In Jaeger's place, which takes minutes to build, is another collector;
 // TestJaegerStory has the real one.
 func TestCompose(t *testing.T) {
-	prometheusTool(t, "prometheus")
+	for _, program := range []string{"prometheus", "redis-server", "curl"} {
+		installed(t, program, program)
+	}
 	var jaeger *collector
 	topology := startTopology(t, func(t *testing.T, address string) {
 		jaeger = startCollector(t, address+":0", address+":4317")

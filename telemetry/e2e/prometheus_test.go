@@ -27,18 +27,18 @@ type prometheus struct {
 	url string
 }
 
-// prometheusTool returns where a program of Debian's package is. Without it the
-// test is skipped, but where CI is set it fails: there it must have run.
-func prometheusTool(t *testing.T, name string) string {
+// installed returns where a program of a Debian package is. Without it the test is
+// skipped, but where CI is set it fails: there it must have run.
+func installed(t *testing.T, program, from string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
+	path, err := exec.LookPath(program)
 	switch {
 	case err == nil:
 		return path
 	case os.Getenv("CI") != "":
-		t.Fatalf("no %s, which this needs: apt-get install prometheus", name)
+		t.Fatalf("no %s, which this needs: apt-get install %s", program, from)
 	}
-	t.Skipf("no %s: apt-get install prometheus", name)
+	t.Skipf("no %s: apt-get install %s", program, from)
 	return ""
 }
 
@@ -67,7 +67,7 @@ func startPrometheus(t *testing.T, rules string, targets ...string) *prometheus 
 			close(ready)
 		}
 	}
-	p.process = start(t, exec.Command(prometheusTool(t, "prometheus"),
+	p.process = start(t, exec.Command(installed(t, "prometheus", "prometheus"),
 		"--config.file="+filepath.Join(dir, "prometheus.yaml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address=127.0.0.1:0",

@@ -188,9 +188,19 @@ weight rows="15":
         sort -rn "$dir/$table" | awk -v rows={{rows}} 'NR <= rows { printf "%12d  %s%s\n", $1, $2, ($3 ? " " $3 : "") }'
     done
 
-# the container image, with docker or podman
+# the container image, with docker or podman, which says the version and commit that git knows
 image tag="spangate" *args:
-    engine=$({{just_executable()}} engine) && "$engine" build -f Containerfile -t "{{tag}}" "${@:2}" .
+    #!/usr/bin/env bash
+    set -euo pipefail
+    engine=$({{just_executable()}} engine)
+    "$engine" build -f Containerfile -t "{{tag}}" \
+        --build-arg VERSION="$(git describe --tags --always --dirty)" --build-arg REVISION="$(git rev-parse HEAD)" \
+        --build-arg CREATED="$(git log -1 --format=%cI)" "${@:2}" .
+
+# the image built twice and run with podman, read-only and without capabilities; takes flags of go test
+image-test *args:
+    go vet -tags image ./deploy
+    go test -tags image -count=1 -timeout=30m -run='^TestImage$' -v "$@" ./deploy
 
 # proxy, applications, collector and Jaeger, and what profiles add: just up metrics scale tls
 up *profiles:

@@ -189,15 +189,28 @@ func (a *asked) precedence(b *asked) int {
 		-cmp.Compare(min(1, len(a.clients)), min(1, len(b.clients))),
 		-cmp.Compare(min(1, len(a.content)), min(1, len(b.content))),
 		-cmp.Compare(valued(a.headers, ":")+valued(a.query, "="), valued(b.headers, ":")+valued(b.query, "=")),
-		-cmp.Compare(slices.Max(append(lengths(a.clients), 0)), slices.Max(append(lengths(b.clients), 0))),
+		narrower(a.clients, b.clients, func(network, of string) bool {
+			n, o := netip.MustParsePrefix(network), netip.MustParsePrefix(of)
+			return o.Overlaps(n) && o.Bits() <= n.Bits()
+		}),
+		narrower(a.content, b.content, func(media, of string) bool {
+			begin, isBegin := strings.CutSuffix(of, "*")
+			return media == of || isBegin && strings.HasPrefix(media, begin)
+		}),
 	)
 }
 
-func lengths(networks []string) (all []int) {
-	for _, n := range networks {
-		all = append(all, netip.MustParsePrefix(n).Bits())
+// narrower prefers the list all of whose items the other one has too.
+func narrower(a, b []string, has func(item, of string) bool) int {
+	within := func(a, b []string) int {
+		for _, item := range a {
+			if !slices.ContainsFunc(b, func(of string) bool { return has(item, of) }) {
+				return 0
+			}
+		}
+		return 1
 	}
-	return all
+	return -cmp.Compare(within(a, b), within(b, a))
 }
 
 // match returns the rule that takes the request if its path is of these segments, -1 for

@@ -24,7 +24,7 @@ var rooms = [][]string{
 	{"spangate/handler/wire", "spangate/balancer/echo"},
 	{"spangate/handler"},
 	{"spangate/handler/rewrite"},
-	{"spangate/probe", "spangate/handler/route/action"},
+	{"spangate/probe", "spangate/handler/route/action", "spangate/balancer/identity"},
 	{"spangate/balancer", "spangate/policy"},
 	{"spangate/telemetry/export/console", "spangate/telemetry/export/tracer"},
 	{"spangate/policy/redis", "spangate/telemetry/export", "spangate/telemetry/logline"},

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"spangate/balancer/identity"
 	"spangate/handler"
 	"spangate/handler/certificate"
 	"spangate/handler/config"
@@ -30,6 +31,7 @@ type Backend struct {
 	host        HostRule          // which Host header it is sent
 	connections *wire.Transport   // nil: what sends attempts has others, or none
 	transport   http.RoundTripper // sends an attempt, which already carries this backend's URL
+	signer      *identity.Signer  // gives attempts its token; nil: it asks for none
 	watcher     *probe.Watcher
 
 	unverified  bool                             // whoever answers is taken for it
@@ -91,13 +93,22 @@ func (b *Backend) State() State { return b.health.State() }
 // told, if not nil, is told how the attempt went.
 func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBody, told evidence) (*http.Response, Outcome) {
 	b.address(r)
+	signed, token := r, identity.Token{}
+	if b.signer != nil {
+		var err error
+		if signed, token, err = b.sign(r); err != nil {
+			b.pool.hooks.failed(err)
+			return nil, b.judge(Outcome{Err: fault.Of(r.Context(), err)})
+		}
+		start = time.Now() // only now is the backend asked
+	}
 	if deadline, ok := r.Context().Deadline(); ok {
-		field.LimitTimeout(r.Header, deadline.Sub(start)) // retries and queues have had their share
+		field.LimitTimeout(signed.Header, deadline.Sub(start)) // retries and queues have had their share
 	}
 	b.active.Add(1)
 	latency := b.latency.Load()
 	began := latency.begin(r, start)
-	resp, err := b.transport.RoundTrip(r)
+	resp, err := b.transport.RoundTrip(signed)
 	if err != nil {
 		b.active.Add(-1)
 		outcome := b.judge(Outcome{Err: fault.Of(r.Context(), err)})
@@ -107,6 +118,9 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 		return nil, outcome
 	}
 	b.health.heard()
+	if b.signer != nil {
+		b.signer.Answered(token, resp.StatusCode)
+	}
 	answer, outcome := handler.GRPCAnswerOf(r, resp.StatusCode, resp.Header), Outcome{Status: resp.StatusCode}
 	only := answer.Is() && resp.ContentLength == 0 // a trailer follows, which comes at once, or nothing
 	settled := !only && settled(r, resp)

@@ -62,7 +62,7 @@ func ExampleMembers() {
 	fmt.Println(members.UnmarshalText([]byte("a:3000")))
 	// Output:
 	// <nil>
-	// backend "http://a:3000;weigth=3": option "weigth=3" is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off
+	// backend "http://a:3000;weigth=3": option "weigth=3" is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, auth=KIND, audience=URL, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off
 	// backend "a:3000": must be a URL such as http://a:3000
 }
 

@@ -84,15 +84,15 @@ func (c *Config) load(m Member, list *Members, before *credentials) (*credential
 	return loaded, errors.Join(errs...)
 }
 
-// Check returns what is wrong with the files that the configuration names: all
-// that [New] would refuse.
+// Check returns what is wrong with the files that the configuration names, and with
+// tokens for backends: all that [New] would refuse.
 func (c *Config) Check() error {
 	_, err := c.load(Member{}, &c.Backends, nil)
 	return errors.Join(err, c.check(&c.Backends))
 }
 
 // check returns what is wrong with the files that hold for the members of list, which
-// may be others than c's.
+// may be others than c's, and with the tokens that these are to be shown.
 func (c *Config) check(list *Members) error {
 	var errs []error
 	for _, m := range *list {
@@ -100,6 +100,7 @@ func (c *Config) check(list *Members) error {
 			_, err := c.load(m, list, nil)
 			errs = append(errs, err)
 		}
+		errs = append(errs, c.checkAuth(m, list))
 	}
 	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"spangate/balancer/identity"
 	"spangate/handler/wire"
 	"spangate/probe"
 )
@@ -56,6 +57,13 @@ type Hooks struct {
 	// Reloaded is told that files of TLS have changed, and why what they say now is
 	// not heeded, or nil.
 	Reloaded func(error)
+
+	// Identity listens to how tokens for backends are got.
+	Identity identity.Hooks
+
+	// Identities has the sources of these tokens, which pools can have in common; nil: the
+	// pool has its own.
+	Identities *identity.Sources
 
 	// Failed is told of errors of attempts, probes and lookups among which one may be
 	// that this process or its host has run out of something: see [fault.Exhausted].

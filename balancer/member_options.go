@@ -22,7 +22,7 @@ func (m *Member) parseOptions(options string) error {
 		err := m.parseOption(key, value)
 		switch {
 		case err == errNoOption:
-			err = fmt.Errorf("option %q is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off", option)
+			err = fmt.Errorf("option %q is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, auth=KIND, audience=URL, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off", option)
 		case given[key] && key != "fingerprint":
 			err = fmt.Errorf("%s is given twice", key)
 		}
@@ -52,6 +52,8 @@ func (m *Member) parseOption(key, value string) error {
 		return m.parseService(value)
 	case "proxy-protocol":
 		return m.parseProxyProtocol(value)
+	case "auth", "audience":
+		return m.auth.parse(key, value)
 	default:
 		return m.tls.parse(key, value)
 	}
@@ -88,7 +90,7 @@ func (m Members) MarshalText() ([]byte, error) {
 		if member.service != "" {
 			b = fmt.Appendf(b, ";service=%s", member.service)
 		}
-		b = member.tls.append(member.appendProxyProtocol(b))
+		b = member.tls.append(member.auth.append(member.appendProxyProtocol(b)))
 	}
 	return b, nil
 }

@@ -50,6 +50,7 @@ type Member struct {
 	service string             // empty unless given: what its telemetry calls itself
 	proxy   proxyproto.Version // 0 unless given: connections begin with no header of the PROXY protocol
 	tls     tlsOptions
+	auth    authOptions
 	lookup  string // for dns+ schemes: the name to look up; the other fields hold for each backend found
 	srv     bool   // for dns+srv schemes: lookup has SRV records, else addresses
 	route   string // for @NAME: whose backends are meant; there is nothing else then

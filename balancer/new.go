@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"spangate/balancer/identity"
 	"spangate/handler"
 	"spangate/handler/wire"
 	"spangate/probe"
@@ -20,7 +21,7 @@ import (
 func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
 	key := cfg.HashKey.of(func(r *http.Request) string { return handler.ClientOf(r).Addr.String() })
 	p := &Pool{
-		cfg: cfg, probes: probes, hooks: hooks, keyring: keyring{},
+		cfg: cfg, probes: probes, hooks: hooks, keyring: keyring{}, identities: cmp.Or(hooks.Identities, &identity.Sources{}),
 		sticky: newSticky(cfg.StickyCookie, cfg.Algorithm.picker(key)), next: cfg.Algorithm.next(key),
 	}
 	if err := p.readFiles(); err != nil {
@@ -92,6 +93,7 @@ func (p *Pool) newBackend(m Member, address string, weight int) *Backend {
 		b.connections.Announcing(m.proxy, whose)
 		connect = probes.Announcing(m.proxy, nil).Connect
 	}
+	b.signer = p.signer(m)
 	p.adopt(b, b.connections, probes, address, connect)
 	return b
 }
@@ -109,6 +111,7 @@ func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address s
 	if decorate := p.hooks.ProbeRequest; decorate != nil {
 		probing = decorate(probing)
 	}
+	probing = b.signer.Over(probing)
 	check := p.probes.Check(probing, "", address, connect)
 	if decorate := p.hooks.Probe; decorate != nil {
 		check = decorate(b, p.probes.Kind(), check)

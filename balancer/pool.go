@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"spangate/balancer/identity"
 	"spangate/handler/fault"
 	"spangate/probe"
 )
@@ -40,6 +41,7 @@ type Pool struct {
 	next picker
 
 	keyring     keyring
+	identities  *identity.Sources
 	echoes      []echoBackend
 	discoveries []*discovery
 

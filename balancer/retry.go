@@ -82,7 +82,8 @@ type Retrier struct {
 // failed because this process lacks descriptors, ports or memory, which would
 // fail again at once. Another backend may still be reached: over a connection
 // that is kept, or as ports are counted for each address. Nobody waits for better
-// times, as whoever waits keeps what is lacking.
+// times, as whoever waits keeps what is lacking. Where there was no token for a backend,
+// those for which there is none either are not asked.
 //
 // Each attempt owns its request: RoundTrippers below may change it. The body of
 // the request must survive Close, which net/http calls when a dial fails.
@@ -169,6 +170,9 @@ func (t *Retrier) again(r *http.Request, was original, body *replay, first *Back
 		if onlyElsewhere(outcome.Err) {
 			inVain = append(inVain, tried[len(tried)-1])
 		}
+		if alike := t.further.alike(tried[len(tried)-1], outcome.Err); alike != nil {
+			inVain, tried = append(inVain, alike...), append(alike, tried...)
+		}
 		b, decision, stop := t.decide(&asked, attempt, tried, inVain, waited, backoff, body, resp, outcome)
 		if stop != "" {
 			t.stop(was.ctx, stop)
@@ -216,13 +220,13 @@ func (t *Retrier) answered(r *http.Request, resp *http.Response, outcome Outcome
 // failed reports whether an attempt that ended like this may be followed by
 // another one.
 func (t *Retrier) failed(o Outcome) bool {
-	return t.cfg.On.match(o) || o.Err != nil && o.Err.Type == fault.Overloaded && t.cfg.On.connect
+	return t.cfg.On.match(o) || t.cfg.On.connect && o.Err != nil && (o.Err.Type == fault.Overloaded || o.Err.Type == fault.IdentityError)
 }
 
 // onlyElsewhere reports whether the backend of an attempt that failed with e is
 // no choice for a later one.
 func onlyElsewhere(e *fault.Error) bool {
-	return e != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.ConnectTimeout || e.Type == fault.Overloaded)
+	return e != nil && (e.Type == fault.ResponseTimeout || e.Type == fault.ConnectTimeout || e.Type == fault.Overloaded || e.Type == fault.IdentityError)
 }
 
 // decide says who is asked next, or why nobody is.
@@ -301,6 +305,8 @@ func stopOf(e *fault.Error) StopReason {
 		return StopDeadline
 	case e.Type == fault.Shutdown:
 		return StopShutdown
+	case e.Type == fault.IdentityError:
+		return StopSuccess
 	case e.Blameless():
 		return StopClientDisconnected
 	}

@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"sync/atomic"
@@ -147,13 +148,13 @@ const stalled = 2
 
 // probe asks once and counts the answer. It reports whether there was one: a
 // failure has none that ctx or this process itself may have caused, by its end,
-// by a stop, or by a want of descriptors, ports or memory.
+// by a stop, or by a want of descriptors, ports, memory or a token.
 func (w *Watcher) probe(ctx context.Context, trigger Trigger) (conclusive bool) {
 	began := time.Now()
 	limited, cancel := context.WithTimeout(context.WithValue(ctx, triggerKey{}, trigger), w.timeout)
 	defer cancel()
 	err := w.check(limited, w.url)
-	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.timeout || fault.Exhausted(err)) {
+	if err != nil && (ctx.Err() != nil || time.Since(began) > stalled*w.timeout || fault.Exhausted(err) || errors.Is(err, fault.ErrNoToken)) {
 		return false
 	}
 	w.report(Report{Err: err, Changed: w.verdict.count(err == nil)})

@@ -13,6 +13,7 @@ func (t *Telemetry) Balancer(algorithm balancer.Algorithm) balancer.Hooks {
 		Handshake:    t.handshakeWithBackend,
 		Reloaded:     t.reloaded,
 		Failed:       t.Exhausted,
+		Identity:     t.identity(),
 	}
 	if !t.off {
 		hooks.Picked = t.picked(algorithm)

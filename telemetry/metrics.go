@@ -12,6 +12,7 @@ type metrics struct {
 	canary     canaryMetrics
 	mirror     mirrorMetrics
 	probe      probeMetrics
+	identity   identityMetrics
 	refusal    refusalMetrics
 	queue      queueMetrics
 	rateLimit  rateLimitMetrics
@@ -30,6 +31,7 @@ func newMetrics(m *meter) *metrics {
 		canary:     newCanaryMetrics(m),
 		mirror:     newMirrorMetrics(m),
 		probe:      newProbeMetrics(m),
+		identity:   newIdentityMetrics(m),
 		refusal:    newRefusalMetrics(m),
 		queue:      newQueueMetrics(m),
 		rateLimit:  newRateLimitMetrics(m),

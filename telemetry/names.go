@@ -43,6 +43,8 @@ const (
 	ejectionDurationKey        = attribute.Key("spangate.ejection.duration")
 	ejectionFailuresKey        = attribute.Key("spangate.ejection.failures")
 	grpcStatusKey              = attribute.Key("spangate.grpc.status")
+	identityAudienceKey        = attribute.Key("spangate.identity.audience")
+	identityTypeKey            = attribute.Key("spangate.identity.type")
 	mirrorKey                  = attribute.Key("spangate.mirror")
 	mirrorReasonKey            = attribute.Key("spangate.mirror.reason")
 	mirrorResultKey            = attribute.Key("spangate.mirror.result")
@@ -99,6 +101,7 @@ const (
 	backendStateChangesName        = "spangate.backend.state_changes"
 	backendUnsolicitedResponseName = "spangate.backend.unsolicited_response"
 	probeDurationName              = "spangate.probe.duration"
+	identityFetchDurationName      = "spangate.identity.fetch.duration"
 	retryDecisionsName             = "spangate.retry.decisions"
 	retryBudgetName                = "spangate.retry.budget"
 	canaryShareName                = "spangate.canary.share"
@@ -131,6 +134,7 @@ const (
 	rateLimitSpan          = "rate_limit"
 	retrySpan              = "retry"
 	probeSpan              = "probe"
+	identitySpan           = "identity"
 	backendStateChangeSpan = "backend_state_change"
 	canaryStateChangeSpan  = "canary_state_change"
 	certificateOrderSpan   = "certificate_order"
@@ -146,6 +150,8 @@ const (
 	floodStoppedEvent              = "spangate.flood.stopped"
 	rateLimitStoreLostEvent        = "spangate.rate_limit.store_lost"
 	rateLimitStoreReachedEvent     = "spangate.rate_limit.store_reached"
+	identityFetchFailedEvent       = "spangate.identity.fetch_failed"
+	identityFetchedEvent           = "spangate.identity.fetched"
 	tlsHandshakeFailedEvent        = "spangate.tls.handshake_failed"
 	tlsCertificateReloadedEvent    = "spangate.tls.certificate_reloaded"
 	tlsCertificateRejectedEvent    = "spangate.tls.certificate_rejected"

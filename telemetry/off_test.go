@@ -26,12 +26,12 @@ func TestHooksWhereNothingIsRecorded(t *testing.T) {
 	}{
 		{
 			"off", telemetry.Config{Export: disabled},
-			[]string{"Probe", "ProbeRequest", "Changed", "Discovered", "Handshake", "Reloaded", "Failed"},
+			[]string{"Probe", "ProbeRequest", "Changed", "Discovered", "Handshake", "Reloaded", "Identity", "Failed"},
 			[]string{"Fetched"},
 		},
 		{
 			"an access log", telemetry.Config{Export: disabled, Log: logline.Config{AccessLog: "text"}},
-			[]string{"Picked", "Connections", "Attempt", "Attempted", "RetryWait", "RetryStopped", "Probe", "ProbeRequest", "Changed", "Discovered", "Handshake", "Reloaded", "Failed"},
+			[]string{"Picked", "Connections", "Attempt", "Attempted", "RetryWait", "RetryStopped", "Probe", "ProbeRequest", "Changed", "Discovered", "Handshake", "Reloaded", "Identity", "Failed"},
 			[]string{"RequestID", "Authenticated", "Waited", "Fetched"},
 		},
 	} {
@@ -58,7 +58,7 @@ func TestHooksWhereNothingIsRecorded(t *testing.T) {
 // set returns the names of the fields of a struct that are not nil.
 func set(hooks any) (names []string) {
 	for field, value := range reflect.ValueOf(hooks).Fields() {
-		if !value.IsNil() {
+		if !value.IsZero() {
 			names = append(names, field.Name)
 		}
 	}

@@ -98,7 +98,7 @@ func (p *probed) result() string {
 	switch {
 	case p.err == nil:
 		return probeSuccess
-	case p.errorType() == string(fault.Overloaded): // nobody was asked
+	case p.errorType() == string(fault.Overloaded), errors.Is(p.err, fault.ErrNoToken): // nobody was asked
 		return probeInconclusive
 	}
 	return probeFailure

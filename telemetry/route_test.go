@@ -23,6 +23,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"spangate/balancer"
+	"spangate/balancer/identity"
 	"spangate/handler"
 	"spangate/handler/fault"
 	"spangate/handler/route/match"
@@ -163,6 +164,7 @@ func useAll(t *testing.T, route *telemetry.Telemetry) http.Handler {
 	route.ObserveCanary(func() (balancer.CanaryState, float64) { return balancer.CanaryActive, 1 })
 	route.ObserveMirror(one, one)
 	pool, policies := route.Balancer(balancer.RoundRobin), route.Policies()
+	pool.Identity.Fetch(identity.Request{URL: &url.URL{}}, func(context.Context) (identity.Token, error) { return identity.Token{}, nil })(t.Context())
 	attempt := pool.Attempt(b, func() int { return 1 }, roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}, nil
 	}))

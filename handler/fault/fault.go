@@ -34,6 +34,7 @@ const (
 	BackendReset       Type = "backend_reset"       // the backend ended amid the response's body
 	MalformedResponse  Type = "malformed_response"  // what came is not HTTP, or is ambiguous
 	NoHealthyBackend   Type = "no_healthy_backend"  // no backend may be used
+	IdentityError      Type = "identity_error"      // there is no token to show the backend
 	BodyTooLarge       Type = "body_too_large"      // the request's body passes the limit
 	ClientDisconnected Type = "client_disconnected" // the client went away first
 	ClientTimeout      Type = "client_timeout"      // the client stopped sending its body, or taking its response
@@ -75,10 +76,10 @@ func (e *Error) ErrorType() string { return string(e.Type) }
 // client caused it, or nothing was asked of a backend.
 func (e *Error) Blameless() bool {
 	switch e.Type {
-	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, HeaderTooLarge, NoHealthyBackend, Overloaded, Shutdown:
+	case BodyTooLarge, ClientDisconnected, ClientTimeout, MalformedRequest, HeaderTooLarge, NoHealthyBackend, IdentityError, Overloaded, Shutdown:
 		return true
 	}
-	return errors.Is(e.Err, ErrGivenUp)
+	return errors.Is(e.Err, ErrGivenUp) || errors.Is(e.Err, ErrNoToken)
 }
 
 // Counts reports whether the failure speaks against the backend.
@@ -93,6 +94,10 @@ func (p Phrase) Error() string { return string(p) }
 // ErrGivenUp is what reading the body of a request meets with when the attempt
 // that it was for has been given up: its failure says nothing about the backend.
 var ErrGivenUp = errors.New("the attempt that this body is for has ended")
+
+// ErrNoToken is in the chain of a failure without a token that was to be shown to a
+// backend: that one was not asked, or had no time left to answer.
+const ErrNoToken = Phrase("no token for the backend")
 
 // RequestBodyError is what the body of a request returns when the client, not
 // the backend, is at fault. It passes through the transport unchanged and so

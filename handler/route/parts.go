@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"spangate/balancer"
+	"spangate/balancer/identity"
 	"spangate/handler/certificate"
 	"spangate/handler/supervise"
 	"spangate/policy"
@@ -26,6 +27,7 @@ type parts struct {
 	mirrors []*balancer.Mirror
 	limits  []*rateLimit
 	doors   []*policy.Auth
+	tokens  *identity.Sources
 
 	// What routes inherit; nil where none has yet, or nothing is to be had.
 	inherited struct {
@@ -38,7 +40,7 @@ type parts struct {
 }
 
 func newParts(front Front) *parts {
-	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer}
+	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer, tokens: &identity.Sources{}}
 }
 
 // pool is one with what it was made of.
@@ -61,7 +63,9 @@ func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel 
 			return have.Pool, nil
 		}
 	}
-	built, err := balancer.New(made, probes, p.listen(tel, made.Algorithm))
+	hooks := p.listen(tel, made.Algorithm)
+	hooks.Identities = p.tokens
+	built, err := balancer.New(made, probes, hooks)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +74,17 @@ func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel 
 	for _, name := range cfg.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
 	}
+	for _, name := range cfg.InTheClear() {
+		tel.Log.Warn("a backend is sent a token in the clear: whoever can read on the network between can use it", "backend", name)
+	}
 	return built, nil
 }
 
 // run does what is to be done beside requests, until ctx is done: it probes and looks up
-// backends, reads their files again when these change, fetches the keys of tokens, and
-// keeps up with the stores of shared limits. It returns when all of that has ended.
+// backends, reads their files again when these change, fetches the keys of tokens, keeps
+// up with the stores of shared limits, and ends fetches of tokens for backends. It returns when all of that has ended.
 func (p *parts) run(ctx context.Context) error {
-	var runs []func(context.Context) error
+	runs := []func(context.Context) error{p.tokens.Run}
 	for _, pool := range p.pools {
 		runs = append(runs, pool.Run, func(ctx context.Context) error { return pool.Reload(ctx, p.front.Reload) })
 	}

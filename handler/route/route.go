@@ -37,7 +37,7 @@ func (c *Config) Check() error { return errors.Join(c.check(nil), c.Shared.Check
 // check leaves out what holds for the whole program. It has the paths of the patterns of
 // the route, none where c is for all routes.
 func (c *Config) check(patterns []string) error {
-	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Rewrite.Check(patterns, c.Policy.Vouched()))
+	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Rewrite.Check(patterns, append(c.Policy.Vouched(), c.Balancer.Auth.Kind.Field())))
 	if header := c.Balancer.HashKey.Header(); header != "" && c.Policy.Auth.Takes(header) {
 		wrong = errors.Join(wrong, config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen"))
 	}
@@ -46,7 +46,7 @@ func (c *Config) check(patterns []string) error {
 
 // Fields returns the names of the fields that mean something to the route.
 func (c *Config) Fields() []string {
-	return slices.Concat(c.Policy.Fields(), c.Rewrite.Fields(), []string{c.Balancer.HashKey.Header()})
+	return slices.Concat(c.Policy.Fields(), c.Rewrite.Fields(), []string{c.Balancer.HashKey.Header()}, c.Balancer.Fields(c.Balancer.Backends))
 }
 
 // Front is what all routes have in common.

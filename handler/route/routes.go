@@ -47,7 +47,8 @@ func (n *Named) own() own {
 // Fields returns the names of the fields that mean something to any route.
 func (r *Routes) Fields() (all []string) {
 	for i := range r.Each {
-		all = append(all, append(r.Each[i].Config.Fields(), r.Each[i].Canary.Fields()...)...)
+		n := &r.Each[i]
+		all = slices.Concat(all, n.Config.Fields(), n.Canary.Fields(), n.Balancer.Fields(n.Canary.Backends), n.Balancer.Fields(n.Mirror.Backends))
 	}
 	return all
 }

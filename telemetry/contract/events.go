@@ -35,6 +35,14 @@ var Events = []Event{
 		Name: "spangate.rate_limit.store_reached", Severity: "INFO", Meaning: "rate limits are shared again",
 	},
 	{
+		Name: "spangate.identity.fetch_failed", Severity: "WARN", Meaning: "a token for backends could not be fetched; one that there is stays in use until it expires",
+		Attributes: []string{"spangate.identity.type", "spangate.identity.audience", "error.type", "exception.message"},
+	},
+	{
+		Name: "spangate.identity.fetched", Severity: "INFO", Meaning: "a token for backends could be fetched again",
+		Attributes: []string{"spangate.identity.type", "spangate.identity.audience"},
+	},
+	{
 		Name: "spangate.tls.handshake_failed", Severity: "INFO", Meaning: "a handshake of TLS came to nothing; once a second at most",
 		Attributes: []string{"spangate.tls.peer", "error.type", "spangate.backend", "spangate.backend.address", "spangate.tls.server_name", "network.peer.address", "network.peer.port", "exception.message", "spangate.tls.handshake.count"},
 	},

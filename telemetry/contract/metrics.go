@@ -63,6 +63,7 @@ var Metrics = ofRoutes([]Metric{
 	ours("spangate.backend.state_changes", Counter, "{change}", "Changes of backends' states.", "spangate.backend", "spangate.backend.state", "spangate.backend.reason"),
 	ours("spangate.backend.unsolicited_response", Counter, "{connection}", "Connections given up because the backend sent something on them that no request had asked for.", "spangate.backend"),
 	ours("spangate.probe.duration", Histogram, "s", "How long a probe took.", "spangate.backend", "spangate.probe.type", "spangate.probe.result", "error.type"),
+	ours("spangate.identity.fetch.duration", Histogram, "s", "How long it took to fetch a token for backends, or to fail to. Of several routes that are shown the same one the first has it.", "spangate.identity.type", "error.type"),
 	ours("spangate.retry.decisions", Counter, "{decision}", "Decisions about trying a failed request again.", "spangate.retry.decision", "spangate.retry.reason"),
 	ours("spangate.retry.budget", Gauge, "{retry}", "Retries that may be made at the moment."),
 	ours("spangate.canary.share", Gauge, "1", "Share of the requests that the canary is given, from 0 to 1."),

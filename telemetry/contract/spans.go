@@ -52,6 +52,17 @@ var Spans = []Span{
 		},
 	},
 	{
+		Name: "identity", Kind: "INTERNAL", Meaning: "a request's wait for a token to show the backend; there is none where the token is at hand",
+		Attributes: []string{"spangate.identity.type", "spangate.identity.audience", "spangate.route", "error.type"},
+	},
+	{
+		Name: "{method}", Kind: "CLIENT", Meaning: "the fetch of a token, below the request that waits for it; where none does, or that is not sampled, in a trace of its own, linked to it",
+		Attributes: []string{
+			"http.request.method", "url.full", "server.address", "server.port", "spangate.identity.type", "spangate.identity.audience", "spangate.route",
+			"http.response.status_code", "error.type",
+		},
+	},
+	{
 		Name: "backend_state_change", Kind: "INTERNAL", Meaning: "a change of a backend's state, in a trace of its own, linked to what led to it",
 		Attributes: []string{"spangate.backend", "spangate.backend.state", "spangate.backend.previous_state", "spangate.backend.reason", "spangate.backend.error_type", "spangate.ejection.failures", "spangate.ejection.duration", "spangate.route"},
 	},

@@ -3,6 +3,7 @@ package contract
 // errorTypes are words of error.type. It also has the statuses that are errors.
 var errorTypes = []Value{
 	{"no_healthy_backend", "503: no backend may be used"},
+	{"identity_error", "502: there is no token to show the backend, see BACKEND_AUTH"},
 	{"connection_refused", "502: nothing listens there"},
 	{"connect_error", "502: any other failure to connect"},
 	{"connect_timeout", "504: no connection, or no handshake of TLS, within BACKEND_CONNECT_TIMEOUT"},

@@ -31,6 +31,7 @@ func TestVocabularies(t *testing.T) {
 		"spangate.canary.previous_state":  balancer["CanaryState"],
 		"spangate.canary.reason":          balancer["CanaryReason"],
 		"spangate.canary.side":            recorder["canarySide"],
+		"spangate.identity.type":          slices.DeleteFunc(words(t, "balancer/identity")["Kind"], func(s string) bool { return s == "none" }), // of which nobody hears
 		"spangate.mirror.reason":          balancer["DropReason"],
 		"spangate.mirror.result":          recorder["mirrorResult"],
 		"spangate.probe.trigger":          probe["Trigger"],

@@ -1,0 +1,70 @@
+package identity
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"spangate/handler/fault"
+)
+
+// FetchError is why a fetch has failed. Nothing in it was written by who was asked, but
+// for a status and a word that RFC 6749 §5.2 has for the failure.
+type FetchError struct {
+	Type   string // for error.type: a status, or what became of the call
+	Status int    // of the answer; 0: there was none
+	Err    error
+}
+
+func (e *FetchError) Error() string { return e.Err.Error() }
+
+func (e *FetchError) Unwrap() error { return e.Err }
+
+// ErrorType returns the value of the error.type attribute.
+func (e *FetchError) ErrorType() string { return e.Type }
+
+// fetchErrorOf returns err, which is one wherever it is from.
+func fetchErrorOf(err error) *FetchError {
+	if e, ok := errors.AsType[*FetchError](err); ok {
+		return e
+	}
+	return &FetchError{Type: string(fault.InternalError), Err: err}
+}
+
+// refused returns the failure of what was answered with a status.
+func refused(status int, err error) *FetchError {
+	return &FetchError{Type: strconv.Itoa(status), Status: status, Err: err}
+}
+
+// nonsense returns the failure of an answer of which no token can be made.
+func nonsense(err error) *FetchError {
+	return &FetchError{Type: string(fault.MalformedResponse), Status: http.StatusOK, Err: err}
+}
+
+// unanswered returns the failure of a call that was not answered. It does not show the
+// URL, whose credentials it may hold.
+func unanswered(err error) *FetchError {
+	if uerr, ok := errors.AsType[*url.Error](err); ok {
+		err = uerr.Err
+	}
+	return &FetchError{Type: string(fault.OfCall(err, fault.ConnectError)), Err: err}
+}
+
+// longestAnswer bounds what is read of an answer.
+const longestAnswer = 64 << 10
+
+// newClient returns what asks for tokens. It follows no redirect, which could lead
+// secrets astray.
+func newClient(proxy func(*http.Request) (*url.URL, error)) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  proxy,
+			ForceAttemptHTTP2:      true,
+			DisableKeepAlives:      true, // it is used once in an hour
+			DisableCompression:     true, // an answer is as long as it says
+			MaxResponseHeaderBytes: longestAnswer,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

@@ -1,0 +1,82 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+// ofServer returns what fetches an access token from an authorization server. Where that
+// does not take the client's secret by the Authorization field, which every one must
+// (RFC 6749 §2.3.1), the first fetch tries again with it in the form, as some want it.
+func ofServer(k key) (*url.URL, Fetch) {
+	u, err := url.Parse(k.tokenURL)
+	if err != nil {
+		u = &url.URL{} // which was refused before
+	}
+	cfg := &clientcredentials.Config{ClientID: k.clientID, ClientSecret: k.clientSecret, TokenURL: k.tokenURL, Scopes: strings.Fields(k.scope)}
+	if k.purpose.Audience != "" {
+		cfg.EndpointParams = url.Values{"audience": {k.purpose.Audience}}
+	}
+	client := newClient(http.ProxyFromEnvironment)
+	return u, func(ctx context.Context) (Token, error) {
+		got, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+		if err != nil {
+			return Token{}, failure(err)
+		}
+		if kind := got.Type(); kind != "Bearer" {
+			return Token{}, nonsense(errors.New("the authorization server answered with a token that is no bearer token"))
+		}
+		expires := got.Expiry
+		if expires.IsZero() {
+			expires = time.Now().Add(unsaid)
+		}
+		token, err := newToken(got.AccessToken, expires)
+		if err != nil {
+			return Token{}, nonsense(fmt.Errorf("the authorization server %w", err))
+		}
+		return token, nil
+	}
+}
+
+// failure returns what the library's error says, without the answer's text, which may
+// hold anything.
+func failure(err error) *FetchError {
+	if answered, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		status := answered.Response.StatusCode
+		text := fmt.Sprintf("the authorization server answered %d", status)
+		if word := word(answered.ErrorCode); word != "" {
+			text += " " + word
+		}
+		if status == http.StatusOK {
+			return nonsense(errors.New(text))
+		}
+		return refused(status, errors.New(text))
+	}
+	if called, ok := errors.AsType[*url.Error](err); ok {
+		return unanswered(called)
+	}
+	return nonsense(errors.New("the authorization server answered with what is no token of RFC 6749 §5.1"))
+}
+
+// words are those that an authorization server has for a failure (RFC 6749 §5.2).
+var words = map[string]bool{
+	"invalid_request": true, "invalid_client": true, "invalid_grant": true, "unauthorized_client": true,
+	"unsupported_grant_type": true, "invalid_scope": true, "invalid_target": true, "access_denied": true,
+	"server_error": true, "temporarily_unavailable": true,
+}
+
+// word returns text if it is one of those.
+func word(text string) string {
+	if words[text] {
+		return text
+	}
+	return ""
+}

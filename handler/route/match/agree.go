@@ -105,11 +105,12 @@ var odd = func() (set [256]uint8) {
 // takes whatever may end a segment for its end.
 func shapeOf(path string, st step) (s shape) {
 	from, dots := 1, 0
+	inParam := false // which goes up to the next slash that is sent, for some
 	ends := func(at int, isLast bool) {
 		s.empty = s.empty || at == from && !isLast
 		if dots > 0 && dots <= 2 {
 			s.dots, s.dotsLast = true, true
-		} else if at > from {
+		} else if at > from && !inParam {
 			s.dotsLast = false
 		}
 		s.script = s.script || !isLast && isScript(path[from:at])
@@ -125,6 +126,7 @@ func shapeOf(path string, st step) (s shape) {
 			s.backslash = s.backslash || c == '\\'
 			s.params = s.params || c == ';'
 			ends(i, false)
+			inParam = c == ';' || inParam && path[i] != '/'
 			from = i + width
 		case '.':
 			if dots >= 0 {

@@ -298,8 +298,11 @@ func TestReadings(t *testing.T) {
 		"/x/i.php/../a":              "/x/a",
 		"/x.php%2F%2e%2e%2fx.php%2F": "/", // found by FuzzTheRoutesAgree
 		// Dots are resolved where all is decoded, and a server behind that one goes on.
-		"/a%5C/x%5Cy%2F../b":            "/a/b",
-		"/q/w%2F..%3B%2F..%3B%2F..%2Fb": "/q/b",
+		"/a%5C/x%5Cy%2F../b":          "/a/b",
+		"/a/x/..;y":                   "/a", // dots before parameters are the last
+		`/a/x/..;y\z`:                 "/a",
+		"/a/x/..%3By%2Fz":             "/a",
+		"/q/w%2F..%3B%2F..%3B%2F../b": "/q/b",
 	} {
 		table := compiled(t, "/*", protected)
 		if got := outcome(table, request(path)); got != "ambiguous" {

@@ -184,7 +184,7 @@ func announce(tel *telemetry.Telemetry, cfg Config, env, warnings []string) {
 		tel.Log.Warn(warning)
 	}
 	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "telemetry", tel.Destinations()...)
-	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "doors", cfg.Route.Policy.Doors()...)
+	tel.Log.LogAttrs(context.Background(), slog.LevelInfo, "doors", cfg.Routes.Doors(&cfg.Route)...)
 }
 
 // stopped returns why the program stops, nil if err says so.

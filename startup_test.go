@@ -77,7 +77,7 @@ func TestWhatIsSaidOfDoors(t *testing.T) {
 	t.Parallel()
 	hash := hashed(t, "open sesame")
 	open := map[string]any{
-		"level": "INFO", "authentication": "off", "allow_cidrs": "all", "deny_cidrs": "none",
+		"level": "INFO", "authentication": "off", "exempt_paths": "none", "allow_cidrs": "all", "deny_cidrs": "none",
 		"rate_limit": "off", "max_concurrent_requests": "off", "max_request_body": "off",
 	}
 	for name, test := range map[string]struct {
@@ -93,7 +93,13 @@ func TestWhatIsSaidOfDoors(t *testing.T) {
 				"rate_limit": "10/s,1000/h", "max_concurrent_requests": "7", "max_request_body": "10MiB",
 			},
 		},
-		"a dry run":   {[]string{"RATE_LIMIT=10/s", "RATE_LIMIT_DRY_RUN=true"}, map[string]any{"rate_limit": "10/s, dry run"}},
+		"a dry run":  {[]string{"RATE_LIMIT=10/s", "RATE_LIMIT_DRY_RUN=true"}, map[string]any{"rate_limit": "10/s, dry run"}},
+		"exemptions": {[]string{"AUTH_API_KEYS=a:" + apiKey, "AUTH_EXEMPT_PATHS=/open,/below/*"}, map[string]any{"authentication": "api_key", "exempt_paths": "/open,/below/*"}},
+		"routes": {
+			[]string{"AUTH_BASIC_USERS=me:" + hash, "ALLOW_CIDRS=127.0.0.0/8", "ROUTES=same,keys,public", "ROUTE_SAME_MATCH=/same", "ROUTE_KEYS_MATCH=/keys", "ROUTE_KEYS_AUTH_API_KEYS=a:" + apiKey,
+				"ROUTE_PUBLIC_MATCH=/public", "ROUTE_PUBLIC_AUTH_BASIC_USERS=off", "ROUTE_PUBLIC_ALLOW_CIDRS=off"},
+			map[string]any{"authentication": "basic", "allow_cidrs": "127.0.0.0/8", "routes": "public: authentication=off allow_cidrs=all; keys: authentication=api_key"},
+		},
 		"a long list": {[]string{"DENY_CIDRS=" + strings.Repeat("10.0.0.1,", 8) + "10.0.0.2"}, map[string]any{"deny_cidrs": "9 networks"}},
 	} {
 		t.Run(name, func(t *testing.T) {

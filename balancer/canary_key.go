@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/config"
 )
 
 // CanaryKey says what of a request keeps it on one side of a canary. The zero value
@@ -35,6 +37,10 @@ type FieldName string
 
 // UnmarshalText checks that the name is one.
 func (n *FieldName) UnmarshalText(text []byte) error {
+	if config.IsOff(text) {
+		*n = ""
+		return nil
+	}
 	if len(text) > 0 && !httpguts.ValidHeaderFieldName(string(text)) {
 		return fmt.Errorf("%q cannot be the name of a field; one looks like X-Canary", text)
 	}

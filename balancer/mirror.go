@@ -32,8 +32,16 @@ func (c *MirrorConfig) Pool(of Config) Config {
 // rest is of.
 func (c *MirrorConfig) Check(of *Config) error { return of.check(&c.Backends) }
 
+// Fields returns the field that says what a copy is; none where no copies are made.
+func (c *MirrorConfig) Fields() []string {
+	if c.Backends == nil {
+		return nil
+	}
+	return []string{MirrorField}
+}
+
 // MirrorField is the field that copies have, and no other request on a route with a
-// mirror.
+// mirror. Whoever has mirrors beside other ways keeps clients from saying it there.
 const MirrorField = "X-Mirror"
 
 // DropReason names why there is no copy of a request, or nobody got it.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler"
+	"spangate/handler/config"
 )
 
 // sticky keeps a client with the backend that answered it first, by a cookie.
@@ -102,6 +103,10 @@ type CookieName string
 
 // UnmarshalText checks that the name is one, RFC 6265 §4.1.1.
 func (c *CookieName) UnmarshalText(text []byte) error {
+	if config.IsOff(text) {
+		*c = ""
+		return nil
+	}
 	if len(text) > 0 && !httpguts.ValidHeaderFieldName(string(text)) {
 		return fmt.Errorf("must be a cookie's name: letters, digits and !#$%%&'*+-.^_`|~")
 	}

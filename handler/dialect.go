@@ -53,10 +53,11 @@ func (o Origin) saidIn(d dialect, h http.Header) said {
 	if d == rfc7239 {
 		return o.followForwarded(h["Forwarded"])
 	}
-	s := said{dialect: xForwarded, proto: firstOf(h["X-Forwarded-Proto"]), host: firstOf(h["X-Forwarded-Host"])}
-	s.hidden = h["X-Forwarded-For"] != nil
+	s := said{dialect: xForwarded, hidden: h["X-Forwarded-For"] != nil}
+	followed := 0
 	for hop := range elementsFromRight(h["X-Forwarded-For"], cutLastMember) {
 		addr, ok := parseHop(hop)
+		followed++
 		if s.hidden = !ok; !ok {
 			break
 		}
@@ -64,7 +65,21 @@ func (o Origin) saidIn(d dialect, h http.Header) said {
 			break
 		}
 	}
+	s.proto, s.host = byHop(h["X-Forwarded-Proto"], followed), byHop(h["X-Forwarded-Host"], followed)
 	return s
+}
+
+// byHop returns what the last of so many hops, the nearest first, has written into a list
+// field. Some add to what they got, one element each, as they do to X-Forwarded-For; what
+// stands left of that is their client's word. Others write it anew, or leave it to the
+// first: where there are fewer elements than hops it is the leftmost.
+func byHop(lines []string, hops int) (element string) {
+	for element = range elementsFromRight(lines, cutLastMember) {
+		if hops--; hops <= 0 {
+			break
+		}
+	}
+	return element
 }
 
 // followForwarded is the part of saidIn for Forwarded. The scheme and the host are
@@ -115,19 +130,6 @@ func cutLastMember(line string) (before, member string, more bool) {
 		return line[:comma], line[comma+1:], true
 	}
 	return "", line, false
-}
-
-// firstOf returns the first element of a list field: that of the proxy which the
-// client has asked.
-func firstOf(lines []string) string {
-	for _, line := range lines {
-		for element := range strings.SplitSeq(line, ",") {
-			if element = trim(element); element != "" {
-				return element
-			}
-		}
-	}
-	return ""
 }
 
 // isSingle reports whether the field holds one address.

@@ -117,7 +117,7 @@ func appendLines(b []byte, lines []string) []byte {
 // believed, and no other scheme or host.
 func (c *Client) agrees(d dialect, h http.Header) bool {
 	if c.spoken == d && !c.origin.Header.isSingle() {
-		return !c.Hidden || firstOf(h[d.list()]) != "" // a list of empty elements would hide that somebody is hidden
+		return !c.Hidden || byHop(h[d.list()], 1) != "" // a list of empty elements would hide that somebody is hidden
 	}
 	if h[d.list()] == nil {
 		return len(c.hops) == 0 && !c.Hidden

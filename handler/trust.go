@@ -75,6 +75,9 @@ const (
 // UnmarshalText parses the name of a field.
 func (h *ClientIPHeader) UnmarshalText(text []byte) error {
 	name := http.CanonicalHeaderKey(string(text))
+	if config.IsOff(text) {
+		return errors.New("must be the name of a header field; TRUSTED_PROXIES=none believes nobody")
+	}
 	if !httpguts.ValidHeaderFieldName(name) || name == "Host" || field.EndsHere(name) {
 		return errors.New("must be the name of a header field that holds an address, such as X-Forwarded-For, Forwarded or Fly-Client-IP")
 	}

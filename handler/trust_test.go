@@ -177,7 +177,11 @@ func TestOriginHostAndScheme(t *testing.T) {
 	}{
 		"nothing said":            {want: "http site.test"},
 		"nothing said, over TLS":  {tls: true, want: "https site.test"},
-		"said":                    {fields: http.Header{"X-Forwarded-Host": {"outer.test, inner.test"}, "X-Forwarded-Proto": {"HTTPS"}}, want: "https outer.test"},
+		"said":                    {fields: http.Header{"X-Forwarded-Host": {"outer.test, inner.test"}, "X-Forwarded-Proto": {"HTTPS"}}, want: "https inner.test"},
+		"by the first of two":     {fields: http.Header{"X-Forwarded-For": {"6.6.6.6, 1.2.3.4", "10.0.0.2"}, "X-Forwarded-Host": {"evil, outer.test", "inner.test"}, "X-Forwarded-Proto": {"http, https, http"}}, want: "https outer.test"},
+		"by one, to a list":       {fields: http.Header{"X-Forwarded-For": {"6.6.6.6, 1.2.3.4"}, "X-Forwarded-Host": {"evil, outer.test"}, "X-Forwarded-Proto": {"https, http"}}, want: "http outer.test"},
+		"by the first alone":      {fields: http.Header{"X-Forwarded-For": {"1.2.3.4, 10.0.0.2"}, "X-Forwarded-Host": {"outer.test"}, "X-Forwarded-Proto": {"https"}}, want: "https outer.test"},
+		"by one that hides":       {fields: http.Header{"X-Forwarded-For": {"unknown, 10.0.0.2"}, "X-Forwarded-Host": {"evil, outer.test, inner.test"}, "X-Forwarded-Proto": {"https, http"}}, want: "https outer.test"},
 		"said by a stranger":      {peer: "198.51.100.1:1", fields: http.Header{"X-Forwarded-Host": {"evil"}, "X-Forwarded-Proto": {"https"}}, want: "http site.test"},
 		"no scheme of ours":       {fields: http.Header{"X-Forwarded-Proto": {"ftp"}}, want: "http site.test"},
 		"empty":                   {fields: http.Header{"X-Forwarded-Host": {" "}}, want: "http site.test"},

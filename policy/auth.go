@@ -153,8 +153,12 @@ func (a *Auth) admit(w http.ResponseWriter, r *http.Request) bool {
 		a.answer(w, r, reason)
 		return false
 	}
-	r.Header[a.nameField] = []string{fieldValue(p.Name)}
-	r.Header[a.methodField] = []string{p.Method}
+	if a.nameField != "" {
+		r.Header[a.nameField] = []string{fieldValue(p.Name)}
+	}
+	if a.methodField != "" {
+		r.Header[a.methodField] = []string{p.Method}
+	}
 	if a.hooks.Authenticated != nil {
 		a.hooks.Authenticated(r.Context(), p)
 	}

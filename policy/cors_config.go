@@ -11,13 +11,13 @@ import (
 // CORSConfig says which pages of other origins may use the service, and how.
 // Methods and Headers that are nil stand for their defaults.
 type CORSConfig struct {
-	Origins             CORSOrigins   `env:"CORS_ALLOWED_ORIGINS" envDefault:"none" list:"true" zero:"none" doc:"comma list of origins whose pages may use the service from a browser: https://app.example.com, https://*.example.com for all names below example.com at any depth, or * alone for all; none leaves CORS to the backends"`
+	Origins             CORSOrigins   `env:"CORS_ALLOWED_ORIGINS" instead:"pages origins" envDefault:"none" list:"true" zero:"none" doc:"comma list of origins whose pages may use the service from a browser: https://app.example.com, https://*.example.com for all names below example.com at any depth, or * alone for all; none leaves CORS to the backends"`
 	Methods             CORSMethods   `env:"CORS_ALLOWED_METHODS" envDefault:"GET,HEAD,POST,PUT,PATCH,DELETE" list:"true" needs:"CORS_ALLOWED_ORIGINS" doc:"comma list of methods that pages of these origins may use, or *; responses to others are not shown to them"`
-	Headers             CORSHeaders   `env:"CORS_ALLOWED_HEADERS" envDefault:"Content-Type" list:"true" needs:"CORS_ALLOWED_ORIGINS" doc:"comma list of request header fields that they may set, or *, which is all but Authorization, or *,Authorization"`
+	Headers             CORSHeaders   `env:"CORS_ALLOWED_HEADERS" envDefault:"Content-Type" list:"true" needs:"CORS_ALLOWED_ORIGINS" doc:"comma list of request header fields that they may set, or *, which is all but Authorization, or *,Authorization; none allows none but those that every page may"`
 	Exposed             CORSExposed   `env:"CORS_EXPOSED_HEADERS" list:"true" needs:"CORS_ALLOWED_ORIGINS" zero:"none" doc:"comma list of response header fields that they may read, or *; a few such as Content-Type always are"`
-	AllowCredentials    bool          `env:"CORS_ALLOW_CREDENTIALS" envDefault:"false" needs:"CORS_ALLOWED_ORIGINS" doc:"true lets them send cookies and what else the browser knows of the user; asks for lists without *"`
+	AllowCredentials    bool          `env:"CORS_ALLOW_CREDENTIALS" instead:"pages" envDefault:"false" needs:"CORS_ALLOWED_ORIGINS" doc:"true lets them send cookies and what else the browser knows of the user; asks for lists without *"`
 	MaxAge              time.Duration `env:"CORS_MAX_AGE" envDefault:"2h" min:"0" needs:"CORS_ALLOWED_ORIGINS" doc:"how long browsers may keep what they were allowed, in whole seconds up to 24h; they have limits of their own, Chromium 2h"`
-	AllowPrivateNetwork bool          `env:"CORS_ALLOW_PRIVATE_NETWORK" envDefault:"false" needs:"CORS_ALLOWED_ORIGINS" doc:"true lets them use the service in a private network though they are public (Access-Control-Request-Private-Network)"`
+	AllowPrivateNetwork bool          `env:"CORS_ALLOW_PRIVATE_NETWORK" instead:"pages" envDefault:"false" needs:"CORS_ALLOWED_ORIGINS" doc:"true lets them use the service in a private network though they are public (Access-Control-Request-Private-Network)"`
 }
 
 var (

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"spangate/handler/config"
 )
 
 // CORSMethods are names of methods, or "*" alone for all.
@@ -15,6 +17,9 @@ type CORSMethods []string
 
 // UnmarshalText parses a comma list of methods.
 func (m *CORSMethods) UnmarshalText(text []byte) (err error) {
+	if config.IsOff(text) {
+		return errors.New("must be names of methods; CORS_ALLOWED_ORIGINS=none switches CORS off")
+	}
 	*m, err = parseNames(string(text), func(method string) (string, error) {
 		switch upper := strings.ToUpper(method); upper {
 		case "CONNECT", "TRACE", "TRACK": // https://fetch.spec.whatwg.org/#forbidden-method
@@ -34,11 +39,15 @@ func (m CORSMethods) allow(method string) bool {
 }
 
 // CORSHeaders are names of request header fields in lower case. "*" stands for
-// all but Authorization, which may be beside it.
+// all but Authorization, which may be beside it. Empty, off as text, it has none.
 type CORSHeaders []string
 
 // UnmarshalText parses a comma list of names.
 func (h *CORSHeaders) UnmarshalText(text []byte) (err error) {
+	if config.IsOff(text) {
+		*h = CORSHeaders{}
+		return nil
+	}
 	*h, err = parseNames(string(text), func(name string) (string, error) {
 		name = strings.ToLower(name)
 		if forbiddenInRequest(name) {
@@ -58,6 +67,10 @@ type CORSExposed []string
 
 // UnmarshalText parses a comma list of names.
 func (e *CORSExposed) UnmarshalText(text []byte) (err error) {
+	if config.IsOff(text) {
+		*e = nil
+		return nil
+	}
 	*e, err = parseNames(string(text), func(name string) (string, error) {
 		name = strings.ToLower(name)
 		switch {

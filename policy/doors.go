@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -23,12 +24,18 @@ func (c Config) Doors() []slog.Attr {
 	}
 	return []slog.Attr{
 		slog.String("authentication", c.Auth.methods()),
+		slog.String("exempt_paths", c.Auth.exempt()),
 		slog.String("allow_cidrs", c.Access.Allow.Summary()),
 		slog.String("deny_cidrs", c.Access.Deny.Summary()),
 		slog.String("rate_limit", string(rate)),
 		slog.String("max_concurrent_requests", concurrent),
 		slog.String("max_request_body", string(body)),
 	}
+}
+
+// Open reports whether anybody may come in, from anywhere.
+func (c Config) Open() bool {
+	return !c.Auth.configured() && (c.Access.Allow.IsZero() || c.Access.Allow.All())
 }
 
 const off = "off"
@@ -48,4 +55,17 @@ func (c AuthConfig) methods() string {
 		return off
 	}
 	return strings.Join(all, ",")
+}
+
+// exempt lists the paths that need no credentials, where others do, or how many they
+// are when they are many.
+func (c AuthConfig) exempt() string {
+	const most = 8
+	switch n := len(c.ExemptPaths); {
+	case n == 0 || !c.configured():
+		return "none"
+	case n > most:
+		return fmt.Sprintf("%d paths", n)
+	}
+	return strings.Join(c.ExemptPaths, ",")
 }

@@ -15,11 +15,11 @@ import (
 // RateLimitConfig says how many requests of one key are let in. The zero value
 // lets in all.
 type RateLimitConfig struct {
-	Limits  Limits       `env:"RATE_LIMIT" envDefault:"off" list:"true" door:"write off to set no limit" doc:"requests that one client may make: 100/s, 600/m, 1000/h or 10/d; of several, such as 10/s,1000/h, all must be kept"`
-	Burst   int64        `env:"RATE_LIMIT_BURST" envDefault:"0" min:"0" needs:"RATE_LIMIT" zero:"none" doc:"requests that may come at once, of the limit with the shortest unit; 0: as many as it has"`
+	Limits  Limits       `env:"RATE_LIMIT" instead:"share limits" envDefault:"off" list:"true" door:"write off to set no limit" doc:"requests that one client may make: 100/s, 600/m, 1000/h or 10/d; of several, such as 10/s,1000/h, all must be kept"`
+	Burst   int64        `env:"RATE_LIMIT_BURST" instead:"share" envDefault:"0" min:"0" needs:"RATE_LIMIT" zero:"none" doc:"requests that may come at once, of the limit with the shortest unit; 0: as many as it has"`
 	Key     RateLimitKey `env:"RATE_LIMIT_KEY" envDefault:"client-ip" needs:"RATE_LIMIT" doc:"who is one client: client-ip (IPv6 by /64), header:NAME (client-ip where it is missing) or global; joined with +, those that have all in common"`
 	MaxKeys int          `env:"RATE_LIMIT_MAX_KEYS" envDefault:"100000" min:"1" max:"100000000" needs:"RATE_LIMIT" doc:"clients that are kept count of at a time; for one more, the one that came least recently is forgotten"`
-	DryRun  bool         `env:"RATE_LIMIT_DRY_RUN" envDefault:"false" needs:"RATE_LIMIT" doc:"let in what would be refused, and show it in telemetry"`
+	DryRun  bool         `env:"RATE_LIMIT_DRY_RUN" instead:"share" envDefault:"false" needs:"RATE_LIMIT" doc:"let in what would be refused, and show it in telemetry"`
 }
 
 // longestBurst is how long a burst may take to come back.

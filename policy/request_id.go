@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler"
+	"spangate/handler/config"
 	"spangate/handler/field"
 )
 
@@ -26,7 +27,7 @@ type RequestIDConfig struct {
 // UnmarshalText parses the name of a field, or off.
 func (h *RequestIDHeader) UnmarshalText(text []byte) error {
 	name := http.CanonicalHeaderKey(string(text))
-	if name == "Off" {
+	if config.IsOff(text) || name == "Off" {
 		*h = ""
 		return nil
 	}

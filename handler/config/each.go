@@ -61,6 +61,7 @@ type element struct {
 	i      int
 	value  reflect.Value
 	own    []Variable // those that are set, in the order of the struct
+	anew   []Variable // those that are as by default, whatever others inherit
 }
 
 // take moves to r what seems to be given to it.
@@ -88,6 +89,7 @@ func (r *repeated) prepare(l *loading) {
 	var w walk
 	w.add(r.template, place{prefixes: []string{""}, index: []int{}})
 	r.variables = w.variables
+	relate(r.variables)
 	r.byName = make(map[string]*Variable, len(r.variables))
 	for i := range r.variables {
 		v := &r.variables[i]
@@ -119,6 +121,11 @@ func (e *element) one() *One { return e.value.Addr().Interface().(interface{ one
 func (e *element) variable(name string) *Variable {
 	for i := range e.own {
 		if v := &e.own[i]; v.Name[len(e.prefix):] == name {
+			return v
+		}
+	}
+	for i := range e.anew {
+		if v := &e.anew[i]; v.Name[len(e.prefix):] == name {
 			return v
 		}
 	}

@@ -100,6 +100,11 @@ func (l *loading) bind(r *repeated) {
 		b.own = own[:len(own):len(own)]
 		b.one().own = b.own
 	}
+	for _, e := range r.elements {
+		if e.own != nil {
+			e.beginAnew()
+		}
+	}
 	slices.Sort(l.strays)
 	slices.Sort(l.warnings)
 }
@@ -169,7 +174,7 @@ func (l *loading) set(v *Variable, given map[string]string) bool {
 // inherited do so where it is said what zero stands for; elsewhere where the type does
 // not know them, and the variable is one that can be off.
 func (v *Variable) set() error {
-	isOff := (v.text == "off" || v.text == "none" || v.text == "0") && v.base != nil
+	isOff := IsOff(v.text) && v.base != nil
 	if _, worded := v.tag.Lookup("zero"); isOff && worded {
 		v.text = ""
 		v.value.SetZero()
@@ -177,11 +182,28 @@ func (v *Variable) set() error {
 	}
 	value, err := v.read(v.text)
 	if err != nil && isOff && v.canBeOff() {
-		v.value.SetZero()
-		return nil
+		if v.text = v.Default; v.text == "" {
+			v.value.SetZero()
+			return nil
+		}
+		value, err = v.own(v.text), nil // a door's stands open
 	}
 	v.value.Set(value)
 	return v.wrong(err == nil)
+}
+
+// offWords returns the words that switch v off, and what holds then.
+func (v *Variable) offWords() (words []string, comes string) {
+	if !v.canBeOff() {
+		return nil, ""
+	}
+	_, worded := v.tag.Lookup("zero")
+	for _, word := range []string{"off", "none", "0"} {
+		if value, err := v.read(word); worded || err != nil || value.IsZero() {
+			words = append(words, word)
+		}
+	}
+	return words, cmp.Or(v.tag.Get("zero"), v.Default, "off")
 }
 
 func (v *Variable) canBeOff() bool {

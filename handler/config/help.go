@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -98,8 +97,11 @@ func (v Variable) explain(b *strings.Builder, groups []Group, width int) {
 	say("least: ", v.Min())
 	say("greatest: ", v.tag.Get("max"))
 	say("not above ", v.tag.Get("within"))
-	if v.base != nil && v.canBeOff() {
-		say("off, none or 0: ", cmp.Or(v.tag.Get("zero"), "off"))
+	if words, comes := v.offWords(); v.base != nil && words != nil {
+		say(either(words)+": ", comes)
+	}
+	if v.base != nil && v.instead != nil {
+		say("not inherited with ", either(v.instead)+" of its own")
 	}
 	conditions, why, _ := strings.Cut(v.tag.Get("needs"), "; ")
 	for condition := range strings.FieldsSeq(conditions) {

@@ -70,7 +70,7 @@ func (l *loading) anywhere(v *Variable, holds func(*element) bool) bool {
 	}
 	for _, r := range l.repeated {
 		for _, e := range r.elements {
-			if !slices.ContainsFunc(e.own, func(own Variable) bool { return own.base == v }) && holds(e) {
+			if e.inheritsFrom(v) && holds(e) {
 				return true
 			}
 		}

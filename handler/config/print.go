@@ -127,6 +127,8 @@ func (p *printing) one(e *element) {
 		case v.Origin == "set", v.Origin == "file", v.Origin == "platform":
 			p.line(v.Name, v.Origin, shown)
 		case base == nil:
+		case v.Origin == "default" && p.changed[base] && shown == v.Shown(): // and not inherited
+			p.line(v.Name, v.Origin, shown)
 		case shown != base.inForce(p.now):
 			p.line(v.Name, "derived", shown)
 		case p.changed[base] && !p.changedOnly:

@@ -23,6 +23,8 @@ import (
 // neither zero nor empty), NAME=value, NAME!=value, or NAME*=part, where part is
 // in the value. Values are in lower case. Names are those of the variables with
 // the nearest prefix, so that a struct means its own wherever it stands.
+//
+// Its tag instead says which question it answers together with others, see relate.
 type Variable struct {
 	Name     string
 	Default  string // whatever the platform
@@ -36,12 +38,13 @@ type Variable struct {
 	tag      tag
 	value    reflect.Value
 
-	of    *element  // the one of each that it belongs to; nil: it stands once
-	base  *Variable // whose value it has unless it is set; nil: its own
-	index []int     // its field's, within one of each
-	order int       // its own among all
-	whole bool      // it holds for the whole program, whatever struct it is inherited with
-	each  string    // begins the name by which one of each sets it; empty: none does
+	of      *element  // the one of each that it belongs to; nil: it stands once
+	base    *Variable // whose value it has unless it is set; nil: its own
+	index   []int     // its field's, within one of each
+	order   int       // its own among all
+	whole   bool      // it holds for the whole program, whatever struct it is inherited with
+	instead []string  // one of each that sets one of these does not inherit it
+	each    string    // begins the name by which one of each sets it; empty: none does
 }
 
 // Doc returns what the variable means.

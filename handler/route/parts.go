@@ -22,7 +22,7 @@ import (
 // of that has it.
 type parts struct {
 	front   Front
-	vouched []string // fields that say whom some route lets in
+	vouched []string // fields that only routes write, and no client
 	pools   []*pool
 	mirrors []*balancer.Mirror
 	limits  []*rateLimit
@@ -124,8 +124,8 @@ func (p *parts) started() (err error) {
 	return err
 }
 
-// unnamed returns the fields that say whom other routes let in, but for those that the
-// door of auth removes itself.
+// unnamed returns the fields that only routes write, but for those that the door of auth
+// removes itself.
 func (p *parts) unnamed(auth policy.AuthConfig) []string {
 	own := auth.Names()
 	return slices.DeleteFunc(slices.Clone(p.vouched), func(name string) bool { return slices.Contains(own, name) })

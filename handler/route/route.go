@@ -61,6 +61,8 @@ type Front struct {
 type Route struct {
 	http.Handler
 
+	doors       handler.Stack // before what answers
+	refuse      policy.Refuse
 	name        string
 	permits     func(preflight http.Header) bool // nil: it answers no preflights
 	patterns    match.Patterns                   // nil: it takes all
@@ -72,24 +74,48 @@ type Route struct {
 // own says which parts a route sets for itself; the others it inherits.
 type own struct{ rateLimit, concurrency, auth bool }
 
-// newRoute builds the route that n describes; the only one has no name. Nothing of it
-// runs before its parts do.
-func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
+// newDoors builds the doors of the route that n describes, as far as they go by who asks,
+// with nothing behind them.
+func newDoors(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 	cfg, sets := &n.Config, n.own()
 	limit, err := p.rateLimit(n.Name, cfg.Policy.RateLimit, sets.rateLimit, tel)
 	if err != nil {
 		return nil, err
 	}
-	failures := tel.Failures()
-	refuse := tel.Refuse(failures.Refuse).UnlessGone()
-	r := &Route{name: n.Name, permits: policy.Permits(cfg.Policy.CORS), patterns: n.Match.Patterns, limit: limit, concurrency: p.concurrency(cfg.Policy.Concurrency, sets.concurrency, refuse, tel)}
+	refuse := tel.Refuse(tel.Failures().Refuse).UnlessGone()
+	r := &Route{
+		name: n.Name, permits: policy.Permits(cfg.Policy.CORS), patterns: n.Match.Patterns, refuse: refuse,
+		limit: limit,
+	}
 	auth := p.auth(cfg.Policy.Auth, sets.auth, refuse, tel)
 
-	facts := rewrite.Facts{Route: n.Name, RequestID: string(cfg.Policy.RequestID.Header), TraceID: failures.TraceID, Variable: variable}
-	rewriter := rewrite.New(cfg.Rewrite, n.Path, facts)
-	answers := n.Action.Handler(facts, rewriter, refuse)
+	// From the door to the backends, in the order in which a request meets them.
+	r.doors = handler.Stack{
+		{Name: "security", Wrap: rewrite.SecurityHeaders(cfg.Rewrite)},                               // before all that may answer
+		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},                           // around the doors: waiting for one counts
+		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
+		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
+		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
+		{Name: "unname", Wrap: policy.Unname(p.unnamed(cfg.Policy.Auth))},                            // what only another route writes no client says on this one: they may have the same backends
+		{Name: "auth", Wrap: auth.Wrap},                                                              // before limits: who is refused here uses up nobody's share
+		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
+	}
+	return r, nil
+}
+
+// newRoute builds the route that n describes; the only one has no name. Nothing of it
+// runs before its parts do.
+func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
+	r, err := newDoors(n, p, tel)
+	if err != nil {
+		return nil, err
+	}
+	failures := tel.Failures()
+	facts := rewrite.Facts{Route: n.Name, RequestID: string(n.Policy.RequestID.Header), TraceID: failures.TraceID, Variable: variable}
+	rewriter := rewrite.New(n.Rewrite, n.Path, facts)
+	answers := n.Action.Handler(facts, rewriter, r.refuse)
 	if answers == nil {
-		if r.pool, err = p.pool(cfg.Balancer, cfg.Probe, false, tel); err != nil { // last of what may fail: it holds sockets
+		if r.pool, err = p.pool(n.Balancer, n.Probe, false, tel); err != nil { // last of what may fail: it holds sockets
 			return nil, err
 		}
 		sends, err := p.behind(n, r.pool, tel)
@@ -100,21 +126,12 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 			Fields: p.front.Fields, ClientTimeout: p.front.ClientTimeout, Failures: failures, Upgraded: tel.Upgraded,
 		})
 	}
-
-	// From the door to the backends, in the order in which a request meets them.
-	column := handler.Stack{
-		{Name: "security", Wrap: rewrite.SecurityHeaders(cfg.Rewrite)},                               // before all that may answer
-		{Name: "timeout", Wrap: policy.Timeout(cfg.Policy.RequestTimeout)},                           // around the doors: waiting for one counts
-		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
-		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
-		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
-		{Name: "unname", Wrap: policy.Unname(p.unnamed(cfg.Policy.Auth))},                            // what any other route vouches for no client says on another one: they may have the same backends
-		{Name: "auth", Wrap: auth.Wrap},                                                              // before limits: who is refused here uses up nobody's share
-		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
-		{Name: "concurrency", Wrap: r.concurrency.Wrap},                                              // behind all that refuses by who asks: nobody waits in vain
-		{Name: "body", Wrap: policy.MaxBody(cfg.Policy.MaxRequestBody, refuse)},                      // next to Forward: it goes along with what that reads
+	r.concurrency = p.concurrency(n.Policy.Concurrency, n.own().concurrency, r.refuse, tel)
+	room := handler.Stack{
+		{Name: "concurrency", Wrap: r.concurrency.Wrap},                         // behind all that refuses by who asks: nobody waits in vain
+		{Name: "body", Wrap: policy.MaxBody(n.Policy.MaxRequestBody, r.refuse)}, // next to Forward: it goes along with what that reads
 	}
-	r.Handler = column.Over(answers)
+	r.Handler = r.doors.Over(room.Over(answers))
 	return r, nil
 }
 

@@ -48,7 +48,8 @@ func (n *Named) own() own {
 func (r *Routes) Fields() (all []string) {
 	for i := range r.Each {
 		n := &r.Each[i]
-		all = slices.Concat(all, n.Config.Fields(), n.Canary.Fields(), n.Balancer.Fields(n.Canary.Backends), n.Balancer.Fields(n.Mirror.Backends))
+		all = slices.Concat(all, n.Config.Fields(), n.Canary.Fields(), n.Mirror.Fields(),
+			n.Balancer.Fields(n.Canary.Backends), n.Balancer.Fields(n.Mirror.Backends))
 	}
 	return all
 }
@@ -273,11 +274,12 @@ func checkName(name string) error {
 // Default is the name of the route that takes what no other does.
 const Default = "default"
 
-// vouched returns the fields that say whom some route lets in; none where no route does.
+// vouched returns the fields that only a route writes: they say whom it lets in, or that a
+// request is a copy. There are none where no route does.
 func vouched(cfg *Config, named []Named) (all []string) {
 	all = cfg.Policy.Auth.Names()
 	for i := range named {
-		all = append(all, named[i].Policy.Auth.Names()...)
+		all = slices.Concat(all, named[i].Policy.Auth.Names(), named[i].Mirror.Fields())
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

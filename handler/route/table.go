@@ -16,8 +16,10 @@ import (
 	"spangate/telemetry"
 )
 
-// Table is all routes, and what leads to them. It is a handler. A request is refused
-// with these reasons, by the policy route:
+// Table is all routes, and what leads to them. It is a handler. What no route takes meets
+// the doors that the routes inherit: whoever may not come in learns nothing of which
+// routes there are, and what he asks for counts. Then it is refused with these reasons, by
+// the policy route:
 //
 //	ambiguous_path      somebody else may read its host, path or what is twice in it in a way that leads elsewhere: 400
 //	no_route            no route takes it: 404
@@ -27,7 +29,7 @@ type Table struct {
 	rules  *match.Table // nil: there is but one route, which takes all
 	routes []*Route     // in the order of the rules, and last what takes the rest
 	rest   bool         // there is a route that takes what no rule does
-	refuse policy.Refuse
+	none   http.Handler // answers what no route takes, behind the doors that hold for all
 }
 
 // NewTable builds the routes. What no other takes goes to the one that cfg describes, if
@@ -38,7 +40,6 @@ func NewTable(cfg Config, named []Named, front Front, tel *telemetry.Telemetry) 
 
 func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*Table, error) {
 	t := &Table{parts: p, rest: len(cfg.Balancer.Backends) > 0}
-	t.refuse = tel.Refuse(tel.Failures().Refuse).UnlessGone()
 	if len(named) == 0 {
 		only, err := newRoute(&Named{Config: cfg}, p, tel)
 		t.routes = []*Route{only}
@@ -55,13 +56,18 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 	}
 	decorated := tel.Routes(append(names, Default)...)
 	t.routes = make([]*Route, len(named), len(named)+1)
-	if t.rest { // first: the pool that others inherit is that one's
-		rest, err := newRoute(&Named{One: config.One{Name: Default}, Match: match.Config{Patterns: match.Patterns{everything}}, Config: cfg}, p, decorated[len(named)])
-		if err != nil {
-			return nil, err
-		}
+	build := newDoors
+	if t.rest {
+		build = newRoute
+	}
+	rest, err := build(&Named{One: config.One{Name: Default}, Match: match.Config{Patterns: match.Patterns{everything}}, Config: cfg}, p, decorated[len(named)])
+	if err != nil { // first: the parts that others inherit are that one's
+		return nil, err
+	}
+	if t.rest {
 		t.routes = append(t.routes, rest)
 	}
+	t.none = rest.doors.Over(refusal(rest.refuse, tel.Failures().Refuse))
 	for i := range named {
 		decorated[i].Record(named[i].Record)
 		if t.routes[i], err = newRoute(named[i].behind(named), p, decorated[i]); err != nil {
@@ -153,19 +159,28 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.routes[0].ServeHTTP(w, r)
 		return
 	}
-	m := match.Of(r.Context())
-	switch {
-	case m.Route >= 0:
+	if m := match.Of(r.Context()); m.Route >= 0 {
 		t.routes[m.Route].ServeHTTP(w, r)
-	case r.RequestURI == "*": // about the gateway itself
-		t.refuse(w, r, fault.Refusal{Status: http.StatusNoContent})
-	case m.Ambiguous:
-		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "ambiguous_path", Status: http.StatusBadRequest, Detail: "The request's host, path, query or header can be read in more than one way."})
-	case m.Allow != "":
-		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "method_not_allowed", Status: http.StatusMethodNotAllowed, Allow: m.Allow, Detail: "There is nothing here for this method."})
-	default:
-		t.refuse(w, r, fault.Refusal{Policy: "route", Reason: "no_route", Status: http.StatusNotFound, Detail: "There is nothing here."})
+		return
 	}
+	t.none.ServeHTTP(w, r)
+}
+
+// refusal returns what answers requests that no route takes: by refuse, but for those that
+// are not refused.
+func refusal(refuse, answer policy.Refuse) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch m := match.Of(r.Context()); {
+		case r.RequestURI == "*": // about the gateway itself
+			answer(w, r, fault.Refusal{Status: http.StatusNoContent})
+		case m.Ambiguous:
+			refuse(w, r, fault.Refusal{Policy: "route", Reason: "ambiguous_path", Status: http.StatusBadRequest, Detail: "The request's host, path, query or header can be read in more than one way."})
+		case m.Allow != "":
+			refuse(w, r, fault.Refusal{Policy: "route", Reason: "method_not_allowed", Status: http.StatusMethodNotAllowed, Allow: m.Allow, Detail: "There is nothing here for this method."})
+		default:
+			refuse(w, r, fault.Refusal{Policy: "route", Reason: "no_route", Status: http.StatusNotFound, Detail: "There is nothing here."})
+		}
+	})
 }
 
 // Run does what is to be done beside requests, until ctx is done. It returns when all of

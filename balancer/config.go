@@ -19,14 +19,14 @@ type Config struct {
 
 	wire.TransportConfig
 
-	CAFile     string     `env:"BACKEND_CA_FILE" needs:"BACKENDS*=https:" zero:"the system's" doc:"PEM file of the authorities that may sign the backends' certificates; the system's when empty; read again when it changes; ;ca-file= for one backend"`
-	CertFile   string     `env:"BACKEND_CERT_FILE" needs:"BACKENDS*=https:" zero:"none" doc:"PEM file of the client certificate, and its chain, shown to backends that ask for one; read again when it changes; ;cert-file= for one backend"`
-	KeyFile    string     `env:"BACKEND_KEY_FILE" needs:"BACKENDS*=https: BACKEND_CERT_FILE" zero:"in BACKEND_CERT_FILE" doc:"PEM file of the key of BACKEND_CERT_FILE; that file itself when empty; ;key-file= for one backend"`
-	ServerName ServerName `env:"BACKEND_SERVER_NAME" needs:"BACKENDS*=https:" zero:"of each backend's URL" doc:"name, or address, that the backends' certificates must be for, which is sent to them as SNI; that of each backend's URL when empty; BACKEND_HOST does not change it; ;server-name= for one backend"`
+	CAFile     string     `env:"BACKEND_CA_FILE" needs:"BACKENDS*=https:|CANARY_BACKENDS*=https:|MIRROR_BACKENDS*=https:" zero:"the system's" doc:"PEM file of the authorities that may sign the backends' certificates; the system's when empty; read again when it changes; ;ca-file= for one backend"`
+	CertFile   string     `env:"BACKEND_CERT_FILE" needs:"BACKENDS*=https:|CANARY_BACKENDS*=https:|MIRROR_BACKENDS*=https:" zero:"none" doc:"PEM file of the client certificate, and its chain, shown to backends that ask for one; read again when it changes; ;cert-file= for one backend"`
+	KeyFile    string     `env:"BACKEND_KEY_FILE" needs:"BACKENDS*=https:|CANARY_BACKENDS*=https:|MIRROR_BACKENDS*=https: BACKEND_CERT_FILE" zero:"in BACKEND_CERT_FILE" doc:"PEM file of the key of BACKEND_CERT_FILE; that file itself when empty; ;key-file= for one backend"`
+	ServerName ServerName `env:"BACKEND_SERVER_NAME" needs:"BACKENDS*=https:|CANARY_BACKENDS*=https:|MIRROR_BACKENDS*=https:" zero:"of each backend's URL" doc:"name, or address, that the backends' certificates must be for, which is sent to them as SNI; that of each backend's URL when empty; BACKEND_HOST does not change it; ;server-name= for one backend"`
 
 	Auth identity.Config
 
-	DNSRefresh     time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" needs:"BACKENDS*=dns+" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
+	DNSRefresh     time.Duration `env:"BALANCER_DNS_REFRESH" envDefault:"10s" min:"1s" needs:"BACKENDS*=dns+|CANARY_BACKENDS*=dns+|MIRROR_BACKENDS*=dns+" doc:"how often dns+ names are looked up again, give or take a tenth; until a name first resolves, more often"`
 	PanicThreshold int           `env:"PANIC_THRESHOLD" envDefault:"0" min:"0" max:"100" needs:"OUTLIER_FAILURES|PROBE_MODE!=off" zero:"never" doc:"percent of backends under which all are used again, fit or not; 0: never"`
 	SlowStart      time.Duration `env:"BALANCER_SLOW_START" envDefault:"0s" min:"0" needs:"BALANCER!=hash" zero:"at once" doc:"over how long the weight of a backend that comes back grows from a tenth to all; 0 gives it all at once; hash does without"`
 

@@ -26,7 +26,7 @@ type RetryConfig struct {
 	Backoff    time.Duration  `env:"RETRY_BACKOFF" envDefault:"25ms" min:"0" needs:"RETRY_ATTEMPTS" within:"RETRY_MAX_BACKOFF" doc:"wait before a backend that was tried already is tried again; doubles each time"`
 	MaxBackoff time.Duration  `env:"RETRY_MAX_BACKOFF" envDefault:"1s" min:"0" needs:"RETRY_ATTEMPTS" doc:"longest such wait, also where a backend's Retry-After asks for one"`
 	Budget     config.Percent `env:"RETRY_BUDGET" envDefault:"20%" needs:"RETRY_ATTEMPTS" doc:"most retries, as a share of all requests"`
-	BodyLimit  config.Bytes   `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS" doc:"largest body that is kept to be sent again"`
+	BodyLimit  config.Bytes   `env:"RETRY_BODY_LIMIT" envDefault:"64KiB" min:"0" needs:"RETRY_ATTEMPTS|MIRROR_BACKENDS" doc:"largest body that is kept to be sent again, or copied to MIRROR_BACKENDS"`
 	TryTimeout TryTimeout     `env:"RETRY_TRY_TIMEOUT" envDefault:"auto" within:"REQUEST_TIMEOUT" zero:"no limit" doc:"longest wait for one attempt's response, while the client owes no part of the request, and with BACKEND_MAX_CONNECTIONS from when it has a connection; auto is a third of BACKEND_RESPONSE_TIMEOUT, which makes 10s, for a request that can then be tried again at another backend, and no limit for others; 0 sets none"`
 }
 

@@ -46,7 +46,8 @@ func (l *loading) uselessAs(v *Variable) (lines []string) {
 		if l.anywhere(v, func(e *element) bool { return l.mayHold(v, e, alternatives) }) {
 			continue
 		}
-		reason := whyNot(alternatives, func(name string) string { return l.find(v, v.of, name).Name })
+		there := slices.DeleteFunc(alternatives, func(a string) bool { return l.find(v, v.of, parseTerm(a).name) == nil })
+		reason := whyNot(there, func(name string) string { return l.find(v, v.of, name).Name })
 		if explained {
 			reason += ": " + why
 		}
@@ -95,12 +96,20 @@ func (l *loading) find(v *Variable, e *element, name string) *Variable {
 }
 
 // mayHold reports whether one of alternatives holds for v in e, or that is not known.
+// One whose variable does not exist there does not hold; if none exists, nothing is known.
 func (l *loading) mayHold(v *Variable, e *element, alternatives []string) bool {
-	return slices.ContainsFunc(alternatives, func(alternative string) bool {
+	exists := false
+	for _, alternative := range alternatives {
 		t := parseTerm(alternative)
 		other := l.find(v, e, t.name)
-		return other == nil || l.isUnknown(other) || t.holds(other)
-	})
+		if other == nil {
+			continue
+		}
+		if exists = true; l.isUnknown(other) || t.holds(other) {
+			return true
+		}
+	}
+	return !exists
 }
 
 // bounded reports whether v is not above the variable of that name in e, or that is
@@ -143,6 +152,7 @@ func (t term) holds(v *Variable) bool {
 func whyNot(alternatives []string, named func(string) string) string {
 	var without, with []string
 	parts := map[string][]string{} // of values, by variable
+	in := map[string][]string{}    // variables, by what parts of their values there may be
 	for _, alternative := range alternatives {
 		switch t := parseTerm(alternative); t.operator {
 		case "!=":
@@ -154,7 +164,11 @@ func whyNot(alternatives []string, named func(string) string) string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		without = append(without, either(parts[name])+" in "+named(name))
+		part := either(parts[name])
+		in[part] = append(in[part], named(name))
+	}
+	for _, part := range slices.Sorted(maps.Keys(in)) {
+		without = append(without, part+" in "+either(in[part]))
 	}
 	var reasons []string
 	if without != nil {

@@ -52,6 +52,48 @@ func TestNeedsUnderAPrefix(t *testing.T) {
 	}
 }
 
+// hub needs something of one of several variables, not all of which are everywhere.
+type hub struct {
+	Main   string `env:"MAIN" doc:"where to"`
+	Key    string `env:"KEY" needs:"MAIN*=tls:|SPARE*=tls:" doc:"shown there"`
+	Orphan string `env:"ORPHAN" needs:"NOWHERE|NEVER" doc:"of what is not here"`
+}
+
+// spoke has more of them.
+type spoke struct {
+	One
+	Spare string `env:"SPARE" doc:"where else"`
+	Hub   hub
+}
+
+func TestNeedsOfWhatIsNotEverywhere(t *testing.T) {
+	for name, test := range map[string]struct {
+		given []string
+		want  []string
+	}{
+		"one is enough":             {[]string{"SPOKE_A_SPARE=tls:b", "SPOKE_A_KEY=k"}, nil},
+		"the other one":             {[]string{"SPOKE_A_MAIN=tls:b", "SPOKE_A_KEY=k"}, nil},
+		"the other one, inherited":  {[]string{"MAIN=tls:b", "SPOKE_A_KEY=k"}, nil},
+		"none":                      {[]string{"MAIN=b", "SPOKE_A_SPARE=b", "SPOKE_A_KEY=k"}, []string{"SPOKE_A_KEY: is of no use without tls: in SPOKE_A_MAIN or SPOKE_A_SPARE"}},
+		"for all":                   {[]string{"KEY=k"}, []string{"KEY: is of no use without tls: in MAIN"}},
+		"for all, of use for one":   {[]string{"KEY=k", "SPOKE_A_SPARE=tls:b"}, nil},
+		"for all, set anew by that": {[]string{"KEY=k", "SPOKE_A_SPARE=tls:b", "SPOKE_A_KEY=l"}, []string{"KEY: is of no use without tls: in MAIN"}},
+		"of nothing that there is":  {[]string{"ORPHAN=x", "SPOKE_A_ORPHAN=y"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var cfg struct {
+				Hub    hub
+				Names  []string `env:"SPOKES" list:"true" doc:"the spokes"`
+				Spokes []spoke  `each:"Names" envPrefix:"SPOKE_"`
+			}
+			_, _, err := Load(&cfg, append(test.given, "SPOKES=a"))
+			if diff := cmp.Diff(test.want, lines(err)); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestCommas(t *testing.T) {
 	for list, want := range map[string]string{
 		"":               "",

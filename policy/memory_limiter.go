@@ -21,8 +21,9 @@ type MemoryLimiter struct {
 	limits []gcra
 	epoch  time.Time
 	seed   maphash.Seed
-	spare  atomic.Int64 // keys that may still be held, beside the first of each shard
-	shards []shard
+	spare  atomic.Int64            // keys that may still be held, beside the first of each shard
+	most   int                     // chains that each shard has
+	shards []atomic.Pointer[shard] // nil: nobody has asked for a key of it yet
 }
 
 // maxShards and minShardKeys bound how finely the keys are divided, each part
@@ -47,19 +48,25 @@ func NewMemoryLimiter(limits Limits, maxKeys int) *MemoryLimiter {
 	// Each shard may always hold one key. So it always has one to give up, while
 	// all share the rest: none is short of room as long as another has some.
 	m.spare.Store(int64(max(maxKeys-n, 0)))
-	m.shards = make([]shard, n)
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.seed, s.most, s.limits, s.spare = m.seed, max(maxKeys/n, 1), len(m.limits), &m.spare
-	}
+	m.most, m.shards = max(maxKeys/n, 1), make([]atomic.Pointer[shard], n)
 	return m
+}
+
+// shard returns the one of keys with that hash.
+func (m *MemoryLimiter) shard(hash uint64) *shard {
+	at := &m.shards[hash%uint64(len(m.shards))]
+	if s := at.Load(); s != nil {
+		return s
+	}
+	at.CompareAndSwap(nil, newShard(m.seed, m.most, len(m.limits), &m.spare)) // unless somebody else has just made it
+	return at.Load()
 }
 
 // Limit is the [Limiter]. It returns no error.
 func (m *MemoryLimiter) Limit(_ context.Context, key Key) (Decision, error) {
 	now := int64(time.Since(m.epoch)) // monotonic
 	hash := hashOf(m.seed, key.ID)
-	d := m.shards[hash%uint64(len(m.shards))].decide(key.ID, hash, m.limits, now)
+	d := m.shard(hash).decide(key.ID, hash, m.limits, now)
 	d.Store = StoreMemory
 	return d, nil
 }
@@ -68,7 +75,9 @@ func (m *MemoryLimiter) Limit(_ context.Context, key Key) (Decision, error) {
 func (m *MemoryLimiter) Keys() int {
 	n := 0
 	for i := range m.shards {
-		n += m.shards[i].len()
+		if s := m.shards[i].Load(); s != nil {
+			n += s.len()
+		}
 	}
 	return n
 }

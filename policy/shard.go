@@ -16,8 +16,7 @@ import (
 type shard struct {
 	mu     sync.Mutex
 	seed   maphash.Seed
-	most   int      // chains that there will be
-	chains []uint32 // the first place of each; 0: none. There are none before a first key
+	chains []uint32 // the first place of each; 0: none
 	blocks []*[blockSize]entry
 	limits int           // how many there are
 	times  [][]int64     // of the entries of each block, an arrival time for each limit; 0: none
@@ -50,13 +49,14 @@ type entry struct {
 	spent        bool // which ring it is in
 }
 
-// open makes room for the first keys.
-func (s *shard) open() {
-	s.chains = make([]uint32, s.most)
+// newShard returns one of no keys yet, with that many chains.
+func newShard(seed maphash.Seed, chains, limits int, spare *atomic.Int64) *shard {
+	s := &shard{seed: seed, chains: make([]uint32, chains), limits: limits, spare: spare}
 	for _, ends := range []uint32{othersEnds, spentEnds} {
 		place := s.grow()
 		s.at(place).newer, s.at(place).older = ends, ends
 	}
+	return s
 }
 
 func (s *shard) len() int {
@@ -69,9 +69,6 @@ func (s *shard) len() int {
 func (s *shard) decide(id [16]byte, hash uint64, limits []gcra, now int64) Decision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.chains == nil {
-		s.open()
-	}
 	place := s.find(id, hash)
 	if place == 0 {
 		s.dropWhole(now)

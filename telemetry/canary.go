@@ -92,7 +92,7 @@ func (c *canary) links(why balancer.CanaryReason) (all []trace.Link) {
 
 func (c *canary) changed(change balancer.CanaryChange) {
 	t, ctx := c.telemetry, context.Background()
-	t.metrics.canary.Of(t.meter.with(canaryStateKey.String(string(change.To)), canaryReasonKey.String(string(change.Reason)))...).Add(ctx, 1)
+	t.metrics().canary.Of(t.meter.with(canaryStateKey.String(string(change.To)), canaryReasonKey.String(string(change.Reason)))...).Add(ctx, 1)
 	attrs := []attribute.KeyValue{
 		canaryStateKey.String(string(change.To)), canaryPreviousStateKey.String(string(change.From)),
 		canaryReasonKey.String(string(change.Reason)),

@@ -26,7 +26,7 @@ func (t *Telemetry) client(algorithm balancer.Algorithm) func(b *balancer.Backen
 			telemetry: t, backend: b, algorithm: algorithm, ready: ready, next: next,
 			address: host, port: port,
 		}
-		c.series = &bound[*Telemetry, attemptSeries]{bind: func(route *Telemetry) *attemptSeries { return route.metrics.attempt.of(&route.meter, c) }}
+		c.series = &bound[*Telemetry, attemptSeries]{bind: func(route *Telemetry) *attemptSeries { return route.metrics().attempt.of(&route.meter, c) }}
 		return c
 	}
 }

@@ -22,7 +22,7 @@ func (t *Telemetry) ObserveConcurrency(active, queued func() int64) {
 // noteWait notes how long the request that ctx is of waited for its turn.
 func (t *Telemetry) noteWait(ctx context.Context, d time.Duration) {
 	e := exchangeOf(ctx)
-	t.at(e).metrics.queue.Record(ctx, d)
+	t.at(e).metrics().queue.Record(ctx, d)
 	if e != nil {
 		e.waited = waited{true, d}
 	}

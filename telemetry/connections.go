@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -17,12 +18,16 @@ import (
 // of each attempt is noted.
 func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 	host, port := splitHost(b.URL.Host, b.URL.Scheme)
-	lifetime := t.metrics.connection.duration.Of(t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))...)
-	unsolicited := t.metrics.connection.unsolicited.Of(t.meter.with(backendKey.String(b.Name))...)
+	lifetime := sync.OnceValue(func() *series.Distribution[time.Duration] {
+		return t.metrics().connection.duration.Of(t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))...)
+	})
+	unsolicited := sync.OnceValue(func() *series.Sum {
+		return t.metrics().connection.unsolicited.Of(t.meter.with(backendKey.String(b.Name))...)
+	})
 	return wire.ConnectionHooks{
 		Course:      t.courseOf,
-		Ended:       func(d time.Duration) { lifetime.Record(context.Background(), d) },
-		Unsolicited: func() { unsolicited.Add(context.Background(), 1) },
+		Ended:       func(d time.Duration) { lifetime().Record(context.Background(), d) },
+		Unsolicited: func() { unsolicited().Add(context.Background(), 1) },
 	}
 }
 

@@ -28,7 +28,7 @@ func (t *Telemetry) Forward(next http.RoundTripper) http.RoundTripper {
 			errorType = string(fault.Of(ctx, err).Type)
 		}
 		took := time.Since(start)
-		of := t.at(e).metrics.forward.of(errorType)
+		of := t.at(e).metrics().forward.of(errorType)
 		of.duration.Record(ctx, took)
 		if e != nil {
 			e.forwarded.took = took

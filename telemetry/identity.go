@@ -95,7 +95,7 @@ func (t *Telemetry) fetch(r identity.Request, next identity.Fetch) identity.Fetc
 		if err != nil {
 			f.errorType = errorTypeOf(err)
 		}
-		t.metrics.identity.of(identitySet{r.Kind, f.errorType}).Record(ctx, time.Since(start))
+		t.metrics().identity.of(identitySet{r.Kind, f.errorType}).Record(ctx, time.Since(start))
 		(*exchange)(nil).end(span, endOf(start), f)
 		switch {
 		case err != nil:

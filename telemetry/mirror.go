@@ -25,9 +25,9 @@ func (t *Telemetry) Mirror() balancer.MirrorHooks {
 	}
 	return balancer.MirrorHooks{
 		Copied: t.copied,
-		Sent:   func(ctx context.Context) { t.metrics.mirror.of(mirrorSet{mirrorSent, ""}).Add(ctx, 1) },
+		Sent:   func(ctx context.Context) { t.metrics().mirror.of(mirrorSet{mirrorSent, ""}).Add(ctx, 1) },
 		Dropped: func(why balancer.DropReason) {
-			t.metrics.mirror.of(mirrorSet{mirrorDropped, why}).Add(context.Background(), 1)
+			t.metrics().mirror.of(mirrorSet{mirrorDropped, why}).Add(context.Background(), 1)
 		},
 	}
 }

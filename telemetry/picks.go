@@ -17,7 +17,7 @@ func (t *Telemetry) picked(algorithm balancer.Algorithm) func(*http.Request, *ba
 		if b != nil {
 			set.backend = b.Name
 		}
-		t.at(exchangeOf(r.Context())).metrics.pick.of(set).Add(r.Context(), 1)
+		t.at(exchangeOf(r.Context())).metrics().pick.of(set).Add(r.Context(), 1)
 	}
 }
 

@@ -35,7 +35,7 @@ func (t *Telemetry) probe(b *balancer.Backend, kind probe.Type, next probe.Check
 		if t.cfg.Probes.atOnce(p.err) && ctx.Err() == nil {
 			ctx = trace.ContextWithSpanContext(ctx, p.span())
 		}
-		t.metrics.probe.of(probeSet{b.Name, kind, p.result(), p.errorType()}).Record(ctx, p.end.Sub(p.start))
+		t.metrics().probe.of(probeSet{b.Name, kind, p.result(), p.errorType()}).Record(ctx, p.end.Sub(p.start))
 		if p.result() != probeInconclusive {
 			t.causes.probed(b, p.err, p.span, p.asked)
 		}

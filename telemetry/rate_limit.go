@@ -43,7 +43,7 @@ func (t *Telemetry) Limiter(next policy.Limiter, cfg policy.RateLimitConfig) pol
 			ctx, span = startSpan(ctx, t.tracer, start, rateLimitSpan, trace.SpanKindInternal)
 		}
 		e := exchangeOf(ctx)
-		t.at(e).metrics.rateLimit.of(set).Add(ctx, 1)
+		t.at(e).metrics().rateLimit.of(set).Add(ctx, 1)
 		if span != nil {
 			e.end(span, endOf(start), &rateLimitDecision{e, key.Source, set, d, err})
 		}

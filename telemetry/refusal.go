@@ -44,7 +44,7 @@ func (t *Telemetry) refused(ctx context.Context, why fault.Refusal) {
 		t.events.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("event.name", policyRejectedEvent),
 			slog.String(string(policyRejectionKey), why.Policy), slog.String(string(policyReasonKey), why.Reason))
 	}
-	t.at(exchangeOf(ctx)).metrics.refusal.of(refusalSet{why.Policy, why.Reason}).Add(ctx, 1)
+	t.at(exchangeOf(ctx)).metrics().refusal.of(refusalSet{why.Policy, why.Reason}).Add(ctx, 1)
 }
 
 // refusal is by which policy a request was refused, and why. Without a policy none

@@ -20,7 +20,7 @@ import (
 func (t *Telemetry) retryWait(next balancer.Wait) balancer.Wait {
 	return func(ctx context.Context, d balancer.RetryDecision) error {
 		e := exchangeOf(ctx)
-		t.at(e).metrics.retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
+		t.at(e).metrics().retry.of(retrySet{"retry", d.Reason}).Add(ctx, 1)
 		start := time.Now()
 		ctx, span := startSpan(ctx, t.tracer, start, retrySpan, trace.SpanKindInternal)
 		err := next(ctx, d)
@@ -62,7 +62,7 @@ func (t *Telemetry) retryStopped(ctx context.Context, reason balancer.StopReason
 		e.retryStop = retryStop(reason)
 	}
 	if reason != balancer.StopSuccess {
-		t.at(e).metrics.retry.of(retrySet{"stop", string(reason)}).Add(ctx, 1)
+		t.at(e).metrics().retry.of(retrySet{"stop", string(reason)}).Add(ctx, 1)
 	}
 }
 

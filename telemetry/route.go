@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -32,7 +33,7 @@ func (t *Telemetry) Routes(names ...string) (all []*Telemetry) {
 		r.route = route{name: name}
 		r.Log = t.Log.With(string(routeKey), name)
 		r.spanNames = &bound[nameSet, string]{bind: nameSet.name}
-		r.measure(t.meter.Meter) // makes what there is already
+		r.measure(t.meter.Meter)
 		all = append(all, &r)
 	}
 	t.routes = all
@@ -42,13 +43,14 @@ func (t *Telemetry) Routes(names ...string) (all []*Telemetry) {
 	return all
 }
 
-// measure makes the instruments of t's route.
+// measure has what is recorded of t's route go to its series. They are made when there
+// is something to record: there may be many routes, and a start waits for none of that.
 func (t *Telemetry) measure(with *series.Meter) {
 	t.meter = meter{Meter: with}
 	if t.route.name != "" {
 		t.meter.route = []attribute.KeyValue{routeKey.String(t.route.name)}
 	}
-	t.metrics, t.causes = newMetrics(&t.meter), &causes{}
+	t.metrics, t.causes = sync.OnceValue(func() *metrics { return newMetrics(&t.meter) }), &causes{}
 }
 
 // come notes which route a request has come to.

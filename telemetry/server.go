@@ -53,7 +53,7 @@ func (t *Telemetry) begin(w http.ResponseWriter, r *http.Request) *served {
 	s.caller = caller{request: r, client: who.Addr, longest: t.longestText}
 	s.secured = secured{r.TLS, t.longestText}
 	s.exchange.come(r.Context(), t)
-	s.active = s.exchange.of.metrics.server.active.of(activeSet{method, who.Scheme})
+	s.active = s.exchange.of.metrics().server.active.of(activeSet{method, who.Scheme})
 	s.active.Add(r.Context(), 1)
 
 	ctx, links := t.receive(r)

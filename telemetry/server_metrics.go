@@ -70,7 +70,7 @@ type serverSet struct {
 
 // series returns those of s, by what it has come to.
 func (s *served) series(status int, errorType string) *serverSeries {
-	return s.recorded.of(s.exchange.of.metrics.server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.telemetry.cfg.GRPCMethods.of(s.target.request), s.exchange.route.path})
+	return s.recorded.of(s.exchange.of.metrics().server.ended, serverSet{s.target.method, s.target.scheme, s.target.version, status, errorType, s.grpc, s.telemetry.cfg.GRPCMethods.of(s.target.request), s.exchange.route.path})
 }
 
 func (s serverSet) attributes() []attribute.KeyValue {

@@ -18,7 +18,7 @@ import (
 // the event of that name.
 func (t *Telemetry) stateChanged(c balancer.StateChange) {
 	ctx := context.Background()
-	t.metrics.state.Of(t.meter.with(
+	t.metrics().state.Of(t.meter.with(
 		backendKey.String(c.Backend.Name), backendStateKey.String(string(c.To)), backendReasonKey.String(string(c.Reason)))...).Add(ctx, 1)
 	attrs := []attribute.KeyValue{
 		backendKey.String(c.Backend.Name),

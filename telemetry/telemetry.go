@@ -38,7 +38,7 @@ import (
 type Telemetry struct {
 	Log *slog.Logger // the program's own
 
-	cfg          Config
+	cfg          *Config // that of all routes
 	notice       *fault.Notice
 	delivery     delivery
 	tracer       trace.Tracer // starts nothing while silent
@@ -62,7 +62,7 @@ type Telemetry struct {
 	routes  []*Telemetry
 	route   route // none of the whole
 	meter   meter
-	metrics *metrics
+	metrics func() *metrics // made when it is first called
 	causes  *causes
 
 	spanNames *bound[nameSet, string]
@@ -96,7 +96,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	t := &Telemetry{
 		Log:         log,
 		notice:      fault.NewNotice(log),
-		cfg:         cfg,
+		cfg:         &cfg,
 		ids:         providers.Tracer.Tracer(scope, version),
 		propagator:  providers.Propagator,
 		longestText: textLimit(providers.LongestText),
@@ -126,6 +126,7 @@ func from(cfg Config, providers export.Providers, access *logline.AccessLog, log
 	m := meter{Meter: providers.Meter.Meter(scope, semconv.SchemaURL)}
 	t.relayed, t.front = newRelayed(&m), newFrontMetrics(&m)
 	t.measure(m.Meter)
+	t.metrics() // has all instruments begin now: those of routes are the same
 	return t
 }
 

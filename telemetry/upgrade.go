@@ -22,7 +22,7 @@ func (t *Telemetry) Upgraded(r *http.Request, u *handler.Upgrade) (ended func())
 		protocol = upgradeWebSocket
 	}
 	e := exchangeOf(r.Context())
-	upgrades := t.at(e).metrics.upgrade
+	upgrades := t.at(e).metrics().upgrade
 	upgrades.began(u, protocol)
 	return func() {
 		of := newUpgrade(u, protocol, time.Since(start))

@@ -82,7 +82,8 @@ func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel 
 
 // run does what is to be done beside requests, until ctx is done: it probes and looks up
 // backends, reads their files again when these change, fetches the keys of tokens, keeps
-// up with the stores of shared limits, and ends fetches of tokens for backends. It returns when all of that has ended.
+// up with the stores of shared limits, and ends fetches of tokens for backends. It returns
+// when all of that has ended.
 func (p *parts) run(ctx context.Context) error {
 	runs := []func(context.Context) error{p.tokens.Run}
 	for _, pool := range p.pools {

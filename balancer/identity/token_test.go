@@ -1,0 +1,65 @@
+package identity_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"spangate/balancer/identity"
+)
+
+// TestParseIDToken reads what JWTs may say, at midnight of 2000-01-01, when bubbles begin.
+func TestParseIDToken(t *testing.T) {
+	for name, test := range map[string]struct {
+		claims  string
+		expires int64 // in seconds, as the claim is; 0: it is refused
+	}{
+		"one audience":              {`{"aud":"a","exp":946688400}`, 946688400},
+		"several":                   {`{"aud":["b","a"],"exp":946688400}`, 946688400},
+		"an end with a fraction":    {`{"aud":"a","exp":946688400.5}`, 946688400},
+		"an end in other words":     {`{"aud":"a","exp":9.466884e8}`, 946688400},
+		"an end that is never":      {`{"aud":"a","exp":1e300}`, 1 << 40},
+		"an end that is long ago":   {`{"aud":"a","exp":-1e300}`, 0},
+		"an end that is a text":     {`{"aud":"a","exp":"946688400"}`, 0},
+		"an end that is null":       {`{"aud":"a","exp":null}`, 0},
+		"the beginning of another":  {`{"aud":"ab","exp":946688400}`, 0},
+		"several, of which is none": {`{"aud":["b","c"],"exp":946688400}`, 0},
+		"an audience that is none":  {`{"aud":{"a":"a"},"exp":946688400}`, 0},
+		"more than claims":          {`{"aud":"a","exp":946688400}{}`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				token, err := identity.ParseIDToken(jwt(test.claims), "a")
+				switch {
+				case err != nil && test.expires != 0:
+					t.Error(err)
+				case err == nil && (test.expires == 0 || token.Expires().Unix() != test.expires):
+					t.Errorf("it expires at %v", token.Expires())
+				}
+			})
+		})
+	}
+}
+
+// FuzzParseIDToken looks for what is taken for a token and must not be sent, and for
+// errors that show what was read.
+func FuzzParseIDToken(f *testing.F) {
+	for _, claims := range []string{`{"aud":"a","exp":4102444800}`, `{"aud":["a"],"exp":4e9}`, `{"aud":"b","exp":4102444800}`, `{"aud":"a","exp":1}`, `{"aud":[`} {
+		f.Add(jwt(claims))
+	}
+	f.Add("..")
+	f.Add("a.b.c\r\nX: y")
+	f.Fuzz(func(t *testing.T, text string) {
+		token, err := identity.ParseIDToken(text, "a")
+		if err != nil {
+			if len(text) > 16 && strings.Contains(err.Error(), text) {
+				t.Errorf("the error shows what was read: %v", err)
+			}
+			return
+		}
+		if token.Value() != text || !token.Expires().After(time.Now()) || strings.ContainsAny(text, " \r\n\x00,\"") || len(text) > identity.LongestToken {
+			t.Errorf("%q is a token that expires at %v", text, token.Expires())
+		}
+	})
+}

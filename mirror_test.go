@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,7 +30,7 @@ func TestMirrorOfARoute(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot) // which nobody gets to see
 	})
 	p := startBeside(t, v1, "MIRROR_BACKENDS="+shadow+" MIRROR=100% MIRROR_METHODS=POST")
-	resp, err := p.send(t.Context(), "POST", "/a%2Fb?x=1;y", strings.NewReader("all of it"), "X-Mirror: true", "traceparent: "+callersParent+"-01")
+	resp, err := p.send(t.Context(), "POST", "/a%2Fb?x=1;y", strings.NewReader("all of it"), "traceparent: "+callersParent+"-01")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +53,31 @@ func TestMirrorOfARoute(t *testing.T) {
 	}
 	if n := p.counted("spangate.mirror.requests"); n != 1 {
 		t.Errorf("%v copies were counted", n)
+	}
+}
+
+// A mirror that leads back to the proxy gets one copy, and none of that.
+func TestMirrorOfItself(t *testing.T) {
+	t.Parallel()
+	var asked, copied atomic.Int64
+	v1 := plainBackend(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	var p *program
+	answered := make(chan struct{}, 1000)
+	shadow := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		copied.Add(1)
+		(&httputil.ReverseProxy{Rewrite: func(back *httputil.ProxyRequest) {
+			back.SetURL(&url.URL{Scheme: "http", Host: p.addr})
+		}}).ServeHTTP(w, r)
+		answered <- struct{}{}
+	})
+	p = startBeside(t, v1, "MIRROR_BACKENDS="+shadow+" MIRROR=100%")
+	if resp, _ := p.ask(t, "GET", "/", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("answered %d", resp.StatusCode)
+	}
+	<-answered
+	p.stop()
+	if n := p.counted("spangate.mirror.requests"); n != 1 || copied.Load() != 1 || asked.Load() != 2 {
+		t.Errorf("%v copies were counted, the mirror got %d, and the backend %d requests", n, copied.Load(), asked.Load())
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"spangate/handler/config"
+	"spangate/handler/field"
 )
 
 // MirrorConfig says which requests are copied to backends whose answers nobody gets. The
 // zero value copies none.
 type MirrorConfig struct {
-	Backends Members        `env:"MIRROR_BACKENDS" list:"true" needs:"MIRROR" zero:"none" doc:"backends that get copies of requests, written like BACKENDS; their answers are thrown away, and nobody waits for them; a copy has all that the request has, Host and credentials too, and X-Mirror: true, which no other request has; what does not fit RETRY_BODY_LIMIT is not copied, nor is what a client breaks off"`
+	Backends Members        `env:"MIRROR_BACKENDS" list:"true" needs:"MIRROR" zero:"none" doc:"backends that get copies of requests, written like BACKENDS; their answers are thrown away, and nobody waits for them; a copy has all that the request has, Host and credentials too, and X-Mirror: true, which no other request has, and what comes with it is not copied again; what does not fit RETRY_BODY_LIMIT is not copied, nor is what a client breaks off"`
 	Share    config.Percent `env:"MIRROR" needs:"MIRROR_BACKENDS" zero:"none" doc:"share of the requests that MIRROR_BACKENDS get a copy of, such as 10%, drawn at random"`
 	Methods  Methods        `env:"MIRROR_METHODS" envDefault:"GET,HEAD,OPTIONS,QUERY" list:"true" needs:"MIRROR" doc:"methods of requests that are copied; of others a copy would do again what the request has done"`
 	Timeout  time.Duration  `env:"MIRROR_TIMEOUT" envDefault:"5s" min:"1ms" needs:"MIRROR" doc:"longest life of a copy, from when the request has been read to the end of the answer"`
@@ -106,13 +107,24 @@ func NewMirror(cfg MirrorConfig, bodyLimit config.Bytes, pool *Pool, next http.R
 
 // RoundTrip implements [http.RoundTripper].
 func (m *Mirror) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Header[MirrorField] != nil {
-		delete(r.Header, MirrorField) // whoever has sent it: it would say what is not so
-	}
-	if m.wants(r) {
+	if !takeMirrorField(r.Header) && m.wants(r) {
 		m.copy(r)
 	}
 	return m.next.RoundTrip(r)
+}
+
+// takeMirrorField removes what says that a request is a copy, however it is written, and
+// reports whether anything did. A copy is not copied again: a mirror that leads back to
+// the proxy would get copies of its copies without end. Behind a mirror, it would say
+// what is not so.
+func takeMirrorField(header http.Header) (isCopy bool) {
+	for name := range header {
+		if field.Canonical(name) == MirrorField {
+			delete(header, name)
+			isCopy = true
+		}
+	}
+	return isCopy
 }
 
 // wants reports whether r is to be copied. What goes on in another protocol is not: only

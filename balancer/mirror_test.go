@@ -144,7 +144,6 @@ func TestMirrorCopies(t *testing.T) {
 			r := httptest.NewRequest(test.method, test.url, strings.NewReader(test.body))
 			r.RequestURI = ""
 			r.Header.Set("Authorization", "Bearer x")
-			r.Header.Set("X-Mirror", "true") // which the client may not say
 			r.Header.Set("Traceparent", "of the caller")
 			if test.body == "" {
 				r.Body = nil
@@ -308,6 +307,8 @@ func TestMirrorOf(t *testing.T) {
 		{"DELETE", "DELETE", nil, "", false},
 		{"POST, as asked for", "POST", nil, "MIRROR_METHODS=POST", true},
 		{"GET, as not asked for", "GET", nil, "MIRROR_METHODS=POST", false},
+		{"a copy", "GET", http.Header{"X-Mirror": {"true"}}, "", false},
+		{"a copy, written otherwise", "GET", http.Header{"X_mirror": {"true"}}, "", false},
 		{"another protocol", "GET", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

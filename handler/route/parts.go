@@ -125,10 +125,10 @@ func (p *parts) started() (err error) {
 	return err
 }
 
-// unnamed returns the fields that only routes write, but for those that the door of auth
-// removes itself.
-func (p *parts) unnamed(auth policy.AuthConfig) []string {
-	own := auth.Names()
+// unnamed returns the fields that only routes write, but for those that n's door of auth
+// and its mirror remove themselves.
+func (p *parts) unnamed(n *Named) []string {
+	own := slices.Concat(n.Policy.Auth.Names(), n.Mirror.Fields())
 	return slices.DeleteFunc(slices.Clone(p.vouched), func(name string) bool { return slices.Contains(own, name) })
 }
 

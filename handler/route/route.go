@@ -96,7 +96,7 @@ func newDoors(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 		{Name: "cors", Wrap: policy.CORS(cfg.Policy.CORS, refuse)},                                   // every refusal below carries its fields, and preflights no credentials
 		{Name: "access", Wrap: policy.Access(cfg.Policy.Access, refuse)},                             // by who asks, at no cost
 		{Name: "certificate", Wrap: policy.Vouched(refuse)},                                          // before auth, which takes it at its word
-		{Name: "unname", Wrap: policy.Unname(p.unnamed(cfg.Policy.Auth))},                            // what only another route writes no client says on this one: they may have the same backends
+		{Name: "unname", Wrap: policy.Unname(p.unnamed(n))},                                          // what only another route writes no client says on this one: they may have the same backends
 		{Name: "auth", Wrap: auth.Wrap},                                                              // before limits: who is refused here uses up nobody's share
 		{Name: "rate limit", Wrap: policy.RateLimit(cfg.Policy.RateLimit, limit.decision(), refuse)}, // behind auth, which names whom it may count by
 	}

@@ -260,7 +260,9 @@ func (w *walk) first(entries []*entry) *entry {
 		switch s := w.standing(e); {
 		case s == fails:
 		case e.methods != 0 && e.methods&w.method == 0:
-			w.allowed |= e.methods
+			if s == holds {
+				w.allowed |= e.methods
+			}
 		case s == unclear:
 			w.doubt(e)
 		default:

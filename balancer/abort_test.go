@@ -318,3 +318,29 @@ func TestCanaryForWhoAsksIsNotAborted(t *testing.T) {
 		}
 	})
 }
+
+// Nor does what comes of asking for the stable backends say that these fail as often.
+func TestCanaryIsAbortedWhateverIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSides(t, balancer.Config{}, "CANARY=50%", "CANARY_HEADER=X-Canary", "CANARY_BY=header:X-Turn", "CANARY_ABORT=errors>5%/10s")
+		canary, stable := turn(t, true), turn(t, false)
+		s.stableAnswers, s.canaryAnswers = failing, failing
+		for range 100 {
+			r := get()
+			r.Header.Set("X-Canary", "never")
+			s.ask(r)
+		}
+		s.stableAnswers = ok
+		for range 10 {
+			for _, key := range []string{canary, stable} {
+				r := get()
+				r.Header.Set("X-Turn", key)
+				s.ask(r)
+			}
+		}
+		want := []string{"active to aborted: errors, for 10s; 5 of 5 failed, 0 of 4"}
+		if diff := cmp.Diff(want, s.changes); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+	})
+}

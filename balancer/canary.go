@@ -105,17 +105,17 @@ func (c *Canary) RoundTrip(r *http.Request) (*http.Response, error) {
 	to, asked := c.choose(r)
 	ctx := r.Context()
 	c.chosen(ctx, to)
+	ofStable, ofCanary := c.ofStable, c.ofCanary
+	if asked { // who asks for a side says nothing about what the share of each gets
+		ofStable, ofCanary = nil, nil
+	}
 	if !to {
-		return c.stable.send(r, c.ofStable, c.ofStable)
+		return c.stable.send(r, ofStable, ofStable)
 	}
-	told := c.ofCanary
-	if asked { // who asks for it says nothing about what its share of the requests gets
-		told = nil
-	}
-	resp, err := c.canary.send(r, told, c.ofStable)
+	resp, err := c.canary.send(r, ofCanary, ofStable)
 	if e, ok := err.(*fault.Error); ok && e.Type == fault.NoHealthyBackend { // it has lost the last one just now
 		c.chosen(ctx, false)
-		return c.stable.send(r, c.ofStable, c.ofStable)
+		return c.stable.send(r, ofStable, ofStable)
 	}
 	return resp, err
 }

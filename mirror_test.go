@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -65,9 +63,17 @@ func TestMirrorOfItself(t *testing.T) {
 	answered := make(chan struct{}, 1000)
 	shadow := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		copied.Add(1)
-		(&httputil.ReverseProxy{Rewrite: func(back *httputil.ProxyRequest) {
-			back.SetURL(&url.URL{Scheme: "http", Host: p.addr})
-		}}).ServeHTTP(w, r)
+		back, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+p.addr+r.RequestURI, r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		back.Header = r.Header
+		if resp, err := http.DefaultTransport.RoundTrip(back); err != nil {
+			t.Error(err)
+		} else {
+			resp.Body.Close()
+		}
 		answered <- struct{}{}
 	})
 	p = startBeside(t, v1, "MIRROR_BACKENDS="+shadow+" MIRROR=100%")

@@ -190,7 +190,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 			[]string{
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": port "0" must be 1 to 65535`,
 				`BACKENDS: backend "http://a:0;weight=0;cost=1": weight "0" must be a whole number from 1 to 1000`,
-				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off`,
+				`BACKENDS: backend "http://a:0;weight=0;cost=1": option "cost=1" is none of weight=N, host=RULE, service=NAME, proxy-protocol=v1|v2, auth=KIND, audience=URL, server-name=NAME, ca-file=PATH, cert-file=PATH, key-file=PATH, fingerprint=sha256:HEX and tls-verify=off`,
 			},
 		},
 		"statuses": {

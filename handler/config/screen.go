@@ -19,7 +19,7 @@ var Groups = []Group{
 	{Name: "rate-limit", About: "how many requests one client may make", Of: []string{"RATE_LIMIT*"}},
 	{Name: "concurrency", About: "how many requests are handled at once", Of: []string{"MAX_CONCURRENT_REQUESTS", "MAX_QUEUE*"}},
 	{Name: "rewrite", About: "what backends see of a request, and clients of its answer", Of: []string{"REQUEST_HEADERS", "RESPONSE_HEADERS", "REWRITE_RESPONSES", "SECURITY_HEADERS"}},
-	{Name: "backends", About: "where requests go, and over which connections", Of: []string{"BACKENDS", "BACKEND_*"}},
+	{Name: "backends", About: "where requests go, and over which connections", Of: []string{"BACKENDS", "BACKEND_*", "GCE_METADATA_HOST"}},
 	{Name: "balancer", About: "how one backend is chosen among several", Of: []string{"BALANCER*", "PANIC_THRESHOLD"}},
 	{Name: "retry", About: "when a failed attempt is followed by another one", Of: []string{"RETRY_*"}},
 	{Name: "probe", About: "how backends are asked whether they are fit", Of: []string{"PROBE_*"}},

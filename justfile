@@ -82,7 +82,7 @@ e2e *args:
 [private]
 nested module *args:
     staticcheck=$(go tool -n staticcheck) && cd "$1" && go vet ./... && "$staticcheck" -checks '{{checks}}' ./...
-    cd "$1" && go test -count=1 -timeout=8m "${@:2}" ./...
+    cd "$1" && go test -count=1 -timeout=15m "${@:2}" ./...
 
 # a package published to a Verdaccio behind the proxy, and installed from it; takes flags of go test
 registry *args:
@@ -96,7 +96,7 @@ jaeger *args:
 # the dashboard and the alerts, asked of a real Prometheus, and compose.yaml's services as processes; takes flags of go test
 prometheus *args:
     staticcheck=$(go tool -n staticcheck) && cd telemetry/e2e && go vet -tags prometheus . && "$staticcheck" -tags prometheus -checks '{{checks}}' .
-    cd telemetry/e2e && go test -tags prometheus -count=1 -timeout=5m -run='^Test(Prometheus|Compose|AlertRules|DashboardSchema)$' "$@" .
+    cd telemetry/e2e && go test -tags prometheus -count=1 -timeout=15m -run='^Test(Prometheus|Compose|AlertRules|DashboardSchema)$' "$@" .
 
 # the suites of Connect, gRPC and HTTP/2 through the proxy; takes flags of go test, of which -short leaves out most of them
 conformance *args:

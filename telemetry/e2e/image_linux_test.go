@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The last stage of the Containerfile is carried out by hand: what it copies,
@@ -48,25 +50,27 @@ func TestImageHasAllItNeeds(t *testing.T) {
 	if err := os.Chmod(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range image.copies {
-		var file string
-		switch path.Base(c.from) {
-		case "spangate":
-			file = spangateBinary
-		case "ca-certificates.crt":
-			file = authorities
-		default:
-			t.Fatalf("this test does not know what the image's %s is", c.from)
+	// The directory that is copied has what the stage before puts into it.
+	if diff := cmp.Diff([]struct{ from, to string }{{"/out/", "/"}}, image.copies, cmp.AllowUnexported(struct{ from, to string }{})); diff != "" {
+		t.Fatalf("this test does not know what the image copies (-want +got):\n%s", diff)
+	}
+	text, err := os.ReadFile("../../Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, from := range map[string]string{"/spangate": spangateBinary, "/etc/ssl/certs/ca-certificates.crt": authorities} {
+		if put := "-o /out" + to + " "; !strings.Contains(string(text), put) && !strings.Contains(string(text), path.Base(to)+" /out"+path.Dir(to)+"/ ") {
+			t.Fatalf("nothing puts %s into what the image copies", to)
 		}
-		data, err := os.ReadFile(file)
+		data, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := filepath.Join(root, c.to)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		at := filepath.Join(root, to)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(to, data, 0o755); err != nil {
+		if err := os.WriteFile(at, data, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

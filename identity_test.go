@@ -103,3 +103,38 @@ func TestIdentity(t *testing.T) {
 		})
 	}
 }
+
+// TestIdentityAfterAnOutage has the first fetch fail, and requests come until there is a
+// token again.
+func TestIdentityAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	var fetches atomic.Int64
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fetches.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Metadata-Flavor", "Google")
+		fmt.Fprint(w, secretToken(r.FormValue("audience")))
+	}))
+	defer metadata.Close()
+	backend := httptest.NewServer(http.NotFoundHandler())
+	defer backend.Close()
+	p := start(t, "BACKENDS="+backend.URL, "BACKEND_AUTH=google-id-token", "GCE_METADATA_HOST="+strings.TrimPrefix(metadata.URL, "http://"))
+	got := map[int]int{}
+	for got[http.StatusNotFound] == 0 && got[http.StatusBadGateway] < 1000 {
+		resp, _ := p.ask(t, "GET", "/", nil)
+		if got[resp.StatusCode]++; resp.StatusCode == http.StatusBadGateway {
+			time.Sleep(20 * time.Millisecond) // a second passes before the next fetch: these are few requests
+		}
+	}
+	p.stop()
+	if got[http.StatusBadGateway] == 0 || len(got) != 2 || fetches.Load() != 2 {
+		t.Errorf("got answers %v after %d fetches", got, fetches.Load())
+	}
+	for _, event := range []string{"spangate.identity.fetch_failed", "spangate.identity.fetched"} {
+		if lines := p.log.named(t, "event.name", event); len(lines) != 1 {
+			t.Errorf("%s is logged %d times: %v", event, len(lines), lines)
+		}
+	}
+}

@@ -48,7 +48,7 @@ const (
 
 	// moment is what a write has, at least, that began before its deadline. An answer that
 	// the client does take is not reset at that, but ended by the handler.
-	moment = 100 * time.Millisecond
+	moment = 500 * time.Millisecond
 )
 
 // Unwrap is for [http.ResponseController].

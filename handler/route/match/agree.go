@@ -226,8 +226,11 @@ func (s *shape) choices(escapedDots bool) (params, backslash, script, collapse, 
 	}
 	if s.script {
 		script = 2
-		if s.dots {
+		if s.params || s.backslash {
 			script = 3
+		}
+		if s.dots {
+			script = 4
 		}
 	}
 	if s.empty {

@@ -296,7 +296,9 @@ func TestReadings(t *testing.T) {
 		"/x/i%2EPHP/a":               "/x/a",
 		"/i.php%2F..%2Fj.php/a":      "/a",
 		"/x/i.php/../a":              "/x/a",
-		"/x.php%2F%2e%2e%2fx.php%2F": "/", // found by FuzzTheRoutesAgree
+		"/x.php%2F%2e%2e%2fx.php%2F": "/",    // found by FuzzTheRoutesAgree
+		"/c%3Bx.php%2Fa%3By":         "/a",   // a script goes before parameters
+		"/c%5Cx.php%2Fa%5Cb":         "/a/b", // or before backslashes are slashes
 		// Dots are resolved where all is decoded, and a server behind that one goes on.
 		"/a%5C/x%5Cy%2F../b":          "/a/b",
 		"/a/x/..;y":                   "/a", // dots before parameters are the last

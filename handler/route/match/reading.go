@@ -65,9 +65,10 @@ const (
 type script uint8
 
 const (
-	scriptKept  script = iota
-	scriptFirst        // it goes before dots are resolved
-	scriptLater        // it goes when that has been done
+	scriptKept   script = iota
+	scriptFirst         // it goes before dots are resolved
+	scriptBefore        // it goes before anything else, with what may be parameters in its name
+	scriptLater         // it goes when dots have been resolved
 )
 
 // collapse says what becomes of empty segments, but for the last.
@@ -128,6 +129,13 @@ func (s *segments) reset(most int) { s.most, s.n, s.empty, s.past = most, 0, 0, 
 func (st *step) split(s *segments, path string, from, to int, isLast bool) (read int) {
 	begin := from
 	for from <= to && (st.dots != dotsKept || s.n <= s.most+1) { // no more of them would matter
+		if st.script == scriptBefore && !s.past {
+			if end, next := (&step{decodes: st.decodes, splits: st.splits}).segment(path, from, to); (next <= to || !isLast) && isScript(path[from:end]) {
+				s.past = true
+				from = next
+				continue
+			}
+		}
 		end, next := st.segment(path, from, to)
 		st.add(s, path[:end], from, isLast && next > to)
 		from = next

@@ -46,7 +46,7 @@ func TestConfigOfRoutes(t *testing.T) {
 		"ROUTE_READ_BACKENDS set http://v1:3000", "ROUTE_READ_BACKEND_HOST derived preserve",
 		"ROUTE_READ_PROBE_TYPE derived http", "ROUTE_READ_PROBE_PATH set /up",
 		"ROUTE_READ_RATE_LIMIT inherited 50/s", "ROUTE_READ_RATE_LIMIT_BURST inherited 50",
-		"ROUTE_WRITE_MATCH set shop.example.com/*", "ROUTE_WRITE_BACKENDS set @read", "ROUTE_WRITE_BACKEND_HOST derived preserve",
+		"ROUTE_WRITE_MATCH set shop.example.com/*", "ROUTE_WRITE_BACKENDS set @read",
 		"ROUTE_WRITE_MAX_REQUEST_BODY set 1MiB", "ROUTE_WRITE_RATE_LIMIT set 5/s,100/h", "ROUTE_WRITE_RATE_LIMIT_BURST derived 5",
 	}
 	if diff := cmp.Diff(want, fields(all)); diff != "" {
@@ -56,6 +56,41 @@ func TestConfigOfRoutes(t *testing.T) {
 	own := slices.DeleteFunc(want, func(line string) bool { return strings.Contains(line, " inherited ") })
 	if diff := cmp.Diff(own, fields(changed)); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+}
+
+// Of what there is for all a route is not said to inherit what means nothing to it.
+func TestRoutesDoNotInheritInVain(t *testing.T) {
+	t.Parallel()
+	environ := []string{
+		"BACKENDS=http://web", "RETRY_ATTEMPTS=5", "PROBE_PATH=/up", "BALANCER=least-requests", "BACKEND_HOST=backend", "OUTLIER_FAILURES=9", "PANIC_THRESHOLD=10",
+		"REQUEST_HEADERS=X-A: b", "REWRITE_RESPONSES=off", "RESPONSE_HEADERS=X-B: c", "REQUEST_TIMEOUT=9s",
+		"ROUTES=old,ping,write,api", "ROUTE_OLD_MATCH=/old", "ROUTE_OLD_REDIRECT=/new", "ROUTE_PING_MATCH=/ping", "ROUTE_PING_RESPOND=204",
+		"ROUTE_WRITE_MATCH=POST /api/*", "ROUTE_WRITE_BACKENDS=@api", "ROUTE_API_MATCH=/api/*", "ROUTE_API_BACKENDS=http://api", "ROUTE_API_PROBE_PATH=/ready",
+	}
+	all, stderr, code := asked(t, environ, "config")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	got := map[string][]string{}
+	for line := range strings.Lines(all) {
+		if name, ok := strings.CutPrefix(line, "ROUTE_"); ok {
+			route, variable, _ := strings.Cut(strings.Fields(name)[0], "_")
+			got[route] = append(got[route], variable)
+		}
+	}
+	want := map[string][]string{
+		"OLD":   {"MATCH", "REDIRECT", "REQUEST_TIMEOUT", "RESPONSE_HEADERS"},
+		"PING":  {"MATCH", "RESPOND", "REQUEST_TIMEOUT", "RESPONSE_HEADERS"},
+		"WRITE": {"MATCH", "BACKENDS", "RETRY_ATTEMPTS", "REQUEST_TIMEOUT", "REQUEST_HEADERS", "RESPONSE_HEADERS", "REWRITE_RESPONSES"},
+		"API":   {"MATCH", "BACKENDS", "BALANCER", "BACKEND_HOST", "PANIC_THRESHOLD", "RETRY_ATTEMPTS", "OUTLIER_FAILURES", "PROBE_TYPE", "PROBE_PATH", "REQUEST_TIMEOUT", "REQUEST_HEADERS", "RESPONSE_HEADERS", "REWRITE_RESPONSES"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	explained, _, _ := asked(t, environ, "route", "/old")
+	if strings.Contains(explained, "BACKENDS") || strings.Contains(explained, "PROBE") {
+		t.Errorf("says of a redirect:\n%s", explained)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 )
@@ -26,6 +27,18 @@ func (o *One) Own(patterns ...string) (names []string) {
 
 // Sets reports whether [One.Own] has any.
 func (o *One) Sets(patterns ...string) bool { return o.Own(patterns...) != nil }
+
+// Useless returns a complaint about each variable that [One.Own] has by patterns: that it
+// is of no use, and why, which is as for [Wrong].
+func (o *One) Useless(patterns []string, why string, args ...any) error {
+	var wrong []error
+	for i := range o.own {
+		if v := &o.own[i]; matches(patterns, v.Name[len(o.prefix):]) {
+			wrong = append(wrong, Wrong(Fields{v.value.Addr().Interface()}, "is of no use "+why, args...))
+		}
+	}
+	return errors.Join(wrong...)
+}
 
 func (o *One) one() *One { return o }
 

@@ -21,7 +21,8 @@ var unset = []string{"BACKENDS=echo:any", "PLATFORM=none"}
 //
 // What is set for one of each, and what it inherits, unless that is as it is by default
 // or changedOnly, comes behind that, in the order of their names or of what a method
-// Order of the struct around returns, which are indexes.
+// Order of the struct around returns, which are indexes. What a method Idle of the one
+// says means nothing to it, in patterns as for [One.Own], does not.
 func Print(cfg, usual any, environ []string, check func() error, changedOnly bool, stdout io.Writer) error {
 	p, err := newPrinting(cfg, usual, environ, check, stdout)
 	if err != nil {
@@ -117,10 +118,12 @@ func (p *printing) once(v, usual *Variable) {
 // one writes the variables of one of each: its own and what comes of them, and what it
 // inherits, unless that is as by default.
 func (p *printing) one(e *element) {
+	idle := e.idle()
 	for i := range e.variables {
-		v := e.variable(e.variables[i].Name)
-		if v.of == nil {
-			continue // it is not for one alone
+		name := e.variables[i].Name
+		v := e.variable(name)
+		if v.of == nil || matches(idle, name) {
+			continue // it is not for one alone, or not for this one
 		}
 		shown, base := v.inForce(p.now), v.base
 		switch {
@@ -135,6 +138,14 @@ func (p *printing) one(e *element) {
 			p.line(v.Name, v.Origin, shown)
 		}
 	}
+}
+
+// idle returns patterns of the variables that mean nothing to e.
+func (e *element) idle() []string {
+	if says, ok := e.value.Addr().Interface().(interface{ Idle() []string }); ok {
+		return says.Idle()
+	}
+	return nil
 }
 
 // inOrder returns r's elements in the order in which they are shown.

@@ -32,16 +32,22 @@ type Config struct {
 
 // Check returns what is wrong with values that are right by themselves: all for
 // which [NewTable] would refuse.
-func (c *Config) Check() error { return errors.Join(c.check(nil), c.Shared.Check()) }
+func (c *Config) Check() error {
+	return errors.Join(c.check(nil), c.checkKey(&c.Policy.Auth), c.Shared.Check())
+}
 
 // check leaves out what holds for the whole program. It has the paths of the patterns of
 // the route, none where c is for all routes.
 func (c *Config) check(patterns []string) error {
-	wrong := errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Rewrite.Check(patterns, append(c.Policy.Vouched(), c.Balancer.Auth.Kind.Field())))
-	if header := c.Balancer.HashKey.Header(); header != "" && c.Policy.Auth.Takes(header) {
-		wrong = errors.Join(wrong, config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen"))
+	return errors.Join(c.Balancer.Check(), c.Policy.Check(), c.Rewrite.Check(patterns, append(c.Policy.Vouched(), c.Balancer.Auth.Kind.Field())))
+}
+
+// checkKey returns an error if what a backend is chosen by is gone behind that door.
+func (c *Config) checkKey(door *policy.AuthConfig) error {
+	if header := c.Balancer.HashKey.Header(); header != "" && door.Takes(header) {
+		return config.Wrong(&c.Balancer.HashKey, "is not there any more when a backend is chosen")
 	}
-	return wrong
+	return nil
 }
 
 // Fields returns the names of the fields that mean something to the route.

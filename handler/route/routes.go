@@ -60,7 +60,11 @@ func (r *Routes) Check(all *Config) error {
 	_, err := match.Compile(rules(r.Each), false)
 	wrong := []error{err, r.checkReferences(all)}
 	for i := range r.Each {
-		wrong = append(wrong, r.Each[i].check())
+		n := &r.Each[i]
+		wrong = append(wrong, n.check())
+		if !n.asksNobody() {
+			wrong = append(wrong, n.poolOf(r.Each).checkKey(&n.Policy.Auth))
+		}
 	}
 	return errors.Join(wrong...)
 }
@@ -126,17 +130,8 @@ func (n *Named) checkAction() error {
 	case len(has) == 0 && n.Balancer.Backends == nil:
 		return fmt.Errorf("route %q: does nothing; %s", n.Name, does)
 	}
-	return nil
+	return n.checkIdle()
 }
-
-// hasPool reports whether the route has backends, and they are its own or those that it
-// inherits.
-func (n *Named) hasPool() bool {
-	return !n.Sets("REDIRECT", "RESPOND") && n.Balancer.Backends.Route() == ""
-}
-
-// ofPool are the variables of a pool, which is one for all routes that have it.
-var ofPool = []string{"BALANCER*", "BACKEND_*", "OUTLIER_*", "PANIC_THRESHOLD", "PROBE_*"}
 
 // checkReferences returns what is wrong with routes that have the backends of others.
 func (r *Routes) checkReferences(all *Config) error {
@@ -157,9 +152,6 @@ func (r *Routes) checkReferences(all *Config) error {
 		}
 		if why := r.unusable(n, name); why != "" {
 			wrong = append(wrong, config.Wrong(&n.Balancer.Backends, "%s", why))
-		}
-		for _, variable := range n.Own(ofPool...) {
-			wrong = append(wrong, fmt.Errorf("%s: is of no use with the backends of %q, for which %q says it", variable, name, name))
 		}
 	}
 	return errors.Join(wrong...)
@@ -193,15 +185,22 @@ func (r *Routes) unusable(n *Named, name string) string {
 // behind returns what n's route is built of. Backends of another route are used, and
 // probed, as that one's are.
 func (n *Named) behind(named []Named) *Named {
-	name := n.Balancer.Backends.Route()
-	if name == "" {
-		return n
+	if other := n.poolOf(named); other != n {
+		return n.with(&other.Config)
 	}
-	i := slices.IndexFunc(named, func(other Named) bool { return other.Name == name })
-	if i < 0 {
-		return n
+	return n
+}
+
+// poolOf returns the route whose backends n has, which mostly is n.
+func (n *Named) poolOf(named []Named) *Named {
+	if name := n.Balancer.Backends.Route(); name != "" {
+		for i := range named {
+			if named[i].Name == name {
+				return &named[i]
+			}
+		}
 	}
-	return n.with(&named[i].Config)
+	return n
 }
 
 // with returns n with the pool of another one, towards which it tries again by its own

@@ -44,7 +44,7 @@ type Config struct {
 // check returns what is wrong with variables that are right by themselves: all
 // for which a part would refuse to start.
 func (c *Config) check() error {
-	wrong := []error{c.Route.Check(), c.Routes.Check(&c.Route), c.Wire.Check(c.Telemetry.Export.Scraped()), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check()}
+	wrong := []error{c.Route.Check(), c.Routes.Check(&c.Route, c.Wire.TLS.On()), c.Wire.Check(c.Telemetry.Export.Scraped()), c.Origin.CheckNeeded(&c.Wire.ProxyProtocol), c.Telemetry.Export.Check()}
 	for _, way := range c.Routes.Ways(&c.Route) {
 		wrong = append(wrong, c.HTTPS.Check(&c.Wire.TLS, &way.Policy.Auth))
 	}

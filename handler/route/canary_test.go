@@ -40,7 +40,7 @@ func TestCanaryAndMirrorOfARoute(t *testing.T) {
 				environ = append(environ, "ROUTE_READ_"+variable)
 			}
 			got := ""
-			if _, _, err := config.Load(&cfg, environ, func() error { return cfg.Routes.Check(&cfg.Route) }); err != nil {
+			if _, _, err := config.Load(&cfg, environ, func() error { return cfg.Routes.Check(&cfg.Route, false) }); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

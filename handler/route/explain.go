@@ -174,7 +174,7 @@ func explained(n *Named, routes *Routes, r *http.Request, stdout io.Writer) {
 	facts := rewrite.Facts{Route: n.Name, RequestID: string(n.Policy.RequestID.Header), Variable: variable}
 	rewriter := rewrite.New(n.Rewrite, n.Path, facts)
 	asked, answer := &backendOf{}, &answerOf{header: http.Header{}}
-	answers := n.Action.Handler(facts, rewriter, func(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) })
+	answers := n.Action.Handler(facts, rewriter, onlyStatus)
 	if answers == nil {
 		answers = handler.Forward(rewriter.Over(asked), handler.ForwardConfig{Fields: field.NewSet(routes.Fields()...)})
 	}
@@ -195,6 +195,9 @@ func explained(n *Named, routes *Routes, r *http.Request, stdout io.Writer) {
 		fmt.Fprintf(stdout, "\na copy of %s of such requests to %s\n", percent(float64(n.Mirror.Share)), strings.Join(n.Mirror.Backends.Names(), ", "))
 	}
 }
+
+// onlyStatus answers what is refused.
+func onlyStatus(w http.ResponseWriter, _ *http.Request, why fault.Refusal) { w.WriteHeader(why.Status) }
 
 func percent(share float64) string { return fmt.Sprintf("%g %%", share*100) }
 

@@ -55,10 +55,13 @@ func (r *Routes) Fields() (all []string) {
 }
 
 // Check returns what is wrong with values that are right by themselves. all is what
-// routes inherit.
-func (r *Routes) Check(all *Config) error {
-	_, err := match.Compile(rules(r.Each), false)
+// routes inherit, and secure says that HTTPS comes here.
+func (r *Routes) Check(all *Config, secure bool) error {
+	table, err := match.Compile(rules(r.Each), false)
 	wrong := []error{err, r.checkReferences(all)}
+	if err == nil {
+		wrong = append(wrong, r.checkLoops(table, secure))
+	}
 	for i := range r.Each {
 		n := &r.Each[i]
 		wrong = append(wrong, n.check())
@@ -99,10 +102,14 @@ func (r *Routes) Order() (order []int) {
 // actions are the variables of which a route has one.
 var actions = []string{"BACKENDS", "REDIRECT", "RESPOND"}
 
+// conditional reports whether more than method, host and path decide whether the route
+// takes a request.
+func (n *Named) conditional() bool { return n.Sets("HEADERS", "QUERY", "CLIENTS", "CONTENT_TYPE") }
+
 // check returns what is wrong with the route by itself.
 func (n *Named) check() error {
 	var paths []string
-	conditional := n.Sets("HEADERS", "QUERY", "CLIENTS", "CONTENT_TYPE")
+	conditional := n.conditional()
 	for _, p := range n.Match.Patterns {
 		paths = append(paths, p.Path())
 		conditional = conditional || strings.Contains(p.String(), " ") // it names methods

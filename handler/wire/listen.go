@@ -37,7 +37,7 @@ func Listen(ctx context.Context, cfg Config, scraped bool) (l Listeners, err err
 			l, err = Listeners{}, config.Named(&cfg, err)
 		}
 	}()
-	if cfg.TLS.configured() {
+	if cfg.TLS.On() {
 		if l.security, err = newSecurity(&cfg.TLS); err != nil {
 			return l, err
 		}
@@ -174,7 +174,7 @@ func (c Config) Own() (scheme string, port uint16) {
 	switch {
 	case c.AdminPort != 0:
 		return "http", c.AdminPort
-	case c.TLS.configured() && c.TLS.Port == 0:
+	case c.TLS.On() && c.TLS.Port == 0:
 		return "https", c.Port
 	}
 	return "http", c.Port

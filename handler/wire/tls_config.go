@@ -64,12 +64,13 @@ func (a *ClientAuth) UnmarshalText(text []byte) error {
 	return config.OneOf(a, text, clientAuthRequest, clientAuthRequire)
 }
 
-func (c *TLSConfig) configured() bool { return len(c.CertFiles) > 0 || c.ACME.On() }
+// On reports whether HTTPS is spoken.
+func (c *TLSConfig) On() bool { return len(c.CertFiles) > 0 || c.ACME.On() }
 
 // check returns what is wrong with values that are right by themselves, files
 // among them.
 func (c *TLSConfig) check() error {
-	if n := len(c.KeyFiles); n > 0 && n != len(c.CertFiles) && c.configured() {
+	if n := len(c.KeyFiles); n > 0 && n != len(c.CertFiles) && c.On() {
 		return config.Wrong(config.Fields{&c.KeyFiles}, "names %d files, and %s %d", n, &c.CertFiles, len(c.CertFiles))
 	}
 	_, err := c.load(material{})

@@ -217,6 +217,19 @@ func example(a, b *entry) string {
 	return text.String()
 }
 
+// Example returns a method, a host and a path that p takes; the host is empty where any
+// will do.
+func (p *Pattern) Example() (method, host, path string) {
+	method, host = "GET", p.host
+	if len(p.methods) > 0 && !slices.Contains(p.methods, method) {
+		method = p.methods[0]
+	}
+	if p.wildcard {
+		host = "a" + host
+	}
+	return method, host, p.example()
+}
+
 // example returns a path that p takes.
 func (p *Pattern) example() string {
 	var path strings.Builder

@@ -182,9 +182,13 @@ func (t *trial) become(next phase, change CanaryChange) *phase {
 	return &next
 }
 
-// counts returns whether an attempt at r that went like o is evidence, and of a
-// failure. That a client waits for less than the backend takes is no failure of either.
-func (t *trial) counts(r *http.Request, o Outcome) (counts, failed bool) {
+// counts returns whether an attempt at r that began then and went like o is evidence, and
+// of a failure. One that began before what is tallied now belongs to what has been judged,
+// and that a client waits for less than the backend takes is no failure of either.
+func (t *trial) counts(r *http.Request, o Outcome, began time.Time) (counts, failed bool) {
+	if began.Before(t.tallies.Load().start) {
+		return false, false
+	}
 	if o.Err != nil && o.Err.Type == fault.Timeout {
 		if _, asked := field.Timeout(r.Header); asked {
 			return false, false
@@ -235,8 +239,8 @@ func (a *AbortRule) exceeded(canary, stable Tally) bool {
 
 // canaryWent and stableWent are told how attempts at the two sides went.
 
-func (c *Canary) canaryWent(r *http.Request, o Outcome) {
-	counts, failed := c.trial.counts(r, o)
+func (c *Canary) canaryWent(r *http.Request, o Outcome, began time.Time) {
+	counts, failed := c.trial.counts(r, o, began)
 	if !counts {
 		return
 	}
@@ -246,8 +250,8 @@ func (c *Canary) canaryWent(r *http.Request, o Outcome) {
 	c.trial.observe(canarySide, failed, time.Now())
 }
 
-func (c *Canary) stableWent(r *http.Request, o Outcome) {
-	if counts, failed := c.trial.counts(r, o); counts {
+func (c *Canary) stableWent(r *http.Request, o Outcome, began time.Time) {
+	if counts, failed := c.trial.counts(r, o, began); counts {
 		c.trial.observe(stableSide, failed, time.Now())
 	}
 }

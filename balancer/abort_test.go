@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,6 +250,36 @@ func TestCanaryTrialIsJudgedAsAWhole(t *testing.T) {
 		}
 		if got := s.changes[len(s.changes)-1]; !strings.HasPrefix(got, "trial to aborted: errors, for 20s; 5 of 5 failed") {
 			t.Errorf("after five: %q", got)
+		}
+	})
+}
+
+// What was asked before an abort says nothing of the trial after it.
+func TestCanaryTrialIsJudgedByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSides(t, balancer.Config{}, "CANARY=100%", "CANARY_ABORT=errors>5%/10s")
+		late := make(chan struct{})
+		s.canaryAnswers = func(r *http.Request) (*http.Response, error) {
+			<-late
+			return failing(r)
+		}
+		var asked sync.WaitGroup
+		for range 5 {
+			asked.Go(func() { s.ask(get()) })
+		}
+		synctest.Wait()
+		s.canaryAnswers = failing
+		s.askEach(10*time.Millisecond, 50*time.Millisecond)
+		s.canaryAnswers = ok
+		time.Sleep(10 * time.Second)
+		if state, _ := s.State(); state != balancer.CanaryTrial {
+			t.Fatalf("after its wait it is %s", state)
+		}
+		time.Sleep(time.Second)
+		close(late)
+		asked.Wait()
+		if state, _ := s.State(); state != balancer.CanaryTrial || s.failed != 5 {
+			t.Errorf("then it is %s, of %d failures", state, s.failed)
 		}
 	})
 }

@@ -114,7 +114,7 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 		outcome := b.judge(Outcome{Err: fault.Of(r.Context(), err)})
 		latency.end(began, outcome)
 		b.health.inVain(outcome.Err, time.Since(start))
-		b.concluded(r, outcome, told)
+		b.concluded(r, outcome, start, told)
 		return nil, outcome
 	}
 	b.health.heard()
@@ -127,9 +127,9 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 	if settled {
 		outcome.Code, _ = answer.Status(nil, true)
 	}
-	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, request: r, told: told, answer: answer, outcome: b.judge(outcome), settled: settled}
+	*followed = followedBody{ReadCloser: resp.Body, response: resp, backend: b, request: r, began: start, told: told, answer: answer, outcome: b.judge(outcome), settled: settled}
 	if settled {
-		b.concluded(r, followed.outcome, told)
+		b.concluded(r, followed.outcome, start, told)
 	}
 	if only {
 		followed.Read(followed.room[:])
@@ -143,7 +143,7 @@ func (b *Backend) judge(o Outcome) Outcome { return b.pool.cfg.Outlier.On.judge(
 
 // concluded hands on how an attempt went, once that is known: first to who
 // listens, as the attempt is a cause of the change of state that may follow.
-func (b *Backend) concluded(r *http.Request, o Outcome, told evidence) {
+func (b *Backend) concluded(r *http.Request, o Outcome, began time.Time, told evidence) {
 	switch hooks := &b.pool.hooks; {
 	case o.Err != nil && o.Err.Type == fault.Overloaded:
 		hooks.failed(o.Err)
@@ -155,7 +155,7 @@ func (b *Backend) concluded(r *http.Request, o Outcome, told evidence) {
 	}
 	b.health.attempted(o)
 	if told != nil {
-		told(r, o)
+		told(r, o, began)
 	}
 }
 
@@ -179,6 +179,7 @@ type followedBody struct {
 	response *http.Response // whose trailer is there once the body has ended
 	backend  *Backend
 	request  *http.Request // as it was sent
+	began    time.Time
 	told     evidence
 	answer   handler.GRPCAnswer
 	content  bool    // some has come
@@ -208,12 +209,12 @@ func (f *followedBody) Read(p []byte) (int, error) {
 	switch {
 	case f.outcome.Status == http.StatusSwitchingProtocols: // has no content that could break off
 	case err != io.EOF:
-		f.backend.concluded(f.request, f.backend.judge(Outcome{Err: fault.OfBody(f.request.Context(), err)}), f.told)
+		f.backend.concluded(f.request, f.backend.judge(Outcome{Err: fault.OfBody(f.request.Context(), err)}), f.began, f.told)
 	case !f.settled:
 		if code, known := f.answer.Status(f.response.Trailer, f.content); known {
 			f.outcome = f.backend.judge(Outcome{Status: f.outcome.Status, Code: code})
 		}
-		f.backend.concluded(f.request, f.outcome, f.told)
+		f.backend.concluded(f.request, f.outcome, f.began, f.told)
 	}
 	return n, err
 }

@@ -118,7 +118,7 @@ func (t *Retrier) RoundTrip(r *http.Request) (*http.Response, error) { return t.
 
 // evidence is told how an attempt at r went, r being what was sent, if that tells
 // anything about the backend. It is called concurrently.
-type evidence func(r *http.Request, o Outcome)
+type evidence func(r *http.Request, o Outcome, began time.Time)
 
 // send is RoundTrip. first, if not nil, is told of the first attempt, further of the
 // others.

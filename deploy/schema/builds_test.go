@@ -85,14 +85,19 @@ func objectsOf(made resmap.ResMap) (build, error) {
 	return b, nil
 }
 
-// eachBuild runs a test of every one.
-func eachBuild(t *testing.T, test func(t *testing.T, b build)) {
+func allBuilds(t *testing.T) map[string]build {
 	t.Helper()
 	all, err := builds()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range all {
+	return all
+}
+
+// eachBuild runs a test of every one.
+func eachBuild(t *testing.T, test func(t *testing.T, b build)) {
+	t.Helper()
+	for name, b := range allBuilds(t) {
 		t.Run(name, func(t *testing.T) { test(t, b) })
 	}
 }
@@ -100,14 +105,11 @@ func eachBuild(t *testing.T, test func(t *testing.T, b build)) {
 // with returns what comes of the base and a component.
 func with(t *testing.T, component string) build {
 	t.Helper()
-	all, err := builds()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if all[component] == nil {
+	b := allBuilds(t)[component]
+	if b == nil {
 		t.Fatalf("there is no component %s", component)
 	}
-	return all[component]
+	return b
 }
 
 // of returns the objects of a kind.

@@ -17,12 +17,13 @@ func TestScore(t *testing.T) {
 		"ImagePullPolicy is not set to Always":          "a tag is one image, which may have been put on the node",
 		"The services selector does not match any pods": "the applications are the user's",
 	}
+	kubeScore := tool(t, "score.mod", "kube-score")
 	eachBuild(t, func(t *testing.T, b build) {
 		if !strings.Contains(t.Name(), "/overlays/") {
 			return
 		}
 		// That there is no limit of the CPU is said in the Deployment.
-		score := exec.CommandContext(t.Context(), "go", "tool", "-modfile=score.mod", "kube-score", "score", "--output-format=ci", "--ignore-container-cpu-limit", "-")
+		score := exec.CommandContext(t.Context(), kubeScore, "score", "--output-format=ci", "--ignore-container-cpu-limit", "-")
 		score.Stdin = bytes.NewReader(bytes.Join(slices.Collect(maps.Values(b)), []byte("---\n")))
 		var stderr strings.Builder
 		score.Stderr = &stderr

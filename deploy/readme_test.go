@@ -9,8 +9,9 @@ import (
 	"spangate/handler/config"
 )
 
-// TestReadme holds that the files which the page means are there, that each command
-// block is short, and that it knows every platform.
+// TestReadme holds that the files which the page means are there, that each part begins
+// with commands, few at a time, and says what was not tried, and that it knows every
+// platform.
 func TestReadme(t *testing.T) {
 	readme := read(t, "README.md")
 	var files []string
@@ -28,6 +29,15 @@ func TestReadme(t *testing.T) {
 	for _, commands := range regexp.MustCompile(`(?m)(^    .*\n)+`).FindAllString(readme, -1) {
 		if n := strings.Count(commands, "\n"); n > 3 {
 			t.Errorf("%d commands are more than anybody copies:\n%s", n, commands)
+		}
+	}
+	for _, section := range strings.Split(readme, "\n## ")[1:] {
+		title, text, _ := strings.Cut(section, "\n\n")
+		if !strings.HasPrefix(text, "    ") {
+			t.Errorf("%s does not begin with commands", title)
+		}
+		if !regexp.MustCompile(`(?i)\bnot\s+(tried|started)\b|\bwhat was tried\b|\bno engine\b`).MatchString(strings.Join(strings.Fields(text), " ")) {
+			t.Errorf("%s does not say what was not tried", title)
 		}
 	}
 	for _, platform := range config.Platforms {

@@ -193,11 +193,14 @@ image tag="spangate" *args:
     #!/usr/bin/env bash
     set -euo pipefail
     engine=$({{just_executable()}} engine)
+    # The image is of the commit's time, so that a second one is the same: docker reads it here.
+    export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+    [[ $engine == docker ]] || set -- "$@" --timestamp="$SOURCE_DATE_EPOCH"
     "$engine" build -f Containerfile -t "{{tag}}" \
         --build-arg VERSION="$(git describe --tags --always --dirty)" --build-arg REVISION="$(git rev-parse HEAD)" \
         --build-arg CREATED="$(git log -1 --format=%cI)" "${@:2}" .
 
-# the image built twice and run with podman, read-only and without capabilities; takes flags of go test
+# the image built twice for each architecture, and run with podman, read-only and without capabilities; takes flags of go test
 image-test *args:
     go vet -tags image ./deploy
     go test -tags image -count=1 -timeout=30m -run='^TestImage$' -v "$@" ./deploy

@@ -6,6 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"debug/buildinfo"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -26,14 +29,25 @@ import (
 	"spangate/telemetry/otlptest"
 )
 
-// TestImage builds the image twice with podman, and runs it as it would be run by who
-// trusts nobody.
+// TestImage builds the image with podman for two architectures, and runs it as it would
+// be run by who trusts nobody.
 func TestImage(t *testing.T) {
 	if out, err := exec.Command("podman", "info").CombinedOutput(); err != nil {
 		t.Skipf("podman: %v\n%s", err, out)
 	}
-	// Podman's own format has no room for a health check.
-	files := contents(t, image(t, "spangate:test", "docker"))
+	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+		t.Run(arch, func(t *testing.T) { twice(t, arch, machine) })
+	}
+	t.Run("labels", labels)
+	t.Run("run", runImage)
+}
+
+// twice holds that there is nothing in the image but what it runs and whom it believes,
+// for arch, and that a second build makes the same.
+func twice(t *testing.T, arch string, machine elf.Machine) {
+	tag := "spangate:test-" + arch
+	files := contents(t, image(t, tag, "oci", "--platform=linux/"+arch))
+	first := inspect(t, tag)
 	if diff := cmp.Diff([]string{"etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "spangate"}, files.names); diff != "" {
 		t.Errorf("files of the image (-want +got):\n%s", diff)
 	}
@@ -41,24 +55,77 @@ func TestImage(t *testing.T) {
 	if files.pulled > 14_000_000 {
 		t.Errorf("%d bytes are pulled, want 14 MB at most", files.pulled)
 	}
-	// Docker's names the container that it was built in.
-	t.Run("again", func(t *testing.T) {
-		a, b := contents(t, image(t, "spangate:test-a", "oci")), contents(t, image(t, "spangate:test-b", "oci"))
-		if a, b := id(t, "spangate:test-a"), id(t, "spangate:test-b"); a != b {
-			t.Errorf("built twice it is %s and %s", a, b)
+	program, err := elf.NewFile(bytes.NewReader(files.program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Architecture != arch || program.Machine != machine {
+		t.Errorf("it is for %s, and its program for %v, want %v", first.Architecture, program.Machine, machine)
+	}
+	// What it is made of can be read from it, with the sums that go.sum has.
+	info, err := buildinfo.Read(bytes.NewReader(files.program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := os.ReadFile("../go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range info.Deps {
+		if sum := fmt.Sprintf("%s %s %s\n", module.Path, module.Version, module.Sum); !strings.Contains(string(sums), sum) {
+			t.Errorf("it has %s, which go.sum has not", sum)
 		}
-		if !slices.Equal(a.layers, b.layers) || !slices.Equal(a.layers, files.layers) {
-			t.Errorf("layers are %v, %v and %v", files.layers, a.layers, b.layers)
+	}
+	if len(info.Deps) == 0 {
+		t.Error("it does not say what it is made of")
+	}
+	if arch == runtime.GOARCH {
+		ofCommit(t, files.program)
+	}
+	image(t, tag, "oci", "--platform=linux/"+arch)
+	if second := inspect(t, tag); first.ID != second.ID {
+		t.Errorf("built twice it is %s and %s", first.ID, second.ID)
+	}
+}
+
+// ofCommit holds that program, built without a version, says which commit it is of.
+func ofCommit(t *testing.T, program []byte) {
+	t.Helper()
+	commit, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "spangate")
+	if err := os.WriteFile(file, program, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	version, err := exec.Command(file, "version").Output()
+	if want := fmt.Sprintf("spangate %.12s ", commit); err != nil || !strings.HasPrefix(string(version), want) {
+		t.Errorf("it is %s (%v), want %s", version, err, want)
+	}
+}
+
+// labels holds that the image says what it was told, and how its health is asked for.
+func labels(t *testing.T) {
+	image(t, "spangate:test", "docker", "--build-arg=VERSION=1.2.3", "--build-arg=REVISION=abc", "--build-arg=CREATED=1970-01-01T00:00:00Z")
+	got := inspect(t, "spangate:test")
+	for label, want := range map[string]string{"title": "spangate", "version": "1.2.3", "revision": "abc", "created": "1970-01-01T00:00:00Z"} {
+		if value := got.Labels["org.opencontainers.image."+label]; value != want {
+			t.Errorf("label %s is %q, want %q", label, value, want)
 		}
-	})
-	t.Run("run", runImage)
+	}
+	want := health{Test: []string{"CMD", "/spangate", "healthcheck"}, StartPeriod: 10 * time.Second, Interval: 5 * time.Second, Timeout: 3 * time.Second}
+	if diff := cmp.Diff(want, got.Healthcheck); diff != "" {
+		t.Errorf("health check (-want +got):\n%s", diff)
+	}
 }
 
 // image builds it, as just image does.
-func image(t *testing.T, tag, format string) (archive string) {
+func image(t *testing.T, tag, format string, flags ...string) (archive string) {
 	t.Helper()
-	args := []string{"build", "-f", "Containerfile", "--layers=false", "--timestamp=0", "--format=" + format, "-t", tag}
-	args = append(args, strings.Fields(os.Getenv("IMAGE_BUILD_FLAGS"))...)
+	// Older podman does not know by itself what it runs on.
+	args := []string{"build", "-f", "Containerfile", "--layers=false", "--timestamp=0", "--format=" + format, "-t", tag, "--build-arg=BUILDPLATFORM=linux/" + runtime.GOARCH}
+	args = slices.Concat(args, flags, strings.Fields(os.Getenv("IMAGE_BUILD_FLAGS")))
 	build := exec.Command("podman", append(args, ".")...)
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
@@ -69,9 +136,26 @@ func image(t *testing.T, tag, format string) (archive string) {
 	return archive
 }
 
-func id(t *testing.T, tag string) string {
+// inspected is what podman says of an image.
+type inspected struct {
+	ID           string `json:"Id"`
+	Architecture string
+	Labels       map[string]string
+	Healthcheck  health
+}
+
+type health struct {
+	Test                           []string
+	StartPeriod, Interval, Timeout time.Duration
+}
+
+func inspect(t *testing.T, tag string) inspected {
 	t.Helper()
-	return podman(t, "image", "inspect", "--format", "{{.Id}}", tag)
+	var images []inspected
+	if err := json.Unmarshal([]byte(podman(t, "image", "inspect", tag)), &images); err != nil {
+		t.Fatal(err)
+	}
+	return images[0]
 }
 
 func podman(t *testing.T, args ...string) string {
@@ -87,10 +171,10 @@ func podman(t *testing.T, args ...string) string {
 }
 
 type content struct {
-	names  []string
-	size   int64
-	pulled int      // compressed, as a registry has them
-	layers []string // of the archive
+	names   []string
+	size    int64
+	pulled  int // compressed, as a registry has them
+	program []byte
 }
 
 // contents returns what is in the layers of an image.
@@ -103,7 +187,6 @@ func contents(t *testing.T, archive string) (c content) {
 		t.Fatal(err)
 	}
 	for _, layer := range manifest[0].Layers {
-		c.layers = append(c.layers, layer)
 		var compressed bytes.Buffer
 		w := gzip.NewWriter(&compressed)
 		w.Write(layers[layer])
@@ -113,9 +196,12 @@ func contents(t *testing.T, archive string) (c content) {
 		if err := os.WriteFile(file, layers[layer], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		each(t, file, func(h *tar.Header, _ []byte) {
+		each(t, file, func(h *tar.Header, text []byte) {
 			c.names = append(c.names, h.Name)
 			c.size += h.Size
+			if h.Name == "spangate" {
+				c.program = text
+			}
 		})
 	}
 	slices.Sort(c.names)
@@ -165,8 +251,8 @@ func runImage(t *testing.T) {
 	if status := podman(t, "exec", container, "/spangate", "status"); !strings.Contains(status, strings.TrimPrefix(backend.URL, "http://")) {
 		t.Errorf("spangate status says\n%s", status)
 	}
-	if version := podman(t, "exec", container, "/spangate", "version"); strings.Contains(version, "(devel)") {
-		t.Errorf("it is %s", version)
+	if version := podman(t, "exec", container, "/spangate", "version"); !strings.HasPrefix(version, "spangate 1.2.3 ") {
+		t.Errorf("it is %s, want 1.2.3", version)
 	}
 	const requests = 20
 	for i := range requests {

@@ -159,12 +159,16 @@ func (m *Mirror) copy(r *http.Request) {
 
 // reserve takes n bytes of the memory for s, and reports whether there are so many.
 func (m *Mirror) reserve(s *shadow, n int64) bool {
-	if m.memory.Add(n) > int64(m.cfg.Memory) {
-		m.memory.Add(-n)
-		return false
+	for {
+		used := m.memory.Load()
+		if n > int64(m.cfg.Memory)-used {
+			return false
+		}
+		if m.memory.CompareAndSwap(used, used+n) {
+			s.size += n
+			return true
+		}
 	}
-	s.size += n
-	return true
 }
 
 func (m *Mirror) release(s *shadow) { m.memory.Add(-s.size) }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -46,6 +47,12 @@ const bodyLimit = 1000
 
 // newMirror returns a mirror before next, whose copies shadow gets.
 func newMirror(t testing.TB, next, shadow http.RoundTripper, variables ...string) *mirrored {
+	t.Helper()
+	return newMirrorOf(t, bodyLimit, next, shadow, variables...)
+}
+
+// newMirrorOf returns one of bodies of that size.
+func newMirrorOf(t testing.TB, bodyLimit config.Bytes, next, shadow http.RoundTripper, variables ...string) *mirrored {
 	t.Helper()
 	cfg := mirrorConfig(t, append([]string{"MIRROR_BACKENDS=http://shadow", "MIRROR=100%"}, variables...)...)
 	m := &mirrored{told: map[string]int{}}
@@ -248,6 +255,23 @@ func TestMirroredBodies(t *testing.T) {
 				}
 				m.end(t)
 			})
+		})
+	}
+}
+
+// What a body grows to, and what it grows from, are there at once, and both count.
+func TestMirroredBodiesGrowWithinTheMemory(t *testing.T) {
+	for kib, want := range map[int]string{16: "sent", 20: "sent", 40: "memory"} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMirrorOf(t, 60<<10, reading, reading, "MIRROR_METHODS=PUT", "MIRROR_MAX_MEMORY=65536")
+			r := httptest.NewRequestWithContext(t.Context(), "PUT", "/", iotest.OneByteReader(strings.NewReader(strings.Repeat("x", kib<<10))))
+			r.ContentLength = -1
+			send(t, m, r)
+			synctest.Wait()
+			if got := m.all(); !maps.Equal(got, map[string]int{want: 1}) {
+				t.Errorf("%d KiB: told %v, want %s", kib, got, want)
+			}
+			m.end(t)
 		})
 	}
 }

@@ -89,15 +89,15 @@ func (b *mirroredBody) keep(p []byte, err error) {
 		return
 	}
 	s, m := b.of, b.mirror
-	before := cap(s.body)
 	if int64(len(s.body)+len(p)) > m.bodyLimit {
 		b.give(DropBodyTooLarge)
 		return
 	}
-	if s.body = append(s.body, p...); !m.reserve(s, int64(cap(s.body)-before)) {
+	if !m.grow(s, len(p), b.left) {
 		b.give(DropMemory)
 		return
 	}
+	s.body = append(s.body, p...)
 	known := b.left > 0
 	if known {
 		b.left -= int64(len(p))
@@ -110,6 +110,28 @@ func (b *mirroredBody) keep(p []byte, err error) {
 	case err != nil:
 		b.give(DropBodyIncomplete)
 	}
+}
+
+// grow makes room for n bytes more of the body of s, of which left are to come if it is
+// known how many, and reports whether there is memory for them. That is taken before it is
+// used: for a while there are the old place and the new one.
+func (m *Mirror) grow(s *shadow, n int, left int64) bool {
+	before := cap(s.body)
+	if n <= before-len(s.body) {
+		return true
+	}
+	most := m.bodyLimit
+	if left > 0 {
+		most = int64(len(s.body)) + left
+	}
+	size := max(int64(len(s.body)+n), min(int64(2*before), most))
+	if !m.reserve(s, size) {
+		return false
+	}
+	s.body = append(make([]byte, 0, size), s.body...)
+	m.memory.Add(-int64(before))
+	s.size -= int64(before)
+	return true
 }
 
 // give gives the copy up. The caller holds mu.

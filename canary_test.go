@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"spangate/balancer"
+	"spangate/handler/admin"
 )
 
 // startBeside starts a program with a route "shop" at backend, and these variables of it.
@@ -23,6 +25,38 @@ func startBeside(t *testing.T, backend, variables string, environ ...string) *pr
 		environ = append(environ, "ROUTE_SHOP_"+variable)
 	}
 	return start(t, environ...)
+}
+
+// TestStatusOfCanaryAndMirror holds what the status says of what a route has beside its
+// backends.
+func TestStatusOfCanaryAndMirror(t *testing.T) {
+	t.Parallel()
+	v1 := plainBackend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+	v2 := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	hangs := make(chan struct{})
+	shadow := plainBackend(t, func(http.ResponseWriter, *http.Request) { <-hangs })
+	t.Cleanup(func() { close(hangs) })
+	p := startBeside(t, v1, "CANARY_BACKENDS="+v2+" CANARY=100% CANARY_ABORT=errors>5%/1h MIRROR_BACKENDS="+shadow+" MIRROR=100% MIRROR_MAX_CONCURRENT=1 MIRROR_METHODS=PUT MIRROR_TIMEOUT=1h", "RETRY_BODY_LIMIT=1KiB")
+	before := p.status(t).Routes[0]
+	want := admin.Canary{Backends: []string{v2}, State: balancer.CanaryActive, Share: 1}
+	if diff := cmp.Diff(&want, before.Canary, cmpopts.IgnoreFields(admin.Canary{}, "Since")); diff != "" {
+		t.Errorf("canary at first (-want +got):\n%s", diff)
+	}
+	for range 6 {
+		p.ask(t, "GET", "/", nil)
+	}
+	p.ask(t, "PUT", "/", strings.NewReader("a"))
+	p.ask(t, "PUT", "/", strings.NewReader("b"))
+	p.ask(t, "PUT", "/", strings.NewReader(strings.Repeat("c", 2<<10)))
+	after := p.status(t).Routes[0]
+	want = admin.Canary{Backends: []string{v2}, State: balancer.CanaryAborted, Why: balancer.CanaryFailed}
+	if diff := cmp.Diff(&want, after.Canary, cmpopts.IgnoreFields(admin.Canary{}, "Since")); diff != "" || !after.Canary.Since.After(before.Canary.Since) {
+		t.Errorf("aborted since %v, before %v (-want +got):\n%s", after.Canary.Since, before.Canary.Since, diff)
+	}
+	copies := admin.Mirror{Backends: []string{shadow}, Share: 1, Running: 1, Waiting: 1, Dropped: 1}
+	if diff := cmp.Diff(&copies, after.Mirror, cmpopts.IgnoreFields(admin.Mirror{}, "Memory")); diff != "" || after.Mirror.Memory < 2*8<<10 {
+		t.Errorf("mirror, of %d bytes (-want +got):\n%s", after.Mirror.Memory, diff)
+	}
 }
 
 // TestCanaryAbortsAndReturns follows a new version that fails: what it fails is answered

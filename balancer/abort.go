@@ -111,33 +111,41 @@ type trial struct {
 	since time.Time  // when it had its share again last
 }
 
-// phase is a state of a canary, and when another one may follow but for failures; zero:
-// never.
+// phase is a state of a canary, since when it is in that and why, which is empty at first,
+// and when another one may follow but for failures; zero: never.
 type phase struct {
-	state CanaryState
-	until time.Time
+	state  CanaryState
+	until  time.Time
+	since  time.Time
+	reason CanaryReason
 }
 
 func newTrial(rule AbortRule, share float64, changed func(CanaryChange)) *trial {
 	t := &trial{rule: rule, share: share, changed: changed}
-	t.phase.Store(&phase{state: CanaryActive})
+	t.phase.Store(&phase{state: CanaryActive, since: time.Now()})
 	t.tallies.Store(newTallies(rule.Within))
 	return t
 }
 
 // state returns that of the canary, and its share.
 func (t *trial) state(now time.Time) (CanaryState, float64) {
-	p := t.phase.Load()
+	p, share := t.now(now)
+	return p.state, share
+}
+
+// now returns the phase of the canary, and its share.
+func (t *trial) now(now time.Time) (p *phase, share float64) {
+	p = t.phase.Load()
 	if t.due(p, now) {
 		p = t.goOn(now)
 	}
 	switch p.state {
 	case CanaryAborted:
-		return p.state, 0
+		return p, 0
 	case CanaryTrial:
-		return p.state, t.share * trialShare
+		return p, t.share * trialShare
 	}
-	return p.state, t.share
+	return p, t.share
 }
 
 // due reports whether p is over: an abort by time, a trial once there is enough to judge
@@ -163,18 +171,18 @@ func (t *trial) goOn(now time.Time) *phase {
 		return p
 	case p.state == CanaryAborted:
 		t.tallies.Store(newTallies(forEver)) // what was before has been judged
-		return t.become(phase{CanaryTrial, now.Add(t.rule.Within)}, CanaryChange{Reason: CanaryWaited, For: t.rule.Within})
+		return t.become(phase{state: CanaryTrial, until: now.Add(t.rule.Within), since: now}, CanaryChange{Reason: CanaryWaited, For: t.rule.Within})
 	}
 	change := CanaryChange{Reason: CanaryPassed}
 	change.Canary, change.Stable = t.tallies.Load().both(now)
 	t.tallies.Store(newTallies(t.rule.Within))
 	t.since = now
-	return t.become(phase{state: CanaryActive}, change)
+	return t.become(phase{state: CanaryActive, since: now}, change)
 }
 
 // become makes next the state, and tells of the change. The caller holds mu.
 func (t *trial) become(next phase, change CanaryChange) *phase {
-	change.From, change.To = t.phase.Load().state, next.state
+	change.From, change.To, next.reason = t.phase.Load().state, next.state, change.Reason
 	t.phase.Store(&next)
 	if t.changed != nil {
 		t.changed(change)
@@ -222,7 +230,7 @@ func (t *trial) judge(now time.Time) {
 	}
 	t.times = min(1+t.times, maxAborts)
 	wait := time.Duration(t.times) * t.rule.Within
-	t.become(phase{CanaryAborted, now.Add(wait)}, CanaryChange{Reason: CanaryFailed, Canary: canary, Stable: stable, For: wait})
+	t.become(phase{state: CanaryAborted, until: now.Add(wait), since: now}, CanaryChange{Reason: CanaryFailed, Canary: canary, Stable: stable, For: wait})
 }
 
 // exceeded reports whether so many attempts at the canary failed that it is to blame: a

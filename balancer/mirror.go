@@ -85,14 +85,14 @@ type Mirror struct {
 	next      http.RoundTripper
 
 	memory atomic.Int64 // that copies take
+	now    mirrorCounts
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	mu      sync.Mutex    // guards what follows
-	queue   []*shadow     // that wait for their turn
-	running int           // goroutines that send
-	closed  bool          // nothing is sent any more but what is there
-	idle    chan struct{} // closed when it is, and nobody sends
+	mu     sync.Mutex    // guards what follows, and changes of now's running and waiting
+	queue  []*shadow     // that wait for their turn
+	closed bool          // nothing is sent any more but what is there
+	idle   chan struct{} // closed when it is, and nobody sends
 }
 
 // NewMirror returns what sends requests through next, and copies of them, with bodies up
@@ -174,6 +174,7 @@ func (m *Mirror) reserve(s *shadow, n int64) bool {
 func (m *Mirror) release(s *shadow) { m.memory.Add(-s.size) }
 
 func (m *Mirror) dropped(why DropReason) {
+	m.now.dropped.Add(1)
 	if m.hooks.Dropped != nil {
 		m.hooks.Dropped(why)
 	}

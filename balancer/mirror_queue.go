@@ -26,11 +26,12 @@ func (m *Mirror) enqueue(s *shadow) {
 	switch {
 	case m.closed:
 		m.drop(s, DropShutdown)
-	case m.running < m.cfg.AtOnce:
-		m.running++
+	case m.now.running.Load() < int64(m.cfg.AtOnce):
+		m.now.running.Add(1)
 		go m.send(s)
 	default:
 		m.queue = append(m.queue, s)
+		m.now.waiting.Add(1)
 	}
 }
 
@@ -55,11 +56,11 @@ func (m *Mirror) turn() (s *shadow) {
 	if len(m.queue) > 0 {
 		s, m.queue[0] = m.queue[0], nil
 		m.queue = m.queue[1:]
+		m.now.waiting.Add(-1)
 		return s
 	}
 	m.queue = nil
-	m.running--
-	if m.closed && m.running == 0 {
+	if m.now.running.Add(-1) == 0 && m.closed {
 		close(m.idle)
 	}
 	return nil
@@ -80,17 +81,14 @@ func (m *Mirror) sendNow(s *shadow) {
 		io.CopyN(io.Discard, resp.Body, longestAnswer)
 		resp.Body.Close()
 	}
+	m.now.sent.Add(1)
 	if m.hooks.Sent != nil {
 		m.hooks.Sent(s.ctx)
 	}
 }
 
 // Waiting returns how many copies wait for their turn.
-func (m *Mirror) Waiting() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return int64(len(m.queue))
-}
+func (m *Mirror) Waiting() int64 { return m.now.waiting.Load() }
 
 // MemoryInUse returns how many bytes copies take.
 func (m *Mirror) MemoryInUse() int64 { return m.memory.Load() }
@@ -100,7 +98,7 @@ func (m *Mirror) MemoryInUse() int64 { return m.memory.Load() }
 func (m *Mirror) Run(ctx context.Context) error {
 	<-ctx.Done()
 	m.mu.Lock()
-	if m.closed = true; m.running == 0 {
+	if m.closed = true; m.now.running.Load() == 0 {
 		close(m.idle)
 	}
 	m.mu.Unlock()

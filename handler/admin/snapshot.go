@@ -27,6 +27,28 @@ type Route struct {
 	Backends    []string     `json:"backends,omitempty"` // names of those above
 	RateLimit   *RateLimit   `json:"rate_limit,omitempty"`
 	Concurrency *Concurrency `json:"concurrency,omitempty"`
+	Canary      *Canary      `json:"canary,omitempty"`
+	Mirror      *Mirror      `json:"mirror,omitempty"`
+}
+
+// Canary is how the backends of a new version do.
+type Canary struct {
+	Backends []string              `json:"backends"` // names of those above
+	State    balancer.CanaryState  `json:"state"`
+	Share    float64               `json:"share"` // of the requests, that it has now: from 0 to 1
+	Since    time.Time             `json:"since"`
+	Why      balancer.CanaryReason `json:"because,omitempty"` // it came to that state, unless it began so
+}
+
+// Mirror is how the backends do that get copies.
+type Mirror struct {
+	Backends []string `json:"backends"` // names of those above
+	Share    float64  `json:"share"`    // of the requests, that is copied: from 0 to 1
+	Running  int64    `json:"running"`
+	Waiting  int64    `json:"waiting"`
+	Memory   int64    `json:"memory_bytes"`
+	Sent     int64    `json:"sent"`
+	Dropped  int64    `json:"dropped"`
 }
 
 // Backend is how one does.

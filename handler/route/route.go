@@ -75,6 +75,7 @@ type Route struct {
 	pool        *balancer.Pool                   // nil: it has no backends
 	limit       *rateLimit
 	concurrency *policy.Concurrency // nil: no limit
+	beside      beside
 }
 
 // own says which parts a route sets for itself; the others it inherits.
@@ -124,7 +125,7 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 		if r.pool, err = p.pool(n.Balancer, n.Probe, false, tel); err != nil { // last of what may fail: it holds sockets
 			return nil, err
 		}
-		sends, err := p.behind(n, r.pool, tel)
+		sends, err := p.behind(n, r.pool, &r.beside, tel)
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,19 @@ func (r *Route) snapshot() admin.Route {
 			s.Backends = append(s.Backends, b.Name)
 		}
 	}
+	r.beside.snapshot(&s)
 	return s
+}
+
+func (b *beside) snapshot(s *admin.Route) {
+	if b.canary != nil {
+		c := b.canary.Status()
+		s.Canary = &admin.Canary{Backends: c.Backends, State: c.State, Share: c.Share, Since: c.Since, Why: c.Reason}
+	}
+	if b.mirror != nil {
+		m := admin.Mirror(b.mirror.Status())
+		s.Mirror = &m
+	}
 }
 
 func (l *rateLimit) snapshot() *admin.RateLimit {

@@ -42,6 +42,11 @@ func TestHelpIsOneScreen(t *testing.T) {
 		}
 	}
 	screen, _, _ := asked(t, nil, "help")
+	for _, option := range []string{"-H", "--client"} {
+		if !strings.Contains(screen, option) {
+			t.Errorf("%s of route is not named", option)
+		}
+	}
 	_, common, _ := strings.Cut(screen, "What most people set:\n\n")
 	common, _, _ = strings.Cut(common, "\n\n")
 	variables := config.Variables(&Config{})
@@ -49,6 +54,22 @@ func TestHelpIsOneScreen(t *testing.T) {
 		name := strings.Fields(line)[0]
 		if !slices.ContainsFunc(variables, func(v config.Variable) bool { return v.Name == name }) {
 			t.Errorf("%s is no variable", name)
+		}
+	}
+}
+
+// A group that is called like one of its variables explains that once.
+func TestHelpOfAGroupTellsNothingTwice(t *testing.T) {
+	for _, topic := range []string{"routes", "balancer"} {
+		text, _, _ := asked(t, nil, "help", topic)
+		told := map[string]int{}
+		for line := range strings.Lines(text) {
+			if name := strings.Fields(line + " .")[0]; strings.ToUpper(name) == name && !strings.HasPrefix(line, " ") {
+				told[name]++
+			}
+		}
+		if told[strings.ToUpper(topic)] != 1 {
+			t.Errorf("help %s explains %v:\n%s", topic, told, text)
 		}
 	}
 }

@@ -46,6 +46,10 @@ func TestRouteCommand(t *testing.T) {
 		{"", []string{"route: write it like this: spangate route 'POST https://shop.example.com/cart' -H 'X-Beta: 1' --client 192.0.2.1"}},
 		{"ftp://x/", []string{`route: "ftp://x/" must be a URL of http or https, or a path, with a method before it if that is not GET`}},
 		{"/|-H|X", []string{`route: -H "X" must be a field, such as 'X-Beta: 1'`}},
+		{"/|-H|X A: 1", []string{`route: -H "X A: 1" must be a field, such as 'X-Beta: 1'`}},
+		{"/|-H|X-A : 1", []string{`route: -H "X-A : 1" must be a field, such as 'X-Beta: 1'`}},
+		{"/|-H|X-A: 1\r\nX-B: 2", []string{`route: -H "X-A: 1\r\nX-B: 2" must be a field, such as 'X-Beta: 1'`}},
+		{"http://me:secret@shop.example.com/", []string{"route: the URL has a user in it, which no request may have"}},
 		{"/|--client|me", []string{`route: --client "me" must be an address, such as 192.0.2.1`}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -27,8 +27,9 @@ func Help(cfg any, groups []Group, topic string, width int) (string, error) {
 			}
 		}
 	}
+	isGroup := b.Len() > 0 // which has the variable that it is called like
 	for _, v := range variables {
-		if v.Name == name || v.Secret && v.Name+"_FILE" == name {
+		if !isGroup && (v.Name == name || v.Secret && v.Name+"_FILE" == name) {
 			v.explain(&b, groups, width)
 		}
 	}

@@ -58,6 +58,8 @@ Arguments:
     (none)                       serves
     config [--changed]           what is in force, and where each value is from
     route [METHOD ]URL           which route takes that, and why no other one
+      [-H 'NAME: VALUE']         with that field; more may follow
+      [--client ADDRESS]         from there: 127.0.0.1
     healthcheck                  asks the running instance whether it is live
     status                       what it says of its backends and limits
     version

@@ -9,9 +9,12 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"spangate/handler"
 	"spangate/handler/config"
@@ -42,10 +45,11 @@ func newQuestion(args []string) (*question, error) {
 		switch {
 		case arg == "-H" && len(args) > 0:
 			name, value, ok := strings.Cut(args[0], ":")
-			if !ok || name == "" {
+			value = textproto.TrimString(value)
+			if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 				return nil, config.Faults{fmt.Sprintf("route: -H %.100q must be a field, such as 'X-Beta: 1'", args[0])}
 			}
-			q.header.Add(name, strings.TrimSpace(value))
+			q.header.Add(name, value)
 			args = args[1:]
 		case arg == "--client" && len(args) > 0:
 			addr, err := netip.ParseAddr(args[0])
@@ -79,6 +83,9 @@ func (q *question) ask(text string) error {
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return config.Faults{fmt.Sprintf("route: %.200q must be a URL of http or https, or a path, with a method before it if that is not GET", text)}
+	}
+	if u.User != nil { // it may hold a password
+		return config.Faults{"route: the URL has a user in it, which no request may have"}
 	}
 	q.url = u
 	q.target = u.EscapedPath() // as it was written, where that is a valid spelling

@@ -23,27 +23,44 @@ import (
 func (t *Telemetry) identity() identity.Hooks {
 	hooks := identity.Hooks{Fetch: t.fetch, Caused: caused}
 	if !t.off {
-		hooks.Wait = t.waitForToken
+		hooks.Wait, hooks.Joined = t.waitForToken, joined
 	}
 	return hooks
 }
 
-// waitForToken gives the wait of a request that is recorded a span.
+// waitForToken gives the wait of a request that is recorded a span. Where another
+// request's fetch is waited for, it is linked to that.
 func (t *Telemetry) waitForToken(ctx context.Context, p identity.Purpose, next func(context.Context) error) error {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return next(ctx)
 	}
 	e, start := exchangeOf(ctx), time.Now()
 	waiting, span := startSpan(ctx, t.tracer, start, identitySpan, trace.SpanKindInternal)
-	err := next(waiting)
-	e.end(span, endOf(start), &tokenWaited{e, p, err})
-	return err
+	w := &tokenWaited{exchange: e, purpose: p}
+	w.err = next(context.WithValue(waiting, tokenWaitedKey{}, w))
+	if w.fetch != nil {
+		if fetch := w.fetch.recorded.Load(); fetch != nil {
+			span.AddLink(trace.Link{SpanContext: *fetch})
+		}
+	}
+	e.end(span, endOf(start), w)
+	return w.err
+}
+
+type tokenWaitedKey struct{}
+
+// joined notes whose fetch a request waits for.
+func joined(fetch, waiter context.Context) {
+	if w, ok := waiter.Value(tokenWaitedKey{}).(*tokenWaited); ok {
+		w.fetch, _ = fetch.Value(fetchCauseKey{}).(*fetchCause)
+	}
 }
 
 // tokenWaited is what the span of a wait tells.
 type tokenWaited struct {
 	exchange *exchange // nil: of no request
 	purpose  identity.Purpose
+	fetch    *fetchCause // of another request; nil: of this one
 	err      error
 }
 
@@ -71,17 +88,18 @@ func tellPurpose(to attributes, p identity.Purpose) {
 	}
 }
 
-// fetchCause is the span within which a fetch was asked for, and whether somebody waits
-// for it there.
+// fetchCause is the span within which a fetch was asked for, whether somebody waits for
+// it there, and what others who wait are linked to.
 type fetchCause struct {
-	span  trace.SpanContext
-	waits bool
+	span     trace.SpanContext
+	waits    bool
+	recorded atomic.Pointer[trace.SpanContext] // of the fetch; nil: it has not begun, or leaves no span
 }
 
 type fetchCauseKey struct{}
 
 func caused(ctx, cause context.Context, waits bool) context.Context {
-	return context.WithValue(ctx, fetchCauseKey{}, fetchCause{trace.SpanContextFromContext(cause), waits})
+	return context.WithValue(ctx, fetchCauseKey{}, &fetchCause{span: trace.SpanContextFromContext(cause), waits: waits})
 }
 
 // fetch records the fetches of r that next makes.
@@ -89,7 +107,11 @@ func (t *Telemetry) fetch(r identity.Request, next identity.Fetch) identity.Fetc
 	var failing atomic.Bool
 	return func(ctx context.Context) (identity.Token, error) {
 		start := time.Now()
-		ctx, span := t.startFetch(ctx, start, r)
+		cause, _ := ctx.Value(fetchCauseKey{}).(*fetchCause)
+		if cause == nil {
+			cause = &fetchCause{}
+		}
+		ctx, span := t.startFetch(ctx, start, r, cause)
 		token, err := next(ctx)
 		f := &fetched{telemetry: t, request: r, err: err}
 		if err != nil {
@@ -111,15 +133,19 @@ func (t *Telemetry) fetch(r identity.Request, next identity.Fetch) identity.Fetc
 
 // startFetch starts the span of a fetch: below that of a request which waits for it, where
 // that is sampled; else that of a trace of its own.
-func (t *Telemetry) startFetch(ctx context.Context, at time.Time, r identity.Request) (context.Context, trace.Span) {
-	cause, _ := ctx.Value(fetchCauseKey{}).(fetchCause)
+func (t *Telemetry) startFetch(ctx context.Context, at time.Time, r identity.Request, cause *fetchCause) (context.Context, trace.Span) {
+	var links []trace.Link
 	switch {
 	case cause.waits && cause.span.IsSampled():
-		return startSpan(trace.ContextWithSpanContext(ctx, cause.span), t.tracer, at, r.Method, trace.SpanKindClient)
+		ctx = trace.ContextWithSpanContext(ctx, cause.span)
 	case cause.span.IsValid():
-		return startSpan(ctx, t.tracer, at, r.Method, trace.SpanKindClient, trace.Link{SpanContext: cause.span})
+		links = []trace.Link{{SpanContext: cause.span}}
 	}
-	return startSpan(ctx, t.tracer, at, r.Method, trace.SpanKindClient)
+	ctx, span := startSpan(ctx, t.tracer, at, r.Method, trace.SpanKindClient, links...)
+	if sc := span.SpanContext(); sc.IsSampled() {
+		cause.recorded.Store(&sc)
+	}
+	return ctx, span
 }
 
 func (t *Telemetry) logFetch(ctx context.Context, level slog.Level, message, event string, r identity.Request, more ...slog.Attr) {

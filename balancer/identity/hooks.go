@@ -32,6 +32,10 @@ type Hooks struct {
 	// request's own must not be kept: it may end before the fetch.
 	Caused func(ctx, cause context.Context, waits bool) context.Context
 
+	// Joined says that the request that waiter is the context of waits for a fetch, of the
+	// context that Caused returned, which was begun because of another one.
+	Joined func(fetch, waiter context.Context)
+
 	// Wait calls next, which waits for a token on behalf of the request that ctx is of,
 	// with ctx or one that is made of it, and returns what that returns.
 	Wait func(ctx context.Context, p Purpose, next func(context.Context) error) error
@@ -49,6 +53,12 @@ func (h *Hooks) caused(ctx, cause context.Context, waits bool) context.Context {
 		return ctx
 	}
 	return h.Caused(ctx, cause, waits)
+}
+
+func (h *Hooks) joined(fetch, waiter context.Context) {
+	if h.Joined != nil {
+		h.Joined(fetch, waiter)
+	}
 }
 
 func (h *Hooks) wait(ctx context.Context, p Purpose, next func(context.Context) error) error {

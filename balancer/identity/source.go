@@ -53,6 +53,7 @@ func (st *state) answers(now time.Time) bool {
 
 // flight is a fetch, and what came of it once done is closed.
 type flight struct {
+	ctx   context.Context // its own
 	done  chan struct{}
 	state *state
 }
@@ -104,6 +105,9 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if under := s.flight.Load(); under != nil {
+		if waits {
+			s.hooks.joined(under.ctx, cause)
+		}
 		return under
 	}
 	f := &flight{done: make(chan struct{}), state: s.state.Load()}
@@ -113,11 +117,11 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 		return f
 	}
 	ctx, end := s.set.begin()
-	ctx = s.hooks.caused(ctx, cause, waits)
+	f.ctx = s.hooks.caused(ctx, cause, waits)
 	s.flight.Store(f)
 	go func() {
 		defer end()
-		token, err := s.fetch(ctx)
+		token, err := s.fetch(f.ctx)
 		f.state = f.state.after(token, err)
 		s.state.Store(f.state)
 		s.flight.Store(nil)

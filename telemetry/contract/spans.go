@@ -52,7 +52,7 @@ var Spans = []Span{
 		},
 	},
 	{
-		Name: "identity", Kind: "INTERNAL", Meaning: "a request's wait for a token to show the backend; there is none where the token is at hand",
+		Name: "identity", Kind: "INTERNAL", Meaning: "a request's wait for a token to show the backend; there is none where the token is at hand; linked to the fetch where another request asked for it",
 		Attributes: []string{"spangate.identity.type", "spangate.identity.audience", "spangate.route", "error.type"},
 	},
 	{

@@ -70,7 +70,11 @@ func (c *Config) checkAuth(m Member, list *Members) error {
 		}
 		return nil
 	}
-	errs := []error{c.Auth.Missing(p.Kind)}
+	by := any(&c.Auth.Kind)
+	if m.auth.kind != "" {
+		by = list
+	}
+	errs := []error{c.Auth.Missing(p.Kind, by)}
 	switch {
 	case m.route != "":
 	case m.scheme == "echo":

@@ -47,15 +47,16 @@ func (k key) fetch() (Request, Fetch) {
 	return Request{k.purpose, "POST", u}, fetch
 }
 
-// Missing returns what is wrong with c where some backend is of that kind.
-func (c *Config) Missing(kind Kind) error {
+// Missing returns what is wrong with c where some backend is of that kind, because of
+// the field whose address by is.
+func (c *Config) Missing(kind Kind, by any) error {
 	if kind != OAuth2 {
 		return nil
 	}
 	var wrong []error
 	required := func(field any, missing bool) {
 		if missing {
-			wrong = append(wrong, config.Wrong(config.Fields{field}, "required with %s", OAuth2))
+			wrong = append(wrong, config.Wrong(config.Fields{field}, "required by %s in %s", OAuth2, by))
 		}
 	}
 	required(&c.TokenURL, c.TokenURL == "")

@@ -98,7 +98,9 @@ func (b *Backend) attempt(r *http.Request, start time.Time, followed *followedBo
 		var err error
 		if signed, token, err = b.sign(r); err != nil {
 			b.pool.hooks.failed(err)
-			return nil, b.judge(Outcome{Err: fault.Of(r.Context(), err)})
+			outcome := b.judge(Outcome{Err: fault.Of(r.Context(), err)})
+			b.health.inVain(outcome.Err, time.Since(start))
+			return nil, outcome
 		}
 		start = time.Now() // only now is the backend asked
 	}

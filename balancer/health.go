@@ -68,9 +68,11 @@ func (h *health) hasAnswered() {
 }
 
 // inVain takes an attempt as evidence that failed with err after so long. The
-// backend is suspected when it could not be reached, or was waited for.
+// backend is suspected when it could not be reached, or was waited for. Where there was
+// no token for it, it is passed over alike: others may have theirs, and whoever fails at
+// once would look like the least busy of all.
 func (h *health) inVain(err *fault.Error, took time.Duration) {
-	if err.Type == fault.ResponseTimeout || !err.Sent && err.Counts() {
+	if err.Type == fault.ResponseTimeout || err.Type == fault.IdentityError || !err.Sent && err.Counts() {
 		h.suspect(max(took, minSuspicion))
 	}
 }

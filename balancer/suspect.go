@@ -3,10 +3,11 @@ package balancer
 import "time"
 
 // suspicion is the time in which a backend is passed over while there are others
-// because it refused a connection, or was waited for in vain. It bridges the time
-// until probes or the count of failures have a verdict, which probes that only
-// connect never have of one that hangs. Every pick of that backend would cost a
-// retry, or a client as long a wait again.
+// because it refused a connection, was waited for in vain, or there was no token for
+// it. It bridges the time until probes or the count of failures have a verdict, which
+// probes that only connect never have of one that hangs, and nobody of one that lacks
+// a token. Every pick of that backend would cost a retry, or a client as long a wait
+// again.
 type suspicion struct {
 	since time.Time
 	lasts time.Duration

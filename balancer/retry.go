@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"spangate/handler/clock"
 	"spangate/handler/config"
 	"spangate/handler/fault"
+	"spangate/handler/field"
 )
 
 // RetryConfig says when a failed attempt is followed by another one. The zero
@@ -347,12 +347,5 @@ func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}
-	text := textproto.TrimString(resp.Header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if date, err := http.ParseTime(text); err == nil {
-		return time.Until(date)
-	}
-	return 0
+	return field.RetryAfter(resp.Header)
 }

@@ -6,6 +6,7 @@ import "time"
 var (
 	NewToken     = newToken
 	ParseIDToken = parseIDToken
+	Refused      = refused
 )
 
 const (
@@ -13,5 +14,22 @@ const (
 	LongestToken = longest
 )
 
-func (t Token) Value() string      { return t.value }
-func (t Token) Expires() time.Time { return t.expires }
+func (t Token) Value() string       { return t.value }
+func (t Token) Life() time.Duration { return t.life }
+
+// SetWorld has the clock of the world differ from the machine's other one by what ahead
+// returns.
+func (s *Sources) SetWorld(ahead func() time.Duration) {
+	s.clock = func() moment {
+		now := present()
+		return moment{now.world.Add(ahead()), now.ran}
+	}
+}
+
+// SetAsleep has the machine's other clock stand still for as long as asleep returns.
+func (s *Sources) SetAsleep(asleep func() time.Duration) {
+	s.clock = func() moment {
+		now := present()
+		return moment{now.world, now.ran.Add(-asleep())}
+	}
+}

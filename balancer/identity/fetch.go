@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"spangate/handler/fault"
+	"spangate/handler/field"
 )
 
 // FetchError is why a fetch has failed. Nothing in it was written by who was asked, but
@@ -15,6 +17,8 @@ type FetchError struct {
 	Type   string // for error.type: a status, or what became of the call
 	Status int    // of the answer; 0: there was none
 	Err    error
+
+	rest time.Duration // for how long who was asked wants not to be; 0: nothing was said
 }
 
 func (e *FetchError) Error() string { return e.Err.Error() }
@@ -32,9 +36,9 @@ func fetchErrorOf(err error) *FetchError {
 	return &FetchError{Type: string(fault.InternalError), Err: err}
 }
 
-// refused returns the failure of what was answered with a status.
-func refused(status int, err error) *FetchError {
-	return &FetchError{Type: strconv.Itoa(status), Status: status, Err: err}
+// refused returns the failure of what was answered with another status than 200.
+func refused(resp *http.Response, err error) *FetchError {
+	return &FetchError{Type: strconv.Itoa(resp.StatusCode), Status: resp.StatusCode, Err: err, rest: field.RetryAfter(resp.Header)}
 }
 
 // nonsense returns the failure of an answer of which no token can be made.

@@ -38,9 +38,9 @@ func ofGoogle(host, audience string) (*url.URL, Fetch) {
 		defer resp.Body.Close()
 		switch {
 		case resp.StatusCode == http.StatusNotFound:
-			return Token{}, refused(resp.StatusCode, errors.New("the metadata server answered 404: there is no service account here"))
+			return Token{}, refused(resp, errors.New("the metadata server answered 404: there is no service account here"))
 		case resp.StatusCode != http.StatusOK:
-			return Token{}, refused(resp.StatusCode, fmt.Errorf("the metadata server answered %d", resp.StatusCode))
+			return Token{}, refused(resp, fmt.Errorf("the metadata server answered %d", resp.StatusCode))
 		case resp.Header.Get(flavor) != google:
 			return Token{}, nonsense(errors.New("who answered is not Google's metadata server: there is no Metadata-Flavor: Google"))
 		}
@@ -78,7 +78,7 @@ func parseIDToken(text, audience string) (Token, error) {
 		return Token{}, errors.New("answered with a token for another audience")
 	}
 	const farthest = 1 << 40 // seconds, which time can still count
-	return newToken(text, time.Unix(int64(min(max(*claims.Expires, 0), farthest)), 0))
+	return newToken(text, time.Until(time.Unix(int64(min(max(*claims.Expires, 0), farthest)), 0)))
 }
 
 var errNoJWT = errors.New("answered with what is no JWT that says when it expires")

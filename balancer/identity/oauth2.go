@@ -34,11 +34,11 @@ func ofServer(k key) (*url.URL, Fetch) {
 		if kind := got.Type(); kind != "Bearer" {
 			return Token{}, nonsense(errors.New("the authorization server answered with a token that is no bearer token"))
 		}
-		expires := got.Expiry
-		if expires.IsZero() {
-			expires = time.Now().Add(unsaid)
+		life := unsaid
+		if !got.Expiry.IsZero() {
+			life = time.Until(got.Expiry)
 		}
-		token, err := newToken(got.AccessToken, expires)
+		token, err := newToken(got.AccessToken, life)
 		if err != nil {
 			return Token{}, nonsense(fmt.Errorf("the authorization server %w", err))
 		}
@@ -58,7 +58,7 @@ func failure(err error) *FetchError {
 		if status == http.StatusOK {
 			return nonsense(errors.New(text))
 		}
-		return refused(status, errors.New(text))
+		return refused(answered.Response, errors.New(text))
 	}
 	if called, ok := errors.AsType[*url.Error](err); ok {
 		return unanswered(called)

@@ -17,6 +17,9 @@ const (
 	// firstRetry is how long after a fetch that failed comes the next at the earliest. It
 	// doubles up to lastRetry.
 	firstRetry, lastRetry = time.Second, 10 * time.Second
+	// longestRest bounds the time in which there is no fetch because who was asked wants
+	// to be left alone.
+	longestRest = time.Minute
 	// shortestUse is how long a token is used at least, whatever a backend says of it.
 	shortestUse = time.Minute
 )
@@ -40,16 +43,24 @@ type Source struct {
 
 // state is what the last fetch left. It never changes, but is replaced.
 type state struct {
-	token    Token       // the zero value before the first
-	due      time.Time   // the earliest time for another fetch
-	err      *FetchError // why the last fetch failed; nil: it did not
-	failures int         // in a row
+	token    Token // the zero value before the first
+	got      moment
+	tried    moment        // when the last fetch ended
+	pause    time.Duration // from then until there may be another
+	err      *FetchError   // why the last fetch failed; nil: it did not
+	failures int           // in a row
 }
 
-// answers reports whether there is something to say without a fetch.
-func (st *state) answers(now time.Time) bool {
-	return st.token.valid(now) || st.err != nil && now.Before(st.due)
+// valid reports whether there is a token that can be sent.
+func (st *state) valid(now moment) bool {
+	return st.token.sent != nil && !st.got.passed(now, st.token.use())
 }
+
+// due reports whether it is time for another fetch.
+func (st *state) due(now moment) bool { return st.tried.passed(now, st.pause) }
+
+// answers reports whether there is something to say without a fetch.
+func (st *state) answers(now moment) bool { return st.valid(now) || st.err != nil && !st.due(now) }
 
 // flight is a fetch, and what came of it once done is closed.
 type flight struct {
@@ -62,9 +73,9 @@ type flight struct {
 // is a *[fault.Error] that blames no backend: of type [fault.IdentityError], or one that
 // says what ended ctx.
 func (s *Source) Token(ctx context.Context) (token Token, waited bool, err error) {
-	st, now := s.state.Load(), time.Now().Round(0)
+	st, now := s.state.Load(), s.set.now()
 	if st.answers(now) {
-		if !now.Before(st.due) && s.flight.Load() == nil {
+		if st.due(now) && s.flight.Load() == nil {
 			s.begin(ctx, false)
 		}
 		token, err = s.tell(st, now)
@@ -74,7 +85,7 @@ func (s *Source) Token(ctx context.Context) (token Token, waited bool, err error
 		f := s.begin(ctx, true)
 		select {
 		case <-f.done:
-			token, err = s.tell(f.state, time.Now().Round(0))
+			token, err = s.tell(f.state, s.set.now())
 		case <-ctx.Done():
 			err = without(fault.Of(ctx, ctx.Err()).Type, context.Cause(ctx))
 		}
@@ -84,9 +95,9 @@ func (s *Source) Token(ctx context.Context) (token Token, waited bool, err error
 }
 
 // tell returns the token that st has, or why it has none.
-func (s *Source) tell(st *state, now time.Time) (Token, error) {
+func (s *Source) tell(st *state, now moment) (Token, error) {
 	switch {
-	case st.token.valid(now):
+	case st.valid(now):
 		return st.token, nil
 	case st.err == nil:
 		return Token{}, without(fault.IdentityError, errExpired)
@@ -111,8 +122,7 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 		return under
 	}
 	f := &flight{done: make(chan struct{}), state: s.state.Load()}
-	now := time.Now().Round(0)
-	if now.Before(f.state.due) && f.state.answers(now) {
+	if now := s.set.now(); !f.state.due(now) && f.state.answers(now) {
 		close(f.done)
 		return f
 	}
@@ -122,7 +132,7 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 	go func() {
 		defer end()
 		token, err := s.fetch(f.ctx)
-		f.state = f.state.after(token, err)
+		f.state = f.state.after(token, err, s.set.now())
 		s.state.Store(f.state)
 		s.flight.Store(nil)
 		close(f.done)
@@ -131,24 +141,26 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 }
 
 // after returns what there is after a fetch that ended like that.
-func (st *state) after(token Token, err error) *state {
+func (st *state) after(token Token, err error, now moment) *state {
 	if err == nil {
-		return &state{token: token, due: token.refresh()}
+		return &state{token: token, got: now, tried: now, pause: token.rest()}
 	}
+	failure := fetchErrorOf(err)
 	pause := min(firstRetry<<min(st.failures, 8), lastRetry)
 	pause -= rand.N(pause / 10) // so that instances do not ask in step
-	return &state{token: st.token, due: time.Now().Round(0).Add(pause), err: fetchErrorOf(err), failures: st.failures + 1}
+	pause = max(pause, min(failure.rest, longestRest))
+	return &state{token: st.token, got: st.got, tried: now, pause: pause, err: failure, failures: st.failures + 1}
 }
 
 // Doubt says that a backend does not take a token. It may have been taken back: one that
 // was used for a while is fetched again by the next request, which still sends it. More
 // is not done, as whoever answers may mean the credentials of the client.
 func (s *Source) Doubt(token Token) {
-	st, now := s.state.Load(), time.Now().Round(0)
-	if st.err != nil || st.token.value != token.value || now.Before(token.got.Add(shortestUse)) || now.After(st.due) {
+	st, now := s.state.Load(), s.set.now()
+	if st.err != nil || st.token.value != token.value || !st.got.passed(now, shortestUse) || st.due(now) {
 		return
 	}
 	next := *st
-	next.due = now
+	next.pause = 0
 	s.state.CompareAndSwap(st, &next)
 }

@@ -22,7 +22,9 @@ var errOutage = errors.New("there is an outage")
 type issuer struct {
 	life    time.Duration
 	takes   time.Duration
+	lingers time.Duration        // how long it takes to end once it is broken off
 	down    func(fetch int) bool // nil: never
+	fails   func(fetch int) error
 	fetches atomic.Int64
 	ended   atomic.Int64 // fetches that were broken off
 }
@@ -33,6 +35,7 @@ func (i *issuer) fetch(ctx context.Context) (identity.Token, error) {
 		select {
 		case <-time.After(i.takes):
 		case <-ctx.Done():
+			time.Sleep(i.lingers)
 			i.ended.Add(1)
 			return identity.Token{}, context.Cause(ctx)
 		}
@@ -40,7 +43,12 @@ func (i *issuer) fetch(ctx context.Context) (identity.Token, error) {
 	if i.down != nil && i.down(n) {
 		return identity.Token{}, errOutage
 	}
-	return identity.NewToken(fmt.Sprint(n), time.Now().Add(i.life))
+	if i.fails != nil {
+		if err := i.fails(n); err != nil {
+			return identity.Token{}, err
+		}
+	}
+	return identity.NewToken(fmt.Sprint(n), i.life)
 }
 
 // signer is one whose tokens are those of i.
@@ -156,10 +164,10 @@ func TestManyWaitForOneFetch(t *testing.T) {
 		want        map[string]int
 		later       string // what who comes later gets
 	}{
-		"all wait":                    {stay: 100, want: map[string]int{"Bearer 1": 100}, later: "Bearer 1"},
-		"the first of them goes away": {stay: 99, leave: 1, want: map[string]int{"Bearer 1": 99, "client_disconnected": 1}, later: "Bearer 1"},
-		"all go away":                 {leave: 100, want: map[string]int{"client_disconnected": 100}, later: "Bearer 1"},
-		"there is none":               {stay: 99, leave: 1, down: true, want: map[string]int{"identity_error": 99, "client_disconnected": 1}, later: "identity_error"},
+		"all wait":                            {stay: 1000, want: map[string]int{"Bearer 1": 1000}, later: "Bearer 1"},
+		"half of them go away, the first too": {stay: 500, leave: 500, want: map[string]int{"Bearer 1": 500, "client_disconnected": 500}, later: "Bearer 1"},
+		"all go away":                         {leave: 1000, want: map[string]int{"client_disconnected": 1000}, later: "Bearer 1"},
+		"there is none":                       {stay: 99, leave: 1, down: true, want: map[string]int{"identity_error": 99, "client_disconnected": 1}, later: "identity_error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -208,10 +216,11 @@ func TestDeadlineOfWhoWaits(t *testing.T) {
 	})
 }
 
-// TestRunBreaksFetchesOff ends what has sources while somebody waits for a token.
+// TestRunBreaksFetchesOff ends what has sources while somebody waits for a token. It
+// returns when the fetch has ended, which takes a second yet.
 func TestRunBreaksFetchesOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuer, sources := &issuer{takes: time.Hour}, new(identity.Sources)
+		issuer, sources := &issuer{takes: time.Hour, lingers: time.Second}, new(identity.Sources)
 		ctx, stop := context.WithCancel(t.Context())
 		ran, got := make(chan error), make(chan string)
 		go func() { ran <- sources.Run(ctx) }()
@@ -219,11 +228,11 @@ func TestRunBreaksFetchesOff(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		stop()
+		if err := <-ran; err != nil || issuer.ended.Load() != 1 || time.Since(start) != time.Second {
+			t.Errorf("%d fetches were broken off after %v; %v", issuer.ended.Load(), time.Since(start), err)
+		}
 		if got := <-got; got != "identity_error" {
 			t.Errorf("who waited got %q", got)
-		}
-		if err := <-ran; err != nil || issuer.ended.Load() != 1 || time.Since(start) != 0 {
-			t.Errorf("%d fetches were broken off after %v; %v", issuer.ended.Load(), time.Since(start), err)
 		}
 	})
 }

@@ -11,6 +11,8 @@ import (
 // Sources are those that a program has, one for all that want the same tokens. It is safe
 // for concurrent use. The zero value has none yet, and fetches without [Sources.Run] too.
 type Sources struct {
+	clock func() moment // nil: the machine's; it is set before the first use
+
 	mu      sync.Mutex
 	all     map[key]*Source
 	ending  context.Context
@@ -45,6 +47,13 @@ func (s *Sources) Signer(cfg Config, p Purpose, hooks Hooks) *Signer {
 		s.all[k] = source
 	}
 	return &Signer{source, p.Kind.Field()}
+}
+
+func (s *Sources) now() moment {
+	if s.clock != nil {
+		return s.clock()
+	}
+	return present()
 }
 
 // begin returns the context of a fetch, and what is to be called once it has ended.

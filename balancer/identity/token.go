@@ -9,10 +9,9 @@ import (
 
 // Token is what shows who the proxy is.
 type Token struct {
-	value   string
-	sent    []string // as the lines of a field
-	got     time.Time
-	expires time.Time // by the wall clock, as the other one stands still while a machine sleeps
+	value string
+	sent  []string      // as the lines of a field
+	life  time.Duration // for how long it is valid once it has come
 }
 
 const (
@@ -31,8 +30,9 @@ const (
 
 var errExpired = errors.New("answered with a token that has expired already: does this host's clock agree with theirs?")
 
-// newToken returns the token of that value. Its error says nothing of the value.
-func newToken(value string, expires time.Time) (Token, error) {
+// newToken returns the token of that value, which is valid for so long. Its error says
+// nothing of the value.
+func newToken(value string, life time.Duration) (Token, error) {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ',' }
 	switch {
 	case value == "":
@@ -41,23 +41,17 @@ func newToken(value string, expires time.Time) (Token, error) {
 		return Token{}, fmt.Errorf("answered with a token of more than %d KiB", longest>>10)
 	case strings.ContainsFunc(value, odd):
 		return Token{}, errors.New("answered with a token that cannot stand in a field")
-	}
-	t := Token{value: value, sent: []string{"Bearer " + value}, got: time.Now().Round(0), expires: expires.Round(0)}
-	if !t.valid(t.got) {
+	case life <= 0:
 		return Token{}, errExpired
 	}
-	return t, nil
+	return Token{value: value, sent: []string{"Bearer " + value}, life: life}, nil
 }
 
-// valid reports whether the token can be sent.
-func (t *Token) valid(now time.Time) bool {
-	return t.sent != nil && now.Before(t.expires.Add(-min(skew, t.life()/10)))
-}
+// use returns for how long the token can be sent, once it has come.
+func (t *Token) use() time.Duration { return t.life - min(skew, t.life/10) }
 
-// refresh returns when it is time for another one.
-func (t *Token) refresh() time.Time { return t.expires.Add(-min(early, t.life()/5)) }
-
-func (t *Token) life() time.Duration { return t.expires.Sub(t.got) }
+// rest returns after how long it is time for another one.
+func (t *Token) rest() time.Duration { return t.life - min(early, t.life/5) }
 
 // String keeps a token out of whatever is printed.
 func (t Token) String() string { return "***" }

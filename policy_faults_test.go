@@ -28,6 +28,7 @@ func TestPoliciesAtFault(t *testing.T) {
 				`RATE_LIMIT_DRY_RUN="maybe": must be true or false`,
 			},
 		},
+		"keys without a place":       {environ: []string{"AUTH_API_KEYS=ci:" + apiKey, "AUTH_API_KEY_HEADER=off"}, want: []string{`AUTH_API_KEY_HEADER="": must name a field: the keys of AUTH_API_KEYS have no other place`}},
 		"a single limit":             {environ: []string{"RATE_LIMIT=100/fortnight"}, want: []string{`RATE_LIMIT="100/fortnight": unit must be s, m, h or d`}},
 		"a burst of over a year":     {environ: []string{"RATE_LIMIT=1/d", "RATE_LIMIT_BURST=400"}, want: []string{`RATE_LIMIT_BURST="400": must be at most 366 with 1/d: more take over a year to come back`}},
 		"a header that cannot be":    {environ: []string{"RATE_LIMIT_KEY=header:a b"}, want: []string{`RATE_LIMIT_KEY="header:a b": must name a header, such as header:X-Tenant; "a b" cannot be one`}},

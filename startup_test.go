@@ -135,6 +135,15 @@ func TestWhatIsSaidOfAddresses(t *testing.T) {
 	}
 }
 
+// Where there are backends of routes alone, none are told as those of all.
+func TestWhatIsSaidWithoutBackendsOfAll(t *testing.T) {
+	t.Parallel()
+	p := start(t, "ROUTES=ping", "ROUTE_PING_MATCH=/*", "ROUTE_PING_RESPOND=204", "OTEL_SDK_DISABLED=true")
+	if told, ok := p.line(t, "listening")["backends"]; ok {
+		t.Errorf("backends are told as %v", told)
+	}
+}
+
 func TestWhatIsSaidLast(t *testing.T) {
 	t.Parallel()
 	p := start(t, "BACKENDS=echo:a")

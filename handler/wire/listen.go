@@ -158,11 +158,15 @@ func (l Listeners) Announce(log *slog.Logger, cfg Config, below string, backends
 		url := scheme + "://" + net.JoinHostPort(cmp.Or(string(host), "localhost"), port) + path
 		log.Info(says, append([]any{"address", ln.Addr().String(), "url", url}, more...)...)
 	}
-	tell(l.HTTP, "http", "", "backends", backends)
+	var to []any // of routes alone each has its own
+	if backends != nil {
+		to = []any{"backends", backends}
+	}
+	tell(l.HTTP, "http", "", to...)
 	if l.HTTP != nil {
 		says = "listening for HTTPS"
 	}
-	tell(l.HTTPS, "https", "", "backends", backends)
+	tell(l.HTTPS, "https", "", to...)
 	says = "listening for the proxy's own endpoints"
 	tell(l.Admin, "http", below)
 	says, host = "listening for scrapes of metrics", cfg.Metrics.Host

@@ -46,8 +46,9 @@ func (o *authOptions) append(b []byte) []byte {
 func (c *Config) purpose(m Member) identity.Purpose {
 	p := identity.Purpose{Kind: cmp.Or(m.auth.kind, c.Auth.Kind), Audience: string(cmp.Or(m.auth.audience, c.Auth.Audience))}
 	if p.Kind == identity.Google && p.Audience == "" && m.url != nil && m.socket == "" {
-		// As clients write it: Cloud Run knows its services by this.
-		host := m.url.Host
+		// As clients write it, without the dot of a name that is looked up as it stands:
+		// Cloud Run knows its services by this.
+		host := strings.Replace(m.url.Host, m.url.Hostname(), strings.TrimSuffix(m.url.Hostname(), "."), 1)
 		if portOf(m.url) == map[string]string{"http": "80", "https": "443"}[m.url.Scheme] {
 			host = strings.TrimSuffix(host, ":"+m.url.Port())
 		}

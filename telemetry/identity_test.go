@@ -92,15 +92,16 @@ func TestWhoWaitsForAToken(t *testing.T) {
 					if span.SpanKind() == trace.SpanKindServer {
 						continue
 					}
-					text := names[span.SpanContext().SpanID()]
+					var text strings.Builder
+					text.WriteString(names[span.SpanContext().SpanID()])
 					for _, link := range span.Links() {
 						to := names[link.SpanContext.SpanID()]
 						if to == "" {
 							to = "another"
 						}
-						text += ", linked to " + to
+						text.WriteString(", linked to " + to)
 					}
-					got = append(got, text)
+					got = append(got, text.String())
 				}
 				slices.Sort(got)
 				slices.Sort(test.want)

@@ -37,6 +37,8 @@ func ofServer(k key) (*url.URL, Fetch) {
 		life := unsaid
 		if !got.Expiry.IsZero() {
 			life = time.Until(got.Expiry)
+		} else if got.Extra("expires_in") != nil {
+			life = 0 // which the library does not tell from a life that is not said
 		}
 		token, err := newToken(got.AccessToken, life)
 		if err != nil {

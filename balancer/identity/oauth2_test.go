@@ -36,6 +36,8 @@ func TestAuthorizationServer(t *testing.T) {
 		"a token":                       {text(200, `{"access_token":"`+secret+`","token_type":"bearer","expires_in":3600}`), 0, fetched{Token: secret}, time.Hour},
 		"its life as a text":            {text(200, `{"access_token":"`+secret+`","token_type":"Bearer","expires_in":"3600"}`), 0, fetched{Token: secret}, time.Hour},
 		"no word of its life":           {text(200, `{"access_token":"`+secret+`","token_type":"Bearer"}`), 0, fetched{Token: secret}, 5 * time.Minute},
+		"a life that is over":           {text(200, `{"access_token":"`+secret+`","token_type":"Bearer","expires_in":0}`), 0, nonsense("the authorization server answered with a token that has expired already: does this host's clock agree with theirs?"), 0},
+		"a life that is null":           {text(200, `{"access_token":"`+secret+`","token_type":"Bearer","expires_in":null}`), 0, fetched{Token: secret}, 5 * time.Minute},
 		"a life without end":            {text(200, `{"access_token":"`+secret+`","token_type":"Bearer","expires_in":99999999999999}`), 0, fetched{Token: secret}, 0},
 		"a kind that is not ours":       {text(200, `{"access_token":"`+secret+`","token_type":"mac","expires_in":3600}`), 0, nonsense("the authorization server answered with a token that is no bearer token"), 0},
 		"no kind":                       {text(200, `{"access_token":"`+secret+`","expires_in":3600}`), 0, fetched{Token: secret}, time.Hour},

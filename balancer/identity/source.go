@@ -20,6 +20,9 @@ const (
 	// longestRest bounds the time in which there is no fetch because who was asked wants
 	// to be left alone.
 	longestRest = time.Minute
+	// longFailure is how long a fetch takes, if it fails, after which nobody waits for the
+	// next ones: they are made beside the requests, which fail meanwhile.
+	longFailure = time.Second
 	// shortestUse is how long a token is used at least, whatever a backend says of it.
 	shortestUse = time.Minute
 )
@@ -49,6 +52,7 @@ type state struct {
 	pause    time.Duration // from then until there may be another
 	err      *FetchError   // why the last fetch failed; nil: it did not
 	failures int           // in a row
+	isSlow   bool          // that failure took long
 }
 
 // valid reports whether there is a token that can be sent.
@@ -60,7 +64,9 @@ func (st *state) valid(now moment) bool {
 func (st *state) due(now moment) bool { return st.tried.passed(now, st.pause) }
 
 // answers reports whether there is something to say without a fetch.
-func (st *state) answers(now moment) bool { return st.valid(now) || st.err != nil && !st.due(now) }
+func (st *state) answers(now moment) bool {
+	return st.valid(now) || st.err != nil && (st.isSlow || !st.due(now))
+}
 
 // flight is a fetch, and what came of it once done is closed.
 type flight struct {
@@ -131,8 +137,10 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 	s.flight.Store(f)
 	go func() {
 		defer end()
+		began := time.Now()
 		token, err := s.fetch(f.ctx)
 		f.state = f.state.after(token, err, s.set.now())
+		f.state.isSlow = err != nil && time.Since(began) > longFailure
 		s.state.Store(f.state)
 		s.flight.Store(nil)
 		close(f.done)

@@ -157,6 +157,36 @@ func TestOutageIsNotMadeWorse(t *testing.T) {
 }
 
 // TestManyWaitForOneFetch has some of those who wait go away.
+// Once a fetch has hung and failed, requests fail at once, and the next fetches are made
+// beside them.
+func TestNobodyWaitsAgainForWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{life: time.Hour, takes: time.Hour}
+		s := i.signer(&identity.Sources{})
+		ask := func() (got string, took time.Duration) {
+			began := time.Now()
+			got = get(t.Context(), s)
+			return got, time.Since(began)
+		}
+		if got, took := ask(); got != "identity_error" || took != 5*time.Second {
+			t.Errorf("at first: %s after %v", got, took)
+		}
+		for range 3 {
+			time.Sleep(20 * time.Second)
+			if got, took := ask(); got != "identity_error" || took > 0 {
+				t.Errorf("while it hangs: %s after %v", got, took)
+			}
+		}
+		time.Sleep(20 * time.Second)
+		i.takes = 0
+		ask()
+		synctest.Wait()
+		if got, took := ask(); got != fmt.Sprint("Bearer ", i.fetches.Load()) || took > 0 {
+			t.Errorf("when it does not any more: %s after %v, of %d fetches", got, took, i.fetches.Load())
+		}
+	})
+}
+
 func TestManyWaitForOneFetch(t *testing.T) {
 	for name, test := range map[string]struct {
 		stay, leave int

@@ -53,7 +53,7 @@ func (t *Token) use() time.Duration { return t.life - min(skew, t.life/10) }
 // rest returns after how long it is time for another one.
 func (t *Token) rest() time.Duration { return t.life - min(early, t.life/5) }
 
-// String keeps a token out of whatever is printed.
+// String keeps a token out where it is printed by itself, and not as a field of something.
 func (t Token) String() string { return "***" }
 
 // GoString is as String is.

@@ -66,8 +66,7 @@ func (f Failures) respond(w http.ResponseWriter, r *http.Request, err error) {
 		detail = "The request's body does not follow its framing."
 	} else if phrase, ok := errors.AsType[fault.Phrase](err); ok && e.Type == fault.MalformedRequest {
 		detail = string(phrase)
-	}
-	if e.Type == fault.IdentityError {
+	} else if e.Type == fault.IdentityError {
 		detail = "The gateway has nothing to show the server behind it who it is."
 	}
 	f.write(w, r, status, detail)

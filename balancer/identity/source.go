@@ -21,7 +21,8 @@ const (
 	// to be left alone.
 	longestRest = time.Minute
 	// longFailure is how long a fetch takes, if it fails, after which nobody waits for the
-	// next ones: they are made beside the requests, which fail meanwhile.
+	// next ones: they are made beside the requests, which fail meanwhile. That holds until
+	// nothing has been tried for as long as longestRest: then there may be something new.
 	longFailure = time.Second
 	// shortestUse is how long a token is used at least, whatever a backend says of it.
 	shortestUse = time.Minute
@@ -65,7 +66,7 @@ func (st *state) due(now moment) bool { return st.tried.passed(now, st.pause) }
 
 // answers reports whether there is something to say without a fetch.
 func (st *state) answers(now moment) bool {
-	return st.valid(now) || st.err != nil && (st.isSlow || !st.due(now))
+	return st.valid(now) || st.err != nil && (!st.due(now) || st.isSlow && !st.tried.passed(now, longestRest))
 }
 
 // flight is a fetch, and what came of it once done is closed.
@@ -139,8 +140,7 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 		defer end()
 		began := time.Now()
 		token, err := s.fetch(f.ctx)
-		f.state = f.state.after(token, err, s.set.now())
-		f.state.isSlow = err != nil && time.Since(began) > longFailure
+		f.state = f.state.after(token, err, s.set.now(), time.Since(began))
 		s.state.Store(f.state)
 		s.flight.Store(nil)
 		close(f.done)
@@ -148,8 +148,8 @@ func (s *Source) begin(cause context.Context, waits bool) *flight {
 	return f
 }
 
-// after returns what there is after a fetch that ended like that.
-func (st *state) after(token Token, err error, now moment) *state {
+// after returns what there is after a fetch that took so long and ended like that.
+func (st *state) after(token Token, err error, now moment, took time.Duration) *state {
 	if err == nil {
 		return &state{token: token, got: now, tried: now, pause: token.rest()}
 	}
@@ -157,7 +157,7 @@ func (st *state) after(token Token, err error, now moment) *state {
 	pause := min(firstRetry<<min(st.failures, 8), lastRetry)
 	pause -= rand.N(pause / 10) // so that instances do not ask in step
 	pause = max(pause, min(failure.rest, longestRest))
-	return &state{token: st.token, got: st.got, tried: now, pause: pause, err: failure, failures: st.failures + 1}
+	return &state{token: st.token, got: st.got, tried: now, pause: pause, err: failure, failures: st.failures + 1, isSlow: took > longFailure}
 }
 
 // Doubt says that a backend does not take a token. It may have been taken back: one that

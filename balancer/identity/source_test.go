@@ -177,6 +177,10 @@ func TestNobodyWaitsAgainForWhatHangs(t *testing.T) {
 				t.Errorf("while it hangs: %s after %v", got, took)
 			}
 		}
+		time.Sleep(2 * time.Minute)
+		if got, took := ask(); got != "identity_error" || took != 5*time.Second {
+			t.Errorf("when nobody has asked for long: %s after %v", got, took)
+		}
 		time.Sleep(20 * time.Second)
 		i.takes = 0
 		ask()

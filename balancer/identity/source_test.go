@@ -182,6 +182,7 @@ func TestNobodyWaitsAgainForWhatHangs(t *testing.T) {
 			t.Errorf("when nobody has asked for long: %s after %v", got, took)
 		}
 		time.Sleep(20 * time.Second)
+		synctest.Wait() // for the last fetch, which reads what changes here
 		i.takes = 0
 		ask()
 		synctest.Wait()

@@ -90,7 +90,7 @@ func TestConfigurationIsVisible(t *testing.T) {
 		"an argument":  {[]string{obeyed}, []string{backends}, 64},
 		"a start":      {nil, []string{backends, "RETRY_" + obeyed + "=1", "HOST=" + obeyed}, 64},
 		"a file":       {[]string{"config"}, []string{backends, "BACKEND_CA_FILE=/" + obeyed, "AUTH_API_KEYS_FILE=/" + obeyed}, 64},
-		"a host":       {[]string{"healthcheck"}, []string{"HOST=" + obeyed}, 1},
+		"a host":       {[]string{"healthcheck"}, []string{"HOST=" + obeyed, "PORT=" + wiretest.FreePort(t)}, 1},
 		"an odd error": {[]string{"status"}, []string{"PORT=" + odd(t)}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

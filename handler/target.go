@@ -4,27 +4,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"spangate/handler/wire/http1"
 )
 
 // OutgoingURL returns path and query of r as they came, which is how backends get
 // them: every byte that may stand in a URI passes, encoded or not, and every other is
 // encoded. What is decoded and encoded anew would be somebody else's path.
 func OutgoingURL(r *http.Request) url.URL {
-	path, query, _ := strings.Cut(pathAndQuery(r.RequestURI), "?")
+	path, query := http1.SplitTarget(r.RequestURI)
 	return url.URL{Path: r.URL.Path, RawPath: encode(path), RawQuery: encode(query), ForceQuery: r.URL.ForceQuery}
-}
-
-// pathAndQuery returns target, which is not malformed, without scheme and
-// authority.
-func pathAndQuery(target string) string {
-	if strings.HasPrefix(target, "/") {
-		return target
-	}
-	_, rest, _ := strings.Cut(target, "://")
-	if at := strings.IndexAny(rest, "/?"); at >= 0 {
-		return rest[at:]
-	}
-	return ""
 }
 
 const upperhex = "0123456789ABCDEF"

@@ -1,31 +1,21 @@
 package match
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
+
+	"spangate/handler/wire/http1"
 )
 
 // sentPath returns the path of r as it was sent.
 func sentPath(r *http.Request) string {
 	target := r.RequestURI
-	switch {
-	case target == "": // none that was received
+	if target == "" { // none that was received
 		target = r.URL.EscapedPath()
-	case target[0] != '/':
-		_, behind, found := strings.Cut(target, "://")
-		at := strings.IndexAny(behind, "/?")
-		if !found || at < 0 {
-			return "/"
-		}
-		target = behind[at:]
 	}
-	if at := strings.IndexByte(target, '?'); at >= 0 {
-		target = target[:at]
-	}
-	if target == "" {
-		return "/"
-	}
-	return target
+	path, _ := http1.SplitTarget(target)
+	return cmp.Or(path, "/")
 }
 
 // reading is one way in which a path may be read: what is done to it as it was sent, and

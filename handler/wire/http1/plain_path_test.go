@@ -26,3 +26,23 @@ func TestPlainTargets(t *testing.T) {
 		}
 	}
 }
+
+func TestSplitTarget(t *testing.T) {
+	for target, want := range map[string][2]string{
+		"/a/b":                 {"/a/b", ""},
+		"//a?b?c":              {"//a", "b?c"},
+		"/%2e%2E/ä?%zz":        {"/%2e%2E/ä", "%zz"},
+		"/http://a/b":          {"/http://a/b", ""},
+		"http://a/b?c":         {"/b", "c"},
+		"http://a":             {"", ""},
+		"http://a?b/c":         {"", "b/c"},
+		"https://u@[::1]:1//b": {"//b", ""},
+		"http:/a/b":            {"", ""},
+		"*":                    {"", ""},
+	} {
+		path, query := SplitTarget(target)
+		if got := [2]string{path, query}; got != want {
+			t.Errorf("%q: %q, want %q", target, got, want)
+		}
+	}
+}

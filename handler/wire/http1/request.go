@@ -237,6 +237,18 @@ func parseTarget(method, target string) (u *url.URL, err error) {
 	return u, nil
 }
 
+// SplitTarget returns path and query of a request's target as they were sent, without
+// the scheme and authority that a target in absolute form has. The path is empty where
+// that has none. What is no target is all authority.
+func SplitTarget(target string) (path, query string) {
+	if !strings.HasPrefix(target, "/") {
+		_, rest, _ := strings.Cut(target, "://")
+		target = strings.TrimLeftFunc(rest, func(c rune) bool { return c != '/' && c != '?' })
+	}
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
 func isVersion(v string) bool {
 	return len(v) == len("HTTP/1.1") && strings.HasPrefix(v, "HTTP/") && isDigit(v[5]) && v[6] == '.' && isDigit(v[7])
 }

@@ -132,7 +132,7 @@ type keyring map[credentialFiles]*reload.Files[*credentials]
 // readFiles reads all that members need. Its error joins all that is wrong with them.
 func (p *Pool) readFiles() error {
 	if err := p.cfg.Check(); err != nil {
-		return config.Named(&p.cfg, err)
+		return p.named(err)
 	}
 	for _, m := range p.cfg.Backends {
 		files := p.cfg.filesOf(m)
@@ -146,11 +146,19 @@ func (p *Pool) readFiles() error {
 		}
 		loaded, err := reload.New(files.paths(), func(before *credentials) (*credentials, error) { return p.cfg.load(m, &p.cfg.Backends, before) })
 		if err != nil {
-			return config.Named(&p.cfg, err)
+			return p.named(err)
 		}
 		p.keyring[files] = loaded
 	}
 	return nil
+}
+
+// named returns err with the names of variables in complaints about the configuration.
+func (p *Pool) named(err error) error {
+	if p.hooks.Variable == nil {
+		return config.Named(&p.cfg, err)
+	}
+	return config.NamedBy(p.hooks.Variable, &p.cfg, err)
 }
 
 // Reload looks every so often whether the files of TLS towards backends have changed,
@@ -162,7 +170,7 @@ func (p *Pool) Reload(ctx context.Context, every time.Duration) error {
 		runs = append(runs, func(ctx context.Context) error {
 			return files.Run(ctx, every, func(_ *credentials, err error) {
 				if p.hooks.Reloaded != nil {
-					p.hooks.Reloaded(config.Named(&p.cfg, err))
+					p.hooks.Reloaded(p.named(err))
 				}
 			})
 		})

@@ -58,6 +58,9 @@ type Hooks struct {
 	// not heeded, or nil.
 	Reloaded func(error)
 
+	// Variable returns what a variable is called that [Config] calls so; nil: so too.
+	Variable func(name string) string
+
 	// Identity listens to how tokens for backends are got.
 	Identity identity.Hooks
 

@@ -28,6 +28,15 @@ func (o *One) Own(patterns ...string) (names []string) {
 // Sets reports whether [One.Own] has any.
 func (o *One) Sets(patterns ...string) bool { return o.Own(patterns...) != nil }
 
+// Called returns the name of the variable that the one's value is of, which has that name
+// where it is all others': its own, if that is set.
+func (o *One) Called(name string) string {
+	if o.Sets(name) {
+		return o.prefix + name
+	}
+	return name
+}
+
 // Useless returns a complaint about each variable that [One.Own] has by patterns: that it
 // is of no use, and why, which is as for [Wrong].
 func (o *One) Useless(patterns []string, why string, args ...any) error {

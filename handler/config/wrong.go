@@ -41,10 +41,19 @@ func WrongFor(about any, err error) error {
 // variables have in cfg, a pointer to a struct that has the fields. What several
 // say is told once.
 func Named(cfg any, err error) error {
+	return NamedBy(func(name string) string { return name }, cfg, err)
+}
+
+// NamedBy is as [Named] is where variables are called otherwise than cfg says, as those
+// of one of several are: called returns how, see [One.Called].
+func NamedBy(called func(name string) string, cfg any, err error) error {
 	if err == nil {
 		return nil
 	}
 	variables := Variables(cfg)
+	for i := range variables {
+		variables[i].Name = called(variables[i].Name)
+	}
 	at := func(address any) *Variable { return variableOf(variables, address) }
 	told := map[string]bool{}
 	var all []error

@@ -23,7 +23,7 @@ func (p *parts) behind(n *Named, own *balancer.Pool, to *beside, tel *telemetry.
 	tel.ObserveBudget(retrier.BudgetLeft)
 	var sends http.RoundTripper = retrier
 	if n.Canary.Backends != nil {
-		pool, err := p.pool(n.Canary.Pool(n.Balancer), n.Probe, true, tel)
+		pool, err := p.pool(n.Canary.Pool(n.Balancer), n, "CANARY_", tel)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +35,7 @@ func (p *parts) behind(n *Named, own *balancer.Pool, to *beside, tel *telemetry.
 	if n.Mirror.Backends == nil {
 		return sends, nil
 	}
-	pool, err := p.pool(n.Mirror.Pool(n.Balancer), n.Probe, true, tel)
+	pool, err := p.pool(n.Mirror.Pool(n.Balancer), n, "MIRROR_", tel)
 	if err != nil {
 		return nil, err
 	}

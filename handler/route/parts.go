@@ -52,10 +52,10 @@ type pool struct {
 	beside bool // it is of no route's own backends: nobody waits for it
 }
 
-// pool returns the pool of those backends, which are a route's own or beside these. How
-// requests are tried again is no part of it.
-func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel *telemetry.Telemetry) (*balancer.Pool, error) {
-	made := cfg.WithoutRetry()
+// pool returns the pool of those backends, which are n's own or, if side begins the name of
+// the variable that lists them, beside these. How requests are tried again is no part of it.
+func (p *parts) pool(cfg balancer.Config, n *Named, side string, tel *telemetry.Telemetry) (*balancer.Pool, error) {
+	made, probes, beside := cfg.WithoutRetry(), n.Probe, side != ""
 	names := made.Backends.Names()
 	for _, have := range p.pools {
 		if slices.Equal(have.names, names) && reflect.DeepEqual(have.cfg, made) && reflect.DeepEqual(have.probes, probes) {
@@ -65,6 +65,12 @@ func (p *parts) pool(cfg balancer.Config, probes probe.Config, beside bool, tel 
 	}
 	hooks := p.listen(tel, made.Algorithm)
 	hooks.Identities = p.tokens
+	hooks.Variable = func(name string) string {
+		if name == "BACKENDS" {
+			name = side + name
+		}
+		return n.Called(name)
+	}
 	built, err := balancer.New(made, probes, hooks)
 	if err != nil {
 		return nil, err

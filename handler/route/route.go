@@ -122,7 +122,7 @@ func newRoute(n *Named, p *parts, tel *telemetry.Telemetry) (*Route, error) {
 	rewriter := rewrite.New(n.Rewrite, n.Path, facts)
 	answers := n.Action.Handler(facts, rewriter, r.refuse)
 	if answers == nil {
-		if r.pool, err = p.pool(n.Balancer, n.Probe, false, tel); err != nil { // last of what may fail: it holds sockets
+		if r.pool, err = p.pool(n.Balancer, n, "", tel); err != nil { // last of what may fail: it holds sockets
 			return nil, err
 		}
 		sends, err := p.behind(n, r.pool, &r.beside, tel)

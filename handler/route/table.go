@@ -68,10 +68,15 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 		t.routes = append(t.routes, rest)
 	}
 	t.none = rest.doors.Over(refusal(rest.refuse, tel.Failures().Refuse))
-	for i := range named {
-		decorated[i].Record(named[i].Record)
-		if t.routes[i], err = newRoute(named[i].behind(named), p, decorated[i]); err != nil {
-			return nil, fmt.Errorf("route %q: %w", named[i].Name, err)
+	for _, others := range []bool{false, true} { // backends are first of all the route's that lists them
+		for i := range named {
+			if (named[i].poolOf(named) != &named[i]) != others {
+				continue
+			}
+			decorated[i].Record(named[i].Record)
+			if t.routes[i], err = newRoute(named[i].behind(named), p, decorated[i]); err != nil {
+				return nil, fmt.Errorf("route %q: %w", named[i].Name, err)
+			}
 		}
 	}
 	return t, nil

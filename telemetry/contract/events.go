@@ -29,33 +29,35 @@ var Events = []Event{
 	},
 	{
 		Name: "spangate.rate_limit.store_lost", Severity: "WARN", Meaning: "rate limits are not shared with other instances any more",
-		Attributes: []string{"spangate.rate_limit.on_store_error", "exception.message"},
+		Attributes: []string{"spangate.rate_limit.on_store_error", "spangate.route", "exception.message"},
 	},
 	{
 		Name: "spangate.rate_limit.store_reached", Severity: "INFO", Meaning: "rate limits are shared again",
+		Attributes: []string{"spangate.route"},
 	},
 	{
 		Name: "spangate.identity.fetch_failed", Severity: "WARN", Meaning: "a token for backends could not be fetched; one that there is stays in use until it expires",
-		Attributes: []string{"spangate.identity.type", "spangate.identity.audience", "error.type", "exception.message"},
+		Attributes: []string{"spangate.identity.type", "spangate.identity.audience", "spangate.route", "error.type", "exception.message"},
 	},
 	{
 		Name: "spangate.identity.fetched", Severity: "INFO", Meaning: "a token for backends could be fetched again",
-		Attributes: []string{"spangate.identity.type", "spangate.identity.audience"},
+		Attributes: []string{"spangate.identity.type", "spangate.identity.audience", "spangate.route"},
 	},
 	{
 		Name: "spangate.tls.handshake_failed", Severity: "INFO", Meaning: "a handshake of TLS came to nothing; once a second at most",
-		Attributes: []string{"spangate.tls.peer", "error.type", "spangate.backend", "spangate.backend.address", "spangate.tls.server_name", "network.peer.address", "network.peer.port", "exception.message", "spangate.tls.handshake.count"},
+		Attributes: []string{"spangate.tls.peer", "error.type", "spangate.backend", "spangate.backend.address", "spangate.route", "spangate.tls.server_name", "network.peer.address", "network.peer.port", "exception.message", "spangate.tls.handshake.count"},
 	},
 	{
 		Name: "spangate.tls.certificate_reloaded", Severity: "INFO", Meaning: "files of certificates, keys or authorities have changed, and are in force",
+		Attributes: []string{"spangate.route"},
 	},
 	{
 		Name: "spangate.tls.certificate_rejected", Severity: "WARN", Meaning: "they have changed and cannot be used: what they said before stays in force",
-		Attributes: []string{"exception.message"},
+		Attributes: []string{"spangate.route", "exception.message"},
 	},
 	{
 		Name: "spangate.tls.certificate_expiring", Severity: "WARN", Meaning: "a certificate that clients or backends are shown, or that a backend shows, expires within 14 days, or has; once a day",
-		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in", "spangate.backend"},
+		Attributes: []string{"spangate.tls.certificate", "spangate.tls.certificate.expires_in", "spangate.backend", "spangate.route"},
 	},
 	{
 		Name: "spangate.tls.certificate_issued", Severity: "INFO", Meaning: "an authority has issued a certificate, which clients are shown from now on",

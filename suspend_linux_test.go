@@ -36,10 +36,19 @@ var deaths = map[string]func(*net.TCPConn) error{
 // on is served, without a second attempt, also where that would not be allowed.
 func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
-	for death, kill := range deaths {
+	for _, test := range []struct {
+		death, idle string
+		gap         time.Duration
+	}{
+		{"closed", "1s", 1500 * time.Millisecond},
+		{"reset", "1s", 1500 * time.Millisecond},
+		{"forgotten", "1s", 1500 * time.Millisecond},
+		{"forgotten", "90s", 5500 * time.Millisecond}, // by when nobody has looked at them for long
+	} {
 		for _, http2 := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, HTTP/2: %v", death, http2), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, kept for %s, HTTP/2: %v", test.death, test.idle, http2), func(t *testing.T) {
 				t.Parallel()
+				kill := deaths[test.death]
 				const together = 4
 				var met sync.WaitGroup
 				backend, connections := mortal(t, http2, func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +58,7 @@ func TestSuspendAndResume(t *testing.T) {
 					}
 					io.Copy(w, r.Body)
 				})
-				p := startLimited(t, "true", "BACKENDS="+backend, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "BACKEND_IDLE_TIMEOUT=1s")
+				p := startLimited(t, "true", "BACKENDS="+backend, "PROBE_MODE=off", "RETRY_ATTEMPTS=0", "BACKEND_IDLE_TIMEOUT="+test.idle)
 				for _, method := range []string{"GET", "POST"} {
 					met.Add(together)
 					var clients sync.WaitGroup
@@ -68,7 +77,7 @@ func TestSuspendAndResume(t *testing.T) {
 						}
 						conn.Close()
 					}
-					time.Sleep(1500 * time.Millisecond) // the gap
+					time.Sleep(test.gap)
 					s := p.session(t)
 					fmt.Fprintf(s, "%s / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nonce", method)
 					p.signal(t, syscall.SIGCONT)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"spangate/handler/fault"
 )
@@ -106,6 +107,7 @@ func (p *connectionPool) share(d delivery, lost bool) {
 	})
 	if !lost {
 		p.shared = append(p.shared, c)
+		p.watch(time.Now())
 	}
 	p.room = min(max(c.client.Available(), 1), streamsPerConnection)
 	served := false

@@ -51,8 +51,9 @@ type connectionPool struct {
 	open    int                // connections, those being made included
 	room    int                // requests that a new connection is expected to carry at once
 	retired bool               // keeps none, until one is asked for
-	sweep   *time.Timer
-	look    *time.Timer // for streams that have become free; nil: nobody waits
+	sweep   *time.Timer        // looks over those that there are; nil: there are none
+	looked  time.Time          // when it did
+	look    *time.Timer        // for streams that have become free; nil: nobody waits
 }
 
 // connectFunc makes a connection for what a request needs, tells m how that goes, and
@@ -96,8 +97,10 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) d
 	if p.target == "" {
 		p.target = target(u)
 	}
+	now := time.Now()
+	discard(p.afterStandstill(now)...)
 	for p.waiting[needs].Len() == 0 { // else it is not this one's turn
-		c, dead := p.free(needs)
+		c, dead := p.free(needs, now)
 		if c == nil {
 			break
 		}
@@ -141,7 +144,7 @@ func (p *connectionPool) next(ctx context.Context, u *url.URL, needs protocol) d
 
 // free takes a connection that is there. One that is dead is to be closed, and
 // another one asked for. The caller holds mu.
-func (p *connectionPool) free(needs protocol) (c *connection, dead bool) {
+func (p *connectionPool) free(needs protocol, now time.Time) (c *connection, dead bool) {
 	if needs == anyProtocol {
 		for i, c := range p.shared {
 			if !c.silent() && c.reserve() {
@@ -164,9 +167,9 @@ func (p *connectionPool) free(needs protocol) (c *connection, dead bool) {
 	}
 	c, p.idle[last] = p.idle[last], nil
 	p.idle = p.idle[:last]
-	c.taken = time.Now()
+	c.taken = now
 	// By the clock on the wall: the other one stands still while a machine sleeps.
-	return c, p.keep > 0 && c.taken.Sub(c.idleSince.Round(0)) > p.keep
+	return c, p.keep > 0 && now.Sub(c.idleSince.Round(0)) > p.keep
 }
 
 // mayUse reports whether c, of HTTP/2, is to carry further requests: not while it
@@ -210,17 +213,23 @@ func (p *connectionPool) store(c *connection) bool {
 	c.idleSince = time.Now()
 	c.used.Store(true)
 	p.idle = append(p.idle, c)
+	p.watch(c.idleSince)
+	return true
+}
+
+// watch has those that there are looked over, from now on. The caller holds mu.
+func (p *connectionPool) watch(now time.Time) {
 	if p.sweep == nil {
+		p.looked = now
 		p.sweep = time.AfterFunc(lookOver, p.closeOld)
 	}
-	return true
 }
 
 // closeOld closes what has not been used for long, and what the backend has closed.
 func (p *connectionPool) closeOld() {
 	p.mu.Lock()
 	now := time.Now()
-	var old []*connection
+	old := p.afterStandstill(now)
 	looked := 0
 	p.idle = slices.DeleteFunc(p.idle, func(c *connection) bool {
 		looked++
@@ -231,8 +240,8 @@ func (p *connectionPool) closeOld() {
 		return false
 	})
 	p.sweep = nil
-	if len(p.idle) > 0 {
-		p.sweep = time.AfterFunc(lookOver, p.closeOld)
+	if len(p.idle)+len(p.shared) > 0 {
+		p.watch(now)
 	}
 	p.mu.Unlock()
 	closeAll(old)

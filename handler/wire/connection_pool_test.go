@@ -299,6 +299,70 @@ func TestUnusedConnectionsGetOld(t *testing.T) {
 	})
 }
 
+// TestConnectionsThatDieTogether checks that one request waits in vain for a backend that
+// is gone without a word: none of the connections that were unused then is used again.
+// Those that another request has given back since are.
+func TestConnectionsThatDieTogether(t *testing.T) {
+	for _, test := range []struct {
+		path string // of the first request on each of two connections
+		want []bool // which of further requests get answers
+		made int    // connections
+	}{
+		{"/dies", []bool{false, true, true}, 3},
+		{"/lives", []bool{true, true, true}, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var met sync.WaitGroup
+			met.Add(2)
+			var dead sync.Map
+			var made atomic.Int64
+			b := piped(t, wire.TransportConfig{}, func(conn net.Conn, r *http.Request) bool {
+				if _, silent := dead.Load(conn); silent || r.URL.Path == "/slow" {
+					return true // and goes on reading
+				}
+				if r.URL.Path != "/" {
+					met.Done()
+					met.Wait()
+				}
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				if r.URL.Path == "/dies" {
+					dead.Store(conn, true)
+				}
+				return true
+			}, func(change int) { made.Add(int64(max(change, 0))) })
+			defer closeIdle(b)
+			ask := func(path string) bool {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				resp, err := b.RoundTrip(httptest.NewRequestWithContext(ctx, "GET", "http://backend"+path, nil))
+				if err != nil {
+					return false
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				return true
+			}
+			var clients sync.WaitGroup
+			for range 2 {
+				clients.Go(func() { ask(test.path) })
+			}
+			clients.Wait()
+			time.Sleep(time.Millisecond)
+			var got []bool
+			if test.path == "/lives" {
+				clients.Go(func() { ask("/slow") })
+				time.Sleep(time.Millisecond)
+			}
+			got = append(got, ask("/"))
+			clients.Wait()
+			got = append(got, ask("/"), ask("/"))
+			if diff := cmp.Diff(test.want, got); diff != "" || made.Load() != int64(test.made) {
+				t.Errorf("%s: %d connections; answers (-want +got):\n%s", test.path, made.Load(), diff)
+			}
+		})
+	}
+}
+
 // piped returns a transport to a backend of HTTP/1.1 that has handle answer each
 // request until that returns false. changed is told of connections that open, 1,
 // and end, -1.

@@ -77,6 +77,9 @@ func TestNobodyIsBlamedForTokens(t *testing.T) {
 			if states := p.states(t); !slices.Equal(states, []balancer.State{test.want}) {
 				t.Errorf("the backend is %v, want %v", states, test.want)
 			}
+			if _, shown := p.ask(t, "GET", "/.spangate/status", nil); !strings.Contains(shown, `"without_token_because":`) {
+				t.Errorf("the status says nothing of the token: %s", shown)
+			}
 			p.stop()
 			if n := asked.Load(); n != 0 {
 				t.Errorf("the backend was asked %d times", n)

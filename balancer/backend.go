@@ -69,6 +69,10 @@ func (b *Backend) OpenConnections() int64 {
 // or nil before it has shown any.
 func (b *Backend) Certificate() *certificate.Info { return b.certificate.Load() }
 
+// WithoutToken returns why there is no token to send along, so that no request can be sent;
+// nil where there is one, or none is needed.
+func (b *Backend) WithoutToken() error { return b.signer.Failure() }
+
 // Unverified reports whether nobody verifies the backend's certificate.
 func (b *Backend) Unverified() bool { return b.unverified }
 

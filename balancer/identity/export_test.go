@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Names for tests from outside of what has none there.
 var (
@@ -14,8 +17,14 @@ const (
 	LongestToken = longest
 )
 
-func (t Token) Value() string       { return t.value }
 func (t Token) Life() time.Duration { return t.life }
+
+func (t Token) Value() string {
+	if t.lines == nil {
+		return ""
+	}
+	return strings.TrimPrefix(t.lines()[0], "Bearer ")
+}
 
 // SetWorld has the clock of the world differ from the machine's other one by what ahead
 // returns.

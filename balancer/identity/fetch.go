@@ -55,7 +55,8 @@ func unanswered(err error) *FetchError {
 	return &FetchError{Type: string(fault.OfCall(err, fault.ConnectError)), Err: err}
 }
 
-// longestAnswer bounds what is read of an answer.
+// longestAnswer bounds what is read of an answer of the metadata server, and the header of
+// any. Package oauth2 reads no more than 1 MiB.
 const longestAnswer = 64 << 10
 
 // newClient returns what asks for tokens. It follows no redirect, which could lead

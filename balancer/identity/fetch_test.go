@@ -38,12 +38,7 @@ func jwt(claims string) string {
 // fetch fetches once as cfg says, within ctx.
 func fetch(ctx context.Context, t *testing.T, cfg identity.Config, p identity.Purpose) (identity.Token, fetched) {
 	t.Helper()
-	var once identity.Fetch
-	new(identity.Sources).Signer(cfg, p, identity.Hooks{Fetch: func(_ identity.Request, next identity.Fetch) identity.Fetch {
-		once = next
-		return next
-	}})
-	token, err := once(ctx)
+	token, err := fetching(cfg, p)(ctx)
 	if err == nil {
 		return token, fetched{Token: token.Value()}
 	}
@@ -55,6 +50,15 @@ func fetch(ctx context.Context, t *testing.T, cfg identity.Config, p identity.Pu
 		t.Errorf("the error shows what was answered: %v", err)
 	}
 	return token, fetched{Type: failure.Type, Status: failure.Status, Error: err.Error()}
+}
+
+// fetching returns what makes the fetches of a source.
+func fetching(cfg identity.Config, p identity.Purpose) (fetch identity.Fetch) {
+	new(identity.Sources).Signer(cfg, p, identity.Hooks{Fetch: func(_ identity.Request, next identity.Fetch) identity.Fetch {
+		fetch = next
+		return next
+	}})
+	return fetch
 }
 
 // service answers with a handler until the test ends, whatever the handler waits for.

@@ -1,37 +1,55 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// ofServer returns what fetches an access token from an authorization server. Where that
-// does not take the client's secret by the Authorization field, which every one must
-// (RFC 6749 §2.3.1), the first fetch tries again with it in the form, as some want it.
+// ofServer returns what fetches an access token from an authorization server. Until that
+// has taken the client's secret by the Authorization field, which every one must (RFC 6749
+// §2.3.1), a fetch that it refuses tries again with the secret in the form, as some want it.
 func ofServer(k key) (*url.URL, Fetch) {
 	u, err := url.Parse(k.tokenURL)
 	if err != nil {
 		u = &url.URL{} // which was refused before
 	}
-	cfg := &clientcredentials.Config{ClientID: k.clientID, ClientSecret: k.clientSecret, TokenURL: k.tokenURL, Scopes: strings.Fields(k.scope)}
-	if k.purpose.Audience != "" {
-		cfg.EndpointParams = url.Values{"audience": {k.purpose.Audience}}
+	by := func(style oauth2.AuthStyle) *clientcredentials.Config {
+		cfg := &clientcredentials.Config{ClientID: k.clientID, ClientSecret: k.clientSecret, TokenURL: k.tokenURL, Scopes: strings.Fields(k.scope), AuthStyle: style}
+		if k.purpose.Audience != "" {
+			cfg.EndpointParams = url.Values{"audience": {k.purpose.Audience}}
+		}
+		return cfg
 	}
+	byField, inForm := by(oauth2.AuthStyleInHeader), by(oauth2.AuthStyleInParams)
+	var taken atomic.Pointer[clientcredentials.Config]
 	client := newClient(http.ProxyFromEnvironment)
 	return u, func(ctx context.Context) (Token, error) {
-		got, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
-		if err != nil {
+		ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
+		way := cmp.Or(taken.Load(), byField)
+		got, err := way.Token(ctx)
+		if err != nil && taken.Load() == nil && refusesClient(err) {
+			if other, otherErr := inForm.Token(ctx); otherErr == nil {
+				way, got, err = inForm, other, nil
+			}
+		}
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return Token{}, unanswered(context.Cause(ctx)) // of which the library keeps but the text
+		case err != nil:
 			return Token{}, failure(err)
 		}
-		if kind := got.Type(); kind != "Bearer" {
+		taken.Store(way)
+		if kind := got.Type(); kind != "Bearer" && kind != "BearerToken" { // as Apigee calls it
 			return Token{}, nonsense(errors.New("the authorization server answered with a token that is no bearer token"))
 		}
 		life := unsaid
@@ -46,6 +64,13 @@ func ofServer(k key) (*url.URL, Fetch) {
 		}
 		return token, nil
 	}
+}
+
+// refusesClient reports whether the library's error is an answer that may mean the client:
+// 401, or 400 from those that do not look for it in the Authorization field at all.
+func refusesClient(err error) bool {
+	answered, ok := errors.AsType[*oauth2.RetrieveError](err)
+	return ok && (answered.Response.StatusCode == http.StatusUnauthorized || answered.Response.StatusCode == http.StatusBadRequest)
 }
 
 // failure returns what the library's error says, without the answer's text, which may

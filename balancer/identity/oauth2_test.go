@@ -87,24 +87,43 @@ func TestAuthorizationServer(t *testing.T) {
 }
 
 // TestAuthorizationServerIsAsked looks at what the server is sent, by one that knows who
-// asks by the Authorization field, and by one that knows it by the form only.
+// asks by the Authorization field, and by others, each of which is asked twice.
 func TestAuthorizationServerIsAsked(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		config  func(*identity.Config)
 		purpose identity.Purpose
-		inForm  bool
+		byField int // status of the answer, where the client is in the Authorization field
+		inForm  int
 		want    []string
 	}{
-		"by the field": {nil, identity.Purpose{}, false, []string{
+		"by the field": {nil, identity.Purpose{}, 200, 0, []string{
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
 			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
 		}},
-		"with scopes and an audience": {func(c *identity.Config) { c.Scopes = []identity.Scope{"orders.read", "orders.write"} }, identity.Purpose{Audience: "https://orders"}, false, []string{
+		"with scopes and an audience": {func(c *identity.Config) { c.Scopes = []identity.Scope{"orders.read", "orders.write"} }, identity.Purpose{Audience: "https://orders"}, 200, 0, []string{
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[audience:[https://orders] grant_type:[client_credentials] scope:[orders.read orders.write]]`,
 			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[audience:[https://orders] grant_type:[client_credentials] scope:[orders.read orders.write]]`,
 		}},
-		"by the form": {nil, identity.Purpose{}, true, []string{
+		"by the form": {nil, identity.Purpose{}, 401, 200, []string{
 			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
 			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
+		}},
+		"by the form, which alone it looks at": {nil, identity.Purpose{}, 400, 200, []string{
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
+		}},
+		"of whom it knows nothing": {nil, identity.Purpose{}, 401, 401, []string{
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
+		}},
+		"while it is out of order": {nil, identity.Purpose{}, 503, 200, []string{
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
+			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,19 +134,25 @@ func TestAuthorizationServerIsAsked(t *testing.T) {
 				r.ParseForm()
 				asked <- fmt.Sprintf("%s %s %q:%q %t %v", r.Method, r.Header.Get("Content-Type"), id, secret, ok, r.PostForm)
 				w.Header().Set("Content-Type", "application/json")
-				if ok && test.inForm {
-					answer(401, `{"error":"invalid_client"}`)(w, r)
-					return
+				status := test.inForm
+				if ok {
+					status = test.byField
 				}
-				fmt.Fprint(w, `{"access_token":"a","expires_in":3600}`)
+				w.WriteHeader(status)
+				if status == http.StatusOK {
+					fmt.Fprint(w, `{"access_token":"a","token_type":"BearerToken","expires_in":3600}`)
+				}
 			})
 			cfg := identity.Config{TokenURL: identity.TokenURL(server.URL), ClientID: "me:1", ClientSecret: "a b"}
 			if test.config != nil {
 				test.config(&cfg)
 			}
 			test.purpose.Kind = identity.OAuth2
-			if _, got := fetch(t.Context(), t, cfg, test.purpose); got.Token != "a" {
-				t.Errorf("got %+v", got)
+			fetch := fetching(cfg, test.purpose)
+			for range 2 {
+				if token, err := fetch(t.Context()); err == nil && token.Value() != "a" {
+					t.Errorf("got %+v", token)
+				}
 			}
 			close(asked)
 			var got []string

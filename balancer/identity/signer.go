@@ -19,6 +19,18 @@ type Signer struct {
 // source.
 func (s *Signer) Alike(other *Signer) bool { return other != nil && s.source == other.source }
 
+// Failure returns why there is no token, as the last fetch has it; nil where there is one,
+// or none was asked for yet. A nil Signer lacks none.
+func (s *Signer) Failure() error {
+	if s == nil {
+		return nil
+	}
+	if st := s.source.state.Load(); st.err != nil && !st.valid(s.source.set.now()) {
+		return st.err
+	}
+	return nil
+}
+
 // Sign returns r with the token in its header, in place of whatever a client may have
 // sent in that field, and that token. r and its header stay as they are: they may go to
 // another backend, which the token is not for. Errors are those of [Source.Token].
@@ -35,7 +47,7 @@ func (s *Signer) sign(r *http.Request) (signed *http.Request, token Token, waite
 	with := *r
 	with.Header = make(http.Header, len(r.Header)+1)
 	maps.Copy(with.Header, r.Header)
-	with.Header[s.field] = token.sent
+	with.Header[s.field] = token.lines()
 	return &with, token, waited, nil
 }
 

@@ -58,7 +58,7 @@ type state struct {
 
 // valid reports whether there is a token that can be sent.
 func (st *state) valid(now moment) bool {
-	return st.token.sent != nil && !st.got.passed(now, st.token.use())
+	return st.token.lines != nil && !st.got.passed(now, st.token.use())
 }
 
 // due reports whether it is time for another fetch.
@@ -165,7 +165,7 @@ func (st *state) after(token Token, err error, now moment, took time.Duration) *
 // is not done, as whoever answers may mean the credentials of the client.
 func (s *Source) Doubt(token Token) {
 	st, now := s.state.Load(), s.set.now()
-	if st.err != nil || st.token.value != token.value || !st.got.passed(now, shortestUse) || st.due(now) {
+	if st.err != nil || !st.token.is(token) || !st.got.passed(now, shortestUse) || st.due(now) {
 		return
 	}
 	next := *st

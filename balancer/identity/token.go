@@ -3,15 +3,15 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Token is what shows who the proxy is.
 type Token struct {
-	value string
-	sent  []string      // as the lines of a field
-	life  time.Duration // for how long it is valid once it has come
+	lines func() []string // of the field that it is sent in; nobody prints what a function returns
+	life  time.Duration   // for how long it is valid once it has come
 }
 
 const (
@@ -44,17 +44,15 @@ func newToken(value string, life time.Duration) (Token, error) {
 	case life <= 0:
 		return Token{}, errExpired
 	}
-	return Token{value: value, sent: []string{"Bearer " + value}, life: life}, nil
+	lines := []string{"Bearer " + value}
+	return Token{func() []string { return lines }, life}, nil
 }
+
+// is reports whether the two are sent alike.
+func (t *Token) is(other Token) bool { return slices.Equal(t.lines(), other.lines()) }
 
 // use returns for how long the token can be sent, once it has come.
 func (t *Token) use() time.Duration { return t.life - min(skew, t.life/10) }
 
 // rest returns after how long it is time for another one.
 func (t *Token) rest() time.Duration { return t.life - min(early, t.life/5) }
-
-// String keeps a token out where it is printed by itself, and not as a field of something.
-func (t Token) String() string { return "***" }
-
-// GoString is as String is.
-func (t Token) GoString() string { return "***" }

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,4 +63,42 @@ func FuzzParseIDToken(f *testing.F) {
 			t.Errorf("%q is a token that is valid for %v", text, token.Life())
 		}
 	})
+}
+
+// TestNewToken makes tokens of what may stand in a field, and of nothing else.
+func TestNewToken(t *testing.T) {
+	for value, want := range map[string]bool{
+		"a": true, "!~": true, "a.b-c_d+e/f=": true, strings.Repeat("x", identity.LongestToken): true,
+		"": false, "a b": false, "a\tb": false, "a\x7f": false, "ä": false, "a\x80": false, `a"b`: false, "a,b": false, "a\r\nX: y": false, "a\x00": false,
+		strings.Repeat("x", identity.LongestToken+1): false,
+	} {
+		if token, err := identity.NewToken(value, time.Hour); (err == nil) != want || err == nil && token.Value() != value {
+			t.Errorf("%.20q: %v", value, err)
+		}
+	}
+	if _, err := identity.NewToken("a", 0); err == nil {
+		t.Error("one that is valid no more is a token")
+	}
+}
+
+// TestTokensArePrintedNowhere prints one by itself and as a part of something.
+func TestTokensArePrintedNowhere(t *testing.T) {
+	token, err := identity.NewToken(secret, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type part struct {
+		Token identity.Token
+		own   identity.Token
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, value := range []any{token, &token, part{token, token}, &part{token, token}, []identity.Token{token}, map[string]identity.Token{"a": token}} {
+			text := fmt.Sprintf(verb, value)
+			for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprint([]byte(secret))} {
+				if strings.Contains(text, form) {
+					t.Errorf("%s of a %T shows it", verb, value)
+				}
+			}
+		}
+	}
 }

@@ -59,7 +59,8 @@ type Backend struct {
 	Serves  bool           `json:"serves"` // it may be picked: also one that is ejected, when no other may, and any below PANIC_THRESHOLD
 	Active  int64          `json:"active_requests"`
 
-	Certificate *certificate.Info `json:"certificate,omitempty"` // that it showed last
+	WithoutToken string            `json:"without_token_because,omitempty"` // it gets no requests as long as that lasts
+	Certificate  *certificate.Info `json:"certificate,omitempty"`           // that it showed last
 }
 
 // RateLimit is how many clients are counted, and where.

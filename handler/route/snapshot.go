@@ -28,7 +28,11 @@ func (t *Table) Snapshot() (s admin.Snapshot) {
 func backends(pool *balancer.Pool) (all []admin.Backend) {
 	ready := pool.Ready()
 	for _, b := range pool.Members() {
-		all = append(all, admin.Backend{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active(), Certificate: b.Certificate()})
+		s := admin.Backend{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active(), Certificate: b.Certificate()}
+		if why := b.WithoutToken(); why != nil {
+			s.WithoutToken = why.Error()
+		}
+		all = append(all, s)
 	}
 	return all
 }

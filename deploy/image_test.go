@@ -35,6 +35,11 @@ func TestImage(t *testing.T) {
 	if out, err := exec.Command("podman", "info").CombinedOutput(); err != nil {
 		t.Skipf("podman: %v\n%s", err, out)
 	}
+	t.Cleanup(func() {
+		for _, name := range []string{"amd64", "arm64", "run"} {
+			exec.Command("podman", "rmi", "-f", tested(name)).Run()
+		}
+	})
 	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		t.Run(arch, func(t *testing.T) { twice(t, arch, machine) })
 	}
@@ -45,7 +50,7 @@ func TestImage(t *testing.T) {
 // twice holds that there is nothing in the image but what it runs and whom it believes,
 // for arch, and that a second build makes the same.
 func twice(t *testing.T, arch string, machine elf.Machine) {
-	tag := "spangate:test-" + arch
+	tag := tested(arch)
 	files := contents(t, image(t, tag, "oci", "--platform=linux/"+arch))
 	first := inspect(t, tag)
 	if diff := cmp.Diff([]string{"etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "spangate"}, files.names); diff != "" {
@@ -107,8 +112,8 @@ func ofCommit(t *testing.T, program []byte) {
 
 // labels holds that the image says what it was told, and how its health is asked for.
 func labels(t *testing.T) {
-	image(t, "spangate:test", "docker", "--build-arg=VERSION=1.2.3", "--build-arg=REVISION=abc", "--build-arg=CREATED=1970-01-01T00:00:00Z")
-	got := inspect(t, "spangate:test")
+	image(t, tested("run"), "docker", "--build-arg=VERSION=1.2.3", "--build-arg=REVISION=abc", "--build-arg=CREATED=1970-01-01T00:00:00Z")
+	got := inspect(t, tested("run"))
 	for label, want := range map[string]string{"title": "spangate", "version": "1.2.3", "revision": "abc", "created": "1970-01-01T00:00:00Z"} {
 		if value := got.Labels["org.opencontainers.image."+label]; value != want {
 			t.Errorf("label %s is %q, want %q", label, value, want)
@@ -119,6 +124,9 @@ func labels(t *testing.T) {
 		t.Errorf("health check (-want +got):\n%s", diff)
 	}
 }
+
+// tested returns a tag that is this process's alone.
+func tested(name string) string { return fmt.Sprintf("spangate-test:%s-%d", name, os.Getpid()) }
 
 // image builds it, as just image does.
 func image(t *testing.T, tag, format string, flags ...string) (archive string) {
@@ -239,7 +247,7 @@ func runImage(t *testing.T) {
 	flags := append([]string{"run", "-d", "--network=host", "--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt=no-new-privileges"},
 		strings.Fields(os.Getenv("IMAGE_RUN_FLAGS"))...)
 	container := podman(t, append(flags, "-e", "HOST=127.0.0.1", "-e", "PORT="+port, "-e", "BACKENDS="+backend.URL,
-		"-e", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL(), "spangate:test")...)
+		"-e", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL(), tested("run"))...)
 	t.Cleanup(func() { podman(t, "rm", "-f", container) })
 
 	// The program knows best when it has begun; nothing here takes a minute.

@@ -11,9 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +22,7 @@ import (
 	"spangate/balancer"
 	"spangate/balancer/dnstest"
 	"spangate/handler/admin"
+	"spangate/handler/wire/wiretest"
 	"spangate/telemetry/contract"
 	"spangate/telemetry/otlptest"
 )
@@ -364,12 +363,7 @@ const before = "before a real authority, in handler/acme/pebble"
 // TestMain asserts, when all tests have run, that nothing is in the tables of
 // package contract which the program never sends.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	parallel := false
-	flag.Visit(func(f *flag.Flag) { parallel = parallel || f.Name == "test.parallel" })
-	if !parallel { // programs that start, drain and stop wait more than they work
-		flag.Set("test.parallel", strconv.Itoa(8*runtime.GOMAXPROCS(0)))
-	}
+	wiretest.Parallel()
 	code := m.Run()
 	filtered := false
 	flag.Visit(func(f *flag.Flag) {

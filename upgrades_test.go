@@ -175,7 +175,7 @@ func TestUpgrades(t *testing.T) {
 			want: "received=19 sent=9 closed_by=backend close_reason=end",
 		},
 		"another protocol, and the proxy leaves": {
-			protocol: "chat", environ: []string{"SHUTDOWN_TIMEOUT=1s"}, leaves: true,
+			protocol: "chat", environ: []string{"SHUTDOWN_TIMEOUT=3s"}, leaves: true,
 			backend: waits, client: func(s framedSocket) { s.next() },
 			want: hello + "closed_by=proxy close_reason=shutdown",
 		},

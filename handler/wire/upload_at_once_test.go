@@ -44,6 +44,9 @@ func TestWhoSendsContent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			backend := wiretest.Listen(t, func(conn net.Conn, _ int) {
 				serveRequests(conn, func(conn net.Conn, r *http.Request) bool {
+					if r.Header.Get("Expect") != "" {
+						io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\n")
+					}
 					n, err := io.Copy(io.Discard, r.Body)
 					_, werr := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d", len(fmt.Sprint(n)), n)
 					return err == nil && werr == nil

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,13 +47,13 @@ func nonsense(err error) *FetchError {
 	return &FetchError{Type: string(fault.MalformedResponse), Status: http.StatusOK, Err: err}
 }
 
-// unanswered returns the failure of a call that was not answered. It does not show the
+// unanswered returns the failure of a call that who was asked has not answered. It does not show the
 // URL, whose credentials it may hold.
-func unanswered(err error) *FetchError {
+func unanswered(who string, err error) *FetchError {
 	if uerr, ok := errors.AsType[*url.Error](err); ok {
 		err = uerr.Err
 	}
-	return &FetchError{Type: string(fault.OfCall(err, fault.ConnectError)), Err: err}
+	return &FetchError{Type: string(fault.OfCall(err, fault.ConnectError)), Err: fmt.Errorf("asking %s: %w", who, err)}
 }
 
 // longestAnswer bounds what is read of an answer of the metadata server, and the header of

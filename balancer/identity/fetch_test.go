@@ -144,12 +144,12 @@ func TestMetadataServer(t *testing.T) {
 		"a line of its own":     {flavored(answer(200, valid+"\r\nX: "+secret)), 0, nonsense("the metadata server answered with a token that cannot stand in a field")},
 		"a token too long":      {flavored(answer(200, valid+strings.Repeat("x", identity.LongestToken))), 0, nonsense("the metadata server answered with a token of more than 16 KiB")},
 		"it never ends":         {flavored(endless), 0, nonsense("the metadata server answered with more than 64 KiB")},
-		"it is slow":            {silent, short, fetched{Type: "timeout", Error: "context deadline exceeded"}},
-		"it is slow to go on":   {flavored(func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); silent(w, r) }), short, fetched{Type: "timeout", Error: "context deadline exceeded"}},
+		"it is slow":            {silent, short, fetched{Type: "timeout", Error: "asking the metadata server: context deadline exceeded"}},
+		"it is slow to go on":   {flavored(func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); silent(w, r) }), short, fetched{Type: "timeout", Error: "asking the metadata server: context deadline exceeded"}},
 		"it is cut off amid": {flavored(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "99")
 			fmt.Fprint(w, secret)
-		}), 0, fetched{Type: "connect_error", Error: "unexpected EOF"}},
+		}), 0, fetched{Type: "connect_error", Error: "asking the metadata server: unexpected EOF"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

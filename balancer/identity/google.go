@@ -33,7 +33,7 @@ func ofGoogle(host, audience string) (*url.URL, Fetch) {
 		r := &http.Request{Method: http.MethodGet, URL: u, Header: http.Header{flavor: {google}}}
 		resp, err := client.Do(r.WithContext(ctx))
 		if err != nil {
-			return Token{}, unanswered(err)
+			return Token{}, unanswered("the metadata server", err)
 		}
 		defer resp.Body.Close()
 		switch {
@@ -47,7 +47,7 @@ func ofGoogle(host, audience string) (*url.URL, Fetch) {
 		text, err := io.ReadAll(io.LimitReader(resp.Body, longestAnswer+1))
 		switch {
 		case err != nil:
-			return Token{}, unanswered(err)
+			return Token{}, unanswered("the metadata server", err)
 		case len(text) > longestAnswer:
 			return Token{}, nonsense(fmt.Errorf("the metadata server answered with more than %d KiB", longestAnswer>>10))
 		}

@@ -44,7 +44,7 @@ func ofServer(k key) (*url.URL, Fetch) {
 		}
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return Token{}, unanswered(context.Cause(ctx)) // of which the library keeps but the text
+			return Token{}, unanswered(authorizationServer, context.Cause(ctx)) // of which the library keeps but the text
 		case err != nil:
 			return Token{}, failure(err)
 		}
@@ -66,12 +66,19 @@ func ofServer(k key) (*url.URL, Fetch) {
 	}
 }
 
-// refusesClient reports whether the library's error is an answer that may mean the client:
-// 401, or 400 from those that do not look for it in the Authorization field at all.
+// refusesClient reports whether the library's error is an answer that may mean the client,
+// as servers that do not look for it in the Authorization field have many: all of 4xx, but
+// for those that say to come later.
 func refusesClient(err error) bool {
 	answered, ok := errors.AsType[*oauth2.RetrieveError](err)
-	return ok && (answered.Response.StatusCode == http.StatusUnauthorized || answered.Response.StatusCode == http.StatusBadRequest)
+	if !ok {
+		return false
+	}
+	status := answered.Response.StatusCode
+	return status/100 == 4 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
+
+const authorizationServer = "the authorization server"
 
 // failure returns what the library's error says, without the answer's text, which may
 // hold anything.
@@ -88,7 +95,7 @@ func failure(err error) *FetchError {
 		return refused(answered.Response, errors.New(text))
 	}
 	if called, ok := errors.AsType[*url.Error](err); ok {
-		return unanswered(called)
+		return unanswered(authorizationServer, called)
 	}
 	return nonsense(errors.New("the authorization server answered with what is no token of RFC 6749 §5.1"))
 }

@@ -55,12 +55,12 @@ func TestAuthorizationServer(t *testing.T) {
 			http.Redirect(w, r, "/"+secret, http.StatusTemporaryRedirect)
 		}, 0, fetched{Type: "307", Status: 307, Error: "the authorization server answered 307"}, 0},
 		"it never ends": {typed("application/json", endless), 0, nonsense(noToken), 0},
-		"it is slow":    {silent, 100 * time.Millisecond, fetched{Type: "timeout", Error: "context deadline exceeded"}, 0},
+		"it is slow":    {silent, 100 * time.Millisecond, fetched{Type: "timeout", Error: "asking the authorization server: context deadline exceeded"}, 0},
 		"it is slow to go on": {func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			w.(http.Flusher).Flush()
 			silent(w, r)
-		}, 100 * time.Millisecond, fetched{Type: "timeout", Error: "context deadline exceeded"}, 0},
+		}, 100 * time.Millisecond, fetched{Type: "timeout", Error: "asking the authorization server: context deadline exceeded"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +110,7 @@ func TestAuthorizationServerIsAsked(t *testing.T) {
 			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
 			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
 		}},
-		"by the form, which alone it looks at": {nil, identity.Purpose{}, 400, 200, []string{
+		"by the form, which alone it looks at": {nil, identity.Purpose{}, 403, 200, []string{
 			`POST application/x-www-form-urlencoded "me%3A1":"a+b" true map[grant_type:[client_credentials]]`,
 			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,
 			`POST application/x-www-form-urlencoded "":"" false map[client_id:[me:1] client_secret:[a b] grant_type:[client_credentials]]`,

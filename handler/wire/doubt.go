@@ -26,10 +26,19 @@ func (p *connectionPool) afterStandstill(now time.Time) (gone []*connection) {
 	return gone
 }
 
-// doubt closes those that have been unused since before then: a request that took another
-// of them at that time got no answer in time, nor anything else. The other end of all may
-// be gone, and each of them would have one more client wait to find out.
+// longSilence is how long nothing has to come for that to say something of others than the
+// request that waits. Less is no great loss to whoever waits next, and many a request is
+// given up sooner.
+const longSilence = time.Second
+
+// doubt closes those that have been unused since before then, if that is long ago: a
+// request that took another of them at that time has ended without anything having come.
+// The other end of all may be gone, and each of them would have one more client wait to
+// find out.
 func (p *connectionPool) doubt(then time.Time) {
+	if time.Since(then) < longSilence {
+		return
+	}
 	p.mu.Lock()
 	first := slices.IndexFunc(p.idle, func(c *connection) bool { return !c.idleSince.Before(then) })
 	if first < 0 {

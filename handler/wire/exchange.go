@@ -234,7 +234,7 @@ func (x *exchange) fail(err error) *fault.Error {
 	x.upload.giveUp()
 	if !x.over.Swap(true) {
 		x.c.http1.timed.end()
-		if late := e.Type == fault.ResponseTimeout || e.Type == fault.Timeout; late && !x.heard && !x.upload.owed() && !x.c.taken.IsZero() {
+		if !x.heard && !x.upload.owed() && !x.c.taken.IsZero() {
 			x.transport.pool.doubt(x.c.taken)
 		}
 		x.transport.ended(x.c, x.untouched)

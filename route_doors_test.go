@@ -11,11 +11,13 @@ import (
 func TestDoorsOfRoutes(t *testing.T) {
 	t.Parallel()
 	p := start(t, "PROBE_MODE=off", "BACKENDS="+telling(t, "X-Auth-Principal", "X-Auth-Method", "X-Who", "X-Tenant"), "TRUSTED_PROXIES=127.0.0.0/8",
-		"ROUTES=closed,host,who,get,put,tenant",
+		"ROUTES=closed,host,who,get,put,tenant,user,below,page,own",
 		"ROUTE_CLOSED_MATCH=/closed/*,/admin", "ROUTE_CLOSED_AUTH_API_KEYS=joe:"+apiKey,
 		"ROUTE_HOST_MATCH=secret.example.com/*", "ROUTE_HOST_AUTH_API_KEYS=joe:"+apiKey,
 		"ROUTE_WHO_MATCH=/who", "ROUTE_WHO_AUTH_API_KEYS=joe:"+apiKey, "ROUTE_WHO_AUTH_PRINCIPAL_HEADER=X-Who",
 		"ROUTE_GET_MATCH=GET /api/*", "ROUTE_PUT_MATCH=/api/*", "ROUTE_PUT_AUTH_API_KEYS=joe:"+apiKey,
+		"ROUTE_USER_MATCH=/users/{id}/keys", "ROUTE_USER_ALLOW_CIDRS=192.0.2.0/24", "ROUTE_BELOW_MATCH=/below/{rest...}", "ROUTE_BELOW_AUTH_API_KEYS=joe:"+apiKey,
+		"ROUTE_PAGE_MATCH=/page,/other/", "ROUTE_PAGE_RESPOND=200 text/plain page", "ROUTE_OWN_MATCH=/closed/own", "ROUTE_OWN_AUTH_API_KEYS=ann:"+strings.Repeat("b", 32),
 		"ROUTE_TENANT_MATCH=files.example.com/{id}/{rest...}", "ROUTE_TENANT_REWRITE=/users/{id}/files/{rest}", "ROUTE_TENANT_REQUEST_HEADERS=X-Tenant: {id}",
 	)
 	const key = "X-Api-Key: " + apiKey
@@ -33,6 +35,26 @@ func TestDoorsOfRoutes(t *testing.T) {
 		{"GET", "x", "/Admin", nil, "400"},
 		{"GET", "x", "/%43losed/x", nil, "400"},
 		{"GET", "x", "/open/..%2fCLOSED/x", nil, "400"},
+
+		// A server may make nothing of a slash at the end: where a door is, it opens nothing.
+		{"GET", "x", "/admin", nil, "401"},
+		{"GET", "x", "/admin/", nil, "400"},
+		{"GET", "x", "/admin/", []string{key}, "400"},
+		{"GET", "x", "/Admin/", nil, "400"},
+		{"GET", "x", "/admin%2f", nil, "400"},
+		{"GET", "x", "/users/1/keys", nil, "403"},
+		{"GET", "x", "/users/1/keys/", nil, "400"},
+		{"GET", "x", "/users/1/keys//", nil, "400"},
+		{"GET", "x", "/users/1/keys/;a", nil, "400"},
+		{"GET", "x", "/users/1/keys/a", nil, "200 GET /users/1/keys/a"},
+		{"GET", "x", "/below/", nil, "401"},
+		{"GET", "x", "/below", nil, "400"},
+		{"GET", "x", "/closed/own/", []string{key}, "400"}, // it is somebody else's
+		{"GET", "x", "/closed/", nil, "401"},
+		{"GET", "x", "/page", nil, "200 page"},
+		{"GET", "x", "/page/", nil, "200 GET /page/"},
+		{"GET", "x", "/other", nil, "200 GET /other"},
+		{"GET", "x", "/", nil, "200 GET /"},
 
 		// The backend goes by Host, whatever a proxy says.
 		{"GET", "secret.example.com", "/", nil, "401"},

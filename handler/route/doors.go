@@ -5,7 +5,28 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+
+	"spangate/handler/route/match"
+	"spangate/policy"
 )
+
+// doors are those that there are of different kinds, by what they are made of.
+type doors map[string]match.Door
+
+// of returns the door that cfg describes: 0 where it lets in everybody.
+func (d *doors) of(cfg *policy.Config) match.Door {
+	if cfg.Open() && cfg.Access.Deny.Empty() {
+		return 0
+	}
+	made := fmt.Sprintf("%#v %#v", cfg.Auth, cfg.Access)
+	if *d == nil {
+		*d = doors{}
+	}
+	if (*d)[made] == 0 {
+		(*d)[made] = match.Door(len(*d) + 1)
+	}
+	return (*d)[made]
+}
 
 // Doors says who is let in where nothing else is said, as the policies do, and where
 // routes let in somebody else what they say otherwise. Of many routes it tells some, those

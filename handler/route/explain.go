@@ -133,7 +133,7 @@ func Explain(args []string, cfg *Config, routes *Routes, origin handler.Origin, 
 		return err
 	}
 	rest := len(cfg.Balancer.Backends) > 0
-	rules, err := match.Compile(rules(routes.Each), rest)
+	rules, err := compile(cfg, routes.Each, rest)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (r *Routes) Fields() (all []string) {
 // Check returns what is wrong with values that are right by themselves. all is what
 // routes inherit, and secure says that HTTPS comes here.
 func (r *Routes) Check(all *Config, secure bool) error {
-	table, err := match.Compile(rules(r.Each), false)
+	table, err := compile(all, r.Each, false)
 	wrong := []error{err, r.checkReferences(all)}
 	if err == nil {
 		wrong = append(wrong, r.checkLoops(table, secure))
@@ -87,7 +87,7 @@ func (r *Routes) Ways(all *Config) (ways []*Config) {
 // Order returns the indexes of the routes in the order in which they are matched, by the
 // most specific pattern of each; nil where they conflict.
 func (r *Routes) Order() (order []int) {
-	table, err := match.Compile(rules(r.Each), false)
+	table, err := compile(&Config{}, r.Each, false)
 	if err != nil {
 		return nil
 	}

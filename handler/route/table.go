@@ -46,7 +46,7 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 		return t, err
 	}
 	var err error
-	if t.rules, err = match.Compile(rules(named), t.rest); err != nil {
+	if t.rules, err = compile(&cfg, named, t.rest); err != nil {
 		return nil, err
 	}
 	p.vouched = vouched(&cfg, named)
@@ -82,12 +82,24 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 	return t, nil
 }
 
-// rules returns those of the routes, in the same order.
-func rules(named []Named) (all []match.Rule) {
+// compile makes the table of the routes, in the same order. rest says that all answers
+// what none of them takes.
+func compile(all *Config, named []Named, rest bool) (*match.Table, error) {
+	var known doors
+	others := &match.Rule{Name: Default, Door: known.of(&all.Policy)}
+	var rules []match.Rule
 	for i := range named {
-		all = append(all, match.Rule{Name: named[i].Name, Config: &named[i].Match})
+		n := &named[i]
+		door := others.Door
+		if n.Sets("AUTH_*", "ALLOW_CIDRS", "DENY_CIDRS") {
+			door = known.of(&n.Policy)
+		}
+		rules = append(rules, match.Rule{Name: n.Name, Config: &n.Match, Door: door})
 	}
-	return all
+	if !rest {
+		others = nil
+	}
+	return match.Compile(rules, others)
 }
 
 // everything is the pattern of what no rule takes.

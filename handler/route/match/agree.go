@@ -33,6 +33,7 @@ func traitsOf(path string) (t traits) {
 	if isPlain, capitals := plain(path); isPlain {
 		return traits{capitals: capitals}
 	}
+	before := byte('/')
 	for i := 1; i < len(path); {
 		c, width := path[i], 1
 		if c == '%' {
@@ -50,9 +51,10 @@ func traitsOf(path string) (t traits) {
 			if t.end == 0 {
 				t.end = i
 			}
-		case c == 0xc0, c == 0xc1:
+		case c == 0xc0, c == 0xc1, before == 0xe0 && 0x80 <= c && c < 0xa0, before == 0xf0 && 0x80 <= c && c < 0x90:
 			t.overlong = true
 		}
+		before = c
 		i += width
 	}
 	t.sent = shapeOf(path, step{})
@@ -282,7 +284,7 @@ func (w *walk) agree(at, other *site, path string, took *entry) bool {
 		return false // where dots are resolved, variables would not be what they are taken for
 	}
 	folds := (took != nil || w.table.rest) && (t.capitals || w.table.folds)
-	if c.count > 1 || folds || other != nil || w.text != path {
+	if c.count > 1 || folds || w.table.doors || other != nil || w.text != path {
 		for i := range c.count {
 			rd, ok := t.reading(i, &c)
 			if ok && (w.spent > mostSpent || !w.leads(at, other, path, &rd, folds, took)) {
@@ -306,18 +308,54 @@ func (w *walk) leads(at, other *site, path string, rd *reading, folds bool, took
 // the one of those who make nothing of a dot at the end of a host.
 func (w *walk) leadsTo(at *site, took *entry, folds, isOther bool) bool {
 	e := w.search(at)
-	if sameRule(e, took) && folds {
-		w.folding = true
+	w.dissent.folding = sameRule(e, took) && folds
+	w.folding = w.dissent.folding
+	if w.folding {
 		e = w.search(at)
-		w.folding, w.dissent.folding = false, true
-	} else {
-		w.dissent.folding = false
 	}
+	if sameRule(e, took) && w.table.doors {
+		if guarded := w.acrossSlash(at); guarded != nil && w.passes(guarded, took) {
+			e = guarded
+		}
+	}
+	w.folding = false
 	if sameRule(e, took) {
 		return true
 	}
 	w.dissent.found, w.dissent.to, w.dissent.isOther = true, e, isOther
 	return false
+}
+
+// acrossSlash returns the entry that takes the path that has been read with a slash at its
+// end where it has none, and without where it has one. That is how w holds it then.
+func (w *walk) acrossSlash(at *site) *entry {
+	s := &w.path
+	last := s.n - 1
+	switch {
+	case last < 0, last > s.most: // it is longer than what any pattern ends with
+		return nil
+	case s.spans[last].from < s.spans[last].to:
+		s.push(len(w.text), len(w.text))
+	case last > 0:
+		s.n = last
+	}
+	doubted := w.doubted
+	e := w.search(at)
+	w.doubted = doubted
+	return e
+}
+
+// passes reports whether what goes to took's rule, or to the rest, passes by the door of
+// one that is more specific, but for a slash. Who has a pattern for one of the two alone
+// means that one.
+func (w *walk) passes(guarded, took *entry) bool {
+	switch {
+	case guarded.door == 0:
+		return false
+	case took == nil:
+		return w.table.rest && guarded.door != w.table.restDoor
+	}
+	return guarded.door != took.door && guarded.order < took.order && took.pattern.end != exact
 }
 
 // dissent is what a reading has led to that is not what it should have.

@@ -59,7 +59,7 @@ func BenchmarkCompile(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := match.Compile(rules, false); err != nil {
+				if _, err := match.Compile(rules, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -12,7 +12,7 @@ func ExampleTable_Match() {
 	var users, web match.Config
 	users.Patterns.UnmarshalText([]byte("/users/{id:int}/*"))
 	web.Patterns.UnmarshalText([]byte("/*"))
-	table, err := match.Compile([]match.Rule{{Name: "web", Config: &web}, {Name: "users", Config: &users}}, false)
+	table, err := match.Compile([]match.Rule{{Name: "web", Config: &web}, {Name: "users", Config: &users}}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -86,7 +86,7 @@ func (w *walk) reading(host string) string {
 
 // why returns why e does not match the request by itself.
 func (e *entry) why(t *Table, r *http.Request, host string, client netip.Addr) string {
-	alone, _ := Compile([]Rule{{Config: &Config{Patterns: Patterns{e.pattern}}}}, false)
+	alone, _ := Compile([]Rule{{Config: &Config{Patterns: Patterns{e.pattern}}}}, nil)
 	w := alone.walk(r, client)
 	at, _, ok := w.sites(host)
 	c := e.conditions

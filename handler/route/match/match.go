@@ -31,7 +31,9 @@
 //
 // A backend may read a path in another way than the one that chose its route. [Table.Match]
 // says that a request is ambiguous where some reading that servers are known for leads
-// to another route. So is one with a field or a parameter that occurs more than once, with
+// to another route. That a slash at the end makes no difference, which is true of many
+// servers and false for as many sites, is such a reading where it leads to another [Door].
+// So is one with a field or a parameter that occurs more than once, with
 // different values, of which one decides about the route.
 package match
 
@@ -55,7 +57,12 @@ type Config struct {
 type Rule struct {
 	Name   string // of the route
 	Config *Config
+	Door   Door
 }
+
+// Door is who is let in by a rule: two that have the same let in the same, and everybody
+// if it is 0.
+type Door int
 
 // Match is what [Table.Match] found.
 type Match struct {

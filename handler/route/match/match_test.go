@@ -63,7 +63,10 @@ func compileWith(t testing.TB, rest bool, rules ...string) (*match.Table, error)
 	for i, text := range rules {
 		all = append(all, rule(t, strconv.Itoa(i), strings.Split(text, "; ")...))
 	}
-	return match.Compile(all, rest)
+	if rest {
+		return match.Compile(all, &match.Rule{})
+	}
+	return match.Compile(all, nil)
 }
 
 var client = netip.MustParseAddr("10.0.0.1")

@@ -22,7 +22,7 @@ var spellings = []string{
 
 	"/ADMIN/users", "/Admin/users", "/aDMIN/users", "/%41dmin/users", "/%41%44%4D%49%4E/users", "//ADMIN/users", "/x/../Admin/users", "/ADMIN;x/users", "/ADMIN%2Fusers",
 
-	"/admin%00/users", "/admin%3F/users", "/admin%23/users", "/%c0%afadmin/users", "/%C0%AE%C0%AE/admin/users", "/x%c0%af..%c1%9cadmin/users",
+	"/admin%00/users", "/admin%3F/users", "/admin%23/users", "/%c0%afadmin/users", "/%e0%80%afadmin/users", "/%F0%80%80%AFadmin/users", "/%C0%AE%C0%AE/admin/users", "/x%c0%af..%c1%9cadmin/users",
 	"/index.php/admin/users", "/x.PHP/admin/users", "/index.php;x/admin/users", "/index.php/../admin/users", "/%69ndex.php/%61dmin/users", "/index%2Ephp/admin/users", "/x/../index.php/admin/users",
 
 	"/%2561dmin/users", "/%252Fadmin/users", "/%252e%252e%252fadmin/users", "/%25%36%31dmin/users", "/x/%252e%252e/admin/users", "/admin%252Fusers", "/%255Cadmin/users", "/%253B/admin/users",

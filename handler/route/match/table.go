@@ -22,15 +22,19 @@ type Table struct {
 	depth      int  // the most segments of a pattern
 	folds      bool // a pattern has capitals in its path
 	rest       bool // what no rule takes goes somewhere
+	restDoor   Door // by which it gets there
+	doors      bool // a slash at the end may lead past one
 }
 
 // entry is one pattern of a rule.
 type entry struct {
 	rule       int
 	name       string
+	door       Door
 	pattern    *Pattern
 	methods    methodSet // 0: all
 	conditions *Config
+	order      int // among all entries, those that are more specific first
 	id         int // of the conditions, from 1; 0: none
 }
 
@@ -47,11 +51,14 @@ type site struct {
 }
 
 // Compile makes the table of rules. Its error joins one for each two rules that may
-// take the same request and of which neither is more specific. That rest is set means
-// that somebody answers what no rule takes, who is not to get what another reading, be it
-// one without regard to case, leads to a rule.
-func Compile(rules []Rule, rest bool) (*Table, error) {
-	t := &Table{rest: rest, methods: map[string]methodSet{}, exactly: map[string]*site{}, wildcards: map[string]*site{}, any: &site{}}
+// take the same request and of which neither is more specific. rest, of which the door
+// matters alone, is who answers what no rule takes, and is not to get what another reading,
+// be it one without regard to case, leads to a rule; nil: nobody does.
+func Compile(rules []Rule, rest *Rule) (*Table, error) {
+	t := &Table{rest: rest != nil, methods: map[string]methodSet{}, exactly: map[string]*site{}, wildcards: map[string]*site{}, any: &site{}}
+	if rest != nil {
+		t.restDoor = rest.Door
+	}
 	conditional := 0
 	for i, rule := range rules {
 		id := 0
@@ -64,14 +71,16 @@ func Compile(rules []Rule, rest bool) (*Table, error) {
 			if err != nil {
 				return nil, err
 			}
-			t.entries = append(t.entries, &entry{i, rule.Name, p, methods, rule.Config, id})
+			t.entries = append(t.entries, &entry{i, rule.Name, rule.Door, p, methods, rule.Config, 0, id})
+			t.doors = t.doors || rule.Door != 0 && p.end != prefix
 		}
 	}
 	sortEntries(t.entries)
 	if err := conflicts(t.entries); err != nil {
 		return nil, err
 	}
-	for _, e := range t.entries {
+	for i, e := range t.entries {
+		e.order = i
 		t.depth = max(t.depth, len(e.pattern.segments))
 		t.namesHosts = t.namesHosts || e.pattern.host != ""
 		t.folds = t.folds || slices.ContainsFunc(e.pattern.segments, func(s segment) bool { return s.kind == literal && strings.ContainsAny(s.text, capitals) })

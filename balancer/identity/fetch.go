@@ -47,8 +47,8 @@ func nonsense(err error) *FetchError {
 	return &FetchError{Type: string(fault.MalformedResponse), Status: http.StatusOK, Err: err}
 }
 
-// unanswered returns the failure of a call that who was asked has not answered. It does not show the
-// URL, whose credentials it may hold.
+// unanswered returns the failure of a call that who was asked has not answered. It does not
+// show the URL, whose credentials it may hold.
 func unanswered(who string, err error) *FetchError {
 	if uerr, ok := errors.AsType[*url.Error](err); ok {
 		err = uerr.Err

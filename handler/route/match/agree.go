@@ -314,8 +314,11 @@ func (w *walk) leadsTo(at *site, took *entry, folds, isOther bool) bool {
 		e = w.search(at)
 	}
 	if sameRule(e, took) && w.table.doors {
+		n, empty := w.path.n, w.path.empty
 		if guarded := w.acrossSlash(at); guarded != nil && w.passes(guarded, took) {
 			e = guarded
+		} else {
+			w.path.n, w.path.empty = n, empty // for the other site
 		}
 	}
 	w.folding = false

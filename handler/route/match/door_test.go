@@ -7,6 +7,26 @@ import (
 	"spangate/handler/route/match"
 )
 
+// TestSitesReadTheSamePath has a table with a door look at a path by two sites.
+func TestSitesReadTheSamePath(t *testing.T) {
+	var rules []match.Rule
+	for i, text := range []string{"/*", "/page", "/one", "example.com/other"} {
+		r := rule(t, text, text)
+		r.Door = []match.Door{0, 0, 1, 0}[i]
+		rules = append(rules, r)
+	}
+	table, err := match.Compile(rules, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"example.com./page": false, "example.com./page/": false, "example.com./one": false, "example.com./one/": true} {
+		r := request(text)
+		if why := table.Ambiguity(r, r.Host, client); (why != "") != want {
+			t.Errorf("%s: %q", text, why)
+		}
+	}
+}
+
 // TestSlashesPassNoDoor has a slash too many, or one too few, lead by another door, by the
 // same one, and by none.
 func TestSlashesPassNoDoor(t *testing.T) {

@@ -33,8 +33,8 @@
 // says that a request is ambiguous where some reading that servers are known for leads
 // to another route. That a slash at the end makes no difference, which is true of many
 // servers and false for as many sites, is such a reading where it leads to another [Door].
-// So is one with a field or a parameter that occurs more than once, with
-// different values, of which one decides about the route.
+// So is one with a field or a parameter that occurs more than once, with different values,
+// of which one decides about the route.
 package match
 
 import (

@@ -139,7 +139,7 @@ func TestRoutesInherit(t *testing.T) {
 			}
 			name, _, _ := strings.Cut(given, "=")
 			name = "ROUTE_API_" + strings.TrimSuffix(name, "_FILE")
-			i := slices.IndexFunc(variables, func(v config.Variable) bool { return v.Name == name })
+			i := slices.IndexFunc(variables, func(v *config.Variable) bool { return v.Name == name })
 			if i < 0 {
 				t.Fatalf("%s is not set", name)
 			}

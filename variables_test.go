@@ -103,7 +103,7 @@ func TestVariables(t *testing.T) {
 			if err != nil && raw.MatchString(err.Error()) {
 				t.Errorf("reason %q is not for people", err)
 			}
-			if !slices.ContainsFunc(loaded, func(l config.Variable) bool { return l.Name == v.Name && l.Origin == "set" }) {
+			if !slices.ContainsFunc(loaded, func(l *config.Variable) bool { return l.Name == v.Name && l.Origin == "set" }) {
 				t.Error("it cannot be set: its name looks like a neighbour's")
 			}
 		})

@@ -54,7 +54,7 @@ func (f Faults) Error() string { return strings.Join(f, "\n") }
 // right by themselves. Its error joins one for each complaint, as [Wrong] makes
 // them. A complaint in which a variable takes part whose value is not known is not
 // heard: the field is zero then.
-func Load(cfg any, environ []string, checks ...func() error) (variables []Variable, warnings []string, err error) {
+func Load(cfg any, environ []string, checks ...func() error) (variables []*Variable, warnings []string, err error) {
 	l := load(cfg, environ, checks)
 	return l.all(), l.warnings, l.err()
 }

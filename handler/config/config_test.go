@@ -341,7 +341,7 @@ func TestOrigins(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			i := slices.IndexFunc(variables, func(v Variable) bool { return v.Name == test.variable })
+			i := slices.IndexFunc(variables, func(v *Variable) bool { return v.Name == test.variable })
 			if got := variables[i]; got.text != test.wantText || got.Origin != test.wantFrom {
 				t.Errorf("%s is %q (%s), want %q (%s)", got.Name, got.text, got.Origin, test.wantText, test.wantFrom)
 			}

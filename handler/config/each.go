@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -82,8 +83,8 @@ type element struct {
 	prefix string // begins the names of its variables
 	i      int
 	value  reflect.Value
-	own    []Variable // those that are set, in the order of the struct
-	anew   []Variable // those that are as by default, whatever others inherit
+	own    []Variable  // those that are set, in the order of the struct
+	anew   []*Variable // of the template: those that are as by default, whatever others inherit
 }
 
 // take moves to r what seems to be given to it.
@@ -108,7 +109,7 @@ func (r *repeated) takes(name string) bool {
 // prepare makes what all of r's structs begin as.
 func (r *repeated) prepare(l *loading) {
 	r.template = reflect.New(r.slice.Type().Elem()).Elem()
-	var w walk
+	w := newWalk()
 	w.add(r.template, place{prefixes: []string{""}, index: []int{}})
 	r.variables = w.variables
 	relate(r.variables)
@@ -146,15 +147,12 @@ func (e *element) variable(name string) *Variable {
 			return v
 		}
 	}
-	for i := range e.anew {
-		if v := &e.anew[i]; v.Name[len(e.prefix):] == name {
-			return v
-		}
-	}
 	v := e.byName[name]
 	switch {
 	case v == nil:
 		return nil
+	case slices.Contains(e.anew, v):
+		return e.usual(v)
 	case v.whole:
 		return v.base
 	}

@@ -41,20 +41,25 @@ func (e *element) beginAnew() {
 		if of.base == nil || !slices.ContainsFunc(of.instead, sets) || slices.ContainsFunc(e.own, func(v Variable) bool { return v.base == of.base }) {
 			continue
 		}
-		v := e.called(e.prefix+of.Name, of)
-		usual := reflect.Zero(v.value.Type())
-		if v.text = v.Default; v.text != "" {
-			usual = v.own(v.text)
+		usual := reflect.Zero(of.value.Type())
+		if of.Default != "" {
+			usual = of.own(of.Default)
 		}
-		v.value.Set(usual)
-		v.Origin = "default"
-		e.anew = append(e.anew, v)
+		e.value.FieldByIndex(of.index).Set(usual)
+		e.anew = append(e.anew, of)
 	}
+}
+
+// usual returns what a variable of the template is in e, where it is as by default.
+func (e *element) usual(of *Variable) *Variable {
+	v := e.called(e.prefix+of.Name, of)
+	v.text, v.Origin = v.Default, "default"
+	return &v
 }
 
 // inheritsFrom reports whether a variable that stands once holds in e because nothing else
 // does.
 func (e *element) inheritsFrom(v *Variable) bool {
-	isBase := func(other Variable) bool { return other.base == v }
-	return !slices.ContainsFunc(e.own, isBase) && !slices.ContainsFunc(e.anew, isBase)
+	return !slices.ContainsFunc(e.own, func(other Variable) bool { return other.base == v }) &&
+		!slices.ContainsFunc(e.anew, func(other *Variable) bool { return other.base == v })
 }

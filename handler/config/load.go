@@ -55,7 +55,7 @@ func begin(cfg any, environ []string) *loading {
 		l.given[name] = strings.TrimRight(text, "\r\n") // a line's end is no part of what was in the line
 	}
 	l.defaults = platformDefaults(l.given)
-	w := walk{tags: make(tag, 0, 2048), variables: make([]Variable, 0, 256)} // roughly as many as there are
+	w := newWalk()
 	w.add(reflect.ValueOf(cfg).Elem(), place{prefixes: []string{""}})
 	l.variables, l.repeated = w.variables, w.repeated
 	for i := range l.variables {
@@ -135,12 +135,17 @@ func (l *loading) variableAt(address any) *Variable {
 }
 
 // all returns the variables that stand once, and those that are set for one of each.
-func (l *loading) all() []Variable {
-	own := [][]Variable{l.variables}
-	for _, r := range l.repeated {
-		for _, e := range r.elements {
-			own = append(own, e.own)
+func (l *loading) all() (all []*Variable) {
+	add := func(variables []Variable) {
+		for i := range variables {
+			all = append(all, &variables[i])
 		}
 	}
-	return slices.Concat(own...)
+	add(l.variables)
+	for _, r := range l.repeated {
+		for _, e := range r.elements {
+			add(e.own)
+		}
+	}
+	return all
 }

@@ -50,8 +50,11 @@ func (g Group) names(variable string) bool { return matches(g.Of, variable) }
 // matches reports whether one of patterns stands for name; * is for anything.
 func matches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		if !strings.Contains(pattern, "*") {
+		switch prefix, rest, ok := strings.Cut(pattern, "*"); {
+		case !ok:
 			return pattern == name
+		case rest == "":
+			return strings.HasPrefix(name, prefix)
 		}
 		ok, _ := path.Match(pattern, name)
 		return ok

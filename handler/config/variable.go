@@ -60,7 +60,7 @@ func (v *Variable) auto() string { return v.tag.Get("auto") }
 // Variables returns the variables of cfg, a pointer to a struct, in its order, but
 // for those of structs that are there once for each of a list.
 func Variables(cfg any) []Variable {
-	var w walk
+	w := newWalk()
 	w.add(reflect.ValueOf(cfg).Elem(), place{prefixes: []string{""}})
 	return w.variables
 }
@@ -71,6 +71,9 @@ type walk struct {
 	variables []Variable
 	repeated  []*repeated
 }
+
+// newWalk has room for roughly as many as there are.
+func newWalk() *walk { return &walk{tags: make(tag, 0, 2048), variables: make([]Variable, 0, 256)} }
 
 // place is where in a configuration a struct stands. The last of prefixes begins the
 // names of its variables, the others those of the structs around it.

@@ -2,11 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"spangate/handler/config"
+	"spangate/handler/field"
+	"spangate/handler/route"
+	"spangate/telemetry"
 )
 
 // container is what a process finds in a container of a cluster beside the
@@ -52,7 +57,7 @@ func load(tb testing.TB, environ []string) {
 // the variables that there are and, unless somebody looks, with those of others. A route
 // costs what is read for it: neither what it inherits nor what other routes have.
 func TestLoadAllocations(t *testing.T) {
-	const most, mostOfRoute = 2000, 80
+	const most, mostOfRoute = 2000, 75
 	for name, environ := range loads() {
 		most := float64(most + mostOfRoute*strings.Count(strings.Join(environ, " "), "_MATCH="))
 		if allocated := testing.AllocsPerRun(10, func() { load(t, environ) }); allocated > most {
@@ -70,4 +75,55 @@ func BenchmarkLoad(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestStartOfRoutes holds how much memory a start takes for each route: touching it for the
+// first time is most of what a route adds to the time of a start.
+func TestStartOfRoutes(t *testing.T) {
+	const most = 16 << 10
+	taken := func(n int) uint64 {
+		environ := withRoutes(n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var cfg Config
+		if _, _, err := config.Load(&cfg, environ, cfg.check); err != nil {
+			t.Fatal(err)
+		}
+		buildTable(t, cfg)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	taken(1) // what is made once
+	one, many := taken(1), taken(101)
+	if each := (many - one) / 100; each > most {
+		t.Errorf("a route takes %d bytes, want at most %d", each, most)
+	}
+}
+
+// BenchmarkTable builds what serves, of a configuration that is read.
+func BenchmarkTable(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprintf("%d routes", n), func(b *testing.B) {
+			var cfg Config
+			if _, _, err := config.Load(&cfg, withRoutes(n), cfg.check); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				buildTable(b, cfg)
+			}
+		})
+	}
+}
+
+func buildTable(tb testing.TB, cfg Config) {
+	tel, err := telemetry.New(cfg.Telemetry, telemetry.Process{Routes: len(cfg.Routes.Each)}, io.Discard)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	fields := field.NewSet(slices.Concat(cfg.Route.Fields(), cfg.Routes.Fields(), []string{string(cfg.Origin.Header)})...)
+	if _, err := route.NewTable(cfg.Route, cfg.Routes.Each, route.Front{Shared: cfg.Route.Shared, Fields: fields, ClientTimeout: cfg.Wire.ClientTimeout, Reload: cfg.Wire.TLS.ReloadInterval}, tel); err != nil {
+		tb.Fatal(err)
+	}
+	tel.Flush(0, nil)
 }

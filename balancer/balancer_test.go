@@ -373,6 +373,7 @@ func TestMembers(t *testing.T) {
 		"http://a,http://a":                    `backend "http://a": is listed twice, first as "http://a"; to give`,
 		"HTTP://A:80,http://a:80":              `backend "http://a:80": is listed twice, first as "HTTP://A:80"`,
 		"http://a,http://a:80/":                `backend "http://a:80/": is listed twice, first as "http://a"`,
+		"http://b,HTTP://b,http://b:80":        `backend "http://b:80": is listed twice, first as "http://b"`,
 		"https://a,https://a:443":              "twice",
 		"http+unix:/s,http+unix:///s;weight=2": "twice",
 		`http://a"b`:                           `"a\"b" cannot be the name of a host`,

@@ -34,13 +34,6 @@ type Config struct {
 	Outlier OutlierConfig
 }
 
-// WithoutRetry returns c but for how requests are tried again, which a pool has nothing
-// to do with.
-func (c Config) WithoutRetry() Config {
-	c.Retry = RetryConfig{}
-	return c
-}
-
 // With returns c for whoever tries again by other rules.
 func (c Config) With(retry RetryConfig) Config {
 	c.Retry = retry

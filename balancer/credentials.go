@@ -48,6 +48,9 @@ func (c *Config) filesOf(m Member) credentialFiles {
 // before, and holds up nothing else.
 func (c *Config) load(m Member, list *Members, before *credentials) (*credentials, error) {
 	files, loaded := c.filesOf(m), &credentials{}
+	if files == (credentialFiles{}) {
+		return loaded, nil
+	}
 	if before == nil {
 		before = &credentials{}
 	}
@@ -135,21 +138,35 @@ func (p *Pool) readFiles() error {
 		return p.named(err)
 	}
 	for _, m := range p.cfg.Backends {
-		files := p.cfg.filesOf(m)
-		if m.scheme != "https" || p.keyring[files] != nil {
+		if m.scheme != "https" {
 			continue
 		}
-		if files.authorities == "" {
-			// The system's are read once, and whoever does so for the first handshake may
-			// have no descriptor left for it: nobody would be trusted from then on.
-			x509.SystemCertPool()
-		}
-		loaded, err := reload.New(files.paths(), func(before *credentials) (*credentials, error) { return p.cfg.load(m, &p.cfg.Backends, before) })
-		if err != nil {
+		if err := p.readFilesOf(m); err != nil {
 			return p.named(err)
 		}
-		p.keyring[files] = loaded
 	}
+	return nil
+}
+
+// readFilesOf reads what handshakes with m need.
+func (p *Pool) readFilesOf(m Member) error {
+	files := p.cfg.filesOf(m)
+	if p.keyring[files] != nil {
+		return nil
+	}
+	if files.authorities == "" {
+		// The system's are read once, and whoever does so for the first handshake may
+		// have no descriptor left for it: nobody would be trusted from then on.
+		x509.SystemCertPool()
+	}
+	loaded, err := reload.New(files.paths(), func(before *credentials) (*credentials, error) { return p.cfg.load(m, &p.cfg.Backends, before) })
+	if err != nil {
+		return err
+	}
+	if p.keyring == nil {
+		p.keyring = keyring{}
+	}
+	p.keyring[files] = loaded
 	return nil
 }
 

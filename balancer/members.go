@@ -71,7 +71,7 @@ func (m *Members) UnmarshalText(text []byte) error {
 	}
 	var wrong []error
 	var empty error
-	seen := map[string]string{}
+	seen, several := map[string]string{}, strings.Contains(string(text), ",")
 	for entry := range strings.SplitSeq(string(text), ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
@@ -79,14 +79,18 @@ func (m *Members) UnmarshalText(text []byte) error {
 			continue
 		}
 		member, err := parseMember(entry)
-		if first := seen[member.identity()]; err == nil && first != "" {
-			err = fmt.Errorf("is listed twice, first as %q; to give it a larger share write %s;weight=2", first, member.Name)
+		if err == nil && several {
+			identity := member.identity()
+			if first := seen[identity]; first != "" {
+				err = fmt.Errorf("is listed twice, first as %q; to give it a larger share write %s;weight=2", first, member.Name)
+			} else {
+				seen[identity] = entry
+			}
 		}
 		if err != nil {
 			wrong = append(wrong, ofBackend(entry, err)...)
 			continue
 		}
-		seen[member.identity()] = entry
 		*m = append(*m, member)
 	}
 	return errors.Join(append(wrong, empty)...)

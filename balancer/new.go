@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 
 	"spangate/balancer/identity"
 	"spangate/handler"
@@ -21,7 +23,7 @@ import (
 func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
 	key := cfg.HashKey.of(func(r *http.Request) string { return handler.ClientOf(r).Addr.String() })
 	p := &Pool{
-		cfg: cfg, probes: probes, hooks: hooks, keyring: keyring{}, identities: cmp.Or(hooks.Identities, &identity.Sources{}),
+		cfg: cfg, probes: probes, hooks: hooks, identities: cmp.Or(hooks.Identities, &identity.Sources{}),
 		sticky: newSticky(cfg.StickyCookie, cfg.Algorithm.picker(key)), next: cfg.Algorithm.next(key),
 	}
 	if err := p.readFiles(); err != nil {
@@ -43,6 +45,13 @@ func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
 	}
 	p.change(members, nil)
 	return p, nil
+}
+
+// IsOf reports whether p is what [New] returns for cfg and probes: then another pool would
+// ask the same backends the same.
+func (p *Pool) IsOf(cfg *Config, probes *probe.Config) bool {
+	alike := func(a, b Member) bool { return a.Name == b.Name } // which most of the rest follows from
+	return slices.EqualFunc(p.cfg.Backends, cfg.Backends, alike) && reflect.DeepEqual(p.cfg, *cfg) && reflect.DeepEqual(p.probes, *probes)
 }
 
 // echoBackend is a demonstration backend of this process.
@@ -79,28 +88,38 @@ func (p *Pool) newBackend(m Member, address string, weight int) *Backend {
 	}
 	told.Handshake = b.shaken
 	b.connections = wire.NewTransport(p.cfg.TransportConfig, m.scheme, address, p.handshakes(m, true), told)
-	probing := wire.TransportConfig{ // without a limit: a busy backend's would keep probes waiting
-		ConnectTimeout: p.cfg.ConnectTimeout, ResponseTimeout: p.cfg.ResponseTimeout, IdleTimeout: p.cfg.IdleTimeout,
-	}
-	// Nor with a session resumed, which would say nothing of the certificate.
-	told = wire.ConnectionHooks{Handshake: b.shaken}
-	probes := wire.NewTransport(probing, m.scheme, address, p.handshakes(m, false), told)
-	var connect probe.Check
-	if m.scheme == "https" {
-		connect = probes.Connect
-	}
 	if m.proxy != 0 {
 		b.connections.Announcing(m.proxy, whose)
-		connect = probes.Announcing(m.proxy, nil).Connect
 	}
 	b.signer = p.signer(m)
-	p.adopt(b, b.connections, probes, address, connect)
+	probing, connect := p.probing(b, m, address)
+	p.adopt(b, b.connections, probing, address, connect)
 	return b
 }
 
+// probing returns what sends the probes of b, a backend of m, and what connects for one
+// that only does that; nil where it takes a connection of TCP and no more.
+func (p *Pool) probing(b *Backend, m Member, address string) (http.RoundTripper, probe.Check) {
+	if p.probes.Kind() == probe.TypeTCP && m.scheme != "https" && m.proxy == 0 {
+		return nil, nil
+	}
+	cfg := wire.TransportConfig{ // without a limit: a busy backend's would keep probes waiting
+		ConnectTimeout: p.cfg.ConnectTimeout, ResponseTimeout: p.cfg.ResponseTimeout, IdleTimeout: p.cfg.IdleTimeout,
+	}
+	// Nor with a session resumed, which would say nothing of the certificate.
+	t := wire.NewTransport(cfg, m.scheme, address, p.handshakes(m, false), wire.ConnectionHooks{Handshake: b.shaken})
+	switch {
+	case m.proxy != 0:
+		return t, t.Announcing(m.proxy, nil).Connect
+	case m.scheme == "https":
+		return t, t.Connect
+	}
+	return t, nil
+}
+
 // adopt makes b one of p's: transport sends its attempts, probing its probes, over
-// connections that traffic does not share. Probes that only connect do so to address,
-// or by connect where that is not nil.
+// connections that traffic does not share, nil where they only connect. That they do to
+// address, or by connect where that is not nil.
 func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address string, connect probe.Check) {
 	b.pool, b.health.backend = p, b
 	b.health.outlier = newOutlier(p.cfg.Outlier, b.health.eject)
@@ -108,10 +127,12 @@ func (p *Pool) adopt(b *Backend, transport, probing http.RoundTripper, address s
 		transport = decorate(b, func() int { return len(p.Ready()) }, transport)
 	}
 	b.transport = transport
-	if decorate := p.hooks.ProbeRequest; decorate != nil {
-		probing = decorate(probing)
+	if probing != nil {
+		if decorate := p.hooks.ProbeRequest; decorate != nil {
+			probing = decorate(probing)
+		}
+		probing = b.signer.Over(probing)
 	}
-	probing = b.signer.Over(probing)
 	check := p.probes.Check(probing, "", address, connect)
 	if decorate := p.hooks.Probe; decorate != nil {
 		check = decorate(b, p.probes.Kind(), check)

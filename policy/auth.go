@@ -94,6 +94,9 @@ type Auth struct {
 // NewAuth returns the door of cfg, or nil when that has nothing that lets in. It
 // knows the keys of tokens once it runs.
 func NewAuth(cfg AuthConfig, refuse Refuse, hooks Hooks) *Auth {
+	if !cfg.configured() {
+		return nil
+	}
 	return newAuth(cfg, newTokenVerifier(cfg.Token, nil), refuse, hooks)
 }
 
@@ -113,9 +116,6 @@ func newAuth(cfg AuthConfig, tokens *tokenVerifier, refuse Refuse, hooks Hooks) 
 	}
 	if cfg.BasicUsers != "" {
 		a.users, _ = parseBasicUsers(cfg.BasicUsers)
-	}
-	if a.keys == nil && a.users == nil && a.tokens == nil && a.certs == "" {
-		return nil
 	}
 	return a
 }

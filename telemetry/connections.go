@@ -17,18 +17,33 @@ import (
 // those on which something came that nobody had asked for, and says where the course
 // of each attempt is noted.
 func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
-	host, port := splitHost(b.URL.Host, b.URL.Scheme)
-	lifetime := sync.OnceValue(func() *series.Distribution[time.Duration] {
-		return t.metrics().connection.duration.Of(t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))...)
+	c := &connections{t: t, to: b}
+	return wire.ConnectionHooks{Course: t.courseOf, Ended: c.ended, Unsolicited: c.cameUnsolicited}
+}
+
+// connections are those to one backend. Their series are found when there is something to
+// record: most backends of many have nothing at the start.
+type connections struct {
+	t           *Telemetry
+	to          *balancer.Backend
+	first       struct{ ended, unsolicited sync.Once }
+	duration    *series.Distribution[time.Duration]
+	unsolicited *series.Sum
+}
+
+func (c *connections) ended(d time.Duration) {
+	c.first.ended.Do(func() {
+		host, port := splitHost(c.to.URL.Host, c.to.URL.Scheme)
+		c.duration = c.t.metrics().connection.duration.Of(c.t.meter.with(semconv.ServerAddress(host), semconv.ServerPort(port))...)
 	})
-	unsolicited := sync.OnceValue(func() *series.Sum {
-		return t.metrics().connection.unsolicited.Of(t.meter.with(backendKey.String(b.Name))...)
+	c.duration.Record(context.Background(), d)
+}
+
+func (c *connections) cameUnsolicited() {
+	c.first.unsolicited.Do(func() {
+		c.unsolicited = c.t.metrics().connection.unsolicited.Of(c.t.meter.with(backendKey.String(c.to.Name))...)
 	})
-	return wire.ConnectionHooks{
-		Course:      t.courseOf,
-		Ended:       func(d time.Duration) { lifetime().Record(context.Background(), d) },
-		Unsolicited: func() { unsolicited().Add(context.Background(), 1) },
-	}
+	c.unsolicited.Add(context.Background(), 1)
 }
 
 // connectionMetrics are those of connections to backends.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -31,7 +32,7 @@ func (t *Telemetry) Routes(names ...string) (all []*Telemetry) {
 	for _, name := range names {
 		r := *t
 		r.route = route{name: name}
-		r.Log = t.Log.With(string(routeKey), name)
+		r.Log = slog.New(ofRoute{t.Log.Handler(), slog.String(string(routeKey), name)})
 		r.spanNames = &bound[nameSet, string]{bind: nameSet.name}
 		r.measure(t.meter.Meter)
 		all = append(all, &r)
@@ -52,6 +53,21 @@ func (t *Telemetry) measure(with *series.Meter) {
 	}
 	t.metrics, t.causes = sync.OnceValue(func() *metrics { return newMetrics(&t.meter) }), &causes{}
 }
+
+// ofRoute handles records that have an attribute more. It has that written anew for each:
+// there may be many routes, which tell the log little.
+type ofRoute struct {
+	slog.Handler
+	attr slog.Attr
+}
+
+func (h ofRoute) with() slog.Handler { return h.Handler.WithAttrs([]slog.Attr{h.attr}) }
+
+func (h ofRoute) Handle(ctx context.Context, record slog.Record) error {
+	return h.with().Handle(ctx, record)
+}
+func (h ofRoute) WithAttrs(attrs []slog.Attr) slog.Handler { return h.with().WithAttrs(attrs) }
+func (h ofRoute) WithGroup(name string) slog.Handler       { return h.with().WithGroup(name) }
 
 // come notes which route a request has come to.
 func (e *exchange) come(ctx context.Context, t *Telemetry) {

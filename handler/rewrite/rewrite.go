@@ -57,12 +57,12 @@ type Rewriter struct {
 
 // New returns what changes requests and answers as cfg and path say, nil if nothing does.
 func New(cfg Config, path Path, facts Facts) *Rewriter {
-	rw := &Rewriter{cfg: cfg, path: path, facts: facts, paths: !path.isZero()}
-	rw.back = cfg.Responses == "always" || rw.paths && cfg.Responses != "off"
-	if !rw.paths && !rw.back && len(cfg.RequestHeaders.items)+len(cfg.ResponseHeaders.items) == 0 {
+	paths := !path.isZero()
+	back := cfg.Responses == "always" || paths && cfg.Responses != "off"
+	if !paths && !back && len(cfg.RequestHeaders.items)+len(cfg.ResponseHeaders.items) == 0 {
 		return nil
 	}
-	return rw
+	return &Rewriter{cfg: cfg, path: path, facts: facts, paths: paths, back: back}
 }
 
 // Over returns next as what gets requests that have been changed, and whose answers are.

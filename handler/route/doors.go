@@ -37,6 +37,9 @@ func (r *Routes) Doors(all *Config) []slog.Attr {
 	var open, others []string
 	for i := range r.Each {
 		n := &r.Each[i]
+		if !n.Sets("AUTH_*", "ALLOW_CIDRS", "DENY_CIDRS", "RATE_LIMIT*", "MAX_*") {
+			continue // it has those that hold for all
+		}
 		var differ []string
 		for j, door := range n.Policy.Doors() {
 			if !door.Equal(global[j]) {

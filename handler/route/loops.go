@@ -21,16 +21,19 @@ const maxHops = 20
 // as host, path and query alone decide where to, and he stays here: another host that no
 // pattern names, another port, and HTTPS unless secure is set may be somebody else's. One
 // that sends nobody further than to where he is [action.Config.Check] tells.
-func (r *Routes) checkLoops(table *match.Table, secure bool) error {
-	t := &Table{rules: table}
+func (r *Routes) checkLoops(rules []match.Rule, secure bool) error {
+	var t Table
 	var wrong []error
 	for i := range r.Each {
 		n := &r.Each[i]
 		if n.Action.Redirect.IsZero() || n.conditional() {
 			continue
 		}
+		if t.rules == nil {
+			t.rules, _ = match.Compile(rules, nil) // which Check has found to be right
+		}
 		for _, p := range n.Match.Patterns {
-			if places := r.circle(t, i, p, secure); places != nil {
+			if places := r.circle(&t, i, p, secure); places != nil {
 				wrong = append(wrong, config.Wrong(&n.Action.Redirect, "goes round in a circle: %s", strings.Join(places, ", ")))
 				break
 			}

@@ -3,7 +3,6 @@ package route
 import (
 	"context"
 	"net/http"
-	"reflect"
 	"slices"
 
 	"spangate/balancer"
@@ -11,7 +10,6 @@ import (
 	"spangate/handler/certificate"
 	"spangate/handler/supervise"
 	"spangate/policy"
-	"spangate/probe"
 	"spangate/telemetry"
 )
 
@@ -29,36 +27,35 @@ type parts struct {
 	doors   []*policy.Auth
 	tokens  *identity.Sources
 
-	// What routes inherit; nil where none has yet, or nothing is to be had.
+	// What routes inherit; nil until one has.
 	inherited struct {
-		limit       *rateLimit
-		concurrency *policy.Concurrency
-		auth        *policy.Auth
+		limit       *inherited[*rateLimit]
+		concurrency *inherited[*policy.Concurrency]
+		auth        *inherited[*policy.Auth]
 	}
 
 	listen func(*telemetry.Telemetry, balancer.Algorithm) balancer.Hooks
 }
 
+// inherited is what all have that set none of their own, of which nil is nothing.
+type inherited[T any] struct{ part T }
+
 func newParts(front Front) *parts {
 	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer, tokens: &identity.Sources{}}
 }
 
-// pool is one with what it was made of.
+// pool is one of those.
 type pool struct {
 	*balancer.Pool
-	names  []string // of the backends in cfg: what differs is mostly these
-	cfg    balancer.Config
-	probes probe.Config
 	beside bool // it is of no route's own backends: nobody waits for it
 }
 
 // pool returns the pool of those backends, which are n's own or, if side begins the name of
 // the variable that lists them, beside these. How requests are tried again is no part of it.
 func (p *parts) pool(cfg balancer.Config, n *Named, side string, tel *telemetry.Telemetry) (*balancer.Pool, error) {
-	made, probes, beside := cfg.WithoutRetry(), n.Probe, side != ""
-	names := made.Backends.Names()
+	made, beside := cfg.With(balancer.RetryConfig{}), side != ""
 	for _, have := range p.pools {
-		if slices.Equal(have.names, names) && reflect.DeepEqual(have.cfg, made) && reflect.DeepEqual(have.probes, probes) {
+		if have.IsOf(&made, &n.Probe) {
 			have.beside = have.beside && beside
 			return have.Pool, nil
 		}
@@ -71,11 +68,11 @@ func (p *parts) pool(cfg balancer.Config, n *Named, side string, tel *telemetry.
 		}
 		return n.Called(name)
 	}
-	built, err := balancer.New(made, probes, hooks)
+	built, err := balancer.New(made, n.Probe, hooks)
 	if err != nil {
 		return nil, err
 	}
-	p.pools = append(p.pools, &pool{built, names, made, probes, beside})
+	p.pools = append(p.pools, &pool{built, beside})
 	tel.ObserveBackends(built.Members)
 	for _, name := range cfg.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
@@ -150,18 +147,21 @@ func (p *parts) onDemand(next http.Handler) http.Handler {
 // set none have in common; nil where there is none.
 func (p *parts) rateLimit(name string, cfg policy.RateLimitConfig, own bool, tel *telemetry.Telemetry) (*rateLimit, error) {
 	if !own && p.inherited.limit != nil {
-		return p.inherited.limit, nil
+		return p.inherited.limit.part, nil
 	}
 	counted := name
 	if !own {
 		counted = "" // together with others
 	}
 	l, err := newRateLimit(cfg, p.front.Shared.For(counted), tel)
-	if l == nil || err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if !own {
-		p.inherited.limit = l
+		p.inherited.limit = &inherited[*rateLimit]{l}
+	}
+	if l == nil {
+		return nil, nil
 	}
 	p.limits = append(p.limits, l)
 	tel.ObserveKeys(l.keys)
@@ -171,14 +171,14 @@ func (p *parts) rateLimit(name string, cfg policy.RateLimitConfig, own bool, tel
 // concurrency is as rateLimit is.
 func (p *parts) concurrency(cfg policy.ConcurrencyConfig, own bool, refuse policy.Refuse, tel *telemetry.Telemetry) *policy.Concurrency {
 	if !own && p.inherited.concurrency != nil {
-		return p.inherited.concurrency
+		return p.inherited.concurrency.part
 	}
 	c := policy.NewConcurrency(cfg, refuse, tel.Policies())
+	if !own {
+		p.inherited.concurrency = &inherited[*policy.Concurrency]{c}
+	}
 	if c == nil {
 		return nil
-	}
-	if !own {
-		p.inherited.concurrency = c
 	}
 	tel.ObserveConcurrency(c.Active, c.Queued)
 	return c
@@ -187,14 +187,14 @@ func (p *parts) concurrency(cfg policy.ConcurrencyConfig, own bool, refuse polic
 // auth is as rateLimit is: the keys of tokens are fetched once for all that inherit them.
 func (p *parts) auth(cfg policy.AuthConfig, own bool, refuse policy.Refuse, tel *telemetry.Telemetry) *policy.Auth {
 	if !own && p.inherited.auth != nil {
-		return p.inherited.auth
+		return p.inherited.auth.part
 	}
 	a := policy.NewAuth(cfg, refuse, tel.Policies())
+	if !own {
+		p.inherited.auth = &inherited[*policy.Auth]{a}
+	}
 	if a == nil {
 		return nil
-	}
-	if !own {
-		p.inherited.auth = a
 	}
 	p.doors = append(p.doors, a)
 	return a

@@ -44,12 +44,19 @@ func (n *Named) own() own {
 	}
 }
 
-// Fields returns the names of the fields that mean something to any route.
+// Fields returns the names of the fields that mean something to any route, each once.
 func (r *Routes) Fields() (all []string) {
 	for i := range r.Each {
 		n := &r.Each[i]
-		all = slices.Concat(all, n.Config.Fields(), n.Canary.Fields(), n.Mirror.Fields(),
-			n.Balancer.Fields(n.Canary.Backends), n.Balancer.Fields(n.Mirror.Backends))
+		for _, names := range [][]string{
+			n.Config.Fields(), n.Canary.Fields(), n.Mirror.Fields(), n.Balancer.Fields(n.Canary.Backends), n.Balancer.Fields(n.Mirror.Backends),
+		} {
+			for _, name := range names {
+				if !slices.Contains(all, name) {
+					all = append(all, name)
+				}
+			}
+		}
 	}
 	return all
 }
@@ -57,10 +64,11 @@ func (r *Routes) Fields() (all []string) {
 // Check returns what is wrong with values that are right by themselves. all is what
 // routes inherit, and secure says that HTTPS comes here.
 func (r *Routes) Check(all *Config, secure bool) error {
-	table, err := compile(all, r.Each, false)
+	rules, _ := rulesOf(all, r.Each)
+	err := match.Check(rules)
 	wrong := []error{err, r.checkReferences(all)}
 	if err == nil {
-		wrong = append(wrong, r.checkLoops(table, secure))
+		wrong = append(wrong, r.checkLoops(rules, secure))
 	}
 	for i := range r.Each {
 		n := &r.Each[i]
@@ -285,7 +293,7 @@ const Default = "default"
 func vouched(cfg *Config, named []Named) (all []string) {
 	all = cfg.Policy.Auth.Names()
 	for i := range named {
-		all = slices.Concat(all, named[i].Policy.Auth.Names(), named[i].Mirror.Fields())
+		all = append(all, slices.Concat(named[i].Policy.Auth.Names(), named[i].Mirror.Fields())...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -85,9 +85,18 @@ func newTable(cfg Config, named []Named, p *parts, tel *telemetry.Telemetry) (*T
 // compile makes the table of the routes, in the same order. rest says that all answers
 // what none of them takes.
 func compile(all *Config, named []Named, rest bool) (*match.Table, error) {
+	rules, others := rulesOf(all, named)
+	if !rest {
+		others = nil
+	}
+	return match.Compile(rules, others)
+}
+
+// rulesOf returns the rules of the routes, in the same order, and the one of what none of
+// them takes.
+func rulesOf(all *Config, named []Named) (rules []match.Rule, others *match.Rule) {
 	var known doors
-	others := &match.Rule{Name: Default, Door: known.of(&all.Policy)}
-	var rules []match.Rule
+	others = &match.Rule{Name: Default, Door: known.of(&all.Policy)}
 	for i := range named {
 		n := &named[i]
 		door := others.Door
@@ -96,10 +105,7 @@ func compile(all *Config, named []Named, rest bool) (*match.Table, error) {
 		}
 		rules = append(rules, match.Rule{Name: n.Name, Config: &n.Match, Door: door})
 	}
-	if !rest {
-		others = nil
-	}
-	return match.Compile(rules, others)
+	return rules, others
 }
 
 // everything is the pattern of what no rule takes.

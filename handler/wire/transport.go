@@ -87,7 +87,6 @@ func clientHTTP2(cfg TransportConfig) *http.Transport {
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
 func dialer(timeout time.Duration, address string) dialFunc {
-	d := &net.Dialer{Timeout: timeout}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if address != "" {
 			addr = address
@@ -95,6 +94,7 @@ func dialer(timeout time.Duration, address string) dialFunc {
 		if strings.HasPrefix(addr, "/") {
 			network = "unix"
 		}
+		d := net.Dialer{Timeout: timeout}
 		conn, err := d.DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, fault.OfConnect(err, fault.ConnectError)

@@ -59,24 +59,7 @@ func Compile(rules []Rule, rest *Rule) (*Table, error) {
 	if rest != nil {
 		t.restDoor = rest.Door
 	}
-	conditional := 0
-	for i, rule := range rules {
-		id := 0
-		if rule.Config.conditional() {
-			conditional++
-			id = conditional
-		}
-		for _, p := range rule.Config.Patterns {
-			methods, err := t.methodsOf(p)
-			if err != nil {
-				return nil, err
-			}
-			t.entries = append(t.entries, &entry{i, rule.Name, rule.Door, p, methods, rule.Config, 0, id})
-			t.doors = t.doors || rule.Door != 0 && p.end != prefix
-		}
-	}
-	sortEntries(t.entries)
-	if err := conflicts(t.entries); err != nil {
+	if err := t.enter(rules); err != nil {
 		return nil, err
 	}
 	for i, e := range t.entries {
@@ -88,6 +71,33 @@ func Compile(rules []Rule, rest *Rule) (*Table, error) {
 	}
 	t.link()
 	return t, nil
+}
+
+// Check returns the error of [Compile].
+func Check(rules []Rule) error {
+	return (&Table{methods: map[string]methodSet{}}).enter(rules)
+}
+
+// enter makes the entries of rules, in match order.
+func (t *Table) enter(rules []Rule) error {
+	conditional := 0
+	for i, rule := range rules {
+		id := 0
+		if rule.Config.conditional() {
+			conditional++
+			id = conditional
+		}
+		for _, p := range rule.Config.Patterns {
+			methods, err := t.methodsOf(p)
+			if err != nil {
+				return err
+			}
+			t.entries = append(t.entries, &entry{i, rule.Name, rule.Door, p, methods, rule.Config, 0, id})
+			t.doors = t.doors || rule.Door != 0 && p.end != prefix
+		}
+	}
+	sortEntries(t.entries)
+	return conflicts(t.entries)
 }
 
 var errMethods = errors.New("more than 64 different methods in patterns")

@@ -19,7 +19,7 @@ type Config struct {
 	Path     Path          `env:"PROBE_PATH" needs:"PROBE_MODE!=off PROBE_TYPE!=tcp PROBE_TYPE!=grpc" zero:"none" doc:"path, and query if any, that an http probe gets; with PROBE_TYPE=http it is / when empty; the path of a backend's own URL is not put before it"`
 	Status   StatusSet     `env:"PROBE_STATUS" envDefault:"200-399" list:"true" needs:"PROBE_MODE!=off PROBE_TYPE=http|PROBE_PATH" doc:"statuses, and ranges of them, with which a backend that is fit answers an http probe: 200,204,300-399"`
 	Service  string        `env:"PROBE_GRPC_SERVICE" needs:"PROBE_MODE!=off PROBE_TYPE=grpc" zero:"the server as a whole" doc:"service that a grpc probe asks about; the server as a whole when empty"`
-	Interval time.Duration `env:"PROBE_INTERVAL" envDefault:"10s" min:"10ms" needs:"PROBE_MODE!=off" doc:"time from one probe of a backend to the next, or up to a tenth less; with PROBE_MODE=on-demand the least time"`
+	Interval time.Duration `env:"PROBE_INTERVAL" envDefault:"10s" min:"10ms" needs:"PROBE_MODE!=off" doc:"time from one probe of a backend to the next, or up to a tenth less; with PROBE_MODE=on-demand the least time, once there is a verdict"`
 	Timeout  time.Duration `env:"PROBE_TIMEOUT" envDefault:"2s" min:"1ms" needs:"PROBE_MODE!=off" doc:"longest wait for a backend's answer to a probe"`
 	Rise     int           `env:"PROBE_RISE" envDefault:"1" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must succeed in a row for a backend to be used again"`
 	Fall     int           `env:"PROBE_FALL" envDefault:"2" min:"1" needs:"PROBE_MODE!=off" doc:"probes that must fail in a row for a backend to be left out"`

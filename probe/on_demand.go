@@ -7,7 +7,8 @@ import (
 )
 
 // demand is called as a request passes. When the last probe began longer than an
-// interval ago, and the mode is ModeOnDemand, it starts one beside the request and
+// interval ago, or less while there is no verdict yet, and the mode is ModeOnDemand, it
+// starts one beside the request and
 // returns a channel that is closed when the probe has ended, after PROBE_TIMEOUT at
 // the latest; the request should not be over before. Else it returns nil, and has
 // cost one atomic load.
@@ -36,9 +37,12 @@ func (w *Watcher) claim() bool {
 // probeOnDemand makes the probe that was claimed. The swap of due orders it
 // after the one before.
 func (w *Watcher) probeOnDemand(ctx context.Context) {
-	began := time.Since(w.epoch)
-	defer func() { w.due.Store(int64(began + w.interval)) }()
+	began, next := time.Since(w.epoch), w.interval
+	defer func() { w.due.Store(int64(began + next)) }()
 	w.probe(ctx, TriggerRequest)
+	if w.verdict.is == unknown {
+		next = w.confirm() // somebody may be waiting for the start to be over
+	}
 }
 
 // OnDemand returns a wrapper with which each request starts the probes that are

@@ -50,9 +50,10 @@ func TestDemand(t *testing.T) {
 		{"the first request", "+", []time.Duration{0}, []time.Duration{0}, "1 ready"},
 		{"an interval later", "+", []time.Duration{s, 2 * s, 10 * s, 11 * s, 12 * s, 22 * s}, []time.Duration{s, 11 * s, 22 * s}, "1 ready"},
 		{"no more often while in doubt", "+-", []time.Duration{0, 5 * s, 10 * s, 15 * s, 20 * s}, []time.Duration{0, 10 * s, 20 * s}, "1 ready, 3 down"},
-		{"nor when down", "--+", []time.Duration{0, 9 * s, 10 * s, 11 * s, 19 * s, 21 * s}, []time.Duration{0, 10 * s, 21 * s}, "2 down, 3 ready"},
+		{"nor when down", "--+", []time.Duration{0, 9 * s, 10 * s, 11 * s, 18 * s, 21 * s}, []time.Duration{0, 9 * s, 21 * s}, "2 down, 3 ready"},
+		{"sooner while nothing is known", "---", []time.Duration{0, s / 2, s, 2 * s, 10 * s, 11 * s}, []time.Duration{0, s, 11 * s}, "2 down"},
 		{"once after a long pause", "+", []time.Duration{0, 24 * time.Hour, 24 * time.Hour, 24*time.Hour + s}, []time.Duration{0, 24 * time.Hour}, "1 ready"},
-		{"one at a time", "~", []time.Duration{0, 0, s, s, 9 * s, 10 * s, 11 * s}, []time.Duration{0, 10 * s}, "2 down"},
+		{"one at a time", "~", []time.Duration{0, 0, s, s, 3 * s, 9 * s, 11 * s}, []time.Duration{0, 3 * s}, "2 down"},
 		{"a stop in a probe is no verdict", "+!-+", []time.Duration{0, 10 * s, 71 * s, 81 * s}, []time.Duration{0, 10 * s, 71 * s, 81 * s}, "1 ready"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -278,3 +278,47 @@ func TestReadyWithoutARoute(t *testing.T) {
 		t.Errorf("the route: %s", got)
 	}
 }
+
+// Whoever waits for the instance to be ready is told for which route.
+func TestNotReadyForARoute(t *testing.T) {
+	t.Parallel()
+	asked, ended := make(chan struct{}, 10), make(chan struct{})
+	hangs := plainBackend(t, func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-ended })
+	t.Cleanup(func() { close(ended) })
+	p := start(t, "BACKENDS="+telling(t), "ROUTES=slow", "ROUTE_SLOW_MATCH=/slow", "ROUTE_SLOW_BACKENDS="+hangs, "ROUTE_SLOW_PROBE_PATH=/", "ROUTE_SLOW_PROBE_TIMEOUT=1h")
+	<-asked
+	p.await(`"spangate.backend.state":"ready"`)
+	if got, _ := p.at(t, "GET", "x", "/.spangate/ready", nil); got != "503 route slow: no backend has answered yet" {
+		t.Errorf("it is ready: %s", got)
+	}
+}
+
+// Without timers a route whose backend has not answered is asked about again soon.
+func TestReadyOnDemandWithoutARoute(t *testing.T) {
+	t.Parallel()
+	down := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	p := start(t, "PROBE_MODE=on-demand", "PROBE_INTERVAL=1h", "BACKENDS="+telling(t), "ROUTES=gone", "ROUTE_GONE_MATCH=/gone", "ROUTE_GONE_BACKENDS="+down, "ROUTE_GONE_PROBE_PATH=/")
+	for got := ""; got != "200 ok"; {
+		got, _ = p.at(t, "GET", "x", "/.spangate/ready", nil)
+	}
+}
+
+// One address may be probed in several ways: the status says for whom.
+func TestStatusOfBackendsOfRoutes(t *testing.T) {
+	t.Parallel()
+	backend := plainBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	p := start(t, "PROBE_FALL=1", "BACKENDS="+backend, "ROUTES=a,b,c", "ROUTE_A_MATCH=/a", "ROUTE_B_MATCH=/b", "ROUTE_C_MATCH=/c", "ROUTE_C_PROBE_PATH=/fails", "ROUTE_B_RATE_LIMIT=3/s")
+	p.await(`"spangate.backend.state":"down"`)
+	p.await(`"spangate.backend.state":"ready"`)
+	var got []string
+	for _, b := range p.status(t).Backends {
+		got = append(got, fmt.Sprint(b.Name == backend, b.Routes, b.State))
+	}
+	if diff := cmp.Diff([]string{"true [default a b]ready", "true [c]down"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -148,7 +148,8 @@ func (p *Pool) readFiles() error {
 	return nil
 }
 
-// readFilesOf reads what handshakes with m need.
+// readFilesOf reads what handshakes with m need. It alone keeps m: most members have no
+// files, and of many routes each has some.
 func (p *Pool) readFilesOf(m Member) error {
 	files := p.cfg.filesOf(m)
 	if p.keyring[files] != nil {

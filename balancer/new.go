@@ -50,7 +50,7 @@ func New(cfg Config, probes probe.Config, hooks Hooks) (*Pool, error) {
 // IsOf reports whether p is what [New] returns for cfg and probes: then another pool would
 // ask the same backends the same.
 func (p *Pool) IsOf(cfg *Config, probes *probe.Config) bool {
-	alike := func(a, b Member) bool { return a.Name == b.Name } // which most of the rest follows from
+	alike := func(a, b Member) bool { return a.Name == b.Name } // what differs is mostly these, and to compare all takes long
 	return slices.EqualFunc(p.cfg.Backends, cfg.Backends, alike) && reflect.DeepEqual(p.cfg, *cfg) && reflect.DeepEqual(p.probes, *probes)
 }
 

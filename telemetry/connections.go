@@ -22,7 +22,7 @@ func (t *Telemetry) connections(b *balancer.Backend) wire.ConnectionHooks {
 }
 
 // connections are those to one backend. Their series are found when there is something to
-// record: most backends of many have nothing at the start.
+// record. There is one for each backend of each route: it is small.
 type connections struct {
 	t           *Telemetry
 	to          *balancer.Backend

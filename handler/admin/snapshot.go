@@ -55,6 +55,7 @@ type Mirror struct {
 type Backend struct {
 	Name    string         `json:"name"`
 	Address string         `json:"address,omitempty"` // of a member of a name
+	Routes  []string       `json:"routes,omitempty"`  // that have it; another of its name may be probed, or used, in another way
 	State   balancer.State `json:"state"`
 	Serves  bool           `json:"serves"` // it may be picked: also one that is ejected, when no other may, and any below PANIC_THRESHOLD
 	Active  int64          `json:"active_requests"`

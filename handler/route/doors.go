@@ -10,6 +10,16 @@ import (
 	"spangate/policy"
 )
 
+// The variables of each kind of door, as [config.One.Own] takes them: a route that sets none
+// of a kind has the door that holds for all.
+var (
+	authVariables        = []string{"AUTH_*"}
+	accessVariables      = []string{"ALLOW_CIDRS", "DENY_CIDRS"}
+	rateLimitVariables   = []string{"RATE_LIMIT*"}
+	concurrencyVariables = []string{"MAX_CONCURRENT_*", "MAX_QUEUE*"}
+	bodyVariables        = []string{"MAX_REQUEST_BODY"}
+)
+
 // doors are those that there are of different kinds, by what they are made of.
 type doors map[string]match.Door
 
@@ -35,9 +45,10 @@ func (r *Routes) Doors(all *Config) []slog.Attr {
 	const most = 16
 	global := all.Policy.Doors()
 	var open, others []string
+	variables := slices.Concat(authVariables, accessVariables, rateLimitVariables, concurrencyVariables, bodyVariables)
 	for i := range r.Each {
 		n := &r.Each[i]
-		if !n.Sets("AUTH_*", "ALLOW_CIDRS", "DENY_CIDRS", "RATE_LIMIT*", "MAX_*") {
+		if !n.Sets(variables...) {
 			continue // it has those that hold for all
 		}
 		var differ []string

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -37,30 +38,48 @@ type parts struct {
 	listen func(*telemetry.Telemetry, balancer.Algorithm) balancer.Hooks
 }
 
-// inherited is what all have that set none of their own, of which nil is nothing.
+// inherited has the part of all routes that set none of their own; nil: there is nothing
+// to it.
 type inherited[T any] struct{ part T }
 
 func newParts(front Front) *parts {
 	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer, tokens: &identity.Sources{}}
 }
 
-// pool is one of those.
+// pool is one that routes have.
 type pool struct {
 	*balancer.Pool
-	beside bool // it is of no route's own backends: nobody waits for it
+	routes []string // their names; none where there is but one
+	beside bool     // it is of no route's own backends: nobody waits for it
+}
+
+// usedBy notes that a route has p.
+func (p *pool) usedBy(n *Named) {
+	if n.Name != "" && !slices.Contains(p.routes, n.Name) {
+		p.routes = append(p.routes, n.Name)
+	}
+}
+
+// named returns err with the name of the route that p was made for.
+func (p *pool) named(err error) error {
+	if len(p.routes) == 0 {
+		return err
+	}
+	return fmt.Errorf("route %s: %w", p.routes[0], err)
 }
 
 // pool returns the pool of those backends, which are n's own or, if side begins the name of
 // the variable that lists them, beside these. How requests are tried again is no part of it.
 func (p *parts) pool(cfg balancer.Config, n *Named, side string, tel *telemetry.Telemetry) (*balancer.Pool, error) {
-	made, beside := cfg.With(balancer.RetryConfig{}), side != ""
+	of, beside := cfg.With(balancer.RetryConfig{}), side != ""
 	for _, have := range p.pools {
-		if have.IsOf(&made, &n.Probe) {
+		if have.IsOf(&of, &n.Probe) {
 			have.beside = have.beside && beside
+			have.usedBy(n)
 			return have.Pool, nil
 		}
 	}
-	hooks := p.listen(tel, made.Algorithm)
+	hooks := p.listen(tel, of.Algorithm)
 	hooks.Identities = p.tokens
 	hooks.Variable = func(name string) string {
 		if name == "BACKENDS" {
@@ -68,11 +87,13 @@ func (p *parts) pool(cfg balancer.Config, n *Named, side string, tel *telemetry.
 		}
 		return n.Called(name)
 	}
-	built, err := balancer.New(made, n.Probe, hooks)
+	built, err := balancer.New(of, n.Probe, hooks)
 	if err != nil {
 		return nil, err
 	}
-	p.pools = append(p.pools, &pool{built, beside})
+	made := &pool{Pool: built, beside: beside}
+	made.usedBy(n)
+	p.pools = append(p.pools, made)
 	tel.ObserveBackends(built.Members)
 	for _, name := range cfg.Unverified() {
 		tel.Log.Warn("nobody verifies the certificate of a backend: whoever answers at its address gets its requests, with all that clients send along", "backend", name)
@@ -117,9 +138,9 @@ func (p *parts) started() (err error) {
 		case waits == nil:
 			some = true
 		case !pool.Failed():
-			return waits
+			return pool.named(waits)
 		default:
-			err = waits
+			err = pool.named(waits)
 		}
 	}
 	if some {

@@ -38,9 +38,9 @@ type Named struct {
 // own returns which of the parts that routes may share are this one's alone.
 func (n *Named) own() own {
 	return own{
-		rateLimit:   n.Sets("RATE_LIMIT*"),
-		concurrency: n.Sets("MAX_CONCURRENT_*", "MAX_QUEUE*"),
-		auth:        n.Sets("AUTH_*"),
+		rateLimit:   n.Sets(rateLimitVariables...),
+		concurrency: n.Sets(concurrencyVariables...),
+		auth:        n.Sets(authVariables...),
 	}
 }
 

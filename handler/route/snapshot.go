@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"spangate/balancer"
 	"spangate/handler/admin"
 	"spangate/policy"
 )
@@ -12,7 +11,7 @@ import (
 // Snapshot returns how the routes do, for the status.
 func (t *Table) Snapshot() (s admin.Snapshot) {
 	for _, pool := range t.parts.pools {
-		s.Backends = append(s.Backends, backends(pool.Pool)...)
+		s.Backends = append(s.Backends, backends(pool)...)
 	}
 	if t.rules == nil {
 		only := t.routes[0]
@@ -25,10 +24,10 @@ func (t *Table) Snapshot() (s admin.Snapshot) {
 	return s
 }
 
-func backends(pool *balancer.Pool) (all []admin.Backend) {
+func backends(pool *pool) (all []admin.Backend) {
 	ready := pool.Ready()
 	for _, b := range pool.Members() {
-		s := admin.Backend{Name: b.Name, Address: b.Address, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active(), Certificate: b.Certificate()}
+		s := admin.Backend{Name: b.Name, Address: b.Address, Routes: pool.routes, State: b.State(), Serves: slices.Contains(ready, b), Active: b.Active(), Certificate: b.Certificate()}
 		if why := b.WithoutToken(); why != nil {
 			s.WithoutToken = why.Error()
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"spangate/handler"
 	"spangate/handler/certificate"
@@ -97,10 +98,11 @@ func compile(all *Config, named []Named, rest bool) (*match.Table, error) {
 func rulesOf(all *Config, named []Named) (rules []match.Rule, others *match.Rule) {
 	var known doors
 	others = &match.Rule{Name: Default, Door: known.of(&all.Policy)}
+	variables := slices.Concat(authVariables, accessVariables)
 	for i := range named {
 		n := &named[i]
 		door := others.Door
-		if n.Sets("AUTH_*", "ALLOW_CIDRS", "DENY_CIDRS") {
+		if n.Sets(variables...) {
 			door = known.of(&n.Policy)
 		}
 		rules = append(rules, match.Rule{Name: n.Name, Config: &n.Match, Door: door})

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -87,5 +90,31 @@ func TestDoorsOfRoutes(t *testing.T) {
 		if got := brieflyHTTP1(t, sendRaw(t, p.addr, strings.Join(lines, "\r\n")+"\r\n\r\n")); !strings.HasPrefix(got, test.want) || len(test.want) > 3 && got != test.want {
 			t.Errorf("%s %s%s %q: %q, want %q", test.method, test.host, test.target, test.header, got, test.want)
 		}
+	}
+}
+
+// The keys of one issuer are fetched once, however many routes let in its tokens: each has
+// an audience of its own, as a rule.
+func TestKeysOfRoutes(t *testing.T) {
+	t.Parallel()
+	var fetched atomic.Int64
+	issuer := plainBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+		fetched.Add(1)
+		io.WriteString(w, `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}]}`) // RFC 7517, appendix A.1
+	})
+	environ := []string{"BACKENDS=echo:a", "ROUTES=a,b,c", "AUTH_JWT_JWKS_URL=" + issuer, "AUTH_JWT_ISSUER=i", "AUTH_JWT_AUDIENCE=all"}
+	for _, name := range []string{"A", "B", "C"} {
+		environ = append(environ, "ROUTE_"+name+"_MATCH=/"+name+"/*", "ROUTE_"+name+"_AUTH_JWT_JWKS_URL="+issuer, "ROUTE_"+name+"_AUTH_JWT_ISSUER=i", "ROUTE_"+name+"_AUTH_JWT_AUDIENCE="+name)
+	}
+	p := start(t, environ...)
+	p.await("keys of tokens fetched")
+	for _, path := range []string{"/", "/A/", "/B/", "/C/"} {
+		if got, _ := p.at(t, "GET", "x", path, nil); got[:3] != "401" {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	p.stop()
+	if n := fetched.Load(); n != 1 {
+		t.Errorf("fetched %d times, want once", n)
 	}
 }

@@ -92,12 +92,17 @@ type Auth struct {
 }
 
 // NewAuth returns the door of cfg, or nil when that has nothing that lets in. It
-// knows the keys of tokens once it runs.
-func NewAuth(cfg AuthConfig, refuse Refuse, hooks Hooks) *Auth {
+// knows the keys of tokens once it runs, those that others of sources want fetched once
+// for all.
+func NewAuth(cfg AuthConfig, sources jwks.Sources, refuse Refuse, hooks Hooks) *Auth {
 	if !cfg.configured() {
 		return nil
 	}
-	return newAuth(cfg, newTokenVerifier(cfg.Token, nil), refuse, hooks)
+	var tokens *tokenVerifier
+	if cfg.Token.JWKSURL != "" {
+		tokens = newTokenVerifier(cfg.Token, sources.Source(cfg.Token.keys(nil)))
+	}
+	return newAuth(cfg, tokens, refuse, hooks)
 }
 
 func newAuth(cfg AuthConfig, tokens *tokenVerifier, refuse Refuse, hooks Hooks) *Auth {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+
+	"spangate/policy/jwks"
 )
 
 // BasicUsers is what is behind AUTH_BASIC_USERS.
@@ -60,7 +62,9 @@ type Tokens = tokenVerifier
 
 // NewTokens returns what verifies the tokens that cfg lets in, with keys that come
 // over rt, unless nil.
-func NewTokens(cfg TokenConfig, rt http.RoundTripper) *Tokens { return newTokenVerifier(cfg, rt) }
+func NewTokens(cfg TokenConfig, rt http.RoundTripper) *Tokens {
+	return newTokenVerifier(cfg, jwks.NewSource(cfg.keys(rt)))
+}
 
 // Run keeps the keys up to date until ctx is done.
 func (t *tokenVerifier) Run(ctx context.Context) { t.keys.Run(ctx, nil) }

@@ -18,7 +18,7 @@ import (
 )
 
 func TestAuthIsOff(t *testing.T) {
-	if policy.NewAuth(authConfig(policy.AuthConfig{}), nil, policy.Hooks{}) != nil {
+	if policy.NewAuth(authConfig(policy.AuthConfig{}), nil, nil, policy.Hooks{}) != nil {
 		t.Error("without credentials it is not nil")
 	}
 }

@@ -41,13 +41,15 @@ type verifiedToken struct {
 	set     *jwks.Set
 }
 
-// newTokenVerifier returns what verifies the tokens that cfg lets in, or nil when
-// there are none. It knows no keys until its source of keys runs, which fetches
-// them over rt, or, where that is nil, over connections of its own.
-func newTokenVerifier(cfg TokenConfig, rt http.RoundTripper) *tokenVerifier {
-	if cfg.JWKSURL == "" {
-		return nil
-	}
+// keys says where the keys of the tokens are, which come over rt, or, where that is nil,
+// over connections of their own.
+func (c *TokenConfig) keys(rt http.RoundTripper) jwks.Config {
+	return jwks.Config{URL: c.JWKSURL, Refresh: c.Refresh, Stale: c.Stale, Transport: rt}
+}
+
+// newTokenVerifier returns what verifies the tokens that cfg lets in, by keys. It knows
+// none until these run.
+func newTokenVerifier(cfg TokenConfig, keys *jwks.Source) *tokenVerifier {
 	options := []jwt.ParserOption{
 		jwt.WithValidMethods(jwks.Algorithms()), jwt.WithStrictDecoding(),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(cfg.Leeway),
@@ -56,7 +58,7 @@ func newTokenVerifier(cfg TokenConfig, rt http.RoundTripper) *tokenVerifier {
 		options = append(options, jwt.WithAudience(cfg.Audience...))
 	}
 	return &tokenVerifier{
-		keys:     jwks.NewSource(jwks.Config{URL: cfg.JWKSURL, Refresh: cfg.Refresh, Stale: cfg.Stale, Transport: rt}),
+		keys:     keys,
 		parser:   jwt.NewParser(options...),
 		issuers:  cfg.Issuers,
 		leeway:   cfg.Leeway,

@@ -11,6 +11,7 @@ import (
 	"spangate/handler/certificate"
 	"spangate/handler/supervise"
 	"spangate/policy"
+	"spangate/policy/jwks"
 	"spangate/telemetry"
 )
 
@@ -27,6 +28,7 @@ type parts struct {
 	limits  []*rateLimit
 	doors   []*policy.Auth
 	tokens  *identity.Sources
+	keys    jwks.Sources
 
 	// What routes inherit; nil until one has.
 	inherited struct {
@@ -43,7 +45,7 @@ type parts struct {
 type inherited[T any] struct{ part T }
 
 func newParts(front Front) *parts {
-	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer, tokens: &identity.Sources{}}
+	return &parts{front: front, listen: (*telemetry.Telemetry).Balancer, tokens: &identity.Sources{}, keys: jwks.Sources{}}
 }
 
 // pool is one that routes have.
@@ -210,7 +212,7 @@ func (p *parts) auth(cfg policy.AuthConfig, own bool, refuse policy.Refuse, tel 
 	if !own && p.inherited.auth != nil {
 		return p.inherited.auth.part
 	}
-	a := policy.NewAuth(cfg, refuse, tel.Policies())
+	a := policy.NewAuth(cfg, p.keys, refuse, tel.Policies())
 	if !own {
 		p.inherited.auth = &inherited[*policy.Auth]{a}
 	}

@@ -50,6 +50,7 @@ type Source struct {
 	client *http.Client
 	state  atomic.Pointer[state]
 	wanted chan struct{}
+	runs   atomic.Bool
 }
 
 // state is what the last fetch left. It never changes, but is replaced.
@@ -80,11 +81,27 @@ func NewSource(cfg Config) *Source {
 	return s
 }
 
+// Sources has a source for each configuration: whoever wants the same keys shares it.
+type Sources map[Config]*Source
+
+// Source returns the source that cfg describes, which is made for the first who asks.
+func (all Sources) Source(cfg Config) *Source {
+	if all[cfg] == nil {
+		all[cfg] = NewSource(cfg)
+	}
+	return all[cfg]
+}
+
 // Run fetches the keys at once and then again and again until ctx is done: when
 // the refresh interval is over, when the set says that it will be stale, sooner
 // after a failure, and when a request looks for a key that is not there. It
-// tells report, which may be nil, of each fetch.
+// tells report, which may be nil, of each fetch. Of those that share the source the
+// first runs it, and Run waits with the others until ctx is done.
 func (s *Source) Run(ctx context.Context, report func(Fetched)) {
+	if !s.runs.CompareAndSwap(false, true) {
+		<-ctx.Done()
+		return
+	}
 	backoff := firstRetry
 	for {
 		text, fresh, err := fetch(ctx, s.client, s.cfg.URL)

@@ -417,3 +417,29 @@ func TestFetch(t *testing.T) {
 		t.Error("a redirect was followed")
 	}
 }
+
+// Whoever wants the same keys in the same way has them fetched once.
+func TestSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{keys: []byte(`{"keys":[]}`)}
+		all := jwks.Sources{}
+		of := func(refresh time.Duration) *jwks.Source {
+			return all.Source(jwks.Config{URL: "https://issuer.example/keys", Refresh: refresh, Transport: i})
+		}
+		if of(time.Hour) != of(time.Hour) || of(time.Hour) == of(time.Minute) {
+			t.Error("who wants the same keys in the same way has another source, or who wants them in another way the same")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var told fetches
+		var running sync.WaitGroup
+		for range 3 {
+			running.Go(func() { of(time.Hour).Run(ctx, told.add) })
+		}
+		synctest.Wait()
+		if i.count() != 1 {
+			t.Errorf("fetched %d times, want once", i.count())
+		}
+		cancel()
+		running.Wait()
+	})
+}

@@ -426,7 +426,8 @@ func TestSources(t *testing.T) {
 		of := func(refresh time.Duration) *jwks.Source {
 			return all.Source(jwks.Config{URL: "https://issuer.example/keys", Refresh: refresh, Transport: i})
 		}
-		if of(time.Hour) != of(time.Hour) || of(time.Hour) == of(time.Minute) {
+		first := of(time.Hour)
+		if of(time.Hour) != first || of(time.Minute) == first {
 			t.Error("who wants the same keys in the same way has another source, or who wants them in another way the same")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
